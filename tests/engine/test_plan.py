@@ -1,0 +1,303 @@
+"""The decision table row by row, the guard, and what must hold for any history."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from syncs.engine.plan import Effect, Memory, Plan, Row, Rules, State, plan_removal, plan_sync, rest_of
+from syncs.engine.types import Action, Desired, Remote
+
+
+def mac(canonical: str, text: str) -> str:
+    return f"mac({canonical},{text})"
+
+
+def verify(canonical: str, text: str, given_mac: str) -> bool:
+    return given_mac == mac(canonical, text)
+
+
+def want(key: str = "A", value: str = "1", **more: object) -> Desired:
+    return replace(Desired(key, key.lower(), key, value, secret_id=f"id-{key}", version=1), **more)
+
+
+def seen(key: str = "A", **more: object) -> Remote:
+    return replace(Remote(key, incarnation="i1", stamp="s1"), **more)
+
+
+def row(key: str = "A", value: str = "1", **more: object) -> Row:
+    canonical = key.lower()
+    written = want(key, value)
+    made = Row(
+        key,
+        canonical,
+        mine=True,
+        state=State.OWNED,
+        incarnation="i1",
+        stamp="s1",
+        value_mac=mac(canonical, value),
+        rest_mac=mac(canonical, rest_of(written)),
+        secret_id=f"id-{key}",
+    )
+    return replace(made, **more)
+
+
+CLAIM_OF_UPDATE = {"state": State.CLAIM, "claimed_incarnation": "i1"}
+CLAIM_OF_CREATE = {"state": State.CLAIM, "claimed_incarnation": None, "incarnation": None, "stamp": None}
+OPEN = Rules(max_deletions=None)
+
+
+def plan(
+    wants: list[Desired],
+    listing: list[Remote],
+    ledger: list[Row],
+    rules: Rules = OPEN,
+    memory: Memory | None = None,
+    gaps: tuple[str, ...] = (),
+    in_schema: object = None,
+) -> Plan:
+    return plan_sync(
+        wants,
+        listing,
+        ledger,
+        rules=rules,
+        memory=memory or Memory(initial={}),
+        gaps=gaps,
+        canonical=str.lower,
+        in_schema=in_schema or (lambda name: True),  # type: ignore[arg-type]
+        verify=verify,
+    )
+
+
+ROWS = {
+    "1 barred": (want(barred="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
+    "2 plain, wanted": (want(), seen(is_secret=False), None, {}, 2, Action.BLOCKED),
+    "2 plain in the wider scope, wanted": (want(), seen(is_secret=False, inherited=True), None, {}, 2, Action.BLOCKED),
+    "2 plain, not wanted": (None, seen(is_secret=False), row(), {}, 2, Action.KEEP),
+    "3 another's, wanted": (want(), seen(), row(mine=False, owner="other"), {}, 3, Action.BLOCKED),
+    "3 another's claim, wanted, absent": (want(), None, row(mine=False, **CLAIM_OF_CREATE), {}, 3, Action.BLOCKED),
+    "3 another's, not wanted": (None, seen(), row(mine=False, owner="other"), {}, 3, Action.KEEP),
+    "4 new": (want(), None, None, {}, 4, Action.CREATE),
+    "4 inherited only": (want(), seen(inherited=True), None, {}, 4, Action.CREATE),
+    "4 another's, but missing": (want(), None, row(mine=False, state=State.MISSING), {}, 4, Action.CREATE),
+    "4 own, gone": (want(), None, row(), {}, 4, Action.CREATE),
+    "5 claim, readable and equal": (want(), seen(value="1"), row(**CLAIM_OF_CREATE), {}, 5, Action.UNCHANGED),
+    "5 claim, unreadable": (want(), seen(), row(**CLAIM_OF_CREATE), {}, 5, Action.UPDATE),
+    "5 claim, unreadable, leave": (want(), seen(), row(**CLAIM_OF_CREATE), {"unmanaged": "leave"}, 5, Action.BLOCKED),
+    "5 claim known ours, leave": (want(), seen(), row(**CLAIM_OF_UPDATE), {"unmanaged": "leave"}, 5, Action.UPDATE),
+    "5 claim known foreign": (want(), seen(incarnation="i2"), row(**CLAIM_OF_UPDATE), {}, 9, Action.ADOPT),
+    "6 the same": (want(), seen(), row(), {}, 6, Action.UNCHANGED),
+    "6 the same, readable": (want(), seen(value="1"), row(), {}, 6, Action.UNCHANGED),
+    "7 source changed": (want(value="2"), seen(), row(), {}, 7, Action.UPDATE),
+    "7 comment changed": (want(comment="why"), seen(), row(), {}, 7, Action.UPDATE),
+    "7 other hands": (want(), seen(stamp="s2"), row(), {}, 7, Action.UPDATE),
+    "7 other hands, readable": (want(), seen(value="9"), row(), {}, 7, Action.UPDATE),
+    "7 contested": (want(), seen(stamp="s2"), row(rewrites=3), {}, 7, Action.BLOCKED),
+    "8 nobody's, equal": (want(), seen(value="1"), None, {}, 8, Action.ADOPT),
+    "9 nobody's": (want(), seen(), None, {}, 9, Action.ADOPT),
+    "9 re-created by other hands": (want(), seen(incarnation="i2"), row(), {}, 9, Action.ADOPT),
+    "9 nobody's, leave": (want(), seen(), None, {"unmanaged": "leave"}, 9, Action.BLOCKED),
+    "10 gone both sides": (None, None, row(), {}, 10, Action.KEEP),
+    "12 deletion disabled": (None, seen(), row(), {"deletion_enabled": False}, 12, Action.KEEP),
+    "13 delete": (None, seen(), row(), {}, 13, Action.DELETE),
+    "13 claim known ours": (None, seen(), row(**CLAIM_OF_UPDATE), {}, 13, Action.DELETE),
+    "14 claim unknown": (None, seen(), row(**CLAIM_OF_CREATE), {}, 14, Action.KEEP),
+    "14 claim known foreign": (None, seen(incarnation="i2"), row(**CLAIM_OF_UPDATE), {}, 16, Action.KEEP),
+    "15 mirror": (None, seen(), None, {"unmanaged": "mirror"}, 15, Action.DELETE),
+    "16 unmanaged": (None, seen(), None, {}, 16, Action.KEEP),
+    "16 re-created, not wanted": (None, seen(incarnation="i2"), row(), {}, 16, Action.KEEP),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_decision_table(name: str) -> None:
+    wanted, listed, ledger, rules, rule, action = ROWS[name]
+    made = plan(
+        [wanted] if wanted else [], [listed] if listed else [], [ledger] if ledger else [], replace(OPEN, **rules)
+    )
+    (change,) = made.changes
+    assert (change.rule, change.action) == (rule, action), change.reason
+
+
+def test_a_key_that_another_live_sync_wants_is_handed_over() -> None:
+    (change,) = plan([], [seen()], [row()], memory=Memory(initial={}, wanted={"a": "shop/other"})).changes
+    assert (change.rule, change.action, change.effects) == (11, Action.KEEP, (Effect.HAND_OVER,))
+
+
+def test_first_overwrite_deletes_only_the_initial_set() -> None:
+    made = plan([], [seen("OLD"), seen("NEW", incarnation="i2")], [], memory=Memory(initial={"old": "i1", "new": "i1"}))
+    assert [change.key for change in made.deletes] == ["OLD"]
+
+
+def test_first_listing_leaves_out_inherited_plain_owned_and_foreign_schema_keys() -> None:
+    listing = [seen("MINE"), seen("WIDE", inherited=True), seen("PLAIN", is_secret=False), seen("OWNED"), seen("other")]
+    made = plan(
+        [],
+        listing,
+        [row("OWNED", mine=False)],
+        memory=Memory(initial=None),
+        in_schema=str.isupper,
+    )
+    assert dict(made.initial) == {"mine": "i1"}
+    assert [change.key for change in made.deletes] == ["MINE"]
+
+
+def test_schema_protects_unmanaged_keys_even_under_mirror() -> None:
+    made = plan([], [seen("foreign")], [], replace(OPEN, unmanaged="mirror"), in_schema=str.isupper)
+    assert made.deletes == ()
+
+
+@pytest.mark.parametrize("gaps", [(), ("import /gone",)])
+def test_an_incomplete_source_deletes_nothing_and_is_still_counted(gaps: tuple[str, ...]) -> None:
+    barred = [] if gaps else [want("BAD", barred="unresolved")]
+    rows = [row(f"K{i}") for i in range(12)]
+    made = plan(barred, [seen(f"K{i}") for i in range(12)], rows, Rules(), gaps=gaps)
+    assert made.deletes == ()
+    assert "12 keys" in made.held
+
+
+def test_guard_holds_above_the_limit_and_counts_the_last_hour() -> None:
+    rows, listing, wants = [row("K1"), row("K2")], [seen("K1"), seen("K2")], [want("K2")]
+    assert plan(wants, listing, rows, Rules()).held == ""
+    assert "11 keys" in plan(wants, listing, rows, Rules(), Memory(initial={}, recent_deletes=10)).held
+
+
+def test_guard_holds_a_run_that_leaves_the_sync_with_nothing() -> None:
+    names = ["K1", "K2", "K3"]
+    made = plan([], [seen(n) for n in names], [row(n) for n in names], Rules())
+    assert "with none" in made.held
+    assert plan([want("K1")], [seen(n) for n in names], [row(n) for n in names], Rules()).held == ""
+
+
+def test_approval_holds_while_the_deletes_are_no_more_than_approved() -> None:
+    names = ["K1", "K2", "K3"]
+    for approved, held in (({"k1", "k2", "k3", "k4"}, False), ({"k1", "k2"}, True)):
+        memory = Memory(initial={}, approved=frozenset(approved))
+        assert bool(plan([], [seen(n) for n in names], [row(n) for n in names], Rules(), memory).held) is held
+
+
+def test_dismissed_deletes_are_kept() -> None:
+    assert plan([], [seen()], [row()], memory=Memory(initial={}, dismissed=frozenset({"a"}))).deletes == ()
+
+
+def test_two_secrets_that_meet_in_one_key_are_both_blocked_and_named() -> None:
+    (change,) = plan([want("A"), want("a")], [], []).changes
+    assert change.action is Action.BLOCKED
+    assert "A and a" in change.reason
+
+
+def test_a_delete_that_is_half_of_a_move_names_the_other_half() -> None:
+    made = plan([want("NEW", secret_id="id-OLD")], [seen("OLD")], [row("OLD")])
+    assert [(change.key, change.after) for change in made.changes] == [("NEW", ""), ("OLD", "new")]
+
+
+def test_removal_takes_exactly_what_the_sync_owns() -> None:
+    listing = [seen("OURS"), seen("THEIRS"), seen("NOBODYS"), seen("REDONE", incarnation="i2"), seen("MAYBE")]
+    ledger = [row("OURS"), row("THEIRS", mine=False), row("REDONE"), row("MAYBE", **CLAIM_OF_CREATE), row("GONE")]
+    made = plan_removal(listing, ledger, canonical=str.lower)
+    assert [change.key for change in made.deletes] == ["OURS"]
+    assert made.held == ""
+
+
+def test_values_never_appear_in_a_repr() -> None:
+    made = plan([want(value="canary-value")], [seen(value="canary-there")], [])
+    assert "canary" not in repr(made)
+
+
+keys = st.sampled_from(["A", "B", "C", "D", "E"])
+remotes = st.builds(
+    Remote,
+    keys,
+    value=st.sampled_from([None, "1", "2"]),
+    incarnation=st.sampled_from(["i1", "i2", None]),
+    stamp=st.sampled_from(["s1", "s2", None]),
+    inherited=st.booleans(),
+    is_secret=st.booleans(),
+)
+desires = st.builds(want, keys, st.sampled_from(["1", "2"]), barred=st.sampled_from([None, None, None, "unreadable"]))
+ledgers = st.builds(
+    row,
+    keys,
+    mine=st.booleans(),
+    state=st.sampled_from(State),
+    claimed_incarnation=st.sampled_from([None, "i1"]),
+    rewrites=st.integers(0, 4),
+)
+histories = st.tuples(
+    st.lists(desires, max_size=5, unique_by=lambda d: d.key),
+    st.lists(remotes, max_size=5, unique_by=lambda r: r.key),
+    st.lists(ledgers, max_size=5, unique_by=lambda r: r.key),
+    st.builds(
+        Rules,
+        unmanaged=st.sampled_from(["overwrite-initially", "leave", "mirror"]),
+        deletion_enabled=st.booleans(),
+        max_deletions=st.sampled_from([None, 0, 2, 10]),
+    ),
+    st.builds(
+        Memory,
+        initial=st.one_of(st.none(), st.dictionaries(keys.map(str.lower), st.sampled_from(["i1", "i2"]))),
+        wanted=st.dictionaries(keys.map(str.lower), st.just("other"), max_size=2),
+    ),
+    st.sampled_from([(), ("a gap",)]),
+)
+
+
+@settings(max_examples=2500, deadline=None)
+@given(histories)
+def test_for_any_history_nothing_unowned_is_deleted_or_plain_touched(history: tuple) -> None:  # type: ignore[type-arg]
+    wants, listing, ledger, rules, memory, gaps = history
+    made = plan(wants, listing, ledger, rules, memory, gaps)
+    rows = {r.canonical: r for r in ledger}
+    for change in made.changes:
+        if change.write is None:
+            continue
+        assert change.remote is None or (change.remote.is_secret and not change.remote.inherited)
+        owner = rows.get(change.canonical)
+        assert owner is None or owner.mine or owner.state is State.MISSING
+        assert change.write.action in (Action.CREATE, Action.UPDATE, Action.DELETE)
+    for change in made.deletes:
+        assert made.complete
+        assert rules.deletion_enabled
+        assert change.canonical not in memory.wanted
+        assert change.remote is not None
+        owned = rows.get(change.canonical)
+        ours = owned is not None and owned.mine and owned.state is not State.MISSING
+        initial = change.canonical in made.initial and made.initial[change.canonical] == change.remote.incarnation
+        assert ours or initial or rules.unmanaged == "mirror"
+        if rules.unmanaged == "leave":
+            assert ours
+
+
+@settings(max_examples=1500, deadline=None)
+@given(histories, st.randoms())
+def test_the_order_of_the_inputs_does_not_matter(history: tuple, random: object) -> None:  # type: ignore[type-arg]
+    wants, listing, ledger, rules, memory, gaps = history
+    before = plan(wants, listing, ledger, rules, memory, gaps)
+    for part in (wants, listing, ledger):
+        random.shuffle(part)  # type: ignore[attr-defined]
+    after = plan(wants, listing, ledger, rules, memory, gaps)
+    assert (before.changes, before.digest, before.held) == (after.changes, after.digest, after.held)
+
+
+@settings(max_examples=1500, deadline=None)
+@given(
+    st.lists(desires, max_size=5, unique_by=lambda d: d.key), st.lists(remotes, max_size=5, unique_by=lambda r: r.key)
+)
+def test_after_apply_the_plan_is_empty(wants: list[Desired], listing: list[Remote]) -> None:
+    first = plan(wants, listing, [])
+    place = {remote.key.lower(): remote for remote in listing}
+    ledger = []
+    for change in first.changes:
+        key = change.canonical
+        if change.action is Action.DELETE:
+            del place[key]
+        elif change.write or Effect.SETTLE in change.effects:
+            assert change.desired
+            value = change.desired.value if place.get(key, seen(value="")).value is not None else None
+            place[key] = Remote(change.key, value=value, incarnation="i9", stamp="s9")
+            ledger.append(row(change.key, change.desired.value, incarnation="i9", stamp="s9"))
+    again = plan(wants, list(place.values()), ledger)
+    assert [change for change in again.changes if change.write] == []
