@@ -13,7 +13,7 @@ DATA_DIR = Path(env.str("KEYFERRY_DATA_DIR", default="data")).absolute()
 
 def _secret_key() -> str:
     """The Django secret key: given, or made once and kept beside the database (0600)."""
-    if given := env.str("SECRET_KEY", default=""):
+    if given := str(env.str("SECRET_KEY", default="")):
         return given
     path = DATA_DIR / "secret_key"
     if not path.exists():
@@ -27,7 +27,7 @@ def _secret_key() -> str:
             pass
         finally:
             fresh.unlink()
-    return path.read_text()
+    return str(path.read_text())
 
 
 SECRET_KEY = _secret_key()

@@ -1,0 +1,22 @@
+"""The tables of this app: the source (what is synced) and the sync (how)."""
+
+from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
+from .sync import InitialSet, Lease, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
+
+__all__ = [
+    "Environment",
+    "Folder",
+    "InitialSet",
+    "Lease",
+    "ManagedSecret",
+    "RunChange",
+    "Secret",
+    "SecretImport",
+    "SecretReference",
+    "SecretSync",
+    "SecretVersion",
+    "Status",
+    "SyncPolicy",
+    "SyncRun",
+    "Tag",
+]

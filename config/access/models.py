@@ -1,0 +1,165 @@
+"""Who may do what where: projects, people, machine identities, their tokens, the audit log and the keysets."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+from django.db.models import Q
+
+
+class Role(models.TextChoices):
+    ADMIN = "admin"
+    MEMBER = "member"
+    VIEWER = "viewer"
+
+
+class User(AbstractUser):
+    """A person who signs in to the admin. A superuser is an instance admin."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+
+
+class Instance(models.Model):
+    """This installation: one row. Its id is the `orgId` of the modelled API."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    keyset_fingerprint = models.CharField(max_length=64, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=255, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class Project(models.Model):
+    """The owner of environments, secrets, connections and syncs."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64)
+    slug = models.SlugField(max_length=64, unique=True)
+    description = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    auto_capitalization = models.BooleanField(default=True)
+    has_delete_protection = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Identity(models.Model):
+    """A machine that signs in with universal auth. `role` is its instance role. Times in seconds; 0 is no limit."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=255)
+    role = models.CharField(max_length=16, choices=Role.choices, blank=True)
+    client_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    access_token_ttl = models.PositiveIntegerField(default=2592000)
+    access_token_max_ttl = models.PositiveIntegerField(default=2592000)
+    access_token_num_uses_limit = models.PositiveIntegerField(default=0)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "identities"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Membership(models.Model):
+    """The role of one person or one machine in one project."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="memberships")
+    identity = models.ForeignKey(Identity, null=True, blank=True, on_delete=models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=16, choices=Role.choices)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(user__isnull=True) ^ Q(identity__isnull=True), name="membership_of_one_actor"
+            ),
+            models.UniqueConstraint(fields=("project", "user"), name="user_once_a_project"),
+            models.UniqueConstraint(fields=("project", "identity"), name="identity_once_a_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user or self.identity}: {self.role}"
+
+
+class ClientSecret(models.Model):
+    """A secret of an identity, kept as a keyed MAC; shown once when it is made."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="client_secrets")
+    prefix = models.CharField(max_length=4)
+    secret_mac = models.CharField(max_length=128)
+    description = models.CharField(max_length=255, blank=True)
+    ttl = models.PositiveIntegerField(default=0)
+    num_uses = models.PositiveIntegerField(default=0)
+    num_uses_limit = models.PositiveIntegerField(default=0)
+    is_revoked = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.prefix}..."
+
+
+class AccessToken(models.Model):
+    """A token that an identity was given; the signed token itself is not kept."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="access_tokens")
+    client_secret = models.ForeignKey(ClientSecret, null=True, on_delete=models.SET_NULL, related_name="+")
+    ttl = models.PositiveIntegerField()
+    max_ttl = models.PositiveIntegerField()
+    num_uses = models.PositiveIntegerField(default=0)
+    num_uses_limit = models.PositiveIntegerField(default=0)
+    is_revoked = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_renewed_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class AuditEvent(models.Model):
+    """One thing that was done. Append-only; `hash` covers the row and `previous_hash`."""
+
+    sequence = models.BigAutoField(primary_key=True)
+    at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=36, blank=True)
+    actor_name = models.CharField(max_length=255, blank=True)
+    event = models.CharField(max_length=64)
+    project = models.ForeignKey(Project, null=True, on_delete=models.SET_NULL, related_name="+")
+    metadata = models.JSONField(default=dict)
+    ip = models.GenericIPAddressField(null=True, blank=True)
+    previous_hash = models.CharField(max_length=64)
+    hash = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("-sequence",)
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.event}"
+
+
+class DataKeyset(models.Model):
+    """The keysets that seal one project's data (`project` null: the instance's), wrapped by the root keyset."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.OneToOneField(Project, null=True, on_delete=models.CASCADE, related_name="keyset")
+    wrapped_aead = models.BinaryField()
+    wrapped_mac = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"keyset {self.id}"

@@ -1,0 +1,44 @@
+"""Stored vendor logins."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from config.access.models import Project
+
+
+class AppConnection(models.Model):
+    """A login at a vendor, organisation-wide (`project` null) or of one project.
+
+    The credentials are sealed; what reads them back is `connections.services.open_client` alone.
+    `credentials_hash` is keyed and changes exactly when the credentials do.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=64)
+    description = models.CharField(max_length=256, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    app = models.CharField(max_length=64)
+    method = models.CharField(max_length=64)
+    version = models.PositiveIntegerField(default=1)
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.CASCADE, related_name="connections")
+    credentials_sealed = models.BinaryField()
+    credentials_hash = models.CharField(max_length=128)
+    retry_at = models.DateTimeField(null=True, blank=True, help_text="The vendor asked us to wait until then.")
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=255, blank=True)
+    checked_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=("project", "name"), nulls_distinct=False, name="connection_name_once_a_scope"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,154 @@
+"""What is synced: environments, folders, secrets and what ties them together."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+from config.access.models import Project
+
+
+class Environment(models.Model):
+    """A stage of a project. Its root folder is made with it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
+    name = models.CharField(max_length=255)
+    slug = models.SlugField(max_length=64)
+    position = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("project", "position")
+        constraints = [
+            models.UniqueConstraint(fields=("project", "slug"), name="environment_slug_once_a_project"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project.slug}/{self.slug}"
+
+
+class Folder(models.Model):
+    """A folder of an environment. `path` is kept whole, so that a path is found, and shown, without a walk."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="folders")
+    parent = models.ForeignKey("self", null=True, blank=True, on_delete=models.CASCADE, related_name="children")
+    name = models.CharField(max_length=255)
+    path = models.CharField(max_length=2048)
+    description = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("environment", "path")
+        constraints = [models.UniqueConstraint(fields=("environment", "path"), name="folder_path_once")]
+
+    def __str__(self) -> str:
+        return self.path
+
+
+class Tag(models.Model):
+    """A label of a project's secrets."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="tags")
+    slug = models.SlugField(max_length=64)
+    color = models.CharField(max_length=32, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("slug",)
+        constraints = [models.UniqueConstraint(fields=("project", "slug"), name="tag_slug_once_a_project")]
+
+    def __str__(self) -> str:
+        return self.slug
+
+
+class Secret(models.Model):
+    """A secret of a folder. Value and comment are sealed, bound to this row by its id."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    folder = models.ForeignKey(Folder, on_delete=models.CASCADE, related_name="secrets")
+    key = models.CharField(max_length=512)
+    value_sealed = models.BinaryField()
+    comment_sealed = models.BinaryField(null=True)
+    metadata = models.JSONField(default=list, blank=True)
+    tags = models.ManyToManyField(Tag, blank=True, related_name="secrets")
+    skip_multiline_encoding = models.BooleanField(default=False)
+    version = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("key",)
+        constraints = [models.UniqueConstraint(fields=("folder", "key"), name="secret_key_once_a_folder")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class SecretVersion(models.Model):
+    """What a secret was, who changed it and when."""
+
+    id = models.BigAutoField(primary_key=True)
+    secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="versions")
+    version = models.PositiveIntegerField()
+    key = models.CharField(max_length=512)
+    value_sealed = models.BinaryField()
+    comment_sealed = models.BinaryField(null=True)
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.CharField(max_length=36, blank=True)
+    actor_name = models.CharField(max_length=255, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ("-version",)
+        constraints = [models.UniqueConstraint(fields=("secret", "version"), name="secret_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.key} v{self.version}"
+
+
+class SecretReference(models.Model):
+    """An index of `${...}`: which folder a secret's value refers to, so that a change finds whom it reaches."""
+
+    id = models.BigAutoField(primary_key=True)
+    secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="references")
+    environment = models.CharField(max_length=64)
+    path = models.CharField(max_length=2048)
+    key = models.CharField(max_length=512)
+
+    class Meta:
+        indexes = [models.Index(fields=("environment", "path"), name="reference_target")]
+
+    def __str__(self) -> str:
+        return f"{self.environment}{self.path} {self.key}"
+
+
+class SecretImport(models.Model):
+    """A folder takes another's secrets too. Among imports the last position wins. The target need not exist."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    folder = models.ForeignKey(Folder, on_delete=models.CASCADE, related_name="imports")
+    import_environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="imported_by")
+    import_path = models.CharField(max_length=2048)
+    position = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("folder", "position")
+        constraints = [
+            models.UniqueConstraint(
+                fields=("folder", "import_environment", "import_path"), name="secret_import_once_a_folder"
+            )
+        ]
+        indexes = [models.Index(fields=("import_environment", "import_path"), name="import_target")]
+
+    def __str__(self) -> str:
+        return f"{self.import_environment.slug}{self.import_path}"

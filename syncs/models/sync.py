@@ -1,0 +1,216 @@
+"""How the source reaches a destination: syncs, their policy, their runs, and the ledger of what they own."""
+
+from __future__ import annotations
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from config.access.models import Identity, Project
+from connections.models import AppConnection
+
+from .source import Folder
+
+
+class Status(models.TextChoices):
+    PENDING = "pending"
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    HELD = "held"
+    DISMISSED = "dismissed"
+    SUPERSEDED = "superseded"
+
+
+class SecretSync(models.Model):
+    """One folder, one destination. `wanted_rev` counts the changes that reach it, `done_rev` those it has carried.
+
+    `generation` moves with every change of config, policy, pause, rights or existence: a run that sees it move stops.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="syncs")
+    name = models.CharField(max_length=256)
+    description = models.CharField(max_length=256, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    destination = models.CharField(max_length=64)
+    destination_config = models.JSONField()
+    sync_options = models.JSONField(default=dict)
+    folder = models.ForeignKey(Folder, null=True, blank=True, on_delete=models.SET_NULL, related_name="syncs")
+    connection = models.ForeignKey(AppConnection, on_delete=models.PROTECT, related_name="syncs")
+    is_auto_sync_enabled = models.BooleanField(default=True)
+    version = models.PositiveIntegerField(default=1)
+    owner_user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
+    owner_identity = models.ForeignKey(Identity, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    place = models.CharField(max_length=512, db_index=True)
+    generation = models.PositiveBigIntegerField(default=1)
+    wanted_rev = models.PositiveBigIntegerField(default=0)
+    done_rev = models.PositiveBigIntegerField(default=0)
+    started_at = models.DateTimeField(null=True, blank=True, help_text="Start of the last automatic run.")
+    sync_status = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    last_sync_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
+    last_sync_message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001
+    last_synced_at = models.DateTimeField(null=True, blank=True)
+    import_status = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001
+    last_import_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
+    last_import_message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001
+    last_imported_at = models.DateTimeField(null=True, blank=True)
+    remove_status = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001
+    last_remove_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
+    last_remove_message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001
+    last_removed_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [models.UniqueConstraint(fields=("project", "name"), name="sync_name_once_a_project")]
+
+    def __str__(self) -> str:
+        return f"{self.project.slug}/{self.name}"
+
+
+class SyncPolicy(models.Model):
+    """What a sync may do beyond its config; `max_deletions` null means no guard, `max_concurrency` null the default."""
+
+    sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="policy")
+    unmanaged = models.CharField(max_length=32, default="overwrite-initially")
+    max_deletions = models.PositiveIntegerField(null=True, blank=True, default=10)
+    include = models.JSONField(default=list, blank=True)
+    exclude = models.JSONField(default=list, blank=True)
+    tags = models.JSONField(default=list, blank=True)
+    recursive = models.BooleanField(default=False)
+    drift_check_minutes = models.PositiveIntegerField(default=0)
+    heal = models.BooleanField(default=False)
+    paused = models.BooleanField(default=False)
+    max_concurrency = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"policy of {self.sync_id}"
+
+
+class SyncRun(models.Model):
+    """One run: queued, going, or history. The database is the truth about it; the task queue is a hint."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    sync = models.ForeignKey(SecretSync, on_delete=models.CASCADE, related_name="runs")
+    operation = models.CharField(max_length=16)
+    trigger = models.CharField(max_length=16)
+    actor_kind = models.CharField(max_length=16, blank=True)
+    actor_id = models.CharField(max_length=36, blank=True)
+    actor_name = models.CharField(max_length=255, blank=True)
+    status = models.CharField(max_length=16, default=Status.PENDING)
+    message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    options = models.JSONField(default=dict)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    counts = models.JSONField(default=dict)
+    digest = models.CharField(max_length=64, blank=True)
+    unchanged = models.JSONField(default=list, help_text="Keys that needed nothing: names only, one list.")
+    generation = models.PositiveBigIntegerField(default=0)
+    source_rev = models.PositiveBigIntegerField(default=0)
+    due_at = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField(null=True, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("-created_at",)
+        indexes = [
+            models.Index(fields=("due_at",), condition=Q(status__in=("pending", "running")), name="run_due"),
+            models.Index(fields=("sync", "-created_at"), name="run_history"),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=("sync",), condition=Q(status="held"), name="one_held_run_a_sync"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.operation} {self.id}"
+
+
+class RunChange(models.Model):
+    """What became of one key in one run, unless it was unchanged (then it is in `SyncRun.unchanged`)."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="changes")
+    key = models.CharField(max_length=1024)
+    canonical = models.CharField(max_length=1024)
+    source_key = models.CharField(max_length=512, blank=True)
+    action = models.CharField(max_length=16)
+    outcome = models.CharField(max_length=16, blank=True)
+    reason = models.CharField(max_length=1024, blank=True)
+    error_code = models.CharField(max_length=64, blank=True)
+    error_message = models.CharField(max_length=1024, blank=True)
+    version = models.PositiveIntegerField(default=0)
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ("id",)
+        constraints = [models.UniqueConstraint(fields=("run", "canonical"), name="run_change_once_a_key")]
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.key}"
+
+
+class ManagedSecret(models.Model):
+    """The ledger: who owns a key of a place. One row a (place, canonical key), across all syncs.
+
+    `connection` and `destination_config` are what its removal needs. `prior` is the row as it was before a claim.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    place = models.CharField(max_length=512)
+    canonical = models.CharField(max_length=1024)
+    key = models.CharField(max_length=1024)
+    sync = models.ForeignKey(SecretSync, null=True, on_delete=models.SET_NULL, related_name="managed")
+    connection = models.ForeignKey(AppConnection, null=True, on_delete=models.SET_NULL, related_name="+")
+    destination = models.CharField(max_length=64)
+    destination_config = models.JSONField()
+    state = models.CharField(max_length=16)
+    incarnation = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: the vendor has not said
+    stamp = models.CharField(max_length=255, null=True)  # noqa: DJ001
+    value_mac = models.CharField(max_length=128, blank=True)
+    rest_mac = models.CharField(max_length=128, blank=True)
+    value_sealed = models.BinaryField(null=True)
+    secret_id = models.CharField(max_length=36, blank=True)
+    secret_version = models.PositiveIntegerField(default=0)
+    rewrites = models.PositiveSmallIntegerField(default=0)
+    prior = models.JSONField(null=True)
+    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="+")
+    written_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("place", "canonical"), name="one_owner_a_key")]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class InitialSet(models.Model):
+    """The unmanaged keys that a sync found at its first listing of a place, with their incarnations."""
+
+    id = models.BigAutoField(primary_key=True)
+    sync = models.ForeignKey(SecretSync, on_delete=models.CASCADE, related_name="initial_sets")
+    place = models.CharField(max_length=512)
+    keys = models.JSONField(default=dict)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=("sync", "place"), name="one_initial_set_a_place")]
+
+    def __str__(self) -> str:
+        return self.place
+
+
+class Lease(models.Model):
+    """Who may write to a place, until when, on the database's clock. `fence` grows with every new holder."""
+
+    place = models.CharField(max_length=512, primary_key=True)
+    holder = models.CharField(max_length=36, blank=True)
+    fence = models.PositiveBigIntegerField(default=0)
+    expires_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return self.place

@@ -1,0 +1,13 @@
+"""The project holds together: system checks pass and the migrations match the models."""
+
+import pytest
+from django.core.management import call_command
+
+
+@pytest.mark.django_db
+def test_migrations_match_the_models() -> None:
+    call_command("makemigrations", check=True, dry_run=True, verbosity=0)
+
+
+def test_system_checks_pass() -> None:
+    call_command("check", fail_level="WARNING")
