@@ -1,0 +1,156 @@
+"""Sealing: a root keyset wraps one data keyset a project and one for the instance; ciphertexts are bound to their row.
+
+Tink does the cryptography (AES-256-GCM; HMAC-SHA-256 for keyed fingerprints). `context`, such as
+"secret:<id>:value", is the associated data: a ciphertext moved to another row or field does not open. A MAC names its
+key (Tink's prefix), so that rotating a keyset rewrites nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import tink
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from tink import aead, mac, secret_key_access
+
+aead.register()
+mac.register()
+
+
+class Undecryptable(Exception):
+    """The ciphertext does not open: damaged, moved to another row, or sealed under another keyset."""
+
+
+class WrongKeyset(Exception):
+    """The root keyset is not the one that this database was sealed with; the message says which to bring."""
+
+
+@dataclass(frozen=True)
+class _Keys:
+    aead: aead.Aead
+    mac: mac.Mac
+
+
+def seal(project_id: UUID | None, context: str, text: str) -> bytes:
+    """The ciphertext of `text` under the project's keyset (None: the instance's), bound to `context`."""
+    return bytes(_keys(project_id).aead.encrypt(text.encode(), context.encode()))
+
+
+def unseal(project_id: UUID | None, context: str, data: bytes) -> str:
+    """The text that `seal` was given. Raises Undecryptable."""
+    try:
+        return str(_keys(project_id).aead.decrypt(bytes(data), context.encode()).decode())
+    except tink.TinkError:
+        raise Undecryptable(f"{context} cannot be decrypted") from None
+
+
+def fingerprint(project_id: UUID | None, context: str, text: str) -> str:
+    """A keyed MAC of `text` in `context`, base64; equal texts in other contexts have other MACs."""
+    return base64.b64encode(_keys(project_id).mac.compute_mac(_framed(context, text))).decode()
+
+
+def fingerprint_matches(project_id: UUID | None, context: str, text: str, given: str) -> bool:
+    """Whether `given` is a fingerprint of `text` in `context`, under any key of the keyset."""
+    try:
+        _keys(project_id).mac.verify_mac(base64.b64decode(given, validate=True), _framed(context, text))
+    except (tink.TinkError, ValueError):
+        return False
+    return True
+
+
+def forget() -> None:
+    """Drop the keys held in memory: after a rotation, and between tests."""
+    _keys.cache_clear()
+    _root.cache_clear()
+
+
+def _framed(context: str, text: str) -> bytes:
+    return f"{len(context)}:{context}{text}".encode()
+
+
+@lru_cache(maxsize=1024)
+def _keys(project_id: UUID | None) -> _Keys:
+    from config.access.models import DataKeyset
+
+    root = _root()
+    # One row an owner, by primary key: of two first uses at once one row wins and the other reads it.
+    owner = project_id or UUID(int=0)
+    bound = str(owner).encode()
+    row = DataKeyset.objects.filter(pk=owner).first()
+    if row is None:
+        made = DataKeyset(
+            pk=owner,
+            project_id=project_id,
+            wrapped_aead=_wrapped(aead.aead_key_templates.AES256_GCM, root, bound),
+            wrapped_mac=_wrapped(mac.mac_key_templates.HMAC_SHA256_256BITTAG, root, bound),
+        )
+        with contextlib.suppress(IntegrityError), transaction.atomic():
+            made.save(force_insert=True)
+        row = DataKeyset.objects.get(pk=owner)
+    return _Keys(
+        _unwrapped(bytes(row.wrapped_aead), root, bound).primitive(aead.Aead),
+        _unwrapped(bytes(row.wrapped_mac), root, bound).primitive(mac.Mac),
+    )
+
+
+def _wrapped(template: Any, root: aead.Aead, bound: bytes) -> bytes:
+    handle = tink.new_keyset_handle(template)
+    return bytes(tink.proto_keyset_format.serialize_encrypted(handle, root, bound))
+
+
+def _unwrapped(data: bytes, root: aead.Aead, bound: bytes) -> tink.KeysetHandle:
+    try:
+        return tink.proto_keyset_format.parse_encrypted(data, root, bound)
+    except tink.TinkError:
+        raise WrongKeyset(
+            f"{settings.KEYSET_FILE} does not open this database's keysets; bring the file it was made with"
+        ) from None
+
+
+@lru_cache(maxsize=1)
+def _root() -> aead.Aead:
+    """The root keyset's AEAD; on first start the keyset is made. Raises WrongKeyset."""
+    from config.access.models import Instance
+
+    path = Path(settings.KEYSET_FILE)
+    instance = Instance.objects.first()
+    known = instance.keyset_fingerprint if instance else ""
+    if not path.exists():
+        if known:
+            raise WrongKeyset(f"{path} is missing; bring the keyset file with the fingerprint {known}")
+        _make_root(path)
+    text = path.read_text()
+    found = hashlib.sha256(json.dumps(json.loads(text)["primaryKeyId"]).encode()).hexdigest()[:16]
+    if known and known != found:
+        raise WrongKeyset(f"{path} has the fingerprint {found}; bring the keyset file with the fingerprint {known}")
+    if instance is None:
+        Instance.objects.create(keyset_fingerprint=found)
+    elif not known:
+        Instance.objects.filter(pk=instance.pk, keyset_fingerprint="").update(keyset_fingerprint=found)
+    handle = tink.json_proto_keyset_format.parse(text, secret_key_access.TOKEN)
+    primitive: aead.Aead = handle.primitive(aead.Aead)
+    return primitive
+
+
+def _make_root(path: Path) -> None:
+    """Write a fresh root keyset (0600); where two starts race, the first file stays."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    handle = tink.new_keyset_handle(aead.aead_key_templates.AES256_GCM)
+    fresh = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
+    fresh.touch(mode=0o600)
+    fresh.write_text(tink.json_proto_keyset_format.serialize(handle, secret_key_access.TOKEN))
+    try:
+        with contextlib.suppress(FileExistsError):
+            path.hardlink_to(fresh)
+    finally:
+        fresh.unlink()
