@@ -1,0 +1,207 @@
+"""The HTTP client against a real server on loopback: each answer has its class, and no message says too much."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from connections import errors
+from connections.http import ApiClient, quote
+
+TOKEN = "canary-token"
+
+
+class Vendor:
+    """A server whose next answers are given; it keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.answer: Callable[[BaseHTTPRequestHandler, int], None] = reply(200, b"{}")
+        vendor = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def handle_one(self) -> None:
+                vendor.asked.append((self.command, self.path))
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                vendor.answer(self, len(vendor.asked))
+
+            do_GET = do_POST = do_PATCH = do_DELETE = handle_one
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def stop(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+
+def reply(status: int, body: bytes = b"", **headers: str) -> Callable[[BaseHTTPRequestHandler, int], None]:
+    def answer(handler: BaseHTTPRequestHandler, _: int) -> None:
+        handler.send_response(status)
+        handler.send_header("content-length", str(len(body)))
+        for name, value in headers.items():
+            handler.send_header(name.replace("_", "-"), value)
+        handler.end_headers()
+        handler.wfile.write(body)
+
+    return answer
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    made = Vendor()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def client(vendor: Vendor) -> Iterator[ApiClient]:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    with ApiClient("Vendor", vendor.url, headers=headers, secrets=[TOKEN], deadline=0.5) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("method", "status", "expected"),
+    [
+        ("POST", 302, errors.BadResponse),
+        ("POST", 400, errors.Rejected),
+        ("POST", 401, errors.Unauthorized),
+        ("POST", 403, errors.Unauthorized),
+        ("POST", 404, errors.NotFound),
+        ("POST", 409, errors.Conflict),
+        ("POST", 422, errors.Rejected),
+        ("POST", 429, errors.RateLimited),
+        ("POST", 500, errors.OutcomeUnknown),
+        ("POST", 503, errors.Unavailable),
+        ("GET", 500, errors.Unavailable),
+    ],
+)
+def test_the_status_decides_the_class(
+    vendor: Vendor, client: ApiClient, method: str, status: int, expected: type[Exception]
+) -> None:
+    vendor.answer = reply(status, b'{"message": "no"}')
+    with pytest.raises(expected, match=rf"^Vendor: {method} /x answered {status}: no$") as caught:
+        client.request(method, "/x")  # type: ignore[arg-type]
+    assert type(caught.value) is expected
+
+
+def test_a_redirect_is_not_followed(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(302, location="/elsewhere")
+    with pytest.raises(errors.BadResponse):
+        client.request("GET", "/x")
+    assert vendor.asked == [("GET", "/x")]
+
+
+def test_html_is_no_answer(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(200, b"<html>canary-body</html>")
+    with pytest.raises(errors.BadResponse, match="not JSON") as caught:
+        client.request("GET", "/x")
+    assert "canary" not in str(caught.value)
+
+
+def test_a_read_is_tried_again_and_a_write_is_not(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = lambda handler, count: reply(503 if count % 2 else 200, b"{}")(handler, count)
+    assert client.request("GET", "/x") == {}
+    vendor.asked.clear()
+    with pytest.raises(errors.Unavailable):
+        client.request("PATCH", "/x", json={})
+    assert len(vendor.asked) == 1
+
+
+@pytest.mark.parametrize(("header", "least", "most"), [("7", 7, 7), ("Fri, 01 Jan 2100 00:00:00 GMT", 1e9, 1e10)])
+def test_retry_after_is_told_in_seconds(
+    vendor: Vendor, client: ApiClient, header: str, least: float, most: float
+) -> None:
+    vendor.answer = reply(429, retry_after=header)
+    with pytest.raises(errors.RateLimited) as caught:
+        client.request("GET", "/x")
+    assert caught.value.retry_after is not None
+    assert least <= caught.value.retry_after <= most
+    assert len(vendor.asked) == 1, "the whole connection waits, not the one request"
+
+
+def drip(handler: BaseHTTPRequestHandler, _: int) -> None:
+    handler.send_response(200)
+    handler.send_header("content-length", "1000")
+    handler.end_headers()
+    try:
+        for _byte in range(60):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            time.sleep(0.05)
+    except OSError:
+        pass
+
+
+def hang(handler: BaseHTTPRequestHandler, _: int) -> None:
+    time.sleep(1)
+
+
+def cut(handler: BaseHTTPRequestHandler, _: int) -> None:
+    handler.close_connection = True
+
+
+@pytest.mark.parametrize("fault", [drip, hang])
+@pytest.mark.parametrize(("method", "expected"), [("GET", errors.Unreachable), ("POST", errors.OutcomeUnknown)])
+def test_a_request_ends_within_its_deadline(
+    vendor: Vendor, client: ApiClient, fault: object, method: str, expected: type[Exception]
+) -> None:
+    vendor.answer = fault  # type: ignore[assignment]
+    before = time.monotonic()
+    with pytest.raises(expected, match=r"within 0\.5 s"):
+        client.request(method, "/x")  # type: ignore[arg-type]
+    assert time.monotonic() - before < 6
+
+
+@pytest.mark.parametrize(("method", "expected"), [("GET", errors.Unreachable), ("DELETE", errors.OutcomeUnknown)])
+def test_a_lost_answer_to_a_write_is_an_unknown_outcome(
+    vendor: Vendor, client: ApiClient, method: str, expected: type[Exception]
+) -> None:
+    vendor.answer = cut
+    with pytest.raises(expected, match="lost its answer"):
+        client.request(method, "/x")  # type: ignore[arg-type]
+
+
+def test_a_write_that_could_not_connect_was_surely_not_sent() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ApiClient("Vendor", f"http://127.0.0.1:{port}") as client, pytest.raises(errors.Unreachable):
+        client.request("POST", "/x", json={})
+
+
+def test_the_vendors_words_are_cut_short_and_credentials_taken_out(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(422, b'{"message": "bad ' + TOKEN.encode() + b"\\n" + b"x" * 500 + b'"}')
+    with pytest.raises(errors.Rejected) as caught:
+        client.request("POST", "/x", json={"value": "canary-value"})
+    text = str(caught.value)
+    assert "canary" not in text
+    assert "bad [redacted] xxx" in text
+    assert "\n" not in text
+    assert len(text) < 260
+
+
+def test_the_client_shows_no_credential(client: ApiClient) -> None:
+    assert TOKEN not in repr(client)
+
+
+@pytest.mark.parametrize("part", ["", ".", ".."])
+def test_a_path_part_that_names_something_else_is_refused(part: str) -> None:
+    with pytest.raises(ValueError, match="part of an address"):
+        quote(part)
+
+
+def test_a_path_part_is_quoted_whole() -> None:
+    assert quote("a/b?c#d%é") == "a%2Fb%3Fc%23d%25%C3%A9"
