@@ -1,0 +1,155 @@
+"""A local stand-in for Humanitec's Shared Values: small, stateful, honest about what is secret.
+
+Source of each answer: Humanitec's published OpenAPI description, operations "Shared Values".
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+ADDRESS = re.compile(
+    r"/orgs/(?P<org>[^/]+)/apps/(?P<app>[^/]+)(?:/envs/(?P<env>[^/]+))?/values(?:/(?P<key>[^/]+))?", re.ASCII
+)
+KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
+
+Answer = tuple[int, object]
+
+
+class HumanitecSandbox:
+    """Serves on 127.0.0.1. `values` maps (org, app, env or "") to its values by key; `asked` lists (method, path).
+
+    `fault`, where set, may answer in the vendor's place: given method and path, it returns (status, body) or None.
+    """
+
+    def __init__(self, port: int = 0) -> None:
+        self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+        self.asked: list[tuple[str, str]] = []
+        self.fault: Callable[[str, str], Answer | None] | None = None
+        self._lock = threading.Lock()
+        self._clock = itertools.count(1)
+        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> HumanitecSandbox:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def put(self, scope: tuple[str, str, str], key: str, value: str, *, is_secret: bool = True) -> None:
+        """Place a value by other hands, as a person in the vendor's own console would."""
+        with self._lock:
+            self._write(scope, key, {"value": value, "description": "", "is_secret": is_secret})
+
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
+        """What the vendor answers: status and JSON body (None: no body)."""
+        with self._lock:
+            self.asked.append((method, path))
+            if self.fault and (fault := self.fault(method, path)):
+                return fault
+            found = ADDRESS.fullmatch(urlsplit(path).path)
+            if not found:
+                return _error(404, "no such address")
+            scope = (found["org"], found["app"], found["env"] or "")
+            key = unquote(found["key"] or "")
+            if key:
+                return self._one(method, scope, key, body)
+            if method == "GET":
+                return 200, self._list(scope)
+            if method == "POST":
+                return self._create(scope, body)
+            if method == "DELETE":
+                self.values.pop(scope, None)
+                return 204, None
+            return _error(405, "method not allowed")
+
+    def _list(self, scope: tuple[str, str, str]) -> list[dict[str, Any]]:
+        """An environment's list is the application's values with its own laid over them."""
+        org, app, env = scope
+        merged = {**self.values.get((org, app, ""), {}), **(self.values.get(scope, {}) if env else {})}
+        return [_shown(value) for value in merged.values()]
+
+    def _create(self, scope: tuple[str, str, str], body: dict[str, Any]) -> Answer:
+        key = body.get("key")
+        if not isinstance(key, str) or not KEY.fullmatch(key) or "description" not in body:
+            return _error(400, "key or description not valid")
+        if key in self.values.get(scope, {}):
+            return _error(409, "Shared Value already exists")
+        return 201, _shown(self._write(scope, key, body))
+
+    def _one(self, method: str, scope: tuple[str, str, str], key: str, body: dict[str, Any]) -> Answer:
+        if key not in self.values.get(scope, {}):
+            return _error(404, "Shared Value does not exist")
+        if method == "DELETE":
+            del self.values[scope][key]
+            return 204, None
+        if method not in ("PATCH", "PUT") or not ({"value", "description"} & set(body)):
+            return _error(400, "value or description must be supplied")
+        return 200, _shown(self._write(scope, key, body))
+
+    def _write(self, scope: tuple[str, str, str], key: str, body: dict[str, Any]) -> dict[str, Any]:
+        tick = next(self._clock)
+        now = f"2026-01-01T{tick // 3600 % 24:02}:{tick // 60 % 60:02}:{tick % 60:02}.{tick:06}Z"
+        held = self.values.setdefault(scope, {})
+        before = held.get(key, {"created_at": now, "is_secret": bool(body.get("is_secret"))})
+        held[key] = {
+            "key": key,
+            "value": body.get("value", before.get("value")) or "",
+            "description": body.get("description", before.get("description")) or "",
+            "is_secret": before["is_secret"],
+            "source": "env" if scope[2] else "app",
+            "secret_key": f"{'/'.join(filter(None, scope))}/{key}" if before["is_secret"] else None,
+            "secret_version": str(tick) if before["is_secret"] else None,
+            "secret_store_id": "humanitec" if before["is_secret"] else None,
+            "created_at": before["created_at"],
+            "updated_at": now,
+        }
+        return held[key]
+
+
+def _shown(value: dict[str, Any]) -> dict[str, Any]:
+    return {**value, "value": ""} if value["is_secret"] else dict(value)
+
+
+def _error(status: int, message: str) -> Answer:
+    return status, {"error": f"API-{status}", "message": message}
+
+
+def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def _serve(self) -> None:
+            sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+            try:
+                body = json.loads(sent) if sent else {}
+            except ValueError:
+                body = None
+            answer = sandbox.answer(self.command, self.path, body) if isinstance(body, dict) else _error(422, "no JSON")
+            status, content = answer
+            data = b"" if content is None else json.dumps(content).encode()
+            self.send_response(status)
+            if status != 204:
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Silent: addresses name keys."""
+
+    return Handler

@@ -1,0 +1,128 @@
+"""The contract of a place that secrets go to. The planner decides, a destination obeys.
+
+An adapter gets an open client and plain data: no model, no settings, no clock. It knows nothing of key schemas,
+deletion rules or ownership, so it cannot forget them; and it never turns a refused create into an update.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from typing import ClassVar, final
+
+from connections.errors import BadResponse, IntegrationError, OutcomeUnknown
+from connections.http import ApiClient
+
+from .engine.types import Action, Outcome, Remote, Write, Written
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a vendor documents of itself. Sizes in bytes of UTF-8, `pace` in requests a second.
+
+    `concurrency` is how many requests go side by side by default; a policy may exceed it, never `concurrency_limit`.
+    """
+
+    can_read_values: bool = False
+    key_pattern: str = ""
+    key_rule: str = ""
+    max_value_bytes: int | None = None
+    max_keys: int | None = None
+    pace: float | None = None
+    concurrency: int = 8
+    concurrency_limit: int | None = None
+    note: str = ""
+
+
+class Destination(ABC):
+    """One place secrets go, opened with a client, its config and its options (wire names, as stored)."""
+
+    slug: ClassVar[str]
+    label: ClassVar[str]
+    provider: ClassVar[str]
+    capabilities: ClassVar[Capabilities] = Capabilities()
+
+    def __init__(self, client: ApiClient, config: Mapping[str, str], *, concurrency: int | None = None) -> None:
+        self.client = client
+        self.config = config
+        limit = self.capabilities.concurrency_limit
+        asked = concurrency or self.capabilities.concurrency
+        self.concurrency = min(asked, limit) if limit else asked
+
+    @abstractmethod
+    def place(self) -> str:
+        """Where the keys live: provider, address and the vendor's own identity of the spot; never the login."""
+
+    def overlaps(self, place: str) -> bool:
+        """Whether keys of that other place are seen in this one too."""
+        return place == self.place()
+
+    def canonical(self, key: str) -> str:
+        """One form for all keys that the vendor holds equal."""
+        return key
+
+    @final
+    def listing(self) -> tuple[Remote, ...]:
+        """`fetch`, refused where it names a key twice: such a list shifted while it was read."""
+        remotes = tuple(self.fetch())
+        names = [self.canonical(remote.key) for remote in remotes]
+        if len(set(names)) != len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise BadResponse(f"{self.label}: the list names {twice} twice, so it cannot be whole")
+        return remotes
+
+    @abstractmethod
+    def fetch(self) -> Iterable[Remote]:
+        """Every key in scope, all pages, or an IntegrationError: never a part."""
+
+    @abstractmethod
+    def apply(self, writes: Iterable[Write]) -> Iterator[Outcome]:
+        """One outcome a write, as each is done; errors are outcomes.
+
+        `writes` is pulled just before each request, in the caller's thread: it is the gate through which the caller
+        stops the rest.
+        """
+
+
+class KeyValueDestination(Destination):
+    """A vendor that takes one key a request. The base runs them side by side."""
+
+    @abstractmethod
+    def create(self, write: Write) -> Written:
+        """Make a key that must not exist yet. Raises Conflict where it does."""
+
+    @abstractmethod
+    def update(self, write: Write) -> Written:
+        """Replace the value of `write.remote`. Raises NotFound where it is gone."""
+
+    @abstractmethod
+    def delete(self, write: Write) -> None:
+        """Take `write.remote` away; one that is gone already is a success."""
+
+    def apply(self, writes: Iterable[Write]) -> Iterator[Outcome]:
+        gate = iter(writes)
+        going: set[Future[Outcome]] = set()
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            while True:
+                while len(going) < self.concurrency and (write := next(gate, None)) is not None:
+                    going.add(pool.submit(self._outcome, write))
+                if not going:
+                    return
+                done, going = wait(going, return_when=FIRST_COMPLETED)
+                for future in done:
+                    yield future.result()
+
+    def _outcome(self, write: Write) -> Outcome:
+        try:
+            if write.action is Action.CREATE:
+                return Outcome(write, self.create(write))
+            if write.action is Action.UPDATE:
+                return Outcome(write, self.update(write))
+            self.delete(write)
+            return Outcome(write)
+        except IntegrationError as error:
+            return Outcome(write, error=error)
+        except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other keys' outcomes
+            return Outcome(write, error=OutcomeUnknown(f"{self.label}: {type(error).__name__} while writing a key"))

@@ -1,0 +1,99 @@
+"""Humanitec Shared Values (Platform Orchestrator v1 API), of an application or of one of its environments.
+
+Surprising fact: the list of an environment is the application's values with the environment's laid over them; `source`
+tells which level each is from. Secret values are never given back.
+Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, ClassVar
+
+from connections.errors import BadResponse, NotFound
+from connections.http import quote
+from syncs.destination import Capabilities, KeyValueDestination
+from syncs.engine.types import Remote, Write, Written
+
+
+class Humanitec(KeyValueDestination):
+    slug: ClassVar[str] = "humanitec"
+    label: ClassVar[str] = "Humanitec"
+    provider: ClassVar[str] = "humanitec"
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        key_pattern=r"[A-Za-z0-9_.-]+",
+        key_rule="letters, digits, underscores, dots and dashes",
+        note="Workloads see new values at their next deployment.",
+    )
+
+    def place(self) -> str:
+        spot = "/".join(self.config[part] for part in ("org", "app", "env") if part in self.config)
+        return f"humanitec|{self.client.base_url}|{spot}"
+
+    def overlaps(self, place: str) -> bool:
+        """An application's values are seen in each of its environments."""
+        own = self.place()
+        return place == own or place.startswith(f"{own}/") or own.startswith(f"{place}/")
+
+    def fetch(self) -> Iterable[Remote]:
+        """Every value at this scope; the vendor has no pages. Source: "List Shared Values"."""
+        path = self._values()
+        listed = self.client.request("GET", path)
+        if not isinstance(listed, list):
+            raise BadResponse(f"Humanitec: GET {path} answered with something that is not a list")
+        return [self._remote(value, path) for value in listed]
+
+    def create(self, write: Write) -> Written:
+        body = {"key": write.key, "value": write.value, "description": write.comment, "is_secret": True}
+        return _written(self.client.request("POST", self._values(), json=body))
+
+    def update(self, write: Write) -> Written:
+        body = {"value": write.value, "description": write.comment}
+        return _written(self.client.request("PATCH", self._value(write), json=body))
+
+    def delete(self, write: Write) -> None:
+        try:
+            self.client.request("DELETE", self._value(write))
+        except NotFound:
+            return
+
+    def _values(self) -> str:
+        path = f"/orgs/{quote(self.config['org'])}/apps/{quote(self.config['app'])}"
+        if self.config["scope"] == "environment":
+            path += f"/envs/{quote(self.config['env'])}"
+        return f"{path}/values"
+
+    def _value(self, write: Write) -> str:
+        """The address of one value. Without its last part it would delete all values: `quote` refuses an empty part."""
+        return f"{self._values()}/{quote(write.key)}"
+
+    def _remote(self, value: Any, path: str) -> Remote:
+        try:
+            return Remote(
+                key=_text(value["key"]),
+                comment=value.get("description"),
+                incarnation=_text(value["created_at"]),
+                stamp=_stamp(value),
+                inherited=self.config["scope"] == "environment" and value["source"] == "app",
+                is_secret=value["is_secret"] is True,
+            )
+        except (KeyError, TypeError, AttributeError):
+            raise BadResponse(f"Humanitec: GET {path} answered with a value that lacks what its API promises") from None
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value
+
+
+def _stamp(value: Mapping[str, Any]) -> str:
+    return f"{value.get('secret_version') or ''}|{_text(value['updated_at'])}"
+
+
+def _written(answer: Any) -> Written:
+    """What the answer says of the object; an answer that says nothing useful is no failure: the next list tells."""
+    try:
+        return Written(incarnation=_text(answer["created_at"]), stamp=_stamp(answer))
+    except (KeyError, TypeError, AttributeError):
+        return Written()

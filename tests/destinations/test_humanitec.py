@@ -1,0 +1,185 @@
+"""Humanitec over real HTTP on loopback, both scopes; requests checked against the vendor's own description."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, Rejected
+from connections.http import ApiClient
+from connections.sandbox import HumanitecSandbox
+from syncs.destinations.humanitec import Humanitec
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+APP = {"scope": "application", "org": "acme", "app": "shop"}
+ENV = {"scope": "environment", "org": "acme", "app": "shop", "env": "development"}
+
+
+@pytest.fixture
+def vendor() -> Iterator[HumanitecSandbox]:
+    with HumanitecSandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def client(vendor: HumanitecSandbox) -> Iterator[ApiClient]:
+    with ApiClient("Humanitec", vendor.url, deadline=2) as client:
+        yield client
+
+
+@pytest.fixture(params=[APP, ENV], ids=["application", "environment"])
+def destination(client: ApiClient, request: pytest.FixtureRequest) -> Humanitec:
+    return Humanitec(client, request.param)
+
+
+def scope_of(destination: Humanitec) -> tuple[str, str, str]:
+    return "acme", "shop", destination.config.get("env", "")
+
+
+def create(key: str, value: str = "v", comment: str = "") -> Write:
+    return Write(Action.CREATE, key, key, value, comment)
+
+
+def apply(destination: Humanitec, *writes: Write) -> list[Outcome]:
+    return list(destination.apply(iter(writes)))
+
+
+def test_what_is_written_stands_there_secret_with_its_comment(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    (outcome,) = apply(destination, create("KEY", "value ä", "why"))
+    held = vendor.values[scope_of(destination)]["KEY"]
+    assert (held["value"], held["description"], held["is_secret"]) == ("value ä", "why", True)
+    (listed,) = destination.listing()
+    assert (listed.value, listed.comment, listed.inherited) == (None, "why", False)
+    assert (listed.incarnation, listed.stamp) == (outcome.written.incarnation, outcome.written.stamp)
+
+
+def test_an_update_moves_the_stamp_and_keeps_the_incarnation(destination: Humanitec) -> None:
+    apply(destination, create("KEY"))
+    (before,) = destination.listing()
+    apply(destination, Write(Action.UPDATE, "KEY", "KEY", "new", remote=before))
+    (after,) = destination.listing()
+    assert after.incarnation == before.incarnation
+    assert after.stamp != before.stamp
+
+
+def test_an_empty_value_is_written_as_empty(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    apply(destination, create("KEY", ""))
+    assert vendor.values[scope_of(destination)]["KEY"]["value"] == ""
+
+
+def test_a_delete_takes_one_key_and_one_that_is_gone_is_a_success(
+    vendor: HumanitecSandbox, destination: Humanitec
+) -> None:
+    apply(destination, create("A"), create("B"))
+    for _ in range(2):
+        (outcome,) = apply(destination, Write(Action.DELETE, "A", "A", remote=Remote("A")))
+        assert outcome.error is None
+    assert list(vendor.values[scope_of(destination)]) == ["B"]
+
+
+def test_a_delete_without_a_key_never_reaches_the_vendor(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    (outcome,) = apply(destination, Write(Action.DELETE, "", "", remote=Remote("")))
+    assert isinstance(outcome.error, OutcomeUnknown)
+    assert vendor.asked == []
+
+
+def test_a_refused_create_is_not_turned_into_an_update(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    vendor.put(scope_of(destination), "KEY", "theirs")
+    (outcome,) = apply(destination, create("KEY", "ours"))
+    assert isinstance(outcome.error, Conflict)
+    assert vendor.values[scope_of(destination)]["KEY"]["value"] == "theirs"
+
+
+def test_an_update_of_a_key_that_is_gone_is_not_turned_into_a_create(
+    vendor: HumanitecSandbox, destination: Humanitec
+) -> None:
+    (outcome,) = apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=Remote("KEY")))
+    assert isinstance(outcome.error, NotFound)
+    assert not vendor.values.get(scope_of(destination))
+
+
+def test_one_refused_key_does_not_stop_the_rest(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    outcomes = apply(destination, *(create(f"K{i}" if i != 7 else "bad key") for i in range(50)))
+    assert [type(o.error) for o in outcomes if o.error] == [Rejected]
+    assert len(vendor.values[scope_of(destination)]) == 49
+
+
+def test_environment_scope_never_writes_at_application_level(vendor: HumanitecSandbox, client: ApiClient) -> None:
+    vendor.put(("acme", "shop", ""), "WIDE", "app")
+    destination = Humanitec(client, ENV)
+    (wide,) = destination.listing()
+    assert wide.inherited
+    apply(destination, create("WIDE", "env"))
+    assert vendor.values["acme", "shop", ""]["WIDE"]["value"] == "app"
+    assert vendor.values["acme", "shop", "development"]["WIDE"]["value"] == "env"
+    assert not destination.listing()[0].inherited
+
+
+def test_a_plain_value_is_told_apart(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    vendor.put(scope_of(destination), "PLAIN", "x", is_secret=False)
+    assert [remote.is_secret for remote in destination.listing()] == [False]
+
+
+@pytest.mark.parametrize("body", [{"values": []}, None, [{"key": "A"}], ["A"]], ids=["object", "empty", "part", "text"])
+def test_a_list_of_another_shape_is_not_believed(
+    vendor: HumanitecSandbox, destination: Humanitec, body: object
+) -> None:
+    vendor.fault = lambda method, path: (200, body)
+    with pytest.raises(BadResponse):
+        destination.listing()
+
+
+def test_a_list_that_names_a_key_twice_is_not_believed(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    vendor.put(scope_of(destination), "KEY", "x")
+    twice = [vendor.values[scope_of(destination)]["KEY"]] * 2
+    vendor.fault = lambda method, path: (200, twice)
+    with pytest.raises(BadResponse, match="KEY twice"):
+        destination.listing()
+
+
+def test_writes_are_pulled_one_by_one_so_that_the_caller_can_stop(vendor: HumanitecSandbox, client: ApiClient) -> None:
+    destination = Humanitec(client, APP, concurrency=2)
+    pulled = 0
+
+    def gate() -> Iterator[Write]:
+        nonlocal pulled
+        for number in range(100):
+            if len(vendor.asked) >= 10:
+                return
+            pulled += 1
+            yield create(f"K{number}")
+
+    outcomes = list(destination.apply(gate()))
+    assert len(outcomes) == pulled == len(vendor.asked) <= 12
+
+
+def test_path_parts_are_quoted(vendor: HumanitecSandbox, client: ApiClient) -> None:
+    Humanitec(client, {**APP, "app": "a/b?c"}).listing()
+    assert vendor.asked == [("GET", "/orgs/acme/apps/a%2Fb%3Fc/values")]
+
+
+def test_the_place_names_the_spot_and_application_and_environment_overlap(client: ApiClient) -> None:
+    app, env = Humanitec(client, APP), Humanitec(client, ENV)
+    other = Humanitec(client, {**APP, "app": "shop2"})
+    assert app.overlaps(env.place())
+    assert env.overlaps(app.place())
+    assert not app.overlaps(other.place())
+
+
+@pytest.mark.skipif("KEYFERRY_VENDOR_SPECS" not in os.environ, reason="KEYFERRY_VENDOR_SPECS names no directory")
+def test_every_request_is_one_that_the_vendor_publishes(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    spec = yaml.safe_load(Path(os.environ["KEYFERRY_VENDOR_SPECS"], "humanitec-openapi.yml").read_text())
+    apply(destination, create("KEY"))
+    remote = destination.listing()[0]
+    apply(destination, Write(Action.UPDATE, "KEY", "KEY", "new", remote=remote))
+    apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
+    env = "/envs/{envId}" if "env" in destination.config else ""
+    base = "/orgs/{orgId}/apps/{appId}" + env + "/values"
+    published = {(m.upper(), p) for p, operations in spec["paths"].items() for m in operations}
+    real = f"/orgs/acme/apps/shop{'/envs/development' if env else ''}/values"
+    for method, path in vendor.asked:
+        assert (method, path.replace(f"{real}/KEY", base + "/{key}").replace(real, base)) in published
