@@ -1,0 +1,169 @@
+"""What a folder holds once imports and `${...}` references are followed. Pure, over plain data.
+
+A folder's own secrets win over its imports, and among imports the last position wins. A value that cannot be made whole
+(unreadable, an unresolved reference, a cycle) is never guessed: its entry carries the problem and no value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from .types import Entry, Source
+
+MAX_DEPTH = 10  # levels of imports, and of references within references
+MAX_VALUE = 1024 * 1024  # bytes of an expanded value: a few lines can otherwise ask for gigabytes
+REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.@-]+)\}", re.ASCII)
+
+Address = tuple[str, str]
+"""Environment slug and folder path."""
+
+
+@dataclass(frozen=True, slots=True)
+class SecretData:
+    """A secret as stored. `value` is None where it could not be decrypted."""
+
+    key: str
+    value: str | None = field(repr=False)
+    comment: str = field(default="", repr=False)
+    tags: frozenset[str] = frozenset()
+    secret_id: str = ""
+    version: int = 0
+    skip_multiline: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class FolderData:
+    """A folder as stored; `imports` in the order of their positions."""
+
+    secrets: Mapping[str, SecretData]
+    imports: tuple[Address, ...] = ()
+
+
+Graph = Mapping[Address, FolderData]
+"""Every folder that the resolved one can reach; a folder that is not in it does not exist."""
+
+
+class _Unresolved(Exception):
+    """Why a value cannot be made whole."""
+
+
+def target_of(name: str, here: Address) -> tuple[Address, str]:
+    """Where `${name}`, written in a secret of the folder `here`, points: the folder and the key in it."""
+    first, *rest = name.split(".")
+    if not rest:
+        return here, first
+    *folders, key = rest
+    return (first, "/" + "/".join(folders)), key
+
+
+def references_in(value: str, here: Address) -> set[tuple[str, str, str]]:
+    """Environment, path and key of everything that a value refers to."""
+    found = (target_of(match[1], here) for match in REFERENCE.finditer(value))
+    return {(*address, key) for address, key in found}
+
+
+def resolve(graph: Graph, here: Address) -> Source:
+    """The entries of the folder `here`, sorted by key, and the gaps where an import's folder does not exist."""
+    resolver = _Resolver(graph)
+    secrets = resolver.secrets(here)
+    entries = [resolver.entry(secret, owner) for _, (secret, owner) in sorted(secrets.items())]
+    return Source(tuple(entries), tuple(resolver.gaps(here)))
+
+
+class _Resolver:
+    def __init__(self, graph: Graph) -> None:
+        self._graph = graph
+        self._secrets: dict[Address, dict[str, tuple[SecretData, Address]]] = {}
+        self._values: dict[tuple[Address, str], tuple[str, int] | _Unresolved] = {}
+
+    def secrets(self, here: Address) -> Mapping[str, tuple[SecretData, Address]]:
+        """By key, what the folder holds of its own or through imports, with the folder each is from."""
+        if here not in self._secrets:
+            found: dict[str, tuple[SecretData, Address]] = {}
+            for address in self._imported(here):
+                for key, secret in self._graph[address].secrets.items():
+                    found.setdefault(key, (secret, address))
+            self._secrets[here] = found
+        return self._secrets[here]
+
+    def gaps(self, here: Address) -> Iterator[str]:
+        seen = set()
+        for address in self._imported(here):
+            for target in self._graph[address].imports:
+                if target not in self._graph and target not in seen:
+                    seen.add(target)
+                    yield f"the imported folder {target[1]} of {target[0]} does not exist"
+
+    def _imported(self, here: Address) -> Iterator[Address]:
+        """The folder, then its imports by precedence, depth first; each folder once, so cycles are cut."""
+        seen: set[Address] = set()
+        pending = [(here, 0)]
+        while pending:
+            address, depth = pending.pop()
+            folder = self._graph.get(address)
+            if folder is None or address in seen:
+                continue
+            seen.add(address)
+            yield address
+            if depth < MAX_DEPTH:
+                pending.extend((target, depth + 1) for target in folder.imports)
+
+    def entry(self, secret: SecretData, owner: Address) -> Entry:
+        value, problem = None, None
+        try:
+            value, _ = self._value(owner, secret.key, secret, ())
+        except _Unresolved as error:
+            problem = str(error)
+        if value is not None and secret.skip_multiline and "\n" in value:
+            value = '"' + value.replace("\n", "\\n") + '"'
+        return Entry(
+            key=secret.key,
+            value=value,
+            comment=secret.comment,
+            tags=secret.tags,
+            secret_id=secret.secret_id,
+            version=secret.version,
+            path=owner[1],
+            problem=problem,
+        )
+
+    def _value(self, here: Address, key: str, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int]:
+        """The whole value and how many levels of references it took. A cycle names its members."""
+        name = f"{here[0]}{here[1].rstrip('/')}/{key}"
+        if name in trail:
+            cycle = " -> ".join((*trail[trail.index(name) :], name))
+            raise _Unresolved(f"its references go round in a circle: {cycle}")
+        known = self._values.get((here, key))
+        if known is None:
+            known = self._expanded(here, secret, (*trail, name))
+            self._values[here, key] = known
+        if isinstance(known, _Unresolved):
+            raise known
+        return known
+
+    def _expanded(self, here: Address, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int] | _Unresolved:
+        if secret.value is None:
+            return _Unresolved(f"the value of {secret.key} cannot be read")
+        parts: list[str] = []
+        size = end = depth = 0
+        for match in REFERENCE.finditer(secret.value):
+            address, key = target_of(match[1], here)
+            found = self.secrets(address).get(key)
+            if found is None:
+                return _Unresolved(f"the reference ${{{match[1]}}} does not resolve")
+            try:
+                value, below = self._value(found[1], key, found[0], trail)
+            except _Unresolved as error:
+                return error
+            depth = max(depth, below + 1)
+            if depth > MAX_DEPTH:
+                return _Unresolved(f"the reference ${{{match[1]}}} is more than {MAX_DEPTH} levels deep")
+            parts += (secret.value[end : match.start()], value)
+            size += len(value)
+            end = match.end()
+            if size > MAX_VALUE:
+                return _Unresolved(f"with its references, {secret.key} is larger than {MAX_VALUE // 1024**2} MiB")
+        parts.append(secret.value[end:])
+        return "".join(parts), depth
