@@ -1,0 +1,70 @@
+"""A config declared once: every problem at once, in the modelled words, and the seed's OpenAPI to the letter."""
+
+from __future__ import annotations
+
+import pytest
+
+from connections.schema import Invalid, OneOf, Schema, Text, literal, secret
+
+APP = Schema((literal("scope", "application"), Text("org", "Org ID", empty_message="Org ID required")))
+ENV = Schema((literal("scope", "environment"), *APP.fields[1:], Text("env", "Environment ID", max_length=5)))
+CONFIG = OneOf("scope", {"application": APP, "environment": ENV})
+
+
+def issues(data: object) -> list[dict[str, object]]:
+    with pytest.raises(Invalid) as caught:
+        CONFIG.validate(data, ("destinationConfig",))
+    return caught.value.issues
+
+
+def test_good_data_comes_back_trimmed() -> None:
+    assert CONFIG.validate({"scope": "application", "org": " acme "}) == {"scope": "application", "org": "acme"}
+
+
+def test_every_problem_is_named_at_once() -> None:
+    found = issues({"scope": "environment", "org": " ", "env": "too long", "app": 1})
+    assert [(issue["code"], issue["path"], issue["message"]) for issue in found] == [
+        ("too_small", ["destinationConfig", "org"], "Org ID required"),
+        ("too_big", ["destinationConfig", "env"], "String must contain at most 5 character(s)"),
+        ("unrecognized_keys", ["destinationConfig"], "Unrecognized key(s) in object: 'app'"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("data", "code", "message"),
+    [
+        ({"scope": "application"}, "invalid_type", "Required"),
+        ({"scope": "application", "org": 5}, "invalid_type", "Expected string, received number"),
+        ({"scope": "application", "org": None}, "invalid_type", "Expected string, received null"),
+        ({"scope": "application", "org": "a\x00b"}, "custom", "Org ID has a control character"),
+        ({"scope": "x"}, "invalid_union_discriminator", "Expected 'application' | 'environment'"),
+        ({}, "invalid_union_discriminator", "Expected 'application' | 'environment'"),
+        ([], "invalid_type", "Expected object, received array"),
+        (None, "invalid_type", "Expected object, received null"),
+    ],
+)
+def test_each_problem_has_the_modelled_words(data: object, code: str, message: str) -> None:
+    (issue,) = issues(data)
+    assert issue["code"] == code
+    assert message in str(issue["message"])
+
+
+def test_a_secret_member_is_not_repeated_in_a_problem() -> None:
+    schema = Schema((secret("apiToken", "API Token", empty_message="API Token required"),))
+    with pytest.raises(Invalid) as caught:
+        schema.validate({"apiToken": ["canary"]})
+    assert "canary" not in str(caught.value.issues) + str(caught.value)
+
+
+def test_openapi_is_closed_and_names_what_is_required() -> None:
+    first, second = CONFIG.json_schema()["anyOf"]
+    assert first == {
+        "type": "object",
+        "properties": {
+            "scope": {"type": "string", "enum": ["application"]},
+            "org": {"type": "string", "minLength": 1},
+        },
+        "required": ["scope", "org"],
+        "additionalProperties": False,
+    }
+    assert second["properties"]["env"] == {"type": "string", "minLength": 1, "maxLength": 5}
