@@ -14,6 +14,8 @@ from typing import ClassVar, final
 
 from connections.errors import BadResponse, IntegrationError, OutcomeUnknown
 from connections.http import ApiClient
+from connections.registry import Registry
+from connections.schema import OneOf, Schema
 
 from .engine.types import Action, Outcome, Remote, Write, Written
 
@@ -42,6 +44,7 @@ class Destination(ABC):
     slug: ClassVar[str]
     label: ClassVar[str]
     provider: ClassVar[str]
+    Config: ClassVar[Schema | OneOf]
     capabilities: ClassVar[Capabilities] = Capabilities()
 
     def __init__(self, client: ApiClient, config: Mapping[str, str], *, concurrency: int | None = None) -> None:
@@ -126,3 +129,6 @@ class KeyValueDestination(Destination):
             return Outcome(write, error=error)
         except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other keys' outcomes
             return Outcome(write, error=OutcomeUnknown(f"{self.label}: {type(error).__name__} while writing a key"))
+
+
+destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-abstract]

@@ -12,14 +12,27 @@ from typing import Any, ClassVar
 
 from connections.errors import BadResponse, NotFound
 from connections.http import quote
+from connections.schema import OneOf, Schema, Text, literal
 from syncs.destination import Capabilities, KeyValueDestination
 from syncs.engine.types import Remote, Write, Written
+
+SCOPE = "The Humanitec scope that secrets should be synced to."
+ORG = Text("org", "Org ID", "The ID of the Humanitec org to sync secrets to.", empty_message="Org ID required")
+APP = Text("app", "App ID", "The ID of the Humanitec app to sync secrets to.", empty_message="App ID required")
+ENV = Text("env", "Env ID", "The ID of the Humanitec environment to sync secrets to.", empty_message="Env ID required")
 
 
 class Humanitec(KeyValueDestination):
     slug: ClassVar[str] = "humanitec"
     label: ClassVar[str] = "Humanitec"
     provider: ClassVar[str] = "humanitec"
+    Config: ClassVar[OneOf] = OneOf(
+        "scope",
+        {
+            "application": Schema((literal("scope", "application", SCOPE), ORG, APP)),
+            "environment": Schema((literal("scope", "environment", SCOPE), ORG, APP, ENV)),
+        },
+    )
     capabilities: ClassVar[Capabilities] = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",

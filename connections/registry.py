@@ -1,0 +1,61 @@
+"""Finds the adapters of a package: one module, one adapter, named by its slug. No list to edit."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterator
+from functools import cached_property
+from typing import ClassVar, Generic, Protocol, TypeVar
+
+
+class Adapter(Protocol):
+    """What every adapter says of itself."""
+
+    slug: ClassVar[str]
+    label: ClassVar[str]
+
+
+A = TypeVar("A", bound=Adapter)
+
+
+class Registry(Generic[A]):
+    """The adapters of one package, by slug, in the order of their labels.
+
+    A module that defines none or several is left out and named in `errors`; the others still work.
+    """
+
+    def __init__(self, package: str, contract: type[A]) -> None:
+        self._package = package
+        self._contract: type[A] = contract
+        self.errors: list[str] = []
+
+    def __iter__(self) -> Iterator[type[A]]:
+        return iter(sorted(self._found.values(), key=lambda adapter: adapter.label))
+
+    def __contains__(self, slug: str) -> bool:
+        return slug in self._found
+
+    def get(self, slug: str) -> type[A] | None:
+        return self._found.get(slug)
+
+    @cached_property
+    def _found(self) -> dict[str, type[A]]:
+        found = {}
+        for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
+            name = f"{self._package}.{module.name}"
+            adapters = [
+                member
+                for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
+                if member.__module__ == name and issubclass(member, self._contract) and not inspect.isabstract(member)
+            ]
+            path = f"{name.replace('.', '/')}.py"
+            if len(adapters) != 1:
+                contract = self._contract.__name__
+                self.errors.append(f"{path} must define exactly one {contract}, found {len(adapters)}.")
+            elif adapters[0].slug.replace("-", "_") != module.name:
+                self.errors.append(f"{path} must be named after the slug of its adapter, {adapters[0].slug}.")
+            else:
+                found[adapters[0].slug] = adapters[0]
+        return found

@@ -1,0 +1,18 @@
+"""Every destination is found by its file alone, and each declares a config that its own examples fit."""
+
+from syncs.destination import destinations
+
+
+def test_destinations_are_found_without_a_list() -> None:
+    assert [adapter.slug for adapter in destinations] == ["humanitec"]
+    assert destinations.errors == []
+    assert "nonsense" not in destinations
+
+
+def test_the_config_of_humanitec_is_the_modelled_one() -> None:
+    humanitec = destinations.get("humanitec")
+    assert humanitec is not None
+    application, environment = humanitec.Config.json_schema()["anyOf"]
+    assert application["required"] == ["scope", "org", "app"]
+    assert environment["required"] == ["scope", "org", "app", "env"]
+    assert application["additionalProperties"] is environment["additionalProperties"] is False
