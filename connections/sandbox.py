@@ -25,10 +25,13 @@ Answer = tuple[int, object]
 class HumanitecSandbox:
     """Serves on 127.0.0.1. `values` maps (org, app, env or "") to its values by key; `asked` lists (method, path).
 
+    With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
     `fault`, where set, may answer in the vendor's place: given method and path, it returns (status, body) or None.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, token: str = "") -> None:
+        self.token = token
+        self.orgs = {"acme": {"shop": ["development", "production"], "blog": ["development"]}}
         self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self.asked: list[tuple[str, str]] = []
         self.fault: Callable[[str, str], Answer | None] | None = None
@@ -59,6 +62,8 @@ class HumanitecSandbox:
             self.asked.append((method, path))
             if self.fault and (fault := self.fault(method, path)):
                 return fault
+            if method == "GET" and (named := self._names(urlsplit(path).path)) is not None:
+                return 200, named
             found = ADDRESS.fullmatch(urlsplit(path).path)
             if not found:
                 return _error(404, "no such address")
@@ -74,6 +79,17 @@ class HumanitecSandbox:
                 self.values.pop(scope, None)
                 return 204, None
             return _error(405, "method not allowed")
+
+    def _names(self, path: str) -> list[dict[str, Any]] | None:
+        """The lists that pickers show: organisations, their applications, their environments."""
+        match path.strip("/").split("/"):
+            case ["orgs"]:
+                return [{"id": org, "name": org.title()} for org in self.orgs]
+            case ["orgs", org, "apps"] if org in self.orgs:
+                return [{"id": app, "name": app.title(), "org_id": org} for app in self.orgs[org]]
+            case ["orgs", org, "apps", app, "envs"] if app in self.orgs.get(org, {}):
+                return [{"id": env, "name": env.title(), "type": env} for env in self.orgs[org][app]]
+        return None
 
     def _list(self, scope: tuple[str, str, str]) -> list[dict[str, Any]]:
         """An environment's list is the application's values with its own laid over them."""
@@ -137,8 +153,12 @@ def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
                 body = json.loads(sent) if sent else {}
             except ValueError:
                 body = None
-            answer = sandbox.answer(self.command, self.path, body) if isinstance(body, dict) else _error(422, "no JSON")
-            status, content = answer
+            if sandbox.token and self.headers.get("authorization") != f"Bearer {sandbox.token}":
+                status, content = _error(403, "Could not validate token")
+            elif isinstance(body, dict):
+                status, content = sandbox.answer(self.command, self.path, body)
+            else:
+                status, content = _error(422, "the body is not a JSON object")
             data = b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
             if status != 204:

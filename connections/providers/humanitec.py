@@ -1,0 +1,63 @@
+"""A login at Humanitec: the API token of a service user.
+
+Source: https://developer.humanitec.com/platform-orchestrator/security/service-users/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from connections.errors import BadResponse
+from connections.http import ApiClient, quote
+from connections.provider import Choice, Provider
+from connections.schema import Schema, secret
+
+
+class Humanitec(Provider):
+    slug: ClassVar[str] = "humanitec"
+    label: ClassVar[str] = "Humanitec"
+    base_url: ClassVar[str] = "https://api.humanitec.io"
+    docs_url: ClassVar[str] = "https://developer.humanitec.com/platform-orchestrator/security/service-users/"
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "api-token": Schema(
+            (
+                secret(
+                    "apiToken",
+                    "API token",
+                    "Of a service user with the Developer role on just the applications that are synced.",
+                    empty_message="API Token required",
+                ),
+            )
+        )
+    }
+
+    def client(self, method: str, credentials: Mapping[str, str]) -> ApiClient:
+        token = credentials["apiToken"]
+        headers = {"Authorization": f"Bearer {token}"}
+        return ApiClient(self.label, self._base_url, headers=headers, secrets=[token], deadline=self._deadline)
+
+    def check(self, client: ApiClient) -> None:
+        _listed(client, "/orgs")
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
+        if field == "org":
+            return _choices(client, "/orgs")
+        org = quote(chosen["org"])
+        if field == "app":
+            return _choices(client, f"/orgs/{org}/apps")
+        return _choices(client, f"/orgs/{org}/apps/{quote(chosen['app'])}/envs")
+
+
+def _choices(client: ApiClient, path: str) -> list[Choice]:
+    try:
+        return [Choice(str(item["id"]), str(item.get("name") or item["id"])) for item in _listed(client, path)]
+    except (KeyError, TypeError, AttributeError):
+        raise BadResponse(f"Humanitec: GET {path} answered with something that has no id") from None
+
+
+def _listed(client: ApiClient, path: str) -> list[Any]:
+    answer = client.request("GET", path)
+    if not isinstance(answer, list):
+        raise BadResponse(f"Humanitec: GET {path} answered with something that is not a list")
+    return answer
