@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
+from config.schema import Schema
+
 from .http import ApiClient
 from .registry import Registry
-from .schema import Schema
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import ClassVar, final
 
+from config.schema import OneOf, Schema
 from connections.errors import BadResponse, IntegrationError, OutcomeUnknown
 from connections.http import ApiClient
 from connections.registry import Registry
-from connections.schema import OneOf, Schema
 
 from .engine.types import Action, Outcome, Remote, Write, Written
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from config.schema import Schema, secret
 from connections.errors import BadResponse
 from connections.http import ApiClient, quote
 from connections.provider import Choice, Provider
-from connections.schema import Schema, secret
 
 
 class Humanitec(Provider):

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
+from config.schema import OneOf, Schema, Text, literal
 from connections.errors import BadResponse, NotFound
 from connections.http import quote
-from connections.schema import OneOf, Schema, Text, literal
 from syncs.destination import Capabilities, KeyValueDestination
 from syncs.engine.types import Remote, Write, Written
 

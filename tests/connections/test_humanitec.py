@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from config.errors import Invalid
 from connections.errors import BadResponse, Unauthorized
 from connections.http import ApiClient
 from connections.provider import Choice, providers
 from connections.sandbox import HumanitecSandbox
-from connections.schema import Invalid
 
 
 @pytest.fixture

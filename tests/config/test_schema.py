@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from connections.schema import Invalid, OneOf, Schema, Text, literal, secret
+from config.errors import Invalid
+from config.schema import OneOf, Schema, Text, literal, secret
 
 APP = Schema((literal("scope", "application"), Text("org", "Org ID", empty_message="Org ID required")))
 ENV = Schema((literal("scope", "environment"), *APP.fields[1:], Text("env", "Environment ID", max_length=5)))

@@ -1,0 +1,220 @@
+"""What every endpoint shares: the envelope of errors with its request id, who is asking, paths with and without slash.
+
+Source: the modelled API's conventions, https://infisical.com/docs/api-reference/overview/introduction
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import secrets
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from rest_framework import authentication, exceptions, parsers
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from config.access.models import Identity, User
+from config.access.roles import Actor, actor_of_identity, actor_of_user
+from config.access.services import identity_of
+from config.errors import BadRequest, Invalid, ServiceError, TokenError, Unauthenticated
+from config.schema import Schema
+
+log = logging.getLogger(__name__)
+
+_NAMES = {
+    400: "BadRequest",
+    401: "UnauthorizedError",
+    403: "PermissionDenied",
+    404: "NotFound",
+    405: "MethodNotAllowed",
+    413: "PayloadTooLarge",
+    415: "UnsupportedMediaType",
+    429: "RateLimitExceeded",
+}
+
+
+def envelope(status: int, message: Any, error: str = "", details: Any = None) -> dict[str, Any]:
+    """The body of every error."""
+    body = {
+        "reqId": f"req-{secrets.token_urlsafe(9)}",
+        "statusCode": status,
+        "message": message,
+        "error": error or _NAMES.get(status, "InternalServerError"),
+    }
+    return body if details is None else {**body, "details": details}
+
+
+def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
+    """DRF's hook: whatever was raised, in the envelope. What nobody expected is logged by its kind and place alone."""
+    if isinstance(error, ServiceError):
+        message = error.issues if isinstance(error, Invalid) else str(error)
+        response = Response(envelope(error.status, message, error.error, error.details), status=error.status)
+        if error.status == 401:
+            response["WWW-Authenticate"] = "Bearer"
+        return response
+    if isinstance(error, Http404):
+        return Response(envelope(404, "Not found"), status=404)
+    if isinstance(error, DjangoPermissionDenied):
+        return Response(envelope(403, "You are not allowed to do this"), status=403)
+    if isinstance(error, exceptions.APIException):
+        response = Response(envelope(error.status_code, _text(error)), status=error.status_code)
+        if isinstance(error, exceptions.MethodNotAllowed):
+            response["Allow"] = ", ".join(context["view"].allowed_methods)
+        if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
+            response["WWW-Authenticate"] = "Bearer"
+        if (wait := getattr(error, "wait", None)) is not None:
+            response["Retry-After"] = str(int(wait) + 1)
+        return response
+    return _unexpected(error)
+
+
+def _text(error: exceptions.APIException) -> str:
+    if isinstance(error, exceptions.NotAuthenticated):
+        return "Token missing. Send it as 'Authorization: Bearer <token>', or sign in to the admin."
+    return error.detail if isinstance(error.detail, str) else "Bad request"
+
+
+def _unexpected(error: Exception) -> Response:
+    body = envelope(500, "Something went wrong", "InternalServerError")
+    # Not the message and not the arguments: either may hold a value.
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    log.error("%s %s at %s", body["reqId"], type(error).__name__, place)
+    return Response(body, status=500)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's 404 page, or the envelope for programs."""
+    if request.path.startswith("/api/"):
+        return JsonResponse(envelope(404, f"Route {request.method} {request.path} not found"), status=404)
+    from django.views.defaults import page_not_found
+
+    return page_not_found(request, exception)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    if request.path.startswith("/api/"):
+        return JsonResponse(envelope(500, "Something went wrong"), status=500)
+    from django.views.defaults import server_error as page
+
+    return page(request)
+
+
+class SlashMiddleware:
+    """Every path of the API is known with and without a slash at its end; nothing is ever redirected."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith("/api/") and request.path_info.endswith("/"):
+            request.path_info = request.path_info.rstrip("/")
+        return self.get_response(request)
+
+
+class TooLarge(exceptions.APIException):
+    status_code = 413
+    default_detail = "The request's body is larger than 16 MiB."
+
+
+class JSONParser(parsers.JSONParser):
+    """A JSON body of at most 16 MiB. An empty one is `{}`; one that is not JSON is a 400."""
+
+    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
+        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+        assert limit is not None
+        data = stream.read(limit + 1)
+        if len(data) > limit:
+            raise TooLarge
+        if not data.strip():
+            return {}
+        try:
+            return json.loads(data, parse_constant=_refuse)
+        except (ValueError, RecursionError):
+            raise BadRequest("The request's body is not valid JSON") from None
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
+
+
+class IdentityTokenAuthentication(authentication.BaseAuthentication):
+    """`Authorization: Bearer <token>` of a machine identity. The scheme is cut off by its length, as modelled."""
+
+    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
+        header = request.headers.get("authorization", "")
+        if not header:
+            return None
+        if not header[:7].lower() == "bearer ":
+            raise Unauthenticated("Send the token as 'Authorization: Bearer <token>'.")
+        text = header[7:].strip()
+        if "\x00" in text or not text:
+            raise TokenError("The provided access token is malformed.")
+        return Machine(identity_of(text)), text
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class Machine:
+    """A signed-in identity, as DRF wants to see a user."""
+
+    is_authenticated = True
+    is_active = True
+    is_staff = False
+
+    def __init__(self, identity: Identity) -> None:
+        self.identity = identity
+        self.pk = identity.pk
+
+    def __str__(self) -> str:
+        return self.identity.name
+
+
+class SessionAuthentication(authentication.SessionAuthentication):
+    """The admin's session."""
+
+
+def actor_of(request: Request) -> Actor:
+    """Who is asking."""
+    ip = request.META.get("REMOTE_ADDR") or None
+    who: object = request.user
+    if isinstance(who, Machine):
+        return actor_of_identity(who.identity, ip)
+    assert isinstance(who, User)
+    return actor_of_user(who, ip)
+
+
+class View(APIView):
+    """An endpoint. `self.actor` is who asks."""
+
+    @property
+    def actor(self) -> Actor:
+        found: Actor | None = getattr(self, "_actor", None)
+        if found is None:
+            found = self._actor = actor_of(self.request)
+        return found
+
+    def body(self, schema: Schema) -> dict[str, Any]:
+        """The request's body, validated. Raises Invalid."""
+        return schema.validate(self.request.data)
+
+    def query(self, schema: Schema) -> dict[str, Any]:
+        """The request's query, validated. Raises Invalid."""
+        return schema.validate(self.request.query_params.dict())
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """ISO 8601, UTC, milliseconds, Z."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,409 @@
+"""An object declared once: it validates for the API, describes itself for OpenAPI, and tells a form what to ask.
+
+Problems come all at once, each as an issue of the modelled API (zod 3): `code`, `path`, `message` and what the code
+needs. Unknown keys inside a config are a problem too: a misspelt option must not be ignored. Around it, in a request's
+body or query, they are dropped (`strict=False`), because clients send strays; there a null counts as absent.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from uuid import UUID
+
+from config.errors import Invalid, Issue
+
+Path = tuple[str | int, ...]
+Checked = tuple[object, list[Issue]]
+"""The value as it will be stored (None: absent), and what is wrong with it."""
+
+
+class Field(Protocol):
+    """A member of an object."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def required(self) -> bool: ...
+    def check(self, value: object, path: Path) -> Checked:
+        """`...` stands for a missing key."""
+        ...
+
+    def json_schema(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string, trimmed. `secret` is never shown again; `literal` allows just that text.
+
+    `verbatim` takes the text as it is: not trimmed, control characters allowed.
+    """
+
+    name: str
+    label: str
+    help: str = ""
+    required: bool = True
+    min_length: int = 1
+    max_length: int | None = None
+    empty_message: str = ""
+    secret: bool = False
+    literal: str | None = None
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    default: str | None = None
+    verbatim: bool = False
+
+    def check(self, value: object, path: Path) -> Checked:
+        if value is ... and self.default is not None:
+            return self.default, []
+        if value is ... or (value is None and not self.required):
+            return None, [_type_issue(path, "string", "undefined", "Required")] if self.required else []
+        if self.literal is not None:
+            return value, [] if value == self.literal else [_literal_issue(path, self.literal, value)]
+        if not isinstance(value, str):
+            received = _type_name(value)
+            return None, [_type_issue(path, "string", received, f"Expected string, received {received}")]
+        if self.verbatim:
+            return value, self._length(value, path)
+        text = value.strip()
+        if self.choices:
+            return text, [] if text in self.choices else [_enum_issue(path, self.choices, text)]
+        return text, self._length(text, path) or self._shape(text, path)
+
+    def _length(self, text: str, path: Path) -> list[Issue]:
+        if len(text) < self.min_length:
+            default = f"String must contain at least {self.min_length} character(s)"
+            return [_size_issue(path, "too_small", "minimum", self.min_length, self.empty_message or default)]
+        if self.max_length is not None and len(text) > self.max_length:
+            message = f"String must contain at most {self.max_length} character(s)"
+            return [_size_issue(path, "too_big", "maximum", self.max_length, message)]
+        return []
+
+    def _shape(self, text: str, path: Path) -> list[Issue]:
+        if re.search(r"[\x00-\x1f\x7f]", text):
+            return [{"code": "custom", "path": list(path), "message": f"{self.label} has a control character"}]
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            return [{"code": "invalid_string", "validation": "regex", "path": list(path), "message": "Invalid"}]
+        return []
+
+    def json_schema(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": "string"}
+        if self.literal is not None or self.choices:
+            made["enum"] = list(self.choices) or [self.literal]
+        else:
+            made["minLength"] = self.min_length
+            if self.max_length is not None:
+                made["maxLength"] = self.max_length
+        if self.default is not None:
+            made["default"] = self.default
+        return _described(made, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Id:
+    """A UUID, lower case."""
+
+    name: str
+    help: str = ""
+    required: bool = True
+
+    def check(self, value: object, path: Path) -> Checked:
+        text, issues = Text(self.name, self.name, required=self.required, min_length=0).check(value, path)
+        if text is None or issues:
+            return None, issues
+        try:
+            return str(UUID(str(text))), []
+        except ValueError:
+            issue = {"code": "invalid_string", "validation": "uuid", "path": list(path), "message": "Invalid uuid"}
+            return None, [issue]
+
+    def json_schema(self) -> dict[str, Any]:
+        return _described({"type": "string", "format": "uuid"}, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A boolean; with `text`, the strings "true" and "false" of a query."""
+
+    name: str
+    label: str = ""
+    help: str = ""
+    required: bool = False
+    default: bool | None = None
+    text: bool = False
+
+    def check(self, value: object, path: Path) -> Checked:
+        if value is ... or (value is None and not self.required):
+            return self.default, [_type_issue(path, "boolean", "undefined", "Required")] if self.required else []
+        if self.text:
+            if value in ("true", "false"):
+                return value == "true", []
+            return None, [_enum_issue(path, ("true", "false"), str(value))]
+        if isinstance(value, bool):
+            return value, []
+        received = _type_name(value)
+        return None, [_type_issue(path, "boolean", received, f"Expected boolean, received {received}")]
+
+    def json_schema(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": "string", "enum": ["true", "false"]} if self.text else {"type": "boolean"}
+        if self.default is not None:
+            made["default"] = str(self.default).lower() if self.text else self.default
+        return _described(made, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An integer; `text` also takes digits in a query. `nullable`: null is a value of its own (kept as `NULL`)."""
+
+    name: str
+    help: str = ""
+    required: bool = False
+    default: int | None = None
+    minimum: int = 0
+    maximum: int | None = None
+    nullable: bool = False
+    text: bool = False
+
+    def check(self, value: object, path: Path) -> Checked:
+        if value is None and self.nullable:
+            return NULL, []
+        if value is ... or (value is None and not self.required):
+            return self.default, [_type_issue(path, "number", "undefined", "Required")] if self.required else []
+        if self.text and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value, re.ASCII):
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            received = _type_name(value)
+            return None, [_type_issue(path, "number", received, f"Expected number, received {received}")]
+        if value < self.minimum:
+            message = f"Number must be greater than or equal to {self.minimum}"
+            return None, [_size_issue(path, "too_small", "minimum", self.minimum, message, "number")]
+        if self.maximum is not None and value > self.maximum:
+            message = f"Number must be less than or equal to {self.maximum}"
+            return None, [_size_issue(path, "too_big", "maximum", self.maximum, message, "number")]
+        return value, []
+
+    def json_schema(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": "integer", "minimum": self.minimum}
+        if self.maximum is not None:
+            made["maximum"] = self.maximum
+        if self.default is not None:
+            made["default"] = self.default
+        if self.nullable:
+            made["nullable"] = True
+        return _described(made, self.help)
+
+
+class _Null:
+    """Stands for a null that means something, where None means absent."""
+
+    def __repr__(self) -> str:
+        return "NULL"
+
+
+NULL = _Null()
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """A list of strings."""
+
+    name: str
+    help: str = ""
+    required: bool = False
+    max_items: int = 100
+
+    def check(self, value: object, path: Path) -> Checked:
+        if value is ... or (value is None and not self.required):
+            return None, [_type_issue(path, "array", "undefined", "Required")] if self.required else []
+        if not isinstance(value, list):
+            received = _type_name(value)
+            return None, [_type_issue(path, "array", received, f"Expected array, received {received}")]
+        if len(value) > self.max_items:
+            message = f"Array must contain at most {self.max_items} element(s)"
+            return None, [_size_issue(path, "too_big", "maximum", self.max_items, message, "array")]
+        item = Text(self.name, self.name, max_length=512)
+        checked = [item.check(each, (*path, index)) for index, each in enumerate(value)]
+        return [text for text, _ in checked], [issue for _, issues in checked for issue in issues]
+
+    def json_schema(self) -> dict[str, Any]:
+        made = {"type": "array", "items": {"type": "string", "maxLength": 512}, "maxItems": self.max_items}
+        return _described(made, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Anything:
+    """Any JSON value, taken as it is."""
+
+    name: str
+    help: str = ""
+    required: bool = False
+
+    def check(self, value: object, path: Path) -> Checked:
+        return (None if value is ... else value), []
+
+    def json_schema(self) -> dict[str, Any]:
+        return _described({}, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """An object within the object."""
+
+    name: str
+    schema: Schema | OneOf
+    help: str = ""
+    required: bool = True
+
+    def check(self, value: object, path: Path) -> Checked:
+        if value is ... or (value is None and not self.required):
+            return None, [_type_issue(path, "object", "undefined", "Required")] if self.required else []
+        try:
+            return self.schema.validate(value, path), []
+        except Invalid as error:
+            return None, error.issues
+
+    def json_schema(self) -> dict[str, Any]:
+        return _described(self.schema.json_schema(), self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """An object with just these members; not `strict`: unknown ones are dropped."""
+
+    fields: tuple[Field, ...]
+    strict: bool = True
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        """The data as it will be stored. Raises Invalid."""
+        if not isinstance(data, Mapping):
+            received = _type_name(data)
+            raise Invalid([_type_issue(path, "object", received, f"Expected object, received {received}")])
+        found: dict[str, Any] = {}
+        issues: list[Issue] = []
+        for field in self.fields:
+            value, wrong = field.check(data.get(field.name, ...), (*path, field.name))
+            issues += wrong
+            if value is not None:
+                found[field.name] = value
+        unknown = sorted(set(map(str, data)) - {field.name for field in self.fields})
+        if unknown and self.strict:
+            named = ", ".join(f"'{name}'" for name in unknown)
+            message = f"Unrecognized key(s) in object: {named}"
+            issues.append({"code": "unrecognized_keys", "keys": unknown, "path": list(path), "message": message})
+        if issues:
+            raise Invalid(issues)
+        return found
+
+    def json_schema(self) -> dict[str, Any]:
+        """OpenAPI 3.0."""
+        made: dict[str, Any] = {
+            "type": "object",
+            "properties": {field.name: field.json_schema() for field in self.fields},
+            "additionalProperties": False,
+        }
+        if not self.strict:
+            del made["additionalProperties"]
+        if required := [field.name for field in self.fields if field.required]:
+            made["required"] = required
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf:
+    """One of several objects; the text under `discriminator` tells which."""
+
+    discriminator: str
+    variants: Mapping[str, Schema]
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        """The data as it will be stored. Raises Invalid."""
+        if not isinstance(data, Mapping):
+            received = _type_name(data)
+            raise Invalid([_type_issue(path, "object", received, f"Expected object, received {received}")])
+        chosen = data.get(self.discriminator)
+        variant = self.variants.get(chosen) if isinstance(chosen, str) else None
+        if variant is None:
+            options = list(self.variants)
+            expected = " | ".join(f"'{option}'" for option in options)
+            issue: Issue = {
+                "code": "invalid_union_discriminator",
+                "options": options,
+                "path": [*path, self.discriminator],
+                "message": f"Invalid discriminator value. Expected {expected}",
+            }
+            raise Invalid([issue])
+        return variant.validate(data, path)
+
+    def json_schema(self) -> dict[str, Any]:
+        """OpenAPI 3.0."""
+        return {"anyOf": [variant.json_schema() for variant in self.variants.values()]}
+
+
+def literal(name: str, value: str, help: str = "") -> Text:
+    """A member that must be just this text, as a discriminator is."""
+    return Text(name, name, help, literal=value)
+
+
+def secret(name: str, label: str, help: str = "", *, empty_message: str = "") -> Text:
+    """A member that is write-only."""
+    return Text(name, label, help, empty_message=empty_message, secret=True)
+
+
+def _described(made: dict[str, Any], text: str) -> dict[str, Any]:
+    return {**made, "description": text} if text else made
+
+
+def _type_issue(path: Path, expected: str, received: str, message: str) -> Issue:
+    return {
+        "code": "invalid_type",
+        "expected": expected,
+        "received": received,
+        "path": list(path),
+        "message": message,
+    }
+
+
+def _size_issue(path: Path, code: str, bound: str, size: int, message: str, kind: str = "string") -> Issue:
+    return {
+        "code": code,
+        bound: size,
+        "type": kind,
+        "inclusive": True,
+        "exact": False,
+        "path": list(path),
+        "message": message,
+    }
+
+
+def _literal_issue(path: Path, expected: str, received: object) -> Issue:
+    message = f'Invalid literal value, expected "{expected}"'
+    return {
+        "code": "invalid_literal",
+        "expected": expected,
+        "received": received,
+        "path": list(path),
+        "message": message,
+    }
+
+
+def _enum_issue(path: Path, options: tuple[str, ...], received: str) -> Issue:
+    expected = " | ".join(f"'{option}'" for option in options)
+    return {
+        "code": "invalid_enum_value",
+        "options": list(options),
+        "received": received,
+        "path": list(path),
+        "message": f"Invalid enum value. Expected {expected}, received '{received}'",
+    }
+
+
+def _type_name(value: object) -> str:
+    """JavaScript's name of a JSON type, as zod says it."""
+    if value is None:
+        return "null"
+    if value is ...:
+        return "undefined"
+    names: dict[type, str] = {bool: "boolean", int: "number", float: "number", str: "string", list: "array"}
+    return names.get(type(value), "object")
