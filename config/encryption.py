@@ -46,7 +46,7 @@ def seal(project_id: UUID | None, context: str, text: str) -> bytes:
     return bytes(_keys(project_id).aead.encrypt(text.encode(), context.encode()))
 
 
-def unseal(project_id: UUID | None, context: str, data: bytes) -> str:
+def unseal(project_id: UUID | None, context: str, data: bytes | memoryview) -> str:
     """The text that `seal` was given. Raises Undecryptable."""
     try:
         return str(_keys(project_id).aead.decrypt(bytes(data), context.encode()).decode())

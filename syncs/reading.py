@@ -1,0 +1,138 @@
+"""What a sync's source holds now: every folder it reaches is loaded once, level by level, and resolved purely.
+
+A torn read (the source changed while it was read) is told by `wanted_rev`, read before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from config.encryption import Undecryptable, unseal
+from syncs.engine.references import Address, FolderData, SecretData, references_in, resolve
+from syncs.engine.types import Entry, Source
+from syncs.models import Folder, Secret, SecretImport, SecretSync
+
+TORN_READS = 3
+"""Times that a source is read anew before a run goes on without its deletes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The source, and the revision and generation of the sync it was read at."""
+
+    source: Source
+    rev: int
+    generation: int
+    environment: str = field(default="")
+
+
+def read(sync: SecretSync) -> Reading:
+    """The source of a sync, consistently, or with a gap that says it was not. `sync.folder` must be there."""
+    folder_id = sync.folder_id
+    assert folder_id is not None
+    for _ in range(TORN_READS):
+        before = _revision(sync)
+        source = _source(sync, folder_id)
+        if _revision(sync) == before:
+            break
+    else:
+        gap = "the source kept changing while it was read"
+        source = Source(source.entries, (*source.gaps, gap))
+    slug = Folder.objects.values_list("environment__slug", flat=True).get(pk=folder_id)
+    return Reading(source, before[0], before[1], slug)
+
+
+def _revision(sync: SecretSync) -> tuple[int, int]:
+    return SecretSync.objects.values_list("wanted_rev", "generation").get(pk=sync.pk)
+
+
+def _source(sync: SecretSync, folder_id: UUID) -> Source:
+    """The folder's entries; with the policy `recursive` also those of the folders below it."""
+    folder = Folder.objects.select_related("environment").get(pk=folder_id)
+    addresses = [(folder.environment.slug, folder.path)]
+    if sync.policy.recursive:
+        below = f"{folder.path.rstrip('/')}/"
+        paths = Folder.objects.filter(environment=folder.environment, path__startswith=below)
+        addresses += [
+            (folder.environment.slug, path) for path in paths.values_list("path", flat=True) if path != folder.path
+        ]
+    graph = load_graph(sync.project_id, addresses)
+    entries: list[Entry] = []
+    gaps: list[str] = []
+    for address in addresses:
+        resolved = resolve(graph, address)
+        entries += resolved.entries
+        gaps += resolved.gaps
+    return Source(tuple(entries), tuple(gaps))
+
+
+def load_graph(project_id: UUID, start: Iterable[Address]) -> dict[Address, FolderData]:
+    """Every folder that the given ones reach through imports and references; four queries a level."""
+    graph: dict[Address, FolderData] = {}
+    asked: set[Address] = set()
+    pending = set(start)
+    while pending:
+        asked |= pending
+        loaded = _load(project_id, pending)
+        graph |= loaded
+        pending = set()
+        for address, folder in loaded.items():
+            pending |= set(folder.imports)
+            for secret in folder.secrets.values():
+                pending |= {(slug, path) for slug, path, _ in references_in(secret.value or "", address)}
+        pending -= asked
+    return graph
+
+
+def _load(project_id: UUID, addresses: set[Address]) -> dict[Address, FolderData]:
+    slugs, paths = {slug for slug, _ in addresses}, {path for _, path in addresses}
+    rows = Folder.objects.filter(
+        environment__project_id=project_id, environment__slug__in=slugs, path__in=paths
+    ).values_list("pk", "environment__slug", "path")
+    found = {pk: (slug, path) for pk, slug, path in rows if (slug, path) in addresses}
+    imports: dict[UUID, list[Address]] = {pk: [] for pk in found}
+    for pk, slug, path in (
+        SecretImport.objects.filter(folder_id__in=found)
+        .order_by("position")
+        .values_list("folder_id", "import_environment__slug", "import_path")
+    ):
+        imports[pk].append((slug, path))
+    secrets: dict[UUID, dict[str, SecretData]] = {pk: {} for pk in found}
+    tags = _tags(found)
+    for row in Secret.objects.filter(folder_id__in=found).values_list(
+        "pk", "folder_id", "key", "value_sealed", "comment_sealed", "version", "skip_multiline_encoding"
+    ):
+        secret_id, folder_id, key, value_sealed, comment_sealed, version, skip = row
+        value, comment = _opened(project_id, secret_id, value_sealed, comment_sealed)
+        secrets[folder_id][key] = SecretData(
+            key=key,
+            value=value,
+            comment=comment,
+            tags=frozenset(tags.get(secret_id, ())),
+            secret_id=str(secret_id),
+            version=version,
+            skip_multiline=skip,
+        )
+    return {address: FolderData(secrets[pk], tuple(imports[pk])) for pk, address in found.items()}
+
+
+def _tags(found: Iterable[UUID]) -> dict[UUID, list[str]]:
+    tags: dict[UUID, list[str]] = {}
+    for secret_id, slug in Secret.tags.through.objects.filter(secret__folder_id__in=found).values_list(
+        "secret_id", "tag__slug"
+    ):
+        tags.setdefault(secret_id, []).append(slug)
+    return tags
+
+
+def _opened(
+    project_id: UUID, secret_id: UUID, value: bytes | memoryview, comment: bytes | memoryview | None
+) -> tuple[str | None, str]:
+    """The value, None where it does not open; the comment, without which the value would go with another one."""
+    try:
+        said = unseal(project_id, f"secret:{secret_id}:comment", comment) if comment else ""
+        return unseal(project_id, f"secret:{secret_id}:value", value), said
+    except Undecryptable:
+        return None, ""

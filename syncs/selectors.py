@@ -1,0 +1,89 @@
+"""Every read that more than one caller needs."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from config.access.models import Project
+from config.access.roles import Actor, Right, project_for
+from config.encryption import Undecryptable, unseal
+from config.errors import NotFound
+from syncs.models import Environment, Folder, Secret, SecretSync
+
+
+def value_of(secret: Secret) -> str:
+    """The value as stored, references unresolved. Raises Undecryptable. `folder.environment` should be loaded."""
+    return unseal(secret.folder.environment.project_id, f"secret:{secret.pk}:value", secret.value_sealed)
+
+
+def value_or_none(secret: Secret) -> str | None:
+    try:
+        return value_of(secret)
+    except Undecryptable:
+        return None
+
+
+def comment_of(secret: Secret) -> str:
+    """The comment; "" where there is none or it does not open."""
+    if not secret.comment_sealed:
+        return ""
+    try:
+        return unseal(secret.folder.environment.project_id, f"secret:{secret.pk}:comment", secret.comment_sealed)
+    except Undecryptable:
+        return ""
+
+
+def environment_by_slug(project: Project, slug: str) -> Environment:
+    """Raises NotFound."""
+    found = Environment.objects.select_related("project").filter(project=project, slug=slug).first()
+    if found is None:
+        raise NotFound(f"Environment with slug '{slug}' in project with ID '{project.pk}' not found")
+    return found
+
+
+def folder_by_path(environment: Environment, path: str) -> Folder:
+    """Raises NotFound."""
+    found = folders().filter(environment=environment, path=path).first()
+    if found is None:
+        raise NotFound(f"Folder with path '{path}' in environment with slug '{environment.slug}' not found")
+    return found
+
+
+def folders() -> QuerySet[Folder]:
+    return Folder.objects.select_related("environment__project", "parent")
+
+
+def syncs() -> QuerySet[SecretSync]:
+    """Syncs with all that their wire form and their runs need."""
+    return SecretSync.objects.select_related(
+        "project", "connection__project", "folder__environment__project", "policy", "owner_user", "owner_identity"
+    )
+
+
+def syncs_seen_by(actor: Actor) -> QuerySet[SecretSync]:
+    found = syncs()
+    return found if actor.projects is None else found.filter(project_id__in=actor.projects)
+
+
+def find_sync(actor: Actor, name: str) -> SecretSync:
+    """By id, or by `project-slug/sync-name`. Raises NotFound."""
+    slug, _, sync_name = name.partition("/")
+    found = None
+    if sync_name:
+        found = syncs_seen_by(actor).filter(project__slug=slug, name=sync_name).first()
+    else:
+        try:
+            found = syncs_seen_by(actor).filter(pk=UUID(name)).first()
+        except ValueError:
+            raise NotFound(f"'{name}' is neither a sync's id nor project-slug/sync-name") from None
+    if found is None:
+        raise NotFound(f"There is no sync '{name}'")
+    return found
+
+
+def syncs_of_project(actor: Actor, project_id: str, destination: str | None = None) -> QuerySet[SecretSync]:
+    project = project_for(actor, project_id, Right.SEE_SYNCS)
+    found = syncs().filter(project=project)
+    return found.filter(destination=destination) if destination else found

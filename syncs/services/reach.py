@@ -1,0 +1,136 @@
+"""Which syncs a change reaches, and wanting their runs. The change and the want commit together.
+
+A change in a folder reaches the folder's own syncs, and those of every folder that imports it or refers to it,
+however many steps away; each folder is visited once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from config.access.roles import Actor
+from syncs.engine.references import Address
+from syncs.models import Folder, SecretImport, SecretReference, SecretSync, Status, SyncRun
+
+SPACING = timedelta(seconds=5)
+"""Between the starts of two automatic runs of one sync, while edits go on."""
+
+AT_ONCE = 10
+"""Runs that the change itself puts on the queue; the dispatcher takes the rest a moment later."""
+
+
+def address_of(folder: Folder) -> Address:
+    return folder.environment.slug, folder.path
+
+
+def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> None:
+    """Want a run of every sync that a change in these folders reaches; `also`: addresses that are no more, or not yet.
+
+    Call it inside the transaction of the change, after the change.
+    """
+    folders = list(folders)
+    addresses = {address_of(folder) for folder in folders} | set(also)
+    reached = {folder.pk for folder in folders} | _reached(project_id, addresses)
+    want(actor, SecretSync.objects.filter(project_id=project_id, folder_id__in=reached))
+
+
+def _reached(project_id: UUID, addresses: set[Address]) -> set[UUID]:
+    """Ids of the folders that import or refer to the addresses, transitively; two queries a step."""
+    found: set[UUID] = set()
+    known = set(addresses)
+    pending = set(addresses)
+    while pending:
+        slugs, paths = {slug for slug, _ in pending}, {path for _, path in pending}
+        imports = SecretImport.objects.filter(
+            folder__environment__project_id=project_id, import_environment__slug__in=slugs, import_path__in=paths
+        ).values_list(
+            "import_environment__slug", "import_path", "folder_id", "folder__environment__slug", "folder__path"
+        )
+        references = (
+            SecretReference.objects.filter(
+                secret__folder__environment__project_id=project_id, environment__in=slugs, path__in=paths
+            )
+            .values_list(
+                "environment", "path", "secret__folder_id", "secret__folder__environment__slug", "secret__folder__path"
+            )
+            .distinct()
+        )
+        step = set()
+        for slug, path, folder_id, own_slug, own_path in [*imports, *references]:
+            if (slug, path) in pending:
+                found.add(folder_id)
+                step.add((own_slug, own_path))
+        pending = step - known
+        known |= step
+    return found
+
+
+def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change") -> None:
+    """Count a change for each sync, and see that each has one automatic run to come, where it may run by itself."""
+    found = {sync.pk: sync for sync in syncs}
+    if not found:
+        return
+    SecretSync.objects.filter(pk__in=found).update(wanted_rev=F("wanted_rev") + 1)
+    schedule(actor, found.values(), trigger)
+
+
+def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: datetime | None = None) -> None:
+    """One automatic run to come for each sync with auto-sync on, a source, and no pause; at most one every SPACING."""
+    now = timezone.now()
+    ready = {
+        sync.pk: sync
+        for sync in SecretSync.objects.filter(
+            pk__in=[sync.pk for sync in syncs],
+            is_auto_sync_enabled=True,
+            folder__isnull=False,
+            policy__paused=False,
+        )
+    }
+    # A waiting retry is brought forward: the newest change is what it will carry.
+    waiting = SyncRun.objects.filter(
+        sync_id__in=ready, status=Status.PENDING, operation="sync", started_at__isnull=True
+    ).exclude(trigger="manual")
+    covered = set()
+    for run in waiting:
+        covered.add(run.sync_id)
+        due = max(at or now, _earliest(ready[run.sync_id], now))
+        if run.due_at is None or run.due_at > due:
+            SyncRun.objects.filter(pk=run.pk).update(due_at=due, queued_at=None, trigger=trigger)
+    fresh = [
+        SyncRun(
+            sync=sync,
+            operation="sync",
+            trigger=trigger,
+            actor_kind=actor.kind,
+            actor_id=str(actor.id or ""),
+            actor_name=actor.name,
+            due_at=max(at or now, _earliest(sync, now)),
+        )
+        for sync in ready.values()
+        if sync.pk not in covered
+    ]
+    SyncRun.objects.bulk_create(fresh)
+    SecretSync.objects.filter(pk__in=ready).exclude(sync_status=Status.RUNNING).update(sync_status=Status.PENDING)
+    for ready_run in [run for run in fresh if run.due_at and run.due_at <= now][:AT_ONCE]:
+        transaction.on_commit(partial(enqueue, ready_run.pk))
+
+
+def _earliest(sync: SecretSync, now: datetime) -> datetime:
+    return now if sync.started_at is None else max(now, sync.started_at + SPACING)
+
+
+def enqueue(run_id: UUID) -> None:
+    """Put a run on the task queue, unless someone just did. The queue is a hint; a lost task is sent again."""
+    from django_q.tasks import async_task
+
+    now = timezone.now()
+    claimed = SyncRun.objects.filter(pk=run_id, queued_at__isnull=True).update(queued_at=now)
+    if claimed:
+        async_task("syncs.tasks.run", str(run_id), task_name=f"run {run_id}")
