@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from config.schema import OneOf, Schema
+from config.schema import Field, Flag, OneOf, Schema, Text
 from connections.errors import BadResponse, IntegrationError, OutcomeUnknown
 from connections.http import ApiClient
 from connections.registry import Registry
@@ -28,6 +28,7 @@ class Capabilities:
     """
 
     can_read_values: bool = False
+    can_import: bool = False
     key_pattern: str = ""
     key_rule: str = ""
     max_value_bytes: int | None = None
@@ -38,6 +39,32 @@ class Capabilities:
     note: str = ""
 
 
+def sync_options(label: str, *more: Field, can_import: bool = False) -> Schema:
+    """The options that every sync has, and those of this destination."""
+    behaviors = ["overwrite-destination"]
+    if can_import:
+        behaviors += ["import-prioritize-source", "import-prioritize-destination"]
+    return Schema(
+        (
+            Text(
+                "initialSyncBehavior",
+                "Initial sync",
+                f"How the first sync treats what {label} already holds.",
+                choices=tuple(behaviors),
+            ),
+            Text(
+                "keySchema",
+                "Key schema",
+                f"How keys are named at {label}, such as PREFIX_{{{{secretKey}}}}; also {{{{environment}}}}.",
+                required=False,
+                min_length=0,
+            ),
+            Flag("disableSecretDeletion", "Keep deleted secrets", f"Never delete secrets at {label}."),
+            *more,
+        )
+    )
+
+
 class Destination(ABC):
     """One place secrets go, opened with a client, its config and its options (wire names, as stored)."""
 
@@ -45,6 +72,7 @@ class Destination(ABC):
     label: ClassVar[str]
     provider: ClassVar[str]
     Config: ClassVar[Schema | OneOf]
+    Options: ClassVar[Schema]
     capabilities: ClassVar[Capabilities] = Capabilities()
 
     def __init__(self, client: ApiClient, config: Mapping[str, str], *, concurrency: int | None = None) -> None:

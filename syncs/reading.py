@@ -45,7 +45,8 @@ def read(sync: SecretSync) -> Reading:
 
 
 def _revision(sync: SecretSync) -> tuple[int, int]:
-    return SecretSync.objects.values_list("wanted_rev", "generation").get(pk=sync.pk)
+    """(0, 0) for a sync that is only being planned."""
+    return SecretSync.objects.filter(pk=sync.pk).values_list("wanted_rev", "generation").first() or (0, 0)
 
 
 def _source(sync: SecretSync, folder_id: UUID) -> Source:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from config.schema import OneOf, Schema, Text, literal
 from connections.errors import BadResponse, NotFound
 from connections.http import quote
-from syncs.destination import Capabilities, KeyValueDestination
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Write, Written
 
 SCOPE = "The Humanitec scope that secrets should be synced to."
@@ -33,6 +33,7 @@ class Humanitec(KeyValueDestination):
             "environment": Schema((literal("scope", "environment", SCOPE), ORG, APP, ENV)),
         },
     )
+    Options: ClassVar[Schema] = sync_options("Humanitec")
     capabilities: ClassVar[Capabilities] = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",

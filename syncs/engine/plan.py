@@ -75,7 +75,7 @@ class Memory:
     `initial` is the initial set (canonical -> incarnation) or None before the first run that went ahead; `wanted` maps
     canonical keys that another live sync wants to its name; `recent_deletes` counts this sync's unapproved deletes here
     within the last hour; `dismissed` and `approved` are canonical keys; `waiting` maps a key to the reason why its
-    delete must wait for another sync.
+    delete must wait for another sync; `left` are canonical keys that a deleted sync left on purpose.
     """
 
     initial: Mapping[str, str | None] | None = None
@@ -84,6 +84,7 @@ class Memory:
     dismissed: frozenset[str] = frozenset()
     approved: frozenset[str] | None = None
     waiting: Mapping[str, str] = field(default_factory=dict)
+    left: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +430,7 @@ def _initial_set(
         for key, remote in seen.items()
         if key not in wants
         and key not in memory.wanted
+        and key not in memory.left
         and (key not in rows or rows[key].state is State.MISSING)
         and remote.is_secret
         and not remote.inherited

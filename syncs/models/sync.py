@@ -109,6 +109,8 @@ class SyncRun(models.Model):
     counts = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, blank=True)
     unchanged = models.JSONField(default=list, help_text="Keys that needed nothing: names only, one list.")
+    unmanaged = models.JSONField(default=list, help_text="Keys at the destination that are nobody's, left alone.")
+    place = models.CharField(max_length=512, blank=True)
     generation = models.PositiveBigIntegerField(default=0)
     source_rev = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(null=True, blank=True)

@@ -1,0 +1,236 @@
+"""Every change of a connection, and the one place that opens its credentials."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+
+from config.access import audit
+from config.access.models import Project
+from config.access.roles import Actor, Right, denied
+from config.access.services import slug_issues
+from config.encryption import fingerprint, fingerprint_matches, seal, unseal
+from config.errors import BadRequest, Invalid, NotFound, problem
+from config.schema import Nested, OneOf, Schema, literal
+
+from .errors import IntegrationError, Unreachable
+from .http import ApiClient
+from .models import AppConnection
+from .provider import Choice, Provider, providers
+
+
+def provider_of(app: str) -> Provider:
+    """The provider, at the operator's address where one is set. Raises NotFound."""
+    found = providers.get(app)
+    if found is None:
+        raise NotFound(f"There is no app '{app}'")
+    return found(settings.BASE_URLS.get(app), deadline=settings.REQUEST_DEADLINE)
+
+
+def open_client(connection: AppConnection) -> ApiClient:
+    """An open line to the vendor with the connection's credentials; nothing is sent yet. Raises Undecryptable."""
+    return provider_of(connection.app).client(connection.method, _credentials(connection))
+
+
+def _context(connection_id: UUID) -> str:
+    return f"connection:{connection_id}:credentials"
+
+
+def _credentials(connection: AppConnection) -> dict[str, str]:
+    opened = unseal(connection.project_id, _context(connection.pk), connection.credentials_sealed)
+    return dict(json.loads(opened))
+
+
+def shown_credentials(connection: AppConnection) -> dict[str, str]:
+    """The members that are no secret, such as an address or an account's name."""
+    provider = providers.get(connection.app)
+    schema = provider.methods.get(connection.method) if provider else None
+    names = [field.name for field in schema.fields if not getattr(field, "secret", False)] if schema else []
+    if not names:
+        return {}
+    held = _credentials(connection)
+    return {name: held[name] for name in names if name in held}
+
+
+def create_connection(
+    actor: Actor,
+    app: str,
+    *,
+    name: str,
+    method: str,
+    credentials: object,
+    description: str | None = None,
+    project: Project | None = None,
+) -> AppConnection:
+    """A connection whose credentials the vendor has just accepted; organisation-wide without `project`."""
+    _require_manager(actor, project)
+    provider = provider_of(app)
+    checked = _checked(provider, name, method, credentials, description)
+    _refuse_taken(name.strip(), project)
+    verify(provider, method, checked)
+    connection = AppConnection(
+        name=name.strip(), description=_described(description), app=app, method=method, project=project
+    )
+    _put(connection, checked)
+    try:
+        with transaction.atomic():
+            connection.save(force_insert=True)
+            audit.record(actor, "create-app-connection", project.pk if project else None, **_named(connection))
+    except IntegrityError:
+        raise _taken(name.strip()) from None
+    return connection
+
+
+def _checked(
+    provider: Provider, name: str, method: str, credentials: object, description: str | None
+) -> dict[str, str]:
+    """The credentials as they will be kept. Raises Invalid with every problem."""
+    issues = slug_issues("name", name.strip())
+    if description is not None and len(description.strip()) > 256:
+        issues.append(problem(["description"], "Description cannot exceed 256 characters"))
+    checked: dict[str, str] = {}
+    try:
+        whole = OneOf("method", {key: _with_method(key, schema) for key, schema in provider.methods.items()})
+        checked = whole.validate({"method": method, "credentials": credentials})["credentials"]
+    except Invalid as error:
+        issues += error.issues
+    if issues:
+        raise Invalid(issues)
+    return checked
+
+
+def _with_method(method: str, schema: Schema) -> Schema:
+    return Schema((literal("method", method), Nested("credentials", schema)))
+
+
+def update_connection(
+    actor: Actor,
+    connection: AppConnection,
+    *,
+    name: str | None = None,
+    description: str | None = None,
+    credentials: object = None,
+) -> AppConnection:
+    """Members that are None stay. New credentials are checked against the vendor before anything is stored."""
+    _require_manager(actor, connection.project)
+    provider = provider_of(connection.app)
+    given = connection.name if name is None else name.strip()
+    kept = _credentials(connection) if credentials is None else credentials
+    checked = _checked(provider, given, connection.method, kept, description)
+    if given != connection.name:
+        _refuse_taken(given, connection.project, connection.pk)
+    if credentials is not None:
+        verify(provider, connection.method, checked)
+        _put(connection, checked)
+    connection.name = given
+    if description is not None:
+        connection.description = _described(description)
+    connection.version += 1
+    try:
+        with transaction.atomic():
+            connection.save()
+            audit.record(
+                actor,
+                "update-app-connection",
+                connection.project_id,
+                credentialsChanged=credentials is not None,
+                **_named(connection),
+            )
+    except IntegrityError:
+        raise _taken(given) from None
+    return connection
+
+
+def delete_connection(actor: Actor, connection: AppConnection) -> None:
+    """Refused while a sync uses it."""
+    _require_manager(actor, connection.project)
+    try:
+        with transaction.atomic():
+            audit.record(actor, "delete-app-connection", connection.project_id, **_named(connection))
+            AppConnection.objects.get(pk=connection.pk).delete()
+    except ProtectedError:
+        raise BadRequest(
+            "Cannot delete App Connection with existing connections. Remove all existing connections and try again."
+        ) from None
+
+
+def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> None:
+    """Ask the vendor whether it takes the credentials. Raises BadRequest in the modelled words."""
+    try:
+        with provider.client(method, credentials) as client:
+            provider.check(client)
+    except Unreachable as error:
+        raise BadRequest(f"Unable to validate connection - verify credentials ({error})") from None
+    except IntegrationError as error:
+        raise BadRequest(f"Failed to validate credentials: {error}") from None
+
+
+def check_connection(actor: Actor, connection: AppConnection) -> None:
+    """Ask the vendor now, with the stored credentials. Raises BadRequest."""
+    require_use(actor, connection)
+    verify(provider_of(connection.app), connection.method, _credentials(connection))
+    AppConnection.objects.filter(pk=connection.pk).update(checked_at=timezone.now())
+
+
+def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, str]) -> list[Choice]:
+    """What a destination's field can be. Raises BadRequest where the vendor does not answer."""
+    require_use(actor, connection)
+    try:
+        with open_client(connection) as client:
+            return provider_of(connection.app).choices(client, field, chosen)
+    except (IntegrationError, KeyError, ValueError) as error:
+        said = str(error) if isinstance(error, IntegrationError) else f"choose what {field} depends on first"
+        raise BadRequest(f"Unable to list: {said}") from None
+
+
+def require_use(actor: Actor, connection: AppConnection) -> None:
+    """Raises PermissionDenied. An organisation-wide connection serves whoever may use connections in some project."""
+    if connection.project_id:
+        actor.require(Right.USE_CONNECTIONS, connection.project_id)
+    elif not actor.may_anywhere(Right.USE_CONNECTIONS):
+        raise denied(Right.USE_CONNECTIONS)
+
+
+def _require_manager(actor: Actor, project: Project | None) -> None:
+    if project:
+        actor.require(Right.MANAGE_CONNECTIONS, project.pk)
+    else:
+        actor.require_instance_admin("manage organisation-wide connections")
+
+
+def _put(connection: AppConnection, credentials: Mapping[str, str]) -> None:
+    """Seal the credentials; the hash changes exactly when they do."""
+    text = json.dumps(credentials, sort_keys=True, separators=(",", ":"))
+    context = _context(connection.pk)
+    known = connection.credentials_hash
+    if known and fingerprint_matches(connection.project_id, context, text, known):
+        return
+    connection.credentials_sealed = seal(connection.project_id, context, text)
+    connection.credentials_hash = fingerprint(connection.project_id, context, text)
+    connection.checked_at = timezone.now()
+    connection.retry_at = None
+
+
+def _refuse_taken(name: str, project: Project | None, own: UUID | None = None) -> None:
+    taken = AppConnection.objects.filter(project=project, name=name)
+    if (taken.exclude(pk=own) if own else taken).exists():
+        raise _taken(name)
+
+
+def _taken(name: str) -> BadRequest:
+    return BadRequest(f'An App Connection with the name "{name}" already exists')
+
+
+def _described(text: str | None) -> str | None:
+    return None if text is None else text.strip()
+
+
+def _named(connection: AppConnection) -> dict[str, Any]:
+    return {"connection": connection.pk, "name": connection.name, "app": connection.app}

@@ -1,0 +1,61 @@
+"""Puts what is due on the task queue: runs by their own rows, every quarter of a second; the sweep every minute.
+
+The queue is a hint and the database the truth: a run whose task was lost, or whose worker died, is sent again.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from datetime import timedelta
+
+from django.db import OperationalError, connection
+from django.db.models import F, Q
+from django.utils import timezone
+
+from config.access.roles import PLATFORM
+from syncs.models import SecretSync, Status, SyncRun
+from syncs.services.reach import enqueue, schedule
+
+log = logging.getLogger(__name__)
+
+TICK = 0.25  # seconds
+LOST_AFTER = timedelta(seconds=60)
+SWEEP_EVERY = timedelta(minutes=1)
+RETENTION = timedelta(days=90)
+BATCH = 200
+
+
+def serve(stop: threading.Event) -> None:
+    """Until `stop` is set. A database that is away for a moment is waited for."""
+    swept = timezone.now() - SWEEP_EVERY
+    while not stop.wait(TICK):
+        try:
+            dispatch()
+            if timezone.now() - swept > SWEEP_EVERY:
+                swept = timezone.now()
+                sweep()
+        except OperationalError as error:
+            log.warning("the database is away: %s", type(error).__name__)
+            connection.close()
+
+
+def dispatch() -> int:
+    """Queue every run that is due and not queued, or queued so long ago that its task must be lost."""
+    now = timezone.now()
+    open_runs = SyncRun.objects.filter(status__in=(Status.PENDING, Status.RUNNING), due_at__lte=now)
+    lost = Q(queued_at__lt=now - LOST_AFTER) | Q(status=Status.RUNNING, queued_at__lt=F("due_at"))
+    SyncRun.objects.filter(pk__in=open_runs.filter(lost).values("pk")).update(queued_at=None)
+    due = list(open_runs.filter(queued_at__isnull=True).order_by("due_at").values_list("pk", flat=True)[:BATCH])
+    for run_id in due:
+        enqueue(run_id)
+    return len(due)
+
+
+def sweep() -> None:
+    """Want a run where a change has not been carried and nothing is under way; forget runs past their time."""
+    behind = SecretSync.objects.filter(
+        wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
+    ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
+    schedule(PLATFORM, list(behind), "schedule")
+    SyncRun.objects.filter(ended_at__lt=timezone.now() - RETENTION).exclude(status=Status.HELD).delete()

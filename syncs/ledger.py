@@ -1,0 +1,273 @@
+"""Writes of the ledger: claims before the first request, outcomes as they arrive, effects that need no request.
+
+Every function is one transaction that first looks whether the lease's fence still stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from config.encryption import seal
+from connections.errors import BadResponse, OutcomeUnknown
+from syncs.engine.plan import Change, Effect, State, rest_of
+from syncs.engine.types import Action, Desired, Outcome, Remote, Written
+from syncs.leases import Held
+from syncs.models import ManagedSecret, RunChange, SecretSync, SyncRun
+from syncs.planning import context_of, mac_of, verifier
+
+_ROW = (
+    "key",
+    "sync",
+    "connection",
+    "destination",
+    "destination_config",
+    "state",
+    "incarnation",
+    "stamp",
+    "value_mac",
+    "rest_mac",
+    "value_sealed",
+    "secret_id",
+    "secret_version",
+    "rewrites",
+    "prior",
+    "run",
+    "written_at",
+)
+_KEPT = ("state", "incarnation", "stamp", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
+BATCH = 500
+
+
+class LeaseLost(Exception):
+    """The fence does not stand any more: another run may be at this place."""
+
+
+class Ledger:
+    """The ledger of one place, written by one run under one lease."""
+
+    def __init__(self, sync: SecretSync, run: SyncRun, lease: Held) -> None:
+        self.sync = sync
+        self.run = run
+        self.lease = lease
+
+    def settle(self, changes: Iterable[Change]) -> set[str]:
+        """The effects that no request is needed for. The keys that were given up are returned."""
+        rows, gone, missing, freed = [], [], [], set()
+        for change in changes:
+            if Effect.SETTLE in change.effects or Effect.RESTAMP in change.effects:
+                assert change.remote
+                rows.append(self._owned(change, _as_listed(change.remote)))
+            elif Effect.HAND_OVER in change.effects:
+                gone.append(change.canonical)
+                freed.add(change.canonical)
+            elif Effect.VOID in change.effects and change.write is None:
+                gone.append(change.canonical)
+            elif Effect.MISS in change.effects:
+                missing.append(change.canonical)
+        if not (rows or gone or missing):
+            return freed
+        with transaction.atomic():
+            self._stand()
+            self._put(rows)
+            self._mine(gone).delete()
+            self._mine(missing).update(state=State.MISSING)
+        return freed
+
+    def claim(self, changes: Sequence[Change]) -> None:
+        """Say what is intended, keeping each row as it was. Deleting what is nobody's claims nothing."""
+        wanted = [change for change in changes if change.action is not Action.DELETE or _own(change)]
+        if not wanted:
+            return
+        with transaction.atomic():
+            self._stand()
+            canonicals = [change.canonical for change in wanted]
+            stored = {row.canonical: row for row in self._rows(canonicals)}
+            self._put([self._claimed(change, stored.get(change.canonical)) for change in wanted])
+
+    def _claimed(self, change: Change, row: ManagedSecret | None) -> ManagedSecret:
+        before = None if row is None else {name: getattr(row, name) for name in _KEPT}
+        claimed = None
+        if row is not None and row.state == State.CLAIM and row.sync_id == self.sync.pk:
+            # The first claim's memory stays: a refusal now says nothing about the write that was never answered.
+            row.prior = {**(row.prior or {}), "twice": True}
+            if Effect.VOID in change.effects:
+                row.prior = {"claimed": None, "row": None}
+            row.run = self.run
+            return row
+        if row is not None and _own(change) and Effect.VOID not in change.effects and change.remote:
+            claimed = row.incarnation or change.remote.incarnation
+        made = row or ManagedSecret(place=self.lease.place, canonical=change.canonical)
+        kept = before and {**before, "sync": row and row.sync_id and str(row.sync_id)}
+        made.key = change.key
+        made.sync = self.sync
+        made.connection = self.sync.connection
+        made.destination = self.sync.destination
+        made.destination_config = self.sync.destination_config
+        made.state = State.CLAIM
+        made.run = self.run
+        made.prior = {"claimed": claimed, "row": kept}
+        return made
+
+    def restore(self, canonicals: Iterable[str]) -> None:
+        """Take claims back whose writes were surely not done: each row stands as it was before."""
+        names = list(canonicals)
+        if not names:
+            return
+        with transaction.atomic():
+            self._stand()
+            self._restore(names)
+
+    def _restore(self, names: Sequence[str]) -> None:
+        back, gone = [], []
+        for row in self._rows(names):
+            prior = row.prior or {}
+            if row.state != State.CLAIM or prior.get("twice"):
+                continue
+            if prior.get("row") is None:
+                gone.append(row.pk)
+                continue
+            for name in _KEPT:
+                setattr(row, name, prior["row"][name])
+            if (owner := prior["row"].get("sync")) != str(self.sync.pk):
+                row.sync_id = owner
+            row.prior = None
+            back.append(row)
+        ManagedSecret.objects.filter(pk__in=gone).delete()
+        self._put(back)
+
+    def record(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
+        """What became of writes. Applied: ours, or gone. Refused: as before. Unknown: the claim stays."""
+        if not outcomes:
+            return
+        with transaction.atomic():
+            self._stand()
+            applied = [(change, outcome) for change, outcome in outcomes if outcome.error is None]
+            self._put([self._owned(c, o.written) for c, o in applied if c.action is not Action.DELETE])
+            self._rows([c.canonical for c, _ in applied if c.action is Action.DELETE]).delete()
+            self._restore([c.canonical for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
+            record_changes(self.run, [_change_row(self.run, change, outcome) for change, outcome in outcomes])
+
+    def doubt(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
+        """Of a late writer: its keys are unknown from now on, whatever it was told."""
+        names = [change.canonical for change, _ in outcomes]
+        with transaction.atomic():
+            for row in self._rows(names).filter(sync=self.sync, state=State.OWNED):
+                row.prior = {"claimed": row.incarnation, "row": None, "twice": True}
+                row.state = State.CLAIM
+                row.save(update_fields=["prior", "state"])
+
+    def _owned(self, change: Change, written: Written) -> ManagedSecret:
+        want, place = change.desired, self.lease.place
+        assert want is not None
+        return ManagedSecret(
+            place=place,
+            canonical=change.canonical,
+            key=change.key,
+            sync=self.sync,
+            connection=self.sync.connection,
+            destination=self.sync.destination,
+            destination_config=self.sync.destination_config,
+            state=State.OWNED,
+            incarnation=written.incarnation or (change.remote.incarnation if change.remote else None),
+            stamp=written.stamp,
+            value_mac=mac_of(self.sync, place, change.canonical, want.value),
+            rest_mac=mac_of(self.sync, place, change.canonical, rest_of(want)),
+            value_sealed=seal(self.sync.project_id, context_of(place, change.canonical), want.value),
+            secret_id=want.secret_id,
+            secret_version=want.version,
+            rewrites=self._rewrites(change, want),
+            prior=None,
+            run=self.run,
+            written_at=timezone.now(),
+        )
+
+    def _rewrites(self, change: Change, want: Desired) -> int:
+        """How often this value was written again because other hands had changed it; a new value starts anew."""
+        row = change.row
+        verify = verifier(self.sync, self.lease.place)
+        if row is None or not row.mine or not verify(row.canonical, want.value, row.value_mac):
+            return 0
+        return row.rewrites + (change.drift == "changed")
+
+    def _put(self, rows: Sequence[ManagedSecret]) -> None:
+        for row in rows:
+            row.pk = None  # the place and the key say which row it is
+        ManagedSecret.objects.bulk_create(
+            rows,
+            batch_size=BATCH,
+            update_conflicts=True,
+            unique_fields=["place", "canonical"],
+            update_fields=list(_ROW),
+        )
+
+    def _rows(self, canonicals: Sequence[str]) -> Any:
+        return ManagedSecret.objects.filter(place=self.lease.place, canonical__in=canonicals)
+
+    def _mine(self, canonicals: Sequence[str]) -> Any:
+        return self._rows(canonicals).filter(sync=self.sync)
+
+    def _stand(self) -> None:
+        if not self.lease.stands():
+            raise LeaseLost
+
+
+def is_unknown(error: Exception) -> bool:
+    """Whether a write may have been done although it failed."""
+    return isinstance(error, OutcomeUnknown | BadResponse)
+
+
+def _own(change: Change) -> bool:
+    return change.row is not None and change.row.mine
+
+
+def _as_listed(remote: Remote) -> Written:
+    return Written(remote.incarnation, remote.stamp)
+
+
+def _change_row(run: SyncRun, change: Change, outcome: Outcome) -> RunChange:
+    error = outcome.error
+    row = planned_row(run, change)
+    row.outcome = "applied" if error is None else "failed"
+    row.error_code = getattr(error, "code", "") if error else ""
+    row.error_message = str(error)[:1024] if error else ""
+    row.ended_at = timezone.now()
+    return row
+
+
+def planned_row(run: SyncRun, change: Change) -> RunChange:
+    """A change as history tells it, before anything came of it."""
+    return RunChange(
+        run=run,
+        key=change.key,
+        canonical=change.canonical,
+        source_key=change.source_key,
+        action=change.action.value,
+        reason=change.reason[:1024],
+        error_code=change.code,
+        version=change.desired.version if change.desired else 0,
+    )
+
+
+def record_changes(run: SyncRun, rows: Sequence[RunChange]) -> None:
+    """One row a key of the run; a later word replaces an earlier one."""
+    RunChange.objects.bulk_create(
+        rows,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["run", "canonical"],
+        update_fields=[
+            "key",
+            "source_key",
+            "action",
+            "outcome",
+            "reason",
+            "error_code",
+            "error_message",
+            "version",
+            "ended_at",
+        ],
+    )

@@ -1,0 +1,245 @@
+"""What a run would do now: reads the source, the destination and the ledger, writes nothing anywhere."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from fnmatch import fnmatchcase
+
+from django.utils import timezone
+
+from config.encryption import fingerprint, fingerprint_matches
+from config.errors import BadRequest
+from connections.http import ApiClient
+from syncs.destination import Destination, destinations
+from syncs.engine.keys import KeySchema
+from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
+from syncs.engine.types import Desired, Entry, Remote
+from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync
+from syncs.reading import Reading, read
+from syncs.selectors import syncs
+
+GUARD_WINDOW = timedelta(hours=1)
+
+
+def destination_class(slug: str) -> type[Destination]:
+    """Raises BadRequest for one that is not known here."""
+    found = destinations.get(slug)
+    if found is None:
+        raise BadRequest(f"There is no destination '{slug}'")
+    return found
+
+
+def open_destination(sync: SecretSync, client: ApiClient) -> Destination:
+    found = destination_class(sync.destination)
+    return found(client, sync.destination_config, concurrency=sync.policy.max_concurrency)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A plan with what it was made from. `listed_at` is on the monotonic clock."""
+
+    plan: Plan
+    reading: Reading
+    listed_at: float
+
+
+def picture(sync: SecretSync, destination: Destination, *, approved: frozenset[str] | None = None) -> Picture:
+    """Read, list and plan. Raises IntegrationError where the destination does not answer whole."""
+    reading = read(sync)
+    listed_at = time.monotonic()
+    listing = destination.listing()
+    plan = plan_for(sync, destination, reading, listing, approved=approved)
+    return Picture(plan, reading, listed_at)
+
+
+def plan_for(
+    sync: SecretSync,
+    destination: Destination,
+    reading: Reading,
+    listing: Sequence[Remote],
+    *,
+    approved: frozenset[str] | None = None,
+) -> Plan:
+    place = destination.place()
+    desired = desired_of(sync, destination, reading.source.entries, reading.environment)
+    rows, left = ledger_rows(sync, place)
+    schema = KeySchema.parse(sync.sync_options.get("keySchema"))
+    rules = Rules(
+        unmanaged=sync.policy.unmanaged,
+        deletion_enabled=not sync.sync_options.get("disableSecretDeletion", False),
+        max_deletions=sync.policy.max_deletions,
+    )
+    initial = InitialSet.objects.filter(sync=sync, place=place).values_list("keys", flat=True).first()
+    memory = Memory(
+        initial=initial,
+        wanted=_wanted_by_others(sync, destination, place),
+        recent_deletes=_recent_deletes(sync, place),
+        approved=approved,
+        waiting=_waiting(sync, rows, {want.canonical for want in desired}),
+        left=left,
+    )
+    return plan_sync(
+        desired,
+        listing,
+        rows,
+        rules=rules,
+        memory=memory,
+        gaps=reading.source.gaps,
+        canonical=destination.canonical,
+        in_schema=lambda name: schema.match(name, reading.environment),
+        verify=verifier(sync, place),
+    )
+
+
+def removal_for(sync: SecretSync, destination: Destination, listing: Iterable[Remote]) -> Plan:
+    rows, _ = ledger_rows(sync, destination.place())
+    return plan_removal(listing, rows, canonical=destination.canonical)
+
+
+def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Entry], environment: str) -> list[Desired]:
+    """The source as the destination should hold it; what must not be written says why."""
+    schema = KeySchema.parse(sync.sync_options.get("keySchema"))
+    chosen = _filter(sync)
+    desired = []
+    for entry in entries:
+        if not chosen(entry):
+            continue
+        name = schema.render(entry.key, environment)
+        barred, code = _barred(destination, entry, name)
+        desired.append(
+            Desired(
+                key=name,
+                canonical=destination.canonical(name),
+                source_key=entry.key,
+                value=entry.value or "",
+                comment=entry.comment,
+                secret_id=entry.secret_id,
+                version=entry.version,
+                barred=barred,
+                barred_code=code,
+            )
+        )
+    return desired
+
+
+def _filter(sync: SecretSync) -> Callable[[Entry], bool]:
+    policy = sync.policy
+    tags = frozenset(policy.tags)
+
+    def chosen(entry: Entry) -> bool:
+        if policy.include and not any(fnmatchcase(entry.key, glob) for glob in policy.include):
+            return False
+        if any(fnmatchcase(entry.key, glob) for glob in policy.exclude):
+            return False
+        return not tags or bool(tags & entry.tags)
+
+    return chosen
+
+
+def _barred(destination: Destination, entry: Entry, name: str) -> tuple[str | None, str]:
+    rule = destination.capabilities
+    if rule.key_pattern and not re.fullmatch(rule.key_pattern, name, re.ASCII):
+        return f"{destination.label} takes only {rule.key_rule} in a name", "key-refused"
+    if entry.problem or entry.value is None:
+        return entry.problem or "its value cannot be read", "unresolved"
+    size = len(entry.value.encode())
+    if rule.max_value_bytes is not None and size > rule.max_value_bytes:
+        return f"its {size} bytes are more than the {rule.max_value_bytes} {destination.label} takes", "value-too-large"
+    return None, ""
+
+
+def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]]:
+    """The ledger of a place as the planner wants it, and the keys that a deleted sync left there on purpose."""
+    rows, left = [], set()
+    for row in ManagedSecret.objects.select_related("sync").filter(place=place).defer("value_sealed"):
+        if row.sync is None:
+            left.add(row.canonical)
+            continue
+        same = row.sync.project_id == sync.project_id
+        rows.append(
+            Row(
+                key=row.key,
+                canonical=row.canonical,
+                mine=row.sync_id == sync.pk,
+                state=State(row.state),
+                owner=row.sync.name if same else "of another project",
+                incarnation=row.incarnation,
+                stamp=row.stamp,
+                value_mac=row.value_mac,
+                rest_mac=row.rest_mac,
+                claimed_incarnation=(row.prior or {}).get("claimed"),
+                rewrites=row.rewrites,
+                secret_id=row.secret_id,
+            )
+        )
+    return rows, frozenset(left)
+
+
+def context_of(place: str, canonical: str) -> str:
+    return f"ledger:{place}:{canonical}"
+
+
+def mac_of(sync: SecretSync, place: str, canonical: str, text: str) -> str:
+    """The keyed fingerprint of what was written; equal values under other keys have other fingerprints."""
+    return fingerprint(sync.project_id, context_of(place, canonical), text)
+
+
+def verifier(sync: SecretSync, place: str) -> Verify:
+    def verify(canonical: str, text: str, mac: str) -> bool:
+        return fingerprint_matches(sync.project_id, context_of(place, canonical), text, mac)
+
+    return verify
+
+
+def _wanted_by_others(sync: SecretSync, destination: Destination, place: str) -> dict[str, str]:
+    """Canonical keys that other live syncs want at this place, with the sync's name."""
+    wanted: dict[str, str] = {}
+    for other in syncs().filter(place=place, folder__isnull=False).exclude(pk=sync.pk):
+        named = other.name if other.project_id == sync.project_id else "of another project"
+        reading = read(other)
+        for want in desired_of(other, destination, reading.source.entries, reading.environment):
+            wanted.setdefault(want.canonical, named)
+    return wanted
+
+
+def _recent_deletes(sync: SecretSync, place: str) -> int:
+    """Deletes of this sync at this place within the guard's window that nobody approved."""
+    return (
+        RunChange.objects.filter(
+            run__sync=sync,
+            run__place=place,
+            run__operation="sync",
+            action="delete",
+            outcome="applied",
+            ended_at__gt=timezone.now() - GUARD_WINDOW,
+        )
+        .exclude(run__trigger="approval")
+        .count()
+    )
+
+
+def _waiting(sync: SecretSync, rows: Iterable[Row], desired: set[str]) -> dict[str, str]:
+    """Own keys whose secret has moved to another folder that feeds a sync which has not carried it yet."""
+    surplus = {
+        row.secret_id: row.canonical for row in rows if row.mine and row.secret_id and row.canonical not in desired
+    }
+    if not surplus or sync.folder is None:
+        return {}
+    moved = Secret.objects.filter(pk__in=surplus).exclude(folder=sync.folder).values_list("pk", "folder_id")
+    homes = {folder_id for _, folder_id in moved}
+    behind = {
+        other.folder_id: other.name
+        for other in SecretSync.objects.filter(
+            folder_id__in=homes, is_auto_sync_enabled=True, policy__paused=False
+        ).exclude(pk=sync.pk)
+        if other.done_rev < other.wanted_rev
+    }
+    return {
+        surplus[str(secret_id)]: f"moved to another folder; waits for the sync {behind[folder_id]} to carry it"
+        for secret_id, folder_id in moved
+        if folder_id in behind
+    }

@@ -1,0 +1,355 @@
+"""Every change of a sync: made, changed, triggered, approved, deleted. Each is one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.utils import timezone
+
+from config.access import audit
+from config.access.models import Identity, Instance, Project, User
+from config.access.roles import Actor, Right
+from config.access.services import slug_issues
+from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
+from connections.models import AppConnection
+from connections.selectors import connection_by_id, label_of
+from connections.services import open_client, require_use
+from syncs.destination import Destination
+from syncs.engine.keys import KeySchema, KeySchemaError
+from syncs.models import Folder, ManagedSecret, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.planning import destination_class
+from syncs.selectors import syncs
+
+from .reach import enqueue, schedule, want
+from .source import normal_path
+
+BUSY = "A job for this sync is already in progress. Please try again shortly."
+NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
+UNMANAGED = ("overwrite-initially", "leave", "mirror")
+
+
+@dataclass(frozen=True)
+class SyncInput:
+    """What a sync shall be; in an update, a member that is None stays as it is."""
+
+    name: str | None = None
+    description: str | None = None
+    connection_id: UUID | str | None = None
+    environment: str | None = None
+    secret_path: str | None = None
+    is_auto_sync_enabled: bool | None = None
+    sync_options: object = None
+    destination_config: object = None
+
+
+def draft_sync(actor: Actor, project: Project, destination: str, given: SyncInput) -> SecretSync:
+    """A sync as `create_sync` would store it, checked but not stored: what a preview plans."""
+    actor.require(Right.EDIT_SYNCS, project.pk)
+    found = destination_class(destination)
+    sync = SecretSync(project=project, destination=destination, is_auto_sync_enabled=True)
+    _owned_by(sync, actor)
+    config, options = _checked(found, given, new=True)
+    sync.folder = _folder(actor, project, given.environment or "", given.secret_path or "/")
+    sync.connection = _connection(actor, project, found, given.connection_id)
+    sync.name = (given.name or "").strip()
+    sync.description = given.description and given.description.strip()
+    sync.destination_config, sync.sync_options = config, options
+    if given.is_auto_sync_enabled is not None:
+        sync.is_auto_sync_enabled = given.is_auto_sync_enabled
+    sync.place = place_of(found, sync.connection, config)
+    sync.policy = SyncPolicy(sync=sync)
+    return sync
+
+
+def create_sync(actor: Actor, project: Project, destination: str, given: SyncInput) -> SecretSync:
+    """Store a sync; with auto-sync on its first run is queued. Raises in the order of the modelled API."""
+    sync = draft_sync(actor, project, destination, given)
+    if SecretSync.objects.filter(project=project, name=sync.name).exists():
+        raise _taken(sync)
+    policy = sync.policy
+    try:
+        with transaction.atomic():
+            sync.save(force_insert=True)
+            policy.save(force_insert=True)
+            audit.record(actor, "create-secret-sync", project.pk, **_named(sync))
+            if sync.is_auto_sync_enabled:
+                want(actor, [sync])
+    except IntegrityError:
+        raise _taken(sync) from None
+    return syncs().get(pk=sync.pk)
+
+
+def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
+    """Change a sync; whoever saves it becomes its owner. With auto-sync on, any change runs it."""
+    project = sync.project
+    actor.require(Right.EDIT_SYNCS, project.pk)
+    actor.require(Right.READ_VALUES, project.pk)
+    found = destination_class(sync.destination)
+    config, options = _checked(found, given, new=False)
+    if given.environment is not None or given.secret_path is not None:
+        if sync.folder is None and (given.environment is None or given.secret_path is None):
+            raise BadRequest("Must specify both source environment and secret path")
+        environment = given.environment or (sync.folder.environment.slug if sync.folder else "")
+        path = given.secret_path or (sync.folder.path if sync.folder else "/")
+        sync.folder = _folder(actor, project, environment, path)
+    if given.connection_id is not None:
+        sync.connection = _connection(actor, project, found, given.connection_id)
+    if given.name is not None:
+        sync.name = given.name.strip()
+    if given.description is not None:
+        sync.description = given.description.strip()
+    if given.is_auto_sync_enabled is not None:
+        sync.is_auto_sync_enabled = given.is_auto_sync_enabled
+    sync.destination_config = config or sync.destination_config
+    sync.sync_options = options or sync.sync_options
+    sync.place = place_of(found, sync.connection, sync.destination_config)
+    if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
+        raise _taken(sync)
+    _owned_by(sync, actor)
+    try:
+        with transaction.atomic():
+            sync.save(update_fields=_EDITABLE)
+            SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
+            leave_elsewhere(sync)
+            audit.record(actor, "update-secret-sync", project.pk, **_named(sync))
+            want(actor, [sync])
+    except IntegrityError:
+        raise _taken(sync) from None
+    return syncs().get(pk=sync.pk)
+
+
+_EDITABLE = (
+    "name",
+    "description",
+    "folder",
+    "connection",
+    "is_auto_sync_enabled",
+    "destination_config",
+    "sync_options",
+    "place",
+    "owner_user",
+    "owner_identity",
+    "updated_at",
+)
+
+
+def leave_elsewhere(sync: SecretSync) -> None:
+    """Keys at a place that the sync has left stay there; its claim on them ends."""
+    ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place).update(sync=None)
+
+
+def _checked(found: type[Destination], given: SyncInput, *, new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Config and options as they will be stored ({}: not given). Raises Invalid with every problem."""
+    issues: list[Issue] = []
+    if new or given.name is not None:
+        issues += slug_issues("name", (given.name or "").strip(), most=256)
+    if given.description is not None and len(given.description.strip()) > 256:
+        issues.append(problem(["description"], "Description cannot exceed 256 characters"))
+    config: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    if new or given.destination_config is not None:
+        try:
+            config = found.Config.validate(given.destination_config, ("destinationConfig",))
+        except Invalid as error:
+            issues += error.issues
+    if new or given.sync_options is not None:
+        try:
+            options = found.Options.validate(given.sync_options, ("syncOptions",))
+            KeySchema.parse(options.get("keySchema"))
+        except Invalid as error:
+            issues += error.issues
+        except KeySchemaError as error:
+            issues.append(problem(["syncOptions", "keySchema"], str(error)))
+    if issues:
+        raise Invalid(issues)
+    return config, options
+
+
+def _folder(actor: Actor, project: Project, environment: str, path: str) -> Folder:
+    path = normal_path(path)
+    folder = (
+        Folder.objects.select_related("environment__project")
+        .filter(environment__project=project, environment__slug=environment, path=path)
+        .first()
+    )
+    if folder is None:
+        raise BadRequest(
+            f'Could not find folder with path "{path}" in environment "{environment}" '
+            f'for project with ID "{project.pk}"'
+        )
+    if not actor.may(Right.READ_VALUES, project.pk):
+        raise PermissionDenied(
+            f'You do not have permission to read secrets at path "{path}" in environment "{environment}".'
+        )
+    return folder
+
+
+def _connection(
+    actor: Actor, project: Project, found: type[Destination], connection_id: UUID | str | None
+) -> AppConnection:
+    connection = connection_by_id(actor, connection_id or "")
+    if connection.app != found.provider:
+        raise BadRequest(
+            f"{label_of(connection.app)} Connection with ID {connection.pk} "
+            f"cannot be used to connect to {label_of(found.provider)}"
+        )
+    if connection.project_id and connection.project_id != project.pk:
+        raise BadRequest(
+            f"You cannot connect project App Connection with ID {connection.pk} from project with ID "
+            f"{connection.project_id} to project with ID {project.pk}"
+        )
+    require_use(actor, connection)
+    return connection
+
+
+def place_of(found: type[Destination], connection: AppConnection, config: Mapping[str, Any]) -> str:
+    """Where the keys live; nothing is sent."""
+    with open_client(connection) as client:
+        return found(client, config).place()
+
+
+def _owned_by(sync: SecretSync, actor: Actor) -> None:
+    who = str(actor.id)
+    sync.owner_user = User.objects.filter(pk=who).first() if actor.kind == "user" else None
+    sync.owner_identity = Identity.objects.filter(pk=who).first() if actor.kind == "identity" else None
+
+
+def _taken(sync: SecretSync) -> BadRequest:
+    return BadRequest(
+        f'A Secret Sync with the name "{sync.name}" already exists for the project with ID "{sync.project_id}"'
+    )
+
+
+def _named(sync: SecretSync) -> dict[str, Any]:
+    return {"sync": sync.pk, "name": sync.name, "destination": sync.destination}
+
+
+def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str, Any] | None = None) -> SyncRun:
+    """Queue a manual run. Auto-sync being off, or the policy's pause, does not stop it; a run that is going does."""
+    actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
+    if operation == "sync" and sync.folder is None:
+        raise BadRequest(NO_FOLDER)
+    _refuse_paused(sync)
+    now = timezone.now()
+    with transaction.atomic():
+        SecretSync.objects.select_for_update().get(pk=sync.pk)
+        if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
+            raise BadRequest(BUSY)
+        waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
+        waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
+        run = SyncRun.objects.create(
+            sync=sync,
+            operation=operation,
+            trigger="manual",
+            actor_kind=actor.kind,
+            actor_id=str(actor.id or ""),
+            actor_name=actor.name,
+            options=options or {},
+            due_at=now,
+        )
+        column = "sync" if operation == "undo" else operation
+        SecretSync.objects.filter(pk=sync.pk).update(
+            **{f"{column}_status": Status.PENDING, f"last_{column}_job_id": str(run.pk)}
+        )
+        audit.record(actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **_named(sync))
+        transaction.on_commit(lambda: enqueue(run.pk))
+    return run
+
+
+def _refuse_paused(sync: SecretSync) -> None:
+    instance = Instance.objects.filter(paused_at__isnull=False).first()
+    if instance and instance.paused_at:
+        raise BadRequest(f"All syncs were paused by {instance.paused_by} on {instance.paused_at:%Y-%m-%d %H:%M} UTC")
+    connection = sync.connection
+    if connection.paused_at:
+        when = f"{connection.paused_at:%Y-%m-%d %H:%M} UTC"
+        raise BadRequest(f"The connection {connection.name} was paused by {connection.paused_by} on {when}")
+
+
+def import_secrets(actor: Actor, sync_destination: str) -> None:
+    """Raises BadRequest where the destination's values cannot be read."""
+    found = destination_class(sync_destination)
+    if not found.capabilities.can_import:
+        raise BadRequest(f"{found.label} does not support importing secrets.")
+
+
+def delete_sync(actor: Actor, sync: SecretSync, *, remove_secrets: bool = False) -> SecretSync:
+    """Without `remove_secrets` the destination keeps everything; with it, the sync goes when its keys are gone."""
+    actor.require(Right.EDIT_SYNCS, sync.project_id)
+    if remove_secrets:
+        trigger(actor, sync, "remove", options={"deleteSync": True})
+        return syncs().get(pk=sync.pk)
+    if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
+        raise BadRequest(BUSY)
+    with transaction.atomic():
+        audit.record(actor, "delete-secret-sync", sync.project_id, **_named(sync))
+        forget_sync(sync)
+    return sync
+
+
+def forget_sync(sync: SecretSync) -> None:
+    """The row goes; the keys it owns stay at the destination, known as left on purpose."""
+    with transaction.atomic():
+        ManagedSecret.objects.filter(sync=sync).update(sync=None)
+        SecretSync.objects.get(pk=sync.pk).delete()
+
+
+def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> SyncPolicy:
+    """Change members of the policy (model field names). A run that is going stops; the next one heeds it."""
+    needed = Right.RUN_SYNCS if set(given) <= {"paused"} else Right.EDIT_POLICY
+    actor.require(needed, sync.project_id)
+    policy = sync.policy
+    if "unmanaged" in given and given["unmanaged"] not in UNMANAGED:
+        raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
+    for name, value in given.items():
+        setattr(policy, name, value)
+    with transaction.atomic():
+        policy.save()
+        SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
+        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **_named(sync))
+        if policy.paused:
+            waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger="manual")
+            waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
+        else:
+            schedule(actor, [sync], "change")
+    return policy
+
+
+def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun:
+    """Let a held run go ahead with the deletes that it shows, or with its writes alone."""
+    actor.require(Right.RUN_SYNCS, run.sync.project_id)
+    _refuse_paused(run.sync)
+    with transaction.atomic():
+        shown = list(run.changes.filter(action__in=("delete", "keep")).values_list("canonical", flat=True))
+        options = {"writesOnly": True} if writes_only else {"approved": shown}
+        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
+            status=Status.PENDING, trigger="approval", options=options, due_at=timezone.now(), queued_at=None
+        )
+        if not done:
+            raise BadRequest("This run is not held any more")
+        SecretSync.objects.filter(pk=run.sync_id).update(sync_status=Status.PENDING)
+        audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
+        transaction.on_commit(lambda: enqueue(run.pk))
+    return SyncRun.objects.get(pk=run.pk)
+
+
+def find_duplicate(actor: Actor, destination: str, config: object, exclude: UUID | str | None) -> SecretSync | None:
+    """Another sync of this destination with the same config, anywhere in the organisation."""
+    if not isinstance(config, dict):
+        return None
+    found = SecretSync.objects.filter(destination=destination)
+    if exclude:
+        found = found.exclude(pk=exclude)
+    return next((sync for sync in found if sync.destination_config == config), None)
+
+
+def require_destination(sync: SecretSync, destination: str) -> None:
+    """Raises BadRequest where the id is another destination's."""
+    if sync.destination != destination:
+        label = destination_class(destination).label
+        raise BadRequest(f'Secret sync with ID "{sync.pk}" is not configured for {label}')
