@@ -24,7 +24,7 @@ from config.access.models import Identity, User
 from config.access.roles import Actor, actor_of_identity, actor_of_user
 from config.access.services import identity_of
 from config.errors import BadRequest, Invalid, ServiceError, TokenError, Unauthenticated
-from config.schema import Schema
+from config.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class View(APIView):
             found = self._actor = actor_of(self.request)
         return found
 
-    def body(self, schema: Schema) -> dict[str, Any]:
+    def body(self, schema: Schema | AllOf) -> dict[str, Any]:
         """The request's body, validated. Raises Invalid."""
         return schema.validate(self.request.data)
 

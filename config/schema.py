@@ -13,11 +13,26 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from uuid import UUID
 
-from config.errors import Invalid, Issue
+from config.errors import Invalid, Issue, problem
 
 Path = tuple[str | int, ...]
 Checked = tuple[object, list[Issue]]
 """The value as it will be stored (None: absent), and what is wrong with it."""
+
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+
+
+def slug_issues(field: str, text: str, *, least: int = 1, most: int = 64) -> list[Issue]:
+    """What the modelled slug rule finds wrong with `text`, in its words."""
+    named = field[:1].upper() + field[1:]
+    if len(text) < least:
+        return [problem([field], f"{named} field must be at least {least} lowercase character(s)")]
+    if len(text) > most:
+        return [problem([field], f"{named} field must be at most {most} lowercase character(s)")]
+    if not SLUG.fullmatch(text):
+        return [problem([field], f"{named} field can only contain lowercase letters, numbers, and hyphens")]
+    return []
 
 
 class Field(Protocol):
@@ -98,6 +113,28 @@ class Text:
                 made["maxLength"] = self.max_length
         if self.default is not None:
             made["default"] = self.default
+        return _described(made, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Slug:
+    """Lower case, digits and single hyphens."""
+
+    name: str
+    help: str = ""
+    required: bool = True
+    least: int = 1
+    most: int = 64
+
+    def check(self, value: object, path: Path) -> Checked:
+        text, issues = Text(self.name, self.name, required=self.required, min_length=0).check(value, path)
+        if text is None or issues:
+            return None, issues
+        found = slug_issues(self.name, str(text), least=self.least, most=self.most)
+        return text, [{**issue, "path": list(path)} for issue in found]
+
+    def json_schema(self) -> dict[str, Any]:
+        made = {"type": "string", "minLength": self.least, "maxLength": self.most, "pattern": f"^{SLUG.pattern}$"}
         return _described(made, self.help)
 
 
@@ -339,6 +376,30 @@ class OneOf:
     def json_schema(self) -> dict[str, Any]:
         """OpenAPI 3.0."""
         return {"anyOf": [variant.json_schema() for variant in self.variants.values()]}
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """An object that fits each of several descriptions; the problems of all parts come together."""
+
+    parts: tuple[Schema | OneOf, ...]
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        """The data as it will be stored. Raises Invalid."""
+        found: dict[str, Any] = {}
+        issues: list[Issue] = []
+        for part in self.parts:
+            try:
+                found |= part.validate(data, path)
+            except Invalid as error:
+                issues += [issue for issue in error.issues if issue not in issues]
+        if issues:
+            raise Invalid(issues)
+        return found
+
+    def json_schema(self) -> dict[str, Any]:
+        """OpenAPI 3.0."""
+        return {"allOf": [part.json_schema() for part in self.parts]}
 
 
 def literal(name: str, value: str, help: str = "") -> Text:

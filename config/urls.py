@@ -1,6 +1,22 @@
-"""Every address that the web process answers."""
+"""Every address that the web process answers. Those of the API have no slash at their end; see SlashMiddleware."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
 
-urlpatterns = [path("admin/", admin.site.urls)]
+from config import api, health
+from syncs.metrics import metrics
+
+handler404 = api.not_found
+handler500 = api.server_error
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", metrics),
+    path("api/", include("config.access.api")),
+    path("api/", include("connections.api")),
+    path("api/", include("syncs.api")),
+]

@@ -12,11 +12,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import ClassVar, final
 
-from config.schema import Field, Flag, OneOf, Schema, Text
+from config.errors import problem
+from config.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
 from connections.errors import BadResponse, IntegrationError, OutcomeUnknown
 from connections.http import ApiClient
 from connections.registry import Registry
 
+from .engine.keys import KeySchema, KeySchemaError
 from .engine.types import Action, Outcome, Remote, Write, Written
 
 
@@ -39,6 +41,18 @@ class Capabilities:
     note: str = ""
 
 
+class _KeySchemaText(Text):
+    """A key schema, checked before it is ever rendered."""
+
+    def check(self, value: object, path: Path) -> Checked:
+        text, issues = super().check(value, path)
+        try:
+            KeySchema.parse(str(text or ""))
+        except KeySchemaError as error:
+            issues = issues or [problem(path, str(error))]
+        return text, issues
+
+
 def sync_options(label: str, *more: Field, can_import: bool = False) -> Schema:
     """The options that every sync has, and those of this destination."""
     behaviors = ["overwrite-destination"]
@@ -52,7 +66,7 @@ def sync_options(label: str, *more: Field, can_import: bool = False) -> Schema:
                 f"How the first sync treats what {label} already holds.",
                 choices=tuple(behaviors),
             ),
-            Text(
+            _KeySchemaText(
                 "keySchema",
                 "Key schema",
                 f"How keys are named at {label}, such as PREFIX_{{{{secretKey}}}}; also {{{{environment}}}}.",

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.utils import timezone
 
 from config.access.models import Instance
@@ -31,10 +31,10 @@ from syncs.engine.types import Action, Outcome, Write
 from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.messages import summary
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
-from syncs.planning import Picture, open_destination, picture, removal_for
+from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
 from syncs.selectors import syncs
 from syncs.services.reach import schedule, want
-from syncs.services.syncs import forget_sync
+from syncs.services.syncs import forget_sync, leave_elsewhere, place_of
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ def execute(run_id: UUID) -> None:
     if run is None:
         return
     sync = syncs().get(pk=run.sync_id)
+    _follow_address(sync)
     if wait := _must_wait(run, sync):
         _postpone(run, *wait)
         return
@@ -74,6 +75,19 @@ def execute(run_id: UUID) -> None:
             lease.release()
         if not SyncRun.objects.filter(pk=run.pk, status=Status.RUNNING).exists():
             return
+
+
+def _follow_address(sync: SecretSync) -> None:
+    """The operator may have given the vendor another address since the sync was saved: then its place is another."""
+    try:
+        place = place_of(destination_class(sync.destination), sync.connection, sync.destination_config)
+    except Undecryptable:
+        return  # the run says so
+    if place != sync.place:
+        sync.place = place
+        with transaction.atomic():
+            SecretSync.objects.filter(pk=sync.pk).update(place=place, generation=F("generation") + 1)
+            leave_elsewhere(sync)
 
 
 def _places(run: SyncRun, sync: SecretSync) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,6 +18,7 @@ from django.utils.text import slugify
 
 from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest, Invalid, NotFound, TokenError, Unauthenticated, problem
+from config.schema import slug_issues as slug_issues
 
 from . import audit
 from .models import AccessToken, ClientSecret, Identity, Instance, Membership, Project, Role, User
@@ -26,20 +26,7 @@ from .roles import Actor, Right
 
 KIND = "identityAccessToken"
 ALGORITHM = "HS256"
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 MALFORMED = "The provided access token is malformed. Please use a valid token or generate a new one and try again."
-
-
-def slug_issues(field: str, text: str, *, least: int = 1, most: int = 64) -> list[dict[str, Any]]:
-    """What the modelled slug rule finds wrong with `text`, in its words."""
-    named = field[:1].upper() + field[1:]
-    if len(text) < least:
-        return [problem([field], f"{named} field must be at least {least} lowercase character(s)")]
-    if len(text) > most:
-        return [problem([field], f"{named} field must be at most {most} lowercase character(s)")]
-    if not SLUG.fullmatch(text):
-        return [problem([field], f"{named} field can only contain lowercase letters, numbers, and hyphens")]
-    return []
 
 
 def instance() -> Instance:

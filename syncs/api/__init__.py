@@ -1,0 +1,18 @@
+"""Secret syncs over HTTP: the modelled endpoints for every destination of the registry, and Keyferry's own beside them.
+
+Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
+"""
+
+from django.urls import path
+
+from .documents import SchemaPage, SchemaView
+from .syncs import ListView, OptionsView, routes
+
+urlpatterns = [
+    path("schema", SchemaView.as_view(), name="schema"),
+    path("docs/json", SchemaView.as_view()),
+    path("docs", SchemaPage.as_view(), name="docs"),
+    path("v1/secret-syncs", ListView.as_view()),
+    path("v1/secret-syncs/options", OptionsView.as_view()),
+    *routes(),
+]

@@ -16,11 +16,11 @@ from config.access.models import Identity, Instance, Project, User
 from config.access.roles import Actor, Right
 from config.access.services import slug_issues
 from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
+from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
 from syncs.destination import Destination
-from syncs.engine.keys import KeySchema, KeySchemaError
 from syncs.models import Folder, ManagedSecret, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.planning import destination_class
 from syncs.selectors import syncs
@@ -45,6 +45,37 @@ class SyncInput:
     is_auto_sync_enabled: bool | None = None
     sync_options: object = None
     destination_config: object = None
+
+
+def sync_schema(found: type[Destination], *, new: bool) -> Schema:
+    """The body that makes (`new`) or changes a sync of this destination, as the API takes it."""
+    fields: list[Field] = [
+        Slug("name", "Unique in the project.", required=new, most=256),
+        Text("description", "Description", required=False, min_length=0, max_length=256),
+        Id("connectionId", f"A connection of {found.label}.", required=new),
+        Text("environment", "Environment", "The slug of the source's environment.", required=new, max_length=64),
+        Text("secretPath", "Path", "The source's folder.", required=new, empty_message="Secret path required"),
+        Flag("isAutoSyncEnabled", "Auto-sync", "Run on every change of the source."),
+        Nested("syncOptions", found.Options, required=new),
+        Nested("destinationConfig", found.Config, required=new),
+    ]
+    if new:
+        fields.append(Text("projectId", "Project", "The project's id.", empty_message="Project ID required"))
+    return Schema(tuple(fields), strict=False)
+
+
+def given_sync(data: Mapping[str, Any]) -> SyncInput:
+    """A body that `sync_schema` has validated, as the services take it."""
+    return SyncInput(
+        name=data.get("name"),
+        description=data.get("description"),
+        connection_id=data.get("connectionId"),
+        environment=data.get("environment"),
+        secret_path=data.get("secretPath"),
+        is_auto_sync_enabled=data.get("isAutoSyncEnabled"),
+        sync_options=data.get("syncOptions"),
+        destination_config=data.get("destinationConfig"),
+    )
 
 
 def draft_sync(actor: Actor, project: Project, destination: str, given: SyncInput) -> SecretSync:
@@ -160,11 +191,8 @@ def _checked(found: type[Destination], given: SyncInput, *, new: bool) -> tuple[
     if new or given.sync_options is not None:
         try:
             options = found.Options.validate(given.sync_options, ("syncOptions",))
-            KeySchema.parse(options.get("keySchema"))
         except Invalid as error:
             issues += error.issues
-        except KeySchemaError as error:
-            issues.append(problem(["syncOptions", "keySchema"], str(error)))
     if issues:
         raise Invalid(issues)
     return config, options
@@ -271,9 +299,8 @@ def _refuse_paused(sync: SecretSync) -> None:
         raise BadRequest(f"The connection {connection.name} was paused by {connection.paused_by} on {when}")
 
 
-def import_secrets(actor: Actor, sync_destination: str) -> None:
+def require_import(found: type[Destination]) -> None:
     """Raises BadRequest where the destination's values cannot be read."""
-    found = destination_class(sync_destination)
     if not found.capabilities.can_import:
         raise BadRequest(f"{found.label} does not support importing secrets.")
 
@@ -338,7 +365,7 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
     return SyncRun.objects.get(pk=run.pk)
 
 
-def find_duplicate(actor: Actor, destination: str, config: object, exclude: UUID | str | None) -> SecretSync | None:
+def find_duplicate(destination: str, config: object, exclude: UUID | str | None) -> SecretSync | None:
     """Another sync of this destination with the same config, anywhere in the organisation."""
     if not isinstance(config, dict):
         return None

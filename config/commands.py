@@ -1,0 +1,54 @@
+"""What every command shares: exit codes that scripts can rely on, errors for people, one line of JSON."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any, NoReturn
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from config.errors import ServiceError
+
+
+class _Parser(CommandParser):
+    """argparse leaves with 2 on a usage error; here 2 means "changes", so it is 1."""
+
+    def error(self, message: str) -> NoReturn:
+        if getattr(self, "called_from_command_line", None):
+            self.print_usage(sys.stderr)
+            self.exit(1, f"{self.prog}: error: {message}\n")
+        raise CommandError(f"Error: {message}", returncode=1)
+
+
+class OperatorCommand(BaseCommand):
+    """A command whose `work` returns its exit code. A refused request is a message and exit 1."""
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.__class__ = _Parser  # Django offers no hook for it
+        return parser
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            code = self.work(options)
+        except ServiceError as error:
+            raise CommandError(str(error), returncode=1) from None
+        if code:
+            sys.exit(code)
+
+    def work(self, options: dict[str, Any]) -> int:
+        raise NotImplementedError
+
+    def line(self, data: dict[str, Any]) -> None:
+        """One object on one line."""
+        self.stdout.write(json.dumps(data, default=str, separators=(",", ":")))
+
+    def table(self, rows: list[tuple[str, ...]]) -> None:
+        """Columns, aligned."""
+        if not rows:
+            return
+        widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+        for row in rows:
+            cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+            self.stdout.write("  " + "  ".join(cells).rstrip())

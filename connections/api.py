@@ -1,0 +1,295 @@
+"""App connections. Source: https://infisical.com/docs/api-reference/endpoints/app-connections/list"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.access.models import Project
+from config.access.roles import Right, project_for
+from config.access.services import instance
+from config.api import View, timestamp
+from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, described, listed
+from config.schema import AllOf, Anything, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
+
+from . import selectors, services
+from .models import AppConnection
+from .provider import Provider, providers
+
+TAG = "App Connections"
+OF_PROJECT = Schema((Text("projectId", "Project", "Leave out for the organisation's.", required=False),), strict=False)
+IN_PROJECT = Schema((Text("projectId", "Project", empty_message="Project ID required"),), strict=False)
+CONNECTION_ID = Schema((Id("connectionId"),))
+ID = (("connectionId", "The connection's id."),)
+
+
+def wire(connection: AppConnection, organisation: str) -> dict[str, Any]:
+    """The modelled object. No member of the credentials that is secret is ever in it."""
+    project = connection.project
+    return {
+        "id": str(connection.pk),
+        "name": connection.name,
+        "description": connection.description,
+        "app": connection.app,
+        "method": connection.method,
+        "version": connection.version,
+        "orgId": organisation,
+        "projectId": str(project.pk) if project else None,
+        "project": _project(project) if project else None,
+        "isPlatformManagedCredentials": False,
+        "gatewayId": None,
+        "gatewayPoolId": None,
+        "isAutoRotationEnabled": False,
+        "credentialsHash": connection.credentials_hash,
+        "credentials": services.shown_credentials(connection),
+        "createdAt": timestamp(connection.created_at),
+        "updatedAt": timestamp(connection.updated_at),
+    }
+
+
+def _project(project: Project) -> dict[str, str]:
+    return {"id": str(project.pk), "name": project.name, "type": "secret-manager", "slug": project.slug}
+
+
+def _shape(provider: type[Provider]) -> dict[str, Any]:
+    shown = {
+        name: schema.json_schema()
+        for name, schema in (
+            (method, Schema(tuple(f for f in fields.fields if not getattr(f, "secret", False))))
+            for method, fields in provider.methods.items()
+        )
+    }
+    variants = list(shown.values())
+    return closed(
+        {
+            "id": UUID,
+            "name": TEXT,
+            "description": TEXT_OR_NULL,
+            "app": {"type": "string", "enum": [provider.slug]},
+            "method": {"type": "string", "enum": list(provider.methods)},
+            "version": WHOLE,
+            "orgId": UUID,
+            "projectId": TEXT_OR_NULL,
+            "project": {**closed({"id": TEXT, "name": TEXT, "type": TEXT, "slug": TEXT}), "nullable": True},
+            "isPlatformManagedCredentials": FLAG,
+            "gatewayId": TEXT_OR_NULL,
+            "gatewayPoolId": TEXT_OR_NULL,
+            "isAutoRotationEnabled": FLAG,
+            "credentialsHash": TEXT,
+            "credentials": variants[0] if len(variants) == 1 else {"anyOf": variants},
+            "createdAt": TIME,
+            "updatedAt": TIME,
+        },
+        title=provider.label,
+    )
+
+
+class _ConnectionView(View):
+    provider: type[Provider]
+
+    def scope(self, query: dict[str, Any], right: Right = Right.SEE_CONNECTIONS) -> Project | None:
+        return project_for(self.actor, query["projectId"], right) if query.get("projectId") else None
+
+    def answer(self, *found: AppConnection) -> list[dict[str, Any]]:
+        organisation = str(instance().pk)
+        return [wire(connection, organisation) for connection in found]
+
+    def one(self, connection: AppConnection) -> Response:
+        return Response({"appConnection": self.answer(connection)[0]})
+
+    def named(self, connection_id: str) -> AppConnection:
+        given = CONNECTION_ID.validate({"connectionId": connection_id})
+        return selectors.connection_by_id(self.actor, given["connectionId"], self.provider.slug)
+
+
+class OptionsView(_ConnectionView):
+    @described(
+        "listAppConnectionOptions",
+        TAG,
+        "The apps that can be connected, with their methods.",
+        closed({"appConnectionOptions": listed(closed({"name": TEXT, "app": TEXT, "methods": listed(TEXT)}))}),
+    )
+    def get(self, request: Request) -> Response:
+        options = [{"name": p.label, "app": p.slug, "methods": list(p.methods)} for p in providers]
+        return Response({"appConnectionOptions": options})
+
+
+class ListView(_ConnectionView):
+    @described(
+        "listAppConnections",
+        TAG,
+        "The organisation's connections, or a project's.",
+        closed({"appConnections": listed({"type": "object"})}),
+        query=OF_PROJECT,
+    )
+    def get(self, request: Request) -> Response:
+        project = self.scope(self.query(OF_PROJECT))
+        return Response({"appConnections": self.answer(*selectors.connections_of(self.actor, project))})
+
+
+def _routes(provider: type[Provider]) -> list[Any]:
+    """The endpoints of one app."""
+    slug, label = provider.slug, provider.label
+    pascal = "".join(part.title() for part in slug.split("-"))
+    shape = _shape(provider)
+    one, many = closed({"appConnection": shape}), closed({"appConnections": listed(shape)})
+    methods = {
+        method: Schema((literal("method", method), Nested("credentials", fields)), strict=False)
+        for method, fields in provider.methods.items()
+    }
+    common = (
+        Text("description", "Description", required=False, min_length=0, max_length=256),
+        Flag("isPlatformManagedCredentials"),
+    )
+    named = Schema(
+        (
+            Slug("name", "Unique in its scope."),
+            *common,
+            Text("projectId", "Project", "Leave out for an organisation-wide connection.", required=False),
+        ),
+        strict=False,
+    )
+    create_body = AllOf((named, OneOf("method", methods)))
+    update_body = Schema((Slug("name", required=False), *common, Anything("credentials")), strict=False)
+    brief = closed({"app": TEXT, "name": TEXT, "id": UUID, "projectId": TEXT_OR_NULL, "orgId": UUID})
+
+    class Collection(_ConnectionView):
+        @described(f"list{pascal}AppConnections", TAG, f"Connections to {label}.", many, query=OF_PROJECT)
+        def get(self, request: Request) -> Response:
+            project = self.scope(self.query(OF_PROJECT))
+            found = selectors.connections_of(self.actor, project).filter(app=slug)
+            return Response({"appConnections": self.answer(*found)})
+
+        @described(
+            f"create{pascal}AppConnection",
+            TAG,
+            f"Connect {label}; the credentials are checked before anything is stored.",
+            one,
+            body=create_body,
+        )
+        def post(self, request: Request) -> Response:
+            given = self.body(create_body)
+            made = services.create_connection(
+                self.actor,
+                slug,
+                name=given["name"],
+                method=given["method"],
+                credentials=given["credentials"],
+                description=given.get("description"),
+                project=self.scope(given, Right.MANAGE_CONNECTIONS),
+            )
+            return self.one(made)
+
+    class Available(_ConnectionView):
+        @described(
+            f"listAvailable{pascal}AppConnections",
+            TAG,
+            f"The connections to {label} that you may use in a project.",
+            closed({"appConnections": listed(brief)}),
+            query=IN_PROJECT,
+        )
+        def get(self, request: Request) -> Response:
+            project = project_for(self.actor, self.query(IN_PROJECT)["projectId"])
+            organisation = str(instance().pk)
+            found = selectors.usable_in(self.actor, project, slug)
+            return Response(
+                {
+                    "appConnections": [
+                        {
+                            "app": each.app,
+                            "name": each.name,
+                            "id": str(each.pk),
+                            "projectId": str(each.project_id) if each.project_id else None,
+                            "orgId": organisation,
+                        }
+                        for each in found
+                    ]
+                }
+            )
+
+    class ByName(_ConnectionView):
+        @described(f"get{pascal}AppConnectionByName", TAG, "A connection by its name.", one, query=OF_PROJECT)
+        def get(self, request: Request, name: str) -> Response:
+            project = self.scope(self.query(OF_PROJECT))
+            return self.one(selectors.connection_by_name(self.actor, slug, name, project))
+
+    class One(_ConnectionView):
+        @described(f"get{pascal}AppConnection", TAG, "A connection.", one, path=ID)
+        def get(self, request: Request, connectionId: str) -> Response:
+            return self.one(self.named(connectionId))
+
+        @described(
+            f"update{pascal}AppConnection",
+            TAG,
+            "Change a connection; new credentials are checked first.",
+            one,
+            body=Schema(
+                (*update_body.fields[:-1], Nested("credentials", _any_of(provider), required=False)), strict=False
+            ),
+            path=ID,
+        )
+        def patch(self, request: Request, connectionId: str) -> Response:
+            connection_id = CONNECTION_ID.validate({"connectionId": connectionId})["connectionId"]
+            given = self.body(update_body)
+            connection = self.named(connection_id)
+            changed = services.update_connection(
+                self.actor,
+                connection,
+                name=given.get("name"),
+                description=given.get("description"),
+                credentials=given.get("credentials"),
+            )
+            return self.one(changed)
+
+        @described(f"delete{pascal}AppConnection", TAG, "Delete a connection that no sync uses.", one, path=ID)
+        def delete(self, request: Request, connectionId: str) -> Response:
+            connection = self.named(connectionId)
+            services.delete_connection(self.actor, connection)
+            return self.one(connection)
+
+    views: list[tuple[str, type[View]]] = [
+        ("", Collection),
+        ("/available", Available),
+        ("/connection-name/<str:name>", ByName),
+        ("/<str:connectionId>", One),
+    ]
+    return [path(f"v1/app-connections/{slug}{tail}", view.as_view(provider=provider)) for tail, view in views]
+
+
+def _any_of(provider: type[Provider]) -> Schema:
+    """The credentials of whatever method the connection has; which one is checked by the service."""
+    fields = {field.name: field for schema in provider.methods.values() for field in schema.fields}
+    return Schema(tuple(fields.values()))
+
+
+class HumanitecOrganizations(_ConnectionView):
+    """The picker of the modelled API; people and machines alike."""
+
+    @bare
+    def get(self, request: Request, connectionId: str) -> Response:
+        connection = self.named(connectionId)
+
+        def pick(field: str, **chosen: str) -> list[dict[str, Any]]:
+            found = services.choices(self.actor, connection, field, chosen)
+            return [{"id": choice.value, "name": choice.label} for choice in found]
+
+        organisations = pick("org")
+        for organisation in organisations:
+            organisation["apps"] = pick("app", org=organisation["id"])
+            for app in organisation["apps"]:
+                app["envs"] = pick("env", org=organisation["id"], app=app["id"])
+        return Response(organisations)
+
+
+urlpatterns = [
+    path("v1/app-connections", ListView.as_view()),
+    path("v1/app-connections/options", OptionsView.as_view()),
+    path(
+        "v1/app-connections/humanitec/<str:connectionId>/organizations",
+        HumanitecOrganizations.as_view(provider=providers.get("humanitec")),
+    ),
+    *(route for provider in providers for route in _routes(provider)),
+]

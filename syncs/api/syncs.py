@@ -1,0 +1,337 @@
+"""The endpoints of each destination, made from its registry entry."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.access.roles import Right, project_for
+from config.api import View
+from config.errors import NotFound
+from config.openapi import FLAG, TEXT, WHOLE, closed, described, listed
+from config.schema import Anything, Flag, Id, Schema, Text, Whole
+from syncs import selectors
+from syncs.destination import Destination, destinations
+from syncs.models import SecretSync, SyncRun
+from syncs.preview import plan_as_json, preview
+from syncs.runs import run_as_json
+from syncs.services import syncs as services
+
+from .wire import (
+    PLAN,
+    POLICY,
+    RUN,
+    RUN_DETAIL,
+    policy_as_json,
+    policy_changes,
+    policy_shape,
+    sync_as_json,
+    sync_shape,
+)
+
+TAG = "Secret Syncs"
+OF_PROJECT = Schema((Text("projectId", "Project", "The project's id.", empty_message="Project ID required"),), False)
+REMOVE = Schema((Flag("removeSecrets", "", "Remove what the sync owns first.", text=True, default=False),), False)
+IMPORT = Schema(
+    (Text("importBehavior", "Behavior", choices=("prioritize-source", "prioritize-destination")),), strict=False
+)
+OPERATION = Schema(
+    (Text("operation", "Operation", required=False, choices=("sync", "import", "remove"), default="sync"),), False
+)
+PAGE = Schema(
+    (Whole("offset", default=0, text=True), Whole("limit", default=20, minimum=1, maximum=100, text=True)), False
+)
+APPROVE = Schema((Flag("writesOnly", "", "Create and update, delete nothing.", default=False),), strict=False)
+CHECK = Schema(
+    (
+        Anything("destinationConfig"),
+        Id("projectId"),
+        Id("connectionId", required=False),
+        Id("excludeSyncId", required=False),
+    ),
+    strict=False,
+)
+IDS = Schema((Id("syncId"), Id("runId", required=False)))
+SYNC = (("syncId", "The sync's id."),)
+RUN_ID = (*SYNC, ("runId", "The run's id."))
+
+
+class _SyncView(View):
+    destination: type[Destination]
+
+    def ids(self, **given: str) -> dict[str, str]:
+        return IDS.validate(given)
+
+    def sync(self, sync_id: str, right: Right = Right.SEE_SYNCS) -> SecretSync:
+        """The sync, of this destination, where the actor has the right."""
+        found = selectors.syncs_seen_by(self.actor).filter(pk=sync_id).first()
+        if found is None:
+            raise NotFound(f'Could not find {self.destination.label} Sync with ID "{sync_id}"')
+        self.actor.require(right, found.project_id)
+        services.require_destination(found, self.destination.slug)
+        return found
+
+    def run(self, sync: SecretSync, run_id: str) -> SyncRun:
+        found = SyncRun.objects.select_related("sync").filter(sync=sync, pk=run_id).first()
+        if found is None:
+            raise NotFound(f'Could not find a run with ID "{run_id}" of the sync "{sync.name}"')
+        return found
+
+
+def _answer(sync: SecretSync) -> Response:
+    return Response({"secretSync": sync_as_json(sync)})
+
+
+class OptionsView(View):
+    @described(
+        "listSecretSyncOptions",
+        TAG,
+        "The destinations that secrets can be synced to.",
+        closed(
+            {
+                "secretSyncOptions": listed(
+                    closed(
+                        {
+                            "name": TEXT,
+                            "connection": TEXT,
+                            "destination": TEXT,
+                            "canImportSecrets": FLAG,
+                            "canRemoveSecretsOnDeletion": FLAG,
+                        }
+                    )
+                )
+            }
+        ),
+    )
+    def get(self, request: Request) -> Response:
+        options = [
+            {
+                "name": found.label,
+                "connection": found.provider,
+                "destination": found.slug,
+                "canImportSecrets": found.capabilities.can_import,
+                "canRemoveSecretsOnDeletion": True,
+            }
+            for found in destinations
+        ]
+        return Response({"secretSyncOptions": options})
+
+
+class ListView(View):
+    @described(
+        "listSecretSyncs",
+        TAG,
+        "All syncs of a project.",
+        closed({"secretSyncs": listed({"anyOf": [sync_shape(found) for found in destinations]})}),
+        query=OF_PROJECT,
+    )
+    def get(self, request: Request) -> Response:
+        found = selectors.syncs_of_project(self.actor, self.query(OF_PROJECT)["projectId"])
+        return Response({"secretSyncs": [sync_as_json(sync) for sync in found]})
+
+
+def routes() -> list[Any]:
+    return [route for found in destinations for route in _routes(found)]
+
+
+def _routes(found: type[Destination]) -> list[Any]:
+    """The endpoints of one destination."""
+    slug, label = found.slug, found.label
+    pascal = "".join(part.title() for part in slug.split("-"))
+    shape = sync_shape(found)
+    one, many = closed({"secretSync": shape}), closed({"secretSyncs": listed(shape)})
+    create_body, update_body = services.sync_schema(found, new=True), services.sync_schema(found, new=False)
+
+    class Collection(_SyncView):
+        @described(f"list{pascal}SecretSyncs", TAG, f"The {label} syncs of a project.", many, query=OF_PROJECT)
+        def get(self, request: Request) -> Response:
+            syncs = selectors.syncs_of_project(self.actor, self.query(OF_PROJECT)["projectId"], slug)
+            return Response({"secretSyncs": [sync_as_json(sync) for sync in syncs]})
+
+        @described(f"create{pascal}SecretSync", TAG, f"Make a {label} sync.", one, body=create_body)
+        def post(self, request: Request) -> Response:
+            given = self.body(create_body)
+            project = project_for(self.actor, given["projectId"], Right.EDIT_SYNCS)
+            return _answer(services.create_sync(self.actor, project, slug, services.given_sync(given)))
+
+    class Draft(_SyncView):
+        @described(
+            f"plan{pascal}SecretSyncDraft",
+            TAG,
+            "What a sync about to be created would do; nothing is stored.",
+            closed({"plan": PLAN}),
+            body=create_body,
+        )
+        def post(self, request: Request) -> Response:
+            given = self.body(create_body)
+            project = project_for(self.actor, given["projectId"], Right.EDIT_SYNCS)
+            sync = services.draft_sync(self.actor, project, slug, services.given_sync(given))
+            return Response({"plan": plan_as_json(preview(sync))})
+
+    class Check(_SyncView):
+        @described(
+            f"check{pascal}SecretSyncDestination",
+            TAG,
+            "Whether another sync has this destination.",
+            closed({"hasDuplicate": FLAG, "duplicateProjectId": TEXT}, optional=("duplicateProjectId",)),
+            body=CHECK,
+        )
+        def post(self, request: Request) -> Response:
+            given = self.body(CHECK)
+            project_for(self.actor, given["projectId"], Right.SEE_SYNCS)
+            twin = services.find_duplicate(slug, given.get("destinationConfig"), given.get("excludeSyncId"))
+            answer: dict[str, Any] = {"hasDuplicate": twin is not None}
+            if twin and self.actor.may(Right.SEE_SYNCS, twin.project_id):
+                answer["duplicateProjectId"] = str(twin.project_id)
+            return Response(answer)
+
+    class ByName(_SyncView):
+        @described(f"get{pascal}SecretSyncByName", TAG, f"A {label} sync by its name.", one, query=OF_PROJECT)
+        def get(self, request: Request, name: str) -> Response:
+            project_id = self.query(OF_PROJECT)["projectId"]
+            sync = selectors.syncs_of_project(self.actor, project_id, slug).filter(name=name).first()
+            if sync is None:
+                raise NotFound(f'Could not find {label} Sync with name "{name}"')
+            return _answer(sync)
+
+    class One(_SyncView):
+        @described(f"get{pascal}SecretSync", TAG, f"A {label} sync.", one, path=SYNC)
+        def get(self, request: Request, syncId: str) -> Response:
+            return _answer(self.sync(self.ids(syncId=syncId)["syncId"]))
+
+        @described(f"update{pascal}SecretSync", TAG, f"Change a {label} sync.", one, body=update_body, path=SYNC)
+        def patch(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            given = services.given_sync(self.body(update_body))
+            return _answer(services.update_sync(self.actor, self.sync(sync_id, Right.EDIT_SYNCS), given))
+
+        @described(f"delete{pascal}SecretSync", TAG, f"Delete a {label} sync.", one, query=REMOVE, path=SYNC)
+        def delete(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            remove = self.query(REMOVE)["removeSecrets"]
+            sync = self.sync(sync_id, Right.EDIT_SYNCS)
+            return _answer(services.delete_sync(self.actor, sync, remove_secrets=remove))
+
+    class Sync(_SyncView):
+        @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
+        def post(self, request: Request, syncId: str) -> Response:
+            sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
+            services.trigger(self.actor, sync, "sync")
+            return _answer(selectors.syncs().get(pk=sync.pk))
+
+    class Import(_SyncView):
+        @described(
+            f"import{pascal}SecretSyncSecrets", TAG, "Import what the destination holds.", one, query=IMPORT, path=SYNC
+        )
+        def post(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            self.query(IMPORT)
+            services.require_import(found)
+            sync = self.sync(sync_id, Right.RUN_SYNCS)
+            services.trigger(self.actor, sync, "import")
+            return _answer(selectors.syncs().get(pk=sync.pk))
+
+    class Remove(_SyncView):
+        @described(f"remove{pascal}SecretSyncSecrets", TAG, "Remove what the sync owns.", one, path=SYNC)
+        def post(self, request: Request, syncId: str) -> Response:
+            sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.REMOVE_SECRETS)
+            services.trigger(self.actor, sync, "remove")
+            return _answer(selectors.syncs().get(pk=sync.pk))
+
+    class Plan(_SyncView):
+        @described(
+            f"plan{pascal}SecretSync",
+            TAG,
+            "What a run would do now; nothing is written.",
+            closed({"plan": PLAN}),
+            query=OPERATION,
+            path=SYNC,
+        )
+        def post(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            operation = self.query(OPERATION)["operation"]
+            sync = self.sync(sync_id, Right.RUN_SYNCS)
+            if operation == "import":
+                services.require_import(found)
+            return Response({"plan": plan_as_json(preview(sync, operation))})
+
+    class Runs(_SyncView):
+        @described(
+            f"list{pascal}SecretSyncRuns",
+            TAG,
+            "Runs, newest first.",
+            closed({"runs": listed(RUN), "totalCount": WHOLE}),
+            query=PAGE,
+            path=SYNC,
+        )
+        def get(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            page = self.query(PAGE)
+            runs = SyncRun.objects.filter(sync=self.sync(sync_id))
+            shown = runs[page["offset"] : page["offset"] + page["limit"]]
+            return Response({"runs": [run_as_json(run) for run in shown], "totalCount": runs.count()})
+
+    class Run(_SyncView):
+        @described(f"get{pascal}SecretSyncRun", TAG, "A run.", closed({"run": RUN_DETAIL}), path=RUN_ID)
+        def get(self, request: Request, syncId: str, runId: str) -> Response:
+            ids = self.ids(syncId=syncId, runId=runId)
+            run = self.run(self.sync(ids["syncId"]), ids["runId"])
+            return Response({"run": run_as_json(run, detail=True)})
+
+    class Approve(_SyncView):
+        @described(
+            f"approve{pascal}SecretSyncRun",
+            TAG,
+            "Let a held run go ahead with the deletes that it shows, or with its writes alone.",
+            closed({"run": RUN_DETAIL}),
+            body=APPROVE,
+            path=RUN_ID,
+        )
+        def post(self, request: Request, syncId: str, runId: str) -> Response:
+            ids = self.ids(syncId=syncId, runId=runId)
+            writes_only = self.body(APPROVE)["writesOnly"]
+            run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
+            approved = services.approve(self.actor, run, writes_only=writes_only)
+            return Response({"run": run_as_json(approved, detail=True)})
+
+    class Policy(_SyncView):
+        @described(
+            f"get{pascal}SecretSyncPolicy", TAG, "The sync's policy.", closed({"policy": policy_shape()}), path=SYNC
+        )
+        def get(self, request: Request, syncId: str) -> Response:
+            sync = self.sync(self.ids(syncId=syncId)["syncId"])
+            return Response({"policy": policy_as_json(sync.policy)})
+
+        @described(
+            f"update{pascal}SecretSyncPolicy",
+            TAG,
+            "Change the sync's policy.",
+            closed({"policy": policy_shape()}),
+            body=POLICY,
+            path=SYNC,
+        )
+        def patch(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            changes = policy_changes(self.body(POLICY))
+            policy = services.update_policy(self.actor, self.sync(sync_id), changes)
+            return Response({"policy": policy_as_json(policy)})
+
+    views: list[tuple[str, type[View]]] = [
+        ("", Collection),
+        ("/plan", Draft),
+        ("/check-destination", Check),
+        ("/sync-name/<str:name>", ByName),
+        ("/<str:syncId>", One),
+        ("/<str:syncId>/sync-secrets", Sync),
+        ("/<str:syncId>/import-secrets", Import),
+        ("/<str:syncId>/remove-secrets", Remove),
+        ("/<str:syncId>/plan", Plan),
+        ("/<str:syncId>/runs", Runs),
+        ("/<str:syncId>/runs/<str:runId>", Run),
+        ("/<str:syncId>/runs/<str:runId>/approve", Approve),
+        ("/<str:syncId>/policy", Policy),
+    ]
+    return [path(f"v1/secret-syncs/{slug}{tail}", view.as_view(destination=found)) for tail, view in views]

@@ -1,0 +1,196 @@
+"""Syncs, plans and policies as they go over the wire, and what OpenAPI says of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from config.api import timestamp
+from config.openapi import (
+    FLAG,
+    TEXT,
+    TEXT_OR_NULL,
+    TIME,
+    TIME_OR_NULL,
+    UUID,
+    WHOLE,
+    closed,
+    listed,
+)
+from config.schema import NULL, Flag, Schema, Text, Texts, Whole
+from syncs.destination import Destination
+from syncs.engine.types import Action
+from syncs.models import SecretSync, SyncPolicy
+from syncs.services.syncs import UNMANAGED
+
+
+def sync_as_json(sync: SecretSync) -> dict[str, Any]:
+    """The modelled object: closed, so nothing is ever added to it."""
+    folder, connection = sync.folder, sync.connection
+    environment = folder.environment if folder else None
+    return {
+        "id": str(sync.pk),
+        "name": sync.name,
+        "description": sync.description,
+        "isAutoSyncEnabled": sync.is_auto_sync_enabled,
+        "version": sync.version,
+        "projectId": str(sync.project_id),
+        "folderId": str(folder.pk) if folder else None,
+        "connectionId": str(connection.pk),
+        "createdAt": timestamp(sync.created_at),
+        "updatedAt": timestamp(sync.updated_at),
+        "syncStatus": sync.sync_status,
+        "lastSyncJobId": sync.last_sync_job_id,
+        "lastSyncMessage": sync.last_sync_message,
+        "lastSyncedAt": timestamp(sync.last_synced_at),
+        "importStatus": sync.import_status,
+        "lastImportJobId": sync.last_import_job_id,
+        "lastImportMessage": sync.last_import_message,
+        "lastImportedAt": timestamp(sync.last_imported_at),
+        "removeStatus": sync.remove_status,
+        "lastRemoveJobId": sync.last_remove_job_id,
+        "lastRemoveMessage": sync.last_remove_message,
+        "lastRemovedAt": timestamp(sync.last_removed_at),
+        "syncOptions": sync.sync_options,
+        "connection": {"app": connection.app, "name": connection.name, "id": str(connection.pk)},
+        "environment": environment and {"slug": environment.slug, "name": environment.name, "id": str(environment.pk)},
+        "folder": folder and {"id": str(folder.pk), "path": folder.path},
+        "destination": sync.destination,
+        "destinationConfig": sync.destination_config,
+    }
+
+
+_OPTIONAL = (
+    "description",
+    "isAutoSyncEnabled",
+    "version",
+    "folderId",
+    *(
+        name
+        for past in (("sync", "Sync", "Synced"), ("import", "Import", "Imported"), ("remove", "Remove", "Removed"))
+        for name in (f"{past[0]}Status", f"last{past[1]}JobId", f"last{past[1]}Message", f"last{past[2]}At")
+    ),
+)
+
+
+def sync_shape(found: type[Destination]) -> dict[str, Any]:
+    """OpenAPI of `sync_as_json` for one destination."""
+    jobs: dict[str, Any] = {}
+    for status, job, past in (
+        ("sync", "Sync", "Synced"),
+        ("import", "Import", "Imported"),
+        ("remove", "Remove", "Removed"),
+    ):
+        jobs |= {
+            f"{status}Status": TEXT_OR_NULL,
+            f"last{job}JobId": TEXT_OR_NULL,
+            f"last{job}Message": TEXT_OR_NULL,
+            f"last{past}At": TIME_OR_NULL,
+        }
+    properties = {
+        "id": UUID,
+        "name": TEXT,
+        "description": TEXT_OR_NULL,
+        "isAutoSyncEnabled": {**FLAG, "default": True},
+        "version": {"type": "number", "default": 1},
+        "projectId": TEXT,
+        "folderId": {**UUID, "nullable": True},
+        "connectionId": UUID,
+        "createdAt": TIME,
+        "updatedAt": TIME,
+        **jobs,
+        "syncOptions": found.Options.json_schema(),
+        "connection": closed({"app": {"type": "string", "enum": [found.provider]}, "name": TEXT, "id": UUID}),
+        "environment": {**closed({"slug": TEXT, "name": TEXT, "id": UUID}), "nullable": True},
+        "folder": {**closed({"id": TEXT, "path": TEXT}), "nullable": True},
+        "destination": {"type": "string", "enum": [found.slug]},
+        "destinationConfig": found.Config.json_schema(),
+    }
+    return closed(properties, optional=_OPTIONAL, title=found.label)
+
+
+PLAN = closed(
+    {
+        "digest": TEXT,
+        "complete": FLAG,
+        "held": TEXT_OR_NULL,
+        "counts": closed({action.value: WHOLE for action in Action}),
+        "changes": listed(
+            closed(
+                {
+                    "key": TEXT,
+                    "sourceKey": TEXT_OR_NULL,
+                    "action": {"type": "string", "enum": [action.value for action in Action]},
+                    "reason": TEXT,
+                }
+            )
+        ),
+    }
+)
+
+_RUN = {
+    "id": UUID,
+    "operation": {"type": "string", "enum": ["sync", "import", "remove", "undo"]},
+    "trigger": {"type": "string", "enum": ["manual", "change", "schedule", "retry", "approval"]},
+    "actor": closed({"kind": TEXT, "id": TEXT_OR_NULL, "name": TEXT}),
+    "status": TEXT,
+    "message": TEXT_OR_NULL,
+    "attempts": WHOLE,
+    "counts": {"type": "object", "additionalProperties": WHOLE},
+    "createdAt": TIME,
+    "startedAt": TIME_OR_NULL,
+    "endedAt": TIME_OR_NULL,
+}
+_RUN_CHANGE = closed(
+    {
+        "key": TEXT,
+        "sourceKey": TEXT_OR_NULL,
+        "action": TEXT,
+        "outcome": TEXT_OR_NULL,
+        "reason": TEXT,
+        "error": {**closed({"code": TEXT, "message": TEXT}), "nullable": True},
+    }
+)
+RUN = closed(_RUN)
+RUN_DETAIL = closed({**_RUN, "changes": listed(_RUN_CHANGE)})
+
+POLICY = Schema(
+    (
+        Text("unmanaged", "Unmanaged keys", "What a run does with keys it did not write.", False, choices=UNMANAGED),
+        Whole("maxDeletions", "Deletes that one run may do unasked; null: no limit.", nullable=True, maximum=1_000_000),
+        Texts("include", "Globs of the source's keys; empty: all."),
+        Texts("exclude", "Globs of the source's keys."),
+        Texts("tags", "Slugs; a secret needs one of them. Empty: all."),
+        Flag("recursive", "", "Take the folders below too."),
+        Whole("driftCheckMinutes", "0: off.", maximum=525_600),
+        Flag("heal", "", "Run when a drift check finds something."),
+        Flag("paused", "", "Stop automatic work."),
+        Whole("maxConcurrency", "Requests side by side; null: the default.", nullable=True, minimum=1, maximum=32),
+    )
+)
+_POLICY_FIELDS = {
+    "unmanaged": "unmanaged",
+    "maxDeletions": "max_deletions",
+    "include": "include",
+    "exclude": "exclude",
+    "tags": "tags",
+    "recursive": "recursive",
+    "driftCheckMinutes": "drift_check_minutes",
+    "heal": "heal",
+    "paused": "paused",
+    "maxConcurrency": "max_concurrency",
+}
+
+
+def policy_as_json(policy: SyncPolicy) -> dict[str, Any]:
+    return {wire: getattr(policy, name) for wire, name in _POLICY_FIELDS.items()}
+
+
+def policy_changes(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A validated policy as model fields."""
+    return {_POLICY_FIELDS[wire]: None if value is NULL else value for wire, value in given.items()}
+
+
+def policy_shape() -> dict[str, Any]:
+    properties = POLICY.json_schema()["properties"]
+    return closed(properties)

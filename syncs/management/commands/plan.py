@@ -1,0 +1,41 @@
+"""What a run of a sync would do now."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from config.access.roles import PLATFORM
+from config.commands import OperatorCommand
+from syncs.engine.types import Action
+from syncs.preview import plan_as_json, preview
+from syncs.selectors import find_sync
+
+NOTHING, CHANGES, STOPPED = 0, 2, 4
+
+
+class Command(OperatorCommand):
+    help = (
+        "Show what a run would do now. Exit 0: nothing, 2: changes, 4: a key is blocked or it would be held, 1: error."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
+        parser.add_argument("--json", action="store_true", help="one line, an object")
+
+    def work(self, options: dict[str, Any]) -> int:
+        plan = preview(find_sync(PLATFORM, options["sync"]))
+        if options["json"]:
+            self.line(plan_as_json(plan))
+        else:
+            quiet = (Action.UNCHANGED,)
+            self.table([(c.action.value, c.key, c.reason) for c in plan.changes if c.action not in quiet])
+            counts = ", ".join(f"{count} {name}" for name, count in plan.counts.items() if count)
+            self.stdout.write(counts or "nothing at the source, nothing at the destination")
+            for gap in plan.gaps:
+                self.stdout.write(f"incomplete: {gap}")
+            if plan.held:
+                self.stdout.write(self.style.WARNING(f"held: {plan.held}"))
+        if plan.held or plan.counts["blocked"]:
+            return STOPPED
+        return CHANGES if any(change.write for change in plan.changes) else NOTHING

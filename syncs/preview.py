@@ -1,0 +1,65 @@
+"""A plan as people and programs read it: per key what would happen and why; a value is never part of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from config.encryption import Undecryptable
+from config.errors import BadRequest
+from connections.errors import IntegrationError
+from connections.services import open_client
+from syncs.engine.plan import Change, Plan
+from syncs.models import SecretSync
+from syncs.planning import open_destination, picture, removal_for
+
+
+def preview(sync: SecretSync, operation: str = "sync") -> Plan:
+    """What a run would do now; nothing is written anywhere. Raises BadRequest where it cannot be told."""
+    if operation == "sync" and sync.folder is None:
+        raise BadRequest(
+            "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
+        )
+    try:
+        with open_client(sync.connection) as client:
+            destination = open_destination(sync, client)
+            if operation == "remove":
+                return removal_for(sync, destination, destination.listing())
+            return picture(sync, destination).plan
+    except IntegrationError as error:
+        raise BadRequest(f"Unable to plan: {error}") from None
+    except Undecryptable:
+        raise BadRequest("The connection's credentials cannot be decrypted; enter them again.") from None
+
+
+def plan_as_json(plan: Plan) -> dict[str, Any]:
+    """The `plan` object of the API."""
+    return {
+        "digest": plan.digest,
+        "complete": plan.complete,
+        "held": plan.held or None,
+        "counts": plan.counts,
+        "changes": [change_as_json(change) for change in plan.changes],
+    }
+
+
+def change_as_json(change: Change) -> dict[str, Any]:
+    return {
+        "key": change.key,
+        "sourceKey": change.source_key or None,
+        "action": change.action.value,
+        "reason": change.reason,
+    }
+
+
+def drift_of(plan: Plan) -> list[dict[str, str]]:
+    """What stands at the destination otherwise than this sync left it."""
+    found = []
+    for change in plan.changes:
+        if change.drift:
+            found.append({"key": change.key, "state": change.drift, "reason": change.reason})
+        elif change.row is not None and change.row.mine and change.rule in (10, 14):
+            state = "missing" if change.rule == 10 else "unknown"
+            found.append({"key": change.key, "state": state, "reason": change.reason})
+        elif change.rule in (15, 16) and change.row is None:
+            found.append({"key": change.key, "state": "unmanaged", "reason": change.reason})
+    return found
