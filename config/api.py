@@ -5,25 +5,21 @@ Source: the modelled API's conventions, https://infisical.com/docs/api-reference
 
 from __future__ import annotations
 
-import json
 import logging
 import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from rest_framework import authentication, exceptions, parsers
-from rest_framework.request import Request
+from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config.access.models import Identity, User
-from config.access.roles import Actor, actor_of_identity, actor_of_user
-from config.access.services import identity_of
-from config.errors import BadRequest, Invalid, ServiceError, TokenError, Unauthenticated
+from config.access.roles import Actor
+from config.errors import Invalid, ServiceError
+from config.requests import actor_of
 from config.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
@@ -119,79 +115,6 @@ class SlashMiddleware:
         if request.path_info.startswith("/api/") and request.path_info.endswith("/"):
             request.path_info = request.path_info.rstrip("/")
         return self.get_response(request)
-
-
-class TooLarge(exceptions.APIException):
-    status_code = 413
-    default_detail = "The request's body is larger than 16 MiB."
-
-
-class JSONParser(parsers.JSONParser):
-    """A JSON body of at most 16 MiB. An empty one is `{}`; one that is not JSON is a 400."""
-
-    def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
-        limit = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
-        assert limit is not None
-        data = stream.read(limit + 1)
-        if len(data) > limit:
-            raise TooLarge
-        if not data.strip():
-            return {}
-        try:
-            return json.loads(data, parse_constant=_refuse)
-        except (ValueError, RecursionError):
-            raise BadRequest("The request's body is not valid JSON") from None
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(word)
-
-
-class IdentityTokenAuthentication(authentication.BaseAuthentication):
-    """`Authorization: Bearer <token>` of a machine identity. The scheme is cut off by its length, as modelled."""
-
-    def authenticate(self, request: Request) -> tuple[Any, Any] | None:
-        header = request.headers.get("authorization", "")
-        if not header:
-            return None
-        if not header[:7].lower() == "bearer ":
-            raise Unauthenticated("Send the token as 'Authorization: Bearer <token>'.")
-        text = header[7:].strip()
-        if "\x00" in text or not text:
-            raise TokenError("The provided access token is malformed.")
-        return Machine(identity_of(text)), text
-
-    def authenticate_header(self, request: Request) -> str:
-        return "Bearer"
-
-
-class Machine:
-    """A signed-in identity, as DRF wants to see a user."""
-
-    is_authenticated = True
-    is_active = True
-    is_staff = False
-
-    def __init__(self, identity: Identity) -> None:
-        self.identity = identity
-        self.pk = identity.pk
-
-    def __str__(self) -> str:
-        return self.identity.name
-
-
-class SessionAuthentication(authentication.SessionAuthentication):
-    """The admin's session."""
-
-
-def actor_of(request: Request) -> Actor:
-    """Who is asking."""
-    ip = request.META.get("REMOTE_ADDR") or None
-    who: object = request.user
-    if isinstance(who, Machine):
-        return actor_of_identity(who.identity, ip)
-    assert isinstance(who, User)
-    return actor_of_user(who, ip)
 
 
 class View(APIView):

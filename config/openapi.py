@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
 from config.schema import AllOf, Schema
@@ -75,3 +76,13 @@ def bare(view: F) -> F:
     """An endpoint that OpenAPI does not show."""
     hidden: Callable[[F], F] = extend_schema(exclude=True)
     return hidden(view)
+
+
+class _IdentityToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Found by drf-spectacular through its base class."""
+
+    target_class = "config.requests.IdentityTokenAuthentication"
+    name = "bearerAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "An access token of a machine identity."}

@@ -88,7 +88,7 @@ def _shape(provider: type[Provider]) -> dict[str, Any]:
 
 
 class _ConnectionView(View):
-    provider: type[Provider]
+    provider: type[Provider] = Provider  # type: ignore[type-abstract]
 
     def scope(self, query: dict[str, Any], right: Right = Right.SEE_CONNECTIONS) -> Project | None:
         return project_for(self.actor, query["projectId"], right) if query.get("projectId") else None
@@ -250,13 +250,27 @@ def _routes(provider: type[Provider]) -> list[Any]:
             services.delete_connection(self.actor, connection)
             return self.one(connection)
 
+    class Picker(_ConnectionView):
+        """A list that the modelled API offers for this app; people and machines alike."""
+
+        picker = ""
+
+        @bare
+        def get(self, request: Request, connectionId: str) -> Response:
+            return Response(services.pick(self.actor, self.named(connectionId), self.picker))
+
     views: list[tuple[str, type[View]]] = [
         ("", Collection),
         ("/available", Available),
         ("/connection-name/<str:name>", ByName),
         ("/<str:connectionId>", One),
     ]
-    return [path(f"v1/app-connections/{slug}{tail}", view.as_view(provider=provider)) for tail, view in views]
+    base = f"v1/app-connections/{slug}"
+    pickers = [
+        path(f"{base}/<str:connectionId>/{name}", Picker.as_view(provider=provider, picker=name))
+        for name in provider.pickers
+    ]
+    return [*pickers, *(path(f"{base}{tail}", view.as_view(provider=provider)) for tail, view in views)]
 
 
 def _any_of(provider: type[Provider]) -> Schema:
@@ -265,31 +279,8 @@ def _any_of(provider: type[Provider]) -> Schema:
     return Schema(tuple(fields.values()))
 
 
-class HumanitecOrganizations(_ConnectionView):
-    """The picker of the modelled API; people and machines alike."""
-
-    @bare
-    def get(self, request: Request, connectionId: str) -> Response:
-        connection = self.named(connectionId)
-
-        def pick(field: str, **chosen: str) -> list[dict[str, Any]]:
-            found = services.choices(self.actor, connection, field, chosen)
-            return [{"id": choice.value, "name": choice.label} for choice in found]
-
-        organisations = pick("org")
-        for organisation in organisations:
-            organisation["apps"] = pick("app", org=organisation["id"])
-            for app in organisation["apps"]:
-                app["envs"] = pick("env", org=organisation["id"], app=app["id"])
-        return Response(organisations)
-
-
 urlpatterns = [
     path("v1/app-connections", ListView.as_view()),
     path("v1/app-connections/options", OptionsView.as_view()),
-    path(
-        "v1/app-connections/humanitec/<str:connectionId>/organizations",
-        HumanitecOrganizations.as_view(provider=providers.get("humanitec")),
-    ),
     *(route for provider in providers for route in _routes(provider)),
 ]

@@ -35,9 +35,10 @@ class AppConnection(models.Model):
     class Meta:
         ordering = ("name",)
         constraints = [
+            models.UniqueConstraint(fields=("project", "name"), name="connection_name_once_a_project"),
             models.UniqueConstraint(
-                fields=("project", "name"), nulls_distinct=False, name="connection_name_once_a_scope"
-            )
+                fields=("name",), condition=models.Q(project__isnull=True), name="connection_name_once_an_organisation"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -22,13 +22,14 @@ class Choice:
 
 
 class Provider(ABC):
-    """One vendor. `methods` maps each way to sign in to what it asks for."""
+    """One vendor. `methods` maps each way to sign in to what it asks for; `pickers` names lists of the modelled API."""
 
     slug: ClassVar[str]
     label: ClassVar[str]
     base_url: ClassVar[str]
     docs_url: ClassVar[str] = ""
     methods: ClassVar[Mapping[str, Schema]]
+    pickers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, base_url: str | None = None, *, deadline: float = 10.0) -> None:
         """`base_url` is the operator's word in place of the vendor's own address; `deadline` in seconds a request."""
@@ -46,6 +47,10 @@ class Provider(ABC):
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
         """What a destination's `field` can be, given what is `chosen` already. Raises IntegrationError."""
         return []
+
+    def pick(self, client: ApiClient, picker: str) -> object:
+        """What the modelled API answers at `/{app}/{connectionId}/{picker}`. Raises IntegrationError."""
+        raise NotImplementedError
 
 
 providers = Registry("connections.providers", Provider)  # type: ignore[type-abstract]

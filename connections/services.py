@@ -190,6 +190,16 @@ def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping
         raise BadRequest(f"Unable to list: {said}") from None
 
 
+def pick(actor: Actor, connection: AppConnection, picker: str) -> object:
+    """A whole list of the modelled API. Raises BadRequest where the vendor does not answer."""
+    require_use(actor, connection)
+    try:
+        with open_client(connection) as client:
+            return provider_of(connection.app).pick(client, picker)
+    except IntegrationError as error:
+        raise BadRequest(f"Unable to list {picker}: {error}") from None
+
+
 def require_use(actor: Actor, connection: AppConnection) -> None:
     """Raises PermissionDenied. An organisation-wide connection serves whoever may use connections in some project."""
     if connection.project_id:

@@ -32,6 +32,8 @@ class Humanitec(Provider):
         )
     }
 
+    pickers: ClassVar[tuple[str, ...]] = ("organizations",)
+
     def client(self, method: str, credentials: Mapping[str, str]) -> ApiClient:
         token = credentials["apiToken"]
         headers = {"Authorization": f"Bearer {token}"}
@@ -47,6 +49,19 @@ class Humanitec(Provider):
         if field == "app":
             return _choices(client, f"/orgs/{org}/apps")
         return _choices(client, f"/orgs/{org}/apps/{quote(chosen['app'])}/envs")
+
+    def pick(self, client: ApiClient, picker: str) -> list[dict[str, Any]]:
+        """Organisations with their applications and environments, each `{id, name}`."""
+
+        def named(field: str, **chosen: str) -> list[dict[str, Any]]:
+            return [{"id": one.value, "name": one.label} for one in self.choices(client, field, chosen)]
+
+        organisations = named("org")
+        for org in organisations:
+            org["apps"] = named("app", org=org["id"])
+            for app in org["apps"]:
+                app["envs"] = named("env", org=org["id"], app=app["id"])
+        return organisations
 
 
 def _choices(client: ApiClient, path: str) -> list[Choice]:

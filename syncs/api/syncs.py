@@ -60,7 +60,7 @@ RUN_ID = (*SYNC, ("runId", "The run's id."))
 
 
 class _SyncView(View):
-    destination: type[Destination]
+    destination: type[Destination] = Destination  # type: ignore[type-abstract]
 
     def ids(self, **given: str) -> dict[str, str]:
         return IDS.validate(given)
