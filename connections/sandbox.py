@@ -9,6 +9,7 @@ import itertools
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -26,11 +27,12 @@ class HumanitecSandbox:
     """Serves on 127.0.0.1. `values` maps (org, app, env or "") to its values by key; `asked` lists (method, path).
 
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
-    `fault`, where set, may answer in the vendor's place: given method and path, it returns (status, body) or None.
+    `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method and path, it returns (status, body) or None.
     """
 
-    def __init__(self, port: int = 0, token: str = "") -> None:
+    def __init__(self, port: int = 0, token: str = "", *, latency: float = 0.0) -> None:
         self.token = token
+        self.latency = latency
         self.orgs = {"acme": {"shop": ["development", "production"], "blog": ["development"]}}
         self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self.asked: list[tuple[str, str]] = []
@@ -146,6 +148,8 @@ def _error(status: int, message: str) -> Answer:
 def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one send an answer: two would wait for each other's acknowledgement
+        disable_nagle_algorithm = True
 
         def _serve(self) -> None:
             sent = self.rfile.read(int(self.headers.get("content-length") or 0))
@@ -159,6 +163,8 @@ def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
                 status, content = sandbox.answer(self.command, self.path, body)
             else:
                 status, content = _error(422, "the body is not a JSON object")
+            if sandbox.latency:
+                time.sleep(sandbox.latency)
             data = b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
             if status != 204:
