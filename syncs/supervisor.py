@@ -6,6 +6,7 @@ child with everything that it started.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -36,13 +37,16 @@ class Child:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def signal(self, number: int) -> None:
-        """To the whole group, also where its leader is gone already."""
+    def ask(self) -> None:
+        """To end: its leader alone, which knows how to end the rest in order."""
+        if self.process is not None and self.alive:
+            self.process.terminate()
+
+    def kill(self) -> None:
+        """The whole group, also where its leader is gone already."""
         if self.process is not None:
-            try:
-                os.killpg(self.process.pid, number)
-            except ProcessLookupError:
-                return
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self.process.pid, signal.SIGKILL)
 
 
 class Supervisor:
@@ -58,7 +62,7 @@ class Supervisor:
         self.children.append(child)
 
     def install_signals(self) -> None:
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda *_: self.stop.set())
 
     def watch(self) -> None:
@@ -67,17 +71,17 @@ class Supervisor:
             for child in self.children:
                 if not child.alive and time.monotonic() - child.started > RESTART_PAUSE:
                     self._say(f"{child.name} ended; starting it again")
-                    child.signal(signal.SIGKILL)  # what it may have left behind
+                    child.kill()  # what it may have left behind
                     child.start()
 
     def end(self) -> None:
         """Stop every child: asked first, then made to."""
         for child in self.children:
-            child.signal(signal.SIGTERM)
+            child.ask()
         deadline = time.monotonic() + GRACE
         while time.monotonic() < deadline and any(child.alive for child in self.children):
             time.sleep(0.05)
         for child in self.children:
-            child.signal(signal.SIGKILL)
+            child.kill()
             if child.process is not None:
                 child.process.wait(timeout=2)
