@@ -27,7 +27,8 @@ class HumanitecSandbox:
     """Serves on 127.0.0.1. `values` maps (org, app, env or "") to its values by key; `asked` lists (method, path).
 
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
-    `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method and path, it returns (status, body) or None.
+    `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method
+    and path, it returns (status, body) or None.
     """
 
     def __init__(self, port: int = 0, token: str = "", *, latency: float = 0.0) -> None:

@@ -80,7 +80,7 @@ class World:
         runs = list(SyncRun.objects.filter(status__in=("pending", "running")).order_by("created_at"))
         for run in runs:
             execute(run.pk)
-        return [self.again(run) for run in runs]
+        return list(SyncRun.objects.filter(pk__in=[run.pk for run in runs]).order_by("created_at"))
 
     def held(self, scope: tuple[str, str, str] = ("acme", "shop", "")) -> dict[str, str]:
         return {key: value["value"] for key, value in self.sandbox.values.get(scope, {}).items()}

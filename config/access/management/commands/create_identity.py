@@ -1,0 +1,33 @@
+"""A machine identity for the API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from config.access.models import Role
+from config.access.roles import PLATFORM
+from config.access.services import create_identity, find_project
+from config.commands import OperatorCommand
+
+
+class Command(OperatorCommand):
+    help = "Make a machine identity; its client secret is printed this once."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("name", metavar="NAME")
+        parser.add_argument("--role", required=True, choices=Role.values)
+        parser.add_argument("--project", metavar="SLUG", help="without it: an identity of the instance")
+        parser.add_argument("--json", action="store_true", help="one line, an object")
+
+    def work(self, options: dict[str, Any]) -> int:
+        project = find_project(options["project"]) if options["project"] else None
+        made = create_identity(PLATFORM, options["name"], role=options["role"], project=project)
+        client_id = str(made.identity.client_id)
+        if options["json"]:
+            self.line({"id": made.identity.pk, "clientId": client_id, "clientSecret": made.client_secret})
+        else:
+            self.stdout.write(f"clientId:     {client_id}")
+            self.stdout.write(f"clientSecret: {made.client_secret}")
+        return 0
