@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
+from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -19,7 +20,7 @@ from rest_framework.views import APIView
 
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
-from config.requests import actor_of
+from config.requests import TooLarge, actor_of
 from config.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         if error.status == 401:
             response["WWW-Authenticate"] = "Bearer"
         return response
+    if isinstance(error, RequestDataTooBig | TooLarge):
+        return Response(envelope(413, "The request's body is larger than 16 MiB."), status=413)
     if isinstance(error, Http404):
         return Response(envelope(404, "Not found"), status=404)
     if isinstance(error, DjangoPermissionDenied):

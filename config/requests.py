@@ -20,8 +20,7 @@ from config.errors import BadRequest, TokenError, Unauthenticated
 
 
 class TooLarge(exceptions.APIException):
-    status_code = 413
-    default_detail = "The request's body is larger than 16 MiB."
+    """The body is larger than is read."""
 
 
 class JSONParser(parsers.JSONParser):

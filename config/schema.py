@@ -7,6 +7,7 @@ body or query, they are dropped (`strict=False`), because clients send strays; t
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ class Id:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A boolean; with `text`, the strings "true" and "false" of a query."""
+    """A boolean; with `text`, the strings "true" and "false" of a query. `only` allows just that one."""
 
     name: str
     label: str = ""
@@ -170,6 +171,7 @@ class Flag:
     required: bool = False
     default: bool | None = None
     text: bool = False
+    only: bool | None = None
 
     def check(self, value: object, path: Path) -> Checked:
         if value is ... or (value is None and not self.required):
@@ -179,6 +181,8 @@ class Flag:
                 return value == "true", []
             return None, [_enum_issue(path, ("true", "false"), str(value))]
         if isinstance(value, bool):
+            if self.only is not None and value is not self.only:
+                return None, [_literal_issue(path, self.only, value)]
             return value, []
         received = _type_name(value)
         return None, [_type_issue(path, "boolean", received, f"Expected boolean, received {received}")]
@@ -438,8 +442,8 @@ def _size_issue(path: Path, code: str, bound: str, size: int, message: str, kind
     }
 
 
-def _literal_issue(path: Path, expected: str, received: object) -> Issue:
-    message = f'Invalid literal value, expected "{expected}"'
+def _literal_issue(path: Path, expected: str | bool, received: object) -> Issue:
+    message = f"Invalid literal value, expected {json.dumps(expected)}"
     return {
         "code": "invalid_literal",
         "expected": expected,

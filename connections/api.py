@@ -142,7 +142,7 @@ def _routes(provider: type[Provider]) -> list[Any]:
     }
     common = (
         Text("description", "Description", required=False, min_length=0, max_length=256),
-        Flag("isPlatformManagedCredentials"),
+        Flag("isPlatformManagedCredentials", only=False),
     )
     named = Schema(
         (
