@@ -1,0 +1,142 @@
+"""Commands as scripts use them: their output, their JSON, their exit codes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+
+from config.access.models import AuditEvent, Identity
+from syncs.models import SecretSync, SyncRun
+from syncs.runner import execute
+from tests.syncs.conftest import World, sandbox, world
+
+__all__ = ["sandbox", "world"]
+
+Command = Callable[..., tuple[int, str]]
+
+
+def call(*args: str) -> tuple[int, str]:
+    """Exit code and standard output."""
+    out = StringIO()
+    try:
+        call_command(*args, stdout=out, stderr=StringIO())
+    except SystemExit as left:
+        return int(left.code or 0), out.getvalue()
+    except CommandError as error:
+        return error.returncode, str(error)
+    return 0, out.getvalue()
+
+
+def one_line(text: str) -> dict[str, Any]:
+    assert text.count("\n") == 1
+    return dict(json.loads(text))
+
+
+def test_plan_tells_by_its_exit_code(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    name = "shop-project/shop-dev"
+    code, text = call("plan", name)
+    assert code == 2
+    assert "create" in text
+    code, text = call("plan", str(sync.pk), "--json")
+    assert (code, one_line(text)["counts"]["create"]) == (2, 1)
+    world.run(sync)
+    assert call("plan", name)[0] == 0
+    world.set(B="${NOPE}")
+    code, text = call("plan", name)
+    assert code == 4
+    assert "${NOPE} does not resolve" in text
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "sync"])
+def test_usage_errors_are_1(db: None, command: str) -> None:
+    assert call(command)[0] == 1
+    assert call(command, "--nope")[0] == 1
+    assert call(command, "not-a-sync")[0] == 1
+
+
+def test_drift(world: World) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync()
+    world.run(sync)
+    assert call("drift", str(sync.pk))[0] == 0
+    world.sandbox.put(("acme", "shop", ""), "A", "changed")
+    del world.sandbox.values["acme", "shop", ""]["B"]
+    code, text = call("drift", str(sync.pk), "--json")
+    assert code == 2
+    assert {one["key"]: one["state"] for one in one_line(text)["changes"]} == {"A": "changed", "B": "missing"}
+
+
+def test_sync_waits_and_tells_each_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: [execute(run.pk) for run in SyncRun.objects.filter(status="pending")])
+    world.set(A="1", B="${NOPE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    code, text = call("sync", "shop-project/shop-dev", "--wait")
+    assert code == 3
+    assert "applied" in text
+    assert "blocked" in text
+    world.set(B="2")
+    code, text = call("sync", "--all", "--wait", "--json")
+    assert code == 0
+    assert {one["key"]: one["outcome"] for one in one_line(text)["runs"][0]["changes"]} == {
+        "A": "unchanged",
+        "B": "applied",
+    }
+    world.set(C="3")
+    world.run(sync)
+    world.unset("A", "B", "C")
+    assert call("sync", str(sync.pk), "--wait")[0] == 4
+
+
+def test_sync_needs_names_or_all(world: World) -> None:
+    assert call("sync", "--all", "shop-project/shop-dev")[0] == 1
+    assert call("sync")[0] == 1
+    assert not SecretSync.objects.exists()
+
+
+def test_secrets(world: World, tmp_path: Path) -> None:
+    folder = "shop-project/dev/api"
+    awkward = {"PLAIN": "x", "QUOTE": 'it\'s "it" \\ done', "LINES": "a\nb", "DOLLAR": "$HOME ${OTHER}", "EMPTY": ""}
+    assert call("secrets", "set", folder, *(f"{key}={value}" for key, value in awkward.items()))[0] == 0
+    assert call("secrets", "get", folder, "QUOTE") == (0, awkward["QUOTE"] + "\n")
+    assert one_line(call("secrets", "list", folder, "--json")[1])["secrets"][0] == {"key": "DOLLAR", "version": 1}
+    exported = tmp_path / "out.env"
+    exported.write_text(call("secrets", "export", folder)[1])
+    assert call("secrets", "import", "shop-project/staging", str(exported))[0] == 0
+    assert one_line(call("secrets", "export", "shop-project/staging", "--json")[1]) == awkward
+    for refused in (
+        ("get", folder, "NOPE"),
+        ("get", "shop-project/nope", "A"),
+        ("get", "nope", "A"),
+        ("set", folder, "A/B=1"),
+        ("import", folder, str(tmp_path / "missing")),
+        ("nope", folder),
+    ):
+        assert call("secrets", *refused)[0] == 1
+
+
+def test_create_identity(world: World) -> None:
+    made = one_line(call("create_identity", "ci", "--role", "member", "--project", "shop-project", "--json")[1])
+    assert set(made) == {"id", "clientId", "clientSecret"}
+    assert Identity.objects.get(pk=made["id"]).role == ""
+    assert call("create_identity", "ci", "--role", "owner")[0] == 1
+    assert call("create_identity", "ci", "--role", "admin", "--project", "nope")[0] == 1
+
+
+def test_verify_audit(world: World) -> None:
+    world.set(A="1")
+    assert call("verify_audit")[0] == 0
+    AuditEvent.objects.filter(event="set-secrets").update(actor_name="someone else")
+    assert call("verify_audit")[0] == 1
+
+
+def test_list_destinations(db: None) -> None:
+    known = one_line(call("list_destinations", "--json")[1])["destinations"]
+    assert {"slug": "humanitec", "name": "Humanitec", "connection": "humanitec"} in known

@@ -1,0 +1,151 @@
+"""`manage.py up --demo` as a newcomer runs it: real processes, real HTTP, stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+ROOT = Path(__file__).parents[2]
+VALUES = "/orgs/acme/apps/shop/envs/development/values"
+FOLDER = "demo-shop/dev/shop"
+
+
+class Up:
+    """A running `up`, with what it has printed."""
+
+    def __init__(self, data_dir: Path, *extra: str) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith(("KEYFERRY_", "DJANGO_"))},
+            "KEYFERRY_DATA_DIR": str(data_dir),
+        }
+        self.log = data_dir / "up.log"
+        with self.log.open("w") as log:
+            command = [sys.executable, "manage.py", "up", "--port", str(self.port), *extra]
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=subprocess.STDOUT)
+
+    def said(self, pattern: str, within: float = 60.0) -> re.Match[str]:
+        deadline = time.monotonic() + within
+        while time.monotonic() < deadline:
+            if found := re.search(pattern, self.log.read_text()):
+                return found
+            assert self.process.poll() is None, self.log.read_text()
+            time.sleep(0.05)
+        raise AssertionError(f"{pattern} was not said:\n{self.log.read_text()}")
+
+    def manage(self, *args: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "manage.py", *args], cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
+        )
+
+    def get(self, path: str) -> httpx.Response:
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10, trust_env=False)
+
+    def children(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def stop(self) -> float:
+        """Seconds until it was gone."""
+        began = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(timeout=30)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path
+    for process in psutil.process_iter(["environ"]):
+        if (process.info["environ"] or {}).get("KEYFERRY_DATA_DIR") == str(tmp_path):
+            process.kill()
+
+
+def values_at(sandbox: str) -> dict[str, Any]:
+    listed = httpx.get(sandbox + VALUES, headers={"authorization": "Bearer x"}, trust_env=False).json()
+    return {value["key"]: value["updated_at"] for value in listed}
+
+
+def changed_within(sandbox: str, before: dict[str, Any], seconds: float) -> set[str]:
+    """The keys that other stamps have, once any has."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        now = values_at(sandbox)
+        changed = {key for key in now if now[key] != before.get(key)}
+        if changed:
+            time.sleep(0.5)  # what else may follow
+            now = values_at(sandbox)
+            return {key for key in now if now[key] != before.get(key)}
+        time.sleep(0.02)
+    return set()
+
+
+def test_a_newcomer_sees_secrets_arrive(data_dir: Path) -> None:
+    up = Up(data_dir, "--demo")
+    sandbox = up.said(r"Humanitec sandbox at (http://\S+)")[1]
+    up.said(r"Run of demo-shop/shop-development: succeeded")
+    assert re.search(r"user 'admin', password '\S+'", up.log.read_text())
+    assert set(values_at(sandbox)) == {"DB_USER", "DB_PASSWORD", "DATABASE_URL", "PAYMENT_API_KEY", "SESSION_KEY"}
+    assert up.get("/readyz").json() == {"status": "ok", "reasons": {}}
+    assert up.get("/admin/login/").status_code == 200
+
+    before = values_at(sandbox)
+    assert up.manage("secrets", "set", FOLDER, "SESSION_KEY=another").returncode == 0
+    assert changed_within(sandbox, before, 10) == {"SESSION_KEY"}
+    waited = up.manage("sync", "demo-shop/shop-development", "--wait")
+    assert (waited.returncode, "5 keys" in waited.stdout) == (0, True), waited.stderr
+
+    for worker in up.children():
+        if "qcluster" in worker.cmdline():
+            worker.kill()
+    up.said("task workers ended; starting it again")
+    before = values_at(sandbox)
+    assert up.manage("secrets", "set", FOLDER, "DB_USER=someone").returncode == 0
+    assert changed_within(sandbox, before, 30) == {"DB_USER", "DATABASE_URL"}
+
+    children = up.children()
+    assert up.stop() < 10
+    assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+    assert "database is locked" not in up.log.read_text()
+
+    again = Up(data_dir, "--demo")
+    again.said(r"Run of demo-shop/shop-development: succeeded")
+    assert "password" not in again.log.read_text().split("Plan of")[0]
+    assert again.stop() < 10
+
+
+def test_up_refuses_another_keyset(data_dir: Path) -> None:
+    up = Up(data_dir)
+    up.said("Keyferry is up")
+    up.stop()
+    keyset = data_dir / "keyset.json"
+    keyset.rename(data_dir / "keyset.away")
+    refused = up.manage("up", "--port", str(up.port))
+    assert refused.returncode == 1
+    assert f"{keyset} is missing" in refused.stderr
+    assert not keyset.exists()
+
+
+def test_up_names_a_port_in_use(data_dir: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        env = {**os.environ, "KEYFERRY_DATA_DIR": str(data_dir)}
+        command = [sys.executable, "manage.py", "up", "--port", port]
+        refused = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert refused.returncode == 1
+    assert f"127.0.0.1:{port} is in use" in refused.stderr
