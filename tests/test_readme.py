@@ -1,0 +1,36 @@
+"""The README's promises that a machine can check."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from config.schema import Schema, Text
+from connections.http import ApiClient, quote
+from syncs.destination import KeyValueDestination, sync_options
+from syncs.engine.types import Remote, Written
+
+README = (Path(__file__).parents[1] / "README.md").read_text()
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+
+
+def test_the_two_commands_are_one_line_each() -> None:
+    first, second = blocks("sh")[:2]
+    assert first.count("\n") == second.count("\n") == 1
+    assert first.rstrip().endswith("python manage.py up --demo")
+    assert "-c requirements.lock" in first
+    assert "-c requirements.lock" in second
+
+
+def test_the_example_is_a_destination_in_under_twenty_lines() -> None:
+    (example,) = blocks("python")
+    lines = [line for line in example.splitlines() if line.strip() and not line.startswith("#")]
+    assert len(lines) < 20
+    names = {each.__name__: each for each in (KeyValueDestination, Schema, Text, sync_options, quote, Remote, Written)}
+    scope: dict[str, type[KeyValueDestination]] = dict(names)  # type: ignore[arg-type]
+    exec(example, scope)
+    with ApiClient("Acme", "http://127.0.0.1:9") as client:
+        assert scope["Acme"](client, {"vault": "v"}).place() == "acme|http://127.0.0.1:9|v"
