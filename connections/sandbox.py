@@ -27,6 +27,7 @@ class HumanitecSandbox:
     """Serves on 127.0.0.1. `values` maps (org, app, env or "") to its values by key; `asked` lists (method, path).
 
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
+    `exchanges` lists each request's body with the status and the answer it got.
     `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method
     and path, it returns (status, body) or None.
     """
@@ -37,6 +38,7 @@ class HumanitecSandbox:
         self.orgs = {"acme": {"shop": ["development", "production"], "blog": ["development"]}}
         self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self.asked: list[tuple[str, str]] = []
+        self.exchanges: list[tuple[dict[str, Any], int, object]] = []
         self.fault: Callable[[str, str], Answer | None] | None = None
         self._lock = threading.Lock()
         self._clock = itertools.count(1)
@@ -62,26 +64,31 @@ class HumanitecSandbox:
     def answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
         """What the vendor answers: status and JSON body (None: no body)."""
         with self._lock:
-            self.asked.append((method, path))
-            if self.fault and (fault := self.fault(method, path)):
-                return fault
-            if method == "GET" and (named := self._names(urlsplit(path).path)) is not None:
-                return 200, named
-            found = ADDRESS.fullmatch(urlsplit(path).path)
-            if not found:
-                return _error(404, "no such address")
-            scope = (found["org"], found["app"], found["env"] or "")
-            key = unquote(found["key"] or "")
-            if key:
-                return self._one(method, scope, key, body)
-            if method == "GET":
-                return 200, self._list(scope)
-            if method == "POST":
-                return self._create(scope, body)
-            if method == "DELETE":
-                self.values.pop(scope, None)
-                return 204, None
-            return _error(405, "method not allowed")
+            status, content = self._answer(method, path, body)
+            self.exchanges.append((body, status, content))
+            return status, content
+
+    def _answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
+        self.asked.append((method, path))
+        if self.fault and (fault := self.fault(method, path)):
+            return fault
+        if method == "GET" and (named := self._names(urlsplit(path).path)) is not None:
+            return 200, named
+        found = ADDRESS.fullmatch(urlsplit(path).path)
+        if not found:
+            return _error(404, "no such address")
+        scope = (found["org"], found["app"], found["env"] or "")
+        key = unquote(found["key"] or "")
+        if key:
+            return self._one(method, scope, key, body)
+        if method == "GET":
+            return 200, self._list(scope)
+        if method == "POST":
+            return self._create(scope, body)
+        if method == "DELETE":
+            self.values.pop(scope, None)
+            return 204, None
+        return _error(405, "method not allowed")
 
     def _names(self, path: str) -> list[dict[str, Any]] | None:
         """The lists that pickers show: organisations, their applications, their environments."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -179,7 +181,30 @@ def test_every_request_is_one_that_the_vendor_publishes(vendor: HumanitecSandbox
     apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
     env = "/envs/{envId}" if "env" in destination.config else ""
     base = "/orgs/{orgId}/apps/{appId}" + env + "/values"
-    published = {(m.upper(), p) for p, operations in spec["paths"].items() for m in operations}
     real = f"/orgs/acme/apps/shop{'/envs/development' if env else ''}/values"
-    for method, path in vendor.asked:
-        assert (method, path.replace(f"{real}/KEY", base + "/{key}").replace(real, base)) in published
+    for (method, path), (body, status, answer) in zip(vendor.asked, vendor.exchanges, strict=True):
+        operation = spec["paths"][path.replace(f"{real}/KEY", base + "/{key}").replace(real, base)][method.lower()]
+        if "requestBody" in operation:
+            fits(body, operation["requestBody"]["content"]["application/json"]["schema"], spec)
+        if content := operation["responses"][str(status)].get("content"):
+            fits(answer, content["application/json"]["schema"], spec)
+
+
+def fits(value: object, schema: dict[str, Any], spec: dict[str, Any]) -> None:
+    """Raises where the value does not fit. The description leaves further members open, so ours are closed here."""
+    resolved = resolve(schema, spec)
+    jsonschema.validate(value, resolved)
+    if isinstance(value, dict):
+        assert set(value) <= set(resolved["properties"])
+
+
+def resolve(schema: Any, spec: dict[str, Any]) -> Any:
+    """The schema without references, and with `nullable` as JSON Schema says it."""
+    if isinstance(schema, list):
+        return [resolve(each, spec) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return resolve(spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], spec)
+    made = {key: resolve(value, spec) for key, value in schema.items() if key != "example"}
+    return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") is True else made
