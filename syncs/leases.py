@@ -44,7 +44,11 @@ class Held:
         return bool(kept)
 
     def stands(self) -> bool:
-        """Whether the fence is still ours; inside a transaction this holds until its end."""
+        """Whether the fence is still ours, at this moment."""
+        return bool(self._mine().exists())
+
+    def held(self) -> bool:
+        """Whether the fence is still ours; it then stays so until the end of the transaction around."""
         return bool(self._mine().select_for_update().exists())
 
     def release(self) -> None:

@@ -211,7 +211,7 @@ class Ledger:
         return self._rows(canonicals).filter(sync=self.sync)
 
     def _stand(self) -> None:
-        if not self.lease.stands():
+        if not self.lease.held():
             raise LeaseLost
 
 
