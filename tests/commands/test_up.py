@@ -25,13 +25,18 @@ FOLDER = "demo-shop/dev/shop"
 class Up:
     """A running `up`, with what it has printed."""
 
-    def __init__(self, data_dir: Path, *extra: str) -> None:
+    def __init__(self, data_dir: Path, *extra: str, env: dict[str, str] | None = None) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.env = {
-            **{name: value for name, value in os.environ.items() if not name.startswith(("KEYFERRY_", "DJANGO_"))},
+            **{
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(("KEYFERRY_", "DJANGO_", "DATABASE_"))
+            },
             "KEYFERRY_DATA_DIR": str(data_dir),
+            **(env or {}),
         }
         self.log = data_dir / "up.log"
         with self.log.open("w") as log:
@@ -149,3 +154,43 @@ def test_up_names_a_port_in_use(data_dir: Path) -> None:
         refused = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert refused.returncode == 1
     assert f"127.0.0.1:{port} is in use" in refused.stderr
+
+
+@pytest.fixture
+def postgres() -> Iterator[str]:
+    """The URL of a fresh database."""
+    given = os.environ.get("KEYFERRY_TEST_POSTGRES")
+    if not given:
+        pytest.skip("KEYFERRY_TEST_POSTGRES names no PostgreSQL server")
+    import psycopg
+
+    name = f"keyferry_test_{os.getpid()}"
+    with psycopg.connect(given, autocommit=True) as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}"')
+        yield f"{given.rsplit('/', 1)[0]}/{name}"
+        connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def redis() -> str:
+    given = os.environ.get("KEYFERRY_TEST_REDIS")
+    if not given:
+        pytest.skip("KEYFERRY_TEST_REDIS names no Redis server")
+    return given
+
+
+@pytest.mark.postgres
+@pytest.mark.redis
+@pytest.mark.parametrize("broker", ["database", "redis"])
+def test_up_on_postgresql(data_dir: Path, postgres: str, redis: str, broker: str) -> None:
+    env = {"DATABASE_URL": postgres, **({"KEYFERRY_BROKER_URL": redis} if broker == "redis" else {})}
+    up = Up(data_dir, "--demo", env=env)
+    sandbox = up.said(r"Humanitec sandbox at (http://\S+)")[1]
+    up.said(r"Run of demo-shop/shop-development: succeeded")
+    assert up.get("/readyz").json() == {"status": "ok", "reasons": {}}
+    before = values_at(sandbox)
+    assert up.manage("secrets", "set", FOLDER, "SESSION_KEY=another").returncode == 0
+    assert changed_within(sandbox, before, 10) == {"SESSION_KEY"}
+    assert not (data_dir / "keyferry.sqlite3").exists()
+    assert up.stop() < 10
