@@ -4,6 +4,7 @@ import secrets
 from pathlib import Path
 
 import environ
+from django.urls import reverse_lazy
 
 env = environ.Env()
 
@@ -49,6 +50,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.forms",
     "rest_framework",
     "drf_spectacular",
     "django_q",
@@ -75,6 +77,8 @@ AUTH_USER_MODEL = "access.User"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False  # a redirected POST loses its body in Go's and Python's clients
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024
+
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"  # widgets of our own live with the other templates
 
 TEMPLATES = [
     {
@@ -143,6 +147,63 @@ SPECTACULAR_SETTINGS = {
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "COMPONENT_SPLIT_REQUEST": True,
+}
+
+UNFOLD = {
+    "SITE_TITLE": "Keyferry",
+    "SITE_HEADER": "Keyferry",
+    "SITE_SUBHEADER": "Secrets, ferried safely",
+    "SITE_SYMBOL": "directions_boat",
+    "SHOW_HISTORY": False,
+    "SIDEBAR": {
+        "show_search": True,
+        "navigation": [
+            {
+                "title": group,
+                "separator": True,
+                "items": [
+                    {
+                        "title": title,
+                        "icon": icon,
+                        "link": reverse_lazy(f"admin:{model}_changelist"),
+                    }
+                    for title, icon, model in items
+                ],
+            }
+            for group, items in (
+                (
+                    "Syncs",
+                    (
+                        ("Syncs", "sync", "syncs_secretsync"),
+                        ("Runs", "history", "syncs_syncrun"),
+                        ("Ledger", "fact_check", "syncs_managedsecret"),
+                        ("Connections", "cable", "connections_appconnection"),
+                    ),
+                ),
+                (
+                    "Source",
+                    (
+                        ("Secrets", "key", "syncs_secret"),
+                        ("Folders", "folder", "syncs_folder"),
+                        ("Imports", "input", "syncs_secretimport"),
+                        ("Tags", "sell", "syncs_tag"),
+                        ("Environments", "layers", "syncs_environment"),
+                        ("Projects", "workspaces", "access_project"),
+                    ),
+                ),
+                (
+                    "People and machines",
+                    (
+                        ("Users", "person", "access_user"),
+                        ("Identities", "smart_toy", "access_identity"),
+                        ("Roles", "badge", "access_membership"),
+                        ("Access tokens", "token", "access_accesstoken"),
+                        ("Audit log", "policy", "access_auditevent"),
+                    ),
+                ),
+            )
+        ],
+    },
 }
 
 BROKER_URL = env.str("KEYFERRY_BROKER_URL", default="")

@@ -226,3 +226,40 @@ def find_project(slug: str) -> Project:
     if project is None:
         raise NotFound(f"Project with slug '{slug}' not found")
     return project
+
+
+@transaction.atomic
+def rename_identity(actor: Actor, identity: Identity, name: str) -> None:
+    actor.require_instance_admin("rename identities")
+    if not 1 <= len(name.strip()) <= 255:
+        raise Invalid([problem(["name"], "The name must be 1 to 255 characters long")])
+    Identity.objects.filter(pk=identity.pk).update(name=name.strip())
+    audit.record(actor, "update-identity", identity=identity.pk, name=name.strip())
+
+
+@transaction.atomic
+def delete_identity(actor: Actor, identity: Identity) -> None:
+    """The identity with its secrets and tokens; what it owns stays without an owner."""
+    actor.require_instance_admin("delete identities")
+    audit.record(actor, "delete-identity", identity=identity.pk, name=identity.name)
+    identity.delete()
+
+
+@transaction.atomic
+def update_project(actor: Actor, project: Project, *, name: str, description: str | None, protected: bool) -> None:
+    actor.require(Right.MANAGE_PROJECT, project.pk)
+    if not 1 <= len(name.strip()) <= 64:
+        raise Invalid([problem(["name"], "Name must be 64 or fewer characters")])
+    project.name, project.description, project.has_delete_protection = name.strip(), description, protected
+    project.save(update_fields=["name", "description", "has_delete_protection", "updated_at"])
+    audit.record(actor, "update-project", project.pk, name=project.name)
+
+
+@transaction.atomic
+def delete_project(actor: Actor, project: Project) -> None:
+    """The project with all that is in it; destinations keep what they hold."""
+    actor.require(Right.MANAGE_PROJECT, project.pk)
+    if project.has_delete_protection:
+        raise BadRequest("Project delete protection is enabled")
+    audit.record(actor, "delete-project", project.pk, name=project.name, slug=project.slug)
+    project.delete()

@@ -474,3 +474,20 @@ def delete_import(actor: Actor, row: SecretImport) -> None:
     row.delete()
     audit.record(actor, "delete-secret-import", project_id, folder=folder.pk)
     changed(actor, project_id, [folder])
+
+
+@transaction.atomic
+def color_tag(actor: Actor, tag: Tag, color: str) -> None:
+    actor.require(Right.WRITE_SECRETS, tag.project_id)
+    Tag.objects.filter(pk=tag.pk).update(color=color)
+    audit.record(actor, "update-tag", tag.project_id, tag=tag.pk, slug=tag.slug)
+
+
+@transaction.atomic
+def delete_tag(actor: Actor, tag: Tag) -> None:
+    """The tag goes from every secret; syncs that choose by tags are reached."""
+    actor.require(Right.WRITE_SECRETS, tag.project_id)
+    folders = list(Folder.objects.select_related("environment").filter(secrets__tags=tag).distinct())
+    tag.delete()
+    audit.record(actor, "delete-tag", tag.project_id, slug=tag.slug)
+    changed(actor, tag.project_id, folders)

@@ -1,0 +1,116 @@
+"""Forms made from schemas: what an adapter declares once is asked for, kept and checked without a form of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django import forms
+from unfold.widgets import (
+    UnfoldAdminIntegerFieldWidget,
+    UnfoldAdminPasswordWidget,
+    UnfoldAdminSelectWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from config.errors import Issue
+from config.schema import Field, Flag, OneOf, Schema, Text, Texts, Whole
+
+JOINT = "__"
+
+
+def fields_of(shape: Schema | OneOf) -> list[Field]:
+    """The members to ask for: of several variants the discriminator, then every member that any of them has."""
+    if isinstance(shape, Schema):
+        return list(shape.fields)
+    known: dict[str, Field] = {
+        shape.discriminator: Text(
+            shape.discriminator, shape.discriminator.capitalize(), choices=tuple(shape.variants), required=True
+        )
+    }
+    for variant in shape.variants.values():
+        for field in variant.fields:
+            known.setdefault(field.name, field)
+    return list(known.values())
+
+
+def form_fields(
+    prefix: str,
+    shape: Schema | OneOf,
+    held: Mapping[str, Any] | None = None,
+    hints: Mapping[str, Iterable[tuple[str, str]]] | None = None,
+) -> dict[str, forms.Field]:
+    """Form fields named `prefix__member`. None is required here: the schema says what is missing, in its own words."""
+    made = {}
+    for field in fields_of(shape):
+        initial = (held or {}).get(field.name)
+        made[f"{prefix}{JOINT}{field.name}"] = _form_field(
+            field, initial, held is not None, (hints or {}).get(field.name)
+        )
+    return made
+
+
+def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[str, str]] | None) -> forms.Field:
+    label = str(getattr(field, "label", "") or field.name)
+    said = str(getattr(field, "help", ""))
+    common: dict[str, Any] = {"label": label, "help_text": said, "required": False, "initial": initial}
+    if isinstance(field, Flag):
+        return forms.BooleanField(**common, widget=UnfoldBooleanSwitchWidget())
+    if isinstance(field, Whole):
+        return forms.IntegerField(**common, widget=UnfoldAdminIntegerFieldWidget())
+    if isinstance(field, Texts):
+        common["initial"] = ", ".join(initial or ())
+        return forms.CharField(**common, widget=UnfoldAdminTextInputWidget())
+    if isinstance(field, Text) and field.secret:
+        common["help_text"] = f"{said} Blank keeps what is stored." if exists else said
+        common["initial"] = None
+        widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
+        return forms.CharField(**common, widget=widget, strip=False)
+    if isinstance(field, Text) and field.choices:
+        choices = [(choice, choice) for choice in field.choices]
+        return forms.ChoiceField(**common, choices=choices, widget=UnfoldAdminSelectWidget())
+    if hints:
+        return forms.CharField(**common, widget=SuggestingInput(list(hints)))
+    return forms.CharField(**common, widget=UnfoldAdminTextInputWidget())
+
+
+class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
+    """A text input with a list of what it may be; anything else can be typed too."""
+
+    def __init__(self, hints: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self.hints = hints
+        self.template_name = "syncs/suggesting_input.html"
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, {**(attrs or {}), "list": f"{name}-hints"})
+        context["hints"] = self.hints
+        context["list_id"] = f"{name}-hints"
+        return context
+
+
+def collected(prefix: str, shape: Schema | OneOf, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form holds, as the schema validates it: of the chosen variant, without what may be and is left blank."""
+    given = {field.name: cleaned.get(f"{prefix}{JOINT}{field.name}") for field in fields_of(shape)}
+    if isinstance(shape, OneOf):
+        variant = shape.variants.get(str(given.get(shape.discriminator)))
+        if variant:
+            given = {field.name: given[field.name] for field in variant.fields}
+    for field in fields_of(shape):
+        if isinstance(field, Texts) and field.name in given:
+            text = given[field.name] or ""
+            given[field.name] = [part.strip() for part in text.split(",") if part.strip()]
+    needed = {field.name for field in fields_of(shape) if field.required}
+    return {name: value for name, value in given.items() if value not in (None, "") or (value == "" and name in needed)}
+
+
+def place_of(issue: Issue, names: Iterable[str], aliases: Mapping[str, str]) -> str | None:
+    """The form field that an issue is about; None where it is about the whole form."""
+    path = [str(part) for part in issue["path"]]
+    known = set(names)
+    for candidate in (JOINT.join(path[:2]), path[0] if path else ""):
+        found = aliases.get(candidate, candidate)
+        if found in known:
+            return found
+    return None

@@ -1,0 +1,164 @@
+"""Connections: forms from the providers' schemas, credentials write-only."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from unfold.decorators import display
+
+from config.access.models import Project
+from config.access.roles import Actor, Right
+from config.admin import ServiceAdmin, ServiceForm, actor_of, any_project
+from config.errors import ServiceError
+from config.forms import collected, form_fields
+from connections import services
+from connections.models import AppConnection
+from connections.provider import providers
+
+PREFIX = "credentials"
+
+
+def kinds() -> list[tuple[str, str]]:
+    """Every way to sign in at every provider: value, label."""
+    return [
+        (f"{provider.slug}/{method}", f"{provider.label}, {method}")
+        for provider in providers
+        for method in provider.methods
+    ]
+
+
+@admin.register(AppConnection)
+class AppConnectionAdmin(ServiceAdmin):
+    project_path = "project"
+    see = Right.SEE_CONNECTIONS
+    edit = Right.MANAGE_CONNECTIONS
+    list_display = ("name", "app", "method", "project", "used", "state", "checked_at")
+    list_filter = ("app", "project")
+    list_select_related = ("project",)
+    search_fields = ("name", "description")
+    actions = ("check_now",)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = AppConnection.objects.select_related("project").annotate(used_by=Count("syncs"))
+        projects = actor_of(request).projects
+        if projects is None:
+            return found
+        return found.filter(project__in=projects) | found.filter(project=None)
+
+    def may(self, request: HttpRequest, right: Right | None, obj: Any) -> bool:
+        actor = actor_of(request)
+        if obj is not None and obj.project_id is None:
+            return actor.is_instance_admin or (right is self.see and actor.may_anywhere(self.see))
+        if obj is None and right is self.edit:
+            return actor.is_instance_admin or any_project(actor, Right.MANAGE_CONNECTIONS)
+        return super().may(request, right, obj)
+
+    @display(description="Used by")
+    def used(self, obj: Any) -> str:
+        return f"{obj.used_by} sync" + ("" if obj.used_by == 1 else "s")
+
+    @display(description="State", label={"ready": "success", "paused": "warning"})
+    def state(self, obj: AppConnection) -> str:
+        return "paused" if obj.paused_at else "ready"
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        if "kind" not in request.GET:
+            query = request.GET.copy()
+            query["kind"] = kinds()[0][0]
+            return redirect(f"{request.path}?{query.urlencode()}")
+        links = [(f"?kind={value}", label, value == request.GET["kind"]) for value, label in kinds()]
+        return super().add_view(request, form_url, {**(extra_context or {}), "kinds": links})
+
+    change_form_outer_before_template = "connections/kinds.html"
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        app, _, method = (f"{obj.app}/{obj.method}" if obj else request.GET.get("kind", "")).partition("/")
+        provider = providers.get(app)
+        schema = provider.methods.get(method) if provider else None
+        shown: dict[str, forms.Field] = {}
+        if schema:
+            held = services.shown_credentials(obj) if obj else None
+            shown = form_fields(PREFIX, schema, held)
+        kwargs["form"] = type("ConnectionForm", (_ConnectionForm,), {**shown, "app": app, "method": method})
+        kwargs["fields"] = self._own_fields(obj)
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def _own_fields(self, obj: Any) -> list[str]:
+        return ["name", "description"] if obj else ["name", "description", "project"]
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        form = self.get_form(request, obj)
+        credentials = [name for name in form.base_fields if name.startswith(PREFIX)]
+        app = obj.app if obj else request.GET.get("kind", "").partition("/")[0]
+        provider = providers.get(app)
+        label = f"Sign in at {provider.label}" if provider else "Credentials"
+        said = "They are checked with the vendor before anything is stored, and never shown again."
+        if provider and provider.docs_url:
+            said += f" See {provider.docs_url}"
+        return [
+            (None, {"fields": self._own_fields(obj)}),
+            (label, {"fields": credentials, "description": said}),
+        ]
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "project":
+            actor = actor_of(request)
+            mine = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_CONNECTIONS, project_id)]
+            kwargs["queryset"] = Project.objects.filter(pk__in=mine)
+            kwargs["help_text"] = "Blank: for the whole organisation (instance admins only)."
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
+
+    def create(self, actor: Actor, form: Any) -> AppConnection:
+        data = form.cleaned_data
+        return services.create_connection(
+            actor,
+            form.app,
+            name=data["name"],
+            method=form.method,
+            credentials=form.credentials(),
+            description=data["description"],
+            project=data["project"],
+        )
+
+    def change(self, actor: Actor, obj: AppConnection, form: Any) -> None:
+        data = form.cleaned_data
+        given = form.credentials()
+        services.update_connection(
+            actor, obj, name=data["name"], description=data["description"] or "", credentials=given or None
+        )
+
+    def remove(self, actor: Actor, obj: AppConnection) -> None:
+        services.delete_connection(actor, obj)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        to_delete, counts, permissions, _ = super().get_deleted_objects(objs, request)
+        return to_delete, counts, permissions, []  # the service refuses in words that say what to do
+
+    @admin.action(description="Check with the vendor now")
+    def check_now(self, request: HttpRequest, queryset: Any) -> None:
+        for connection in queryset:
+            try:
+                services.check_connection(actor_of(request), connection)
+                messages.success(request, f"{connection.name}: the vendor accepts the credentials.")
+            except ServiceError as refusal:
+                messages.error(request, f"{connection.name}: {refusal}")
+
+
+class _ConnectionForm(ServiceForm):
+    app = method = ""
+
+    class Meta:
+        model = AppConnection
+        fields: tuple[str, ...] = ()
+
+    def credentials(self) -> dict[str, Any]:
+        """Those that were typed; {}: none."""
+        provider = providers.get(self.app)
+        schema = provider.methods.get(self.method) if provider else None
+        given = collected(PREFIX, schema, self.cleaned_data) if schema else {}
+        return given if any(given.values()) or self.instance._state.adding else {}

@@ -1,0 +1,120 @@
+"""Runs: what each did, key by key; held ones are approved here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.urls import path
+from django.views.decorators.http import require_POST
+from unfold.decorators import display
+
+from config.access.roles import Right
+from config.admin import ReadOnlyAdmin, actor_of
+from config.errors import ServiceError
+from syncs.engine.types import Action
+from syncs.models import Status, SyncRun
+from syncs.services import syncs as services
+
+from .sync import ACTION_COLORS, STATUS_LABELS
+
+OUTCOME_COLORS = {
+    "applied": "success",
+    "failed": "danger",
+    "blocked": "danger",
+    "kept": "default",
+    "skipped": "warning",
+    "": "info",
+}
+PAGE = 100
+
+
+@admin.register(SyncRun)
+class SyncRunAdmin(ReadOnlyAdmin):
+    project_path = "sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("sync", "operation", "trigger", "actor_name", "shown_status", "summary", "created_at", "ended_at")
+    list_filter = ("status", "operation", "trigger", "sync__destination", "sync__project")
+    list_select_related = ("sync__project",)
+    search_fields = ("sync__name", "message", "actor_name")
+    date_hierarchy = "created_at"
+    fields = (
+        "sync",
+        "operation",
+        "trigger",
+        "actor_name",
+        "attempts",
+        "created_at",
+        "started_at",
+        "ended_at",
+        "due_at",
+    )
+    change_form_outer_before_template = "syncs/run_detail.html"
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request).select_related("sync__project")
+        changing = request.resolver_match and request.resolver_match.url_name == "syncs_syncrun_changelist"
+        return found.defer("unchanged", "unmanaged", "options") if changing else found
+
+    @display(description="Status", label={**STATUS_LABELS, "superseded": "default"}, ordering="status")
+    def shown_status(self, obj: SyncRun) -> str:
+        return obj.status
+
+    @display(description="Keys")
+    def summary(self, obj: SyncRun) -> str:
+        return ", ".join(f"{count} {name}" for name, count in obj.counts.items() if count)
+
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view(require_POST(self.approve_view))
+        return [path("<uuid:pk>/approve/", view, name="syncs_syncrun_approve"), *super().get_urls()]
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        run = self.get_object(request, object_id)
+        shown = dict(extra_context or {})
+        if run:
+            shown |= self._detail(request, run)
+        return super().change_view(request, object_id, form_url, shown)
+
+    def _detail(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
+        rows = run.changes.all()
+        chosen = request.GET.get("outcome", "")
+        if chosen in OUTCOME_COLORS and chosen:
+            rows = rows.filter(outcome=chosen)
+        page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+        planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
+        done = run.changes.filter(outcome__in=("applied", "failed")).count()
+        return {
+            "run": run,
+            "status_color": STATUS_LABELS.get(run.status, "default"),
+            "page": page,
+            "rows": [
+                (row, ACTION_COLORS.get(Action(row.action), "default"), OUTCOME_COLORS.get(row.outcome, "default"))
+                for row in page
+            ],
+            "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in run.counts.items() if count],
+            "planned": planned,
+            "done": min(done, planned),
+            "percent": round(100 * min(done, planned) / planned) if planned else 100,
+            "going": run.status in (Status.PENDING, Status.RUNNING),
+            "held": run.status == Status.HELD,
+            "may_approve": actor_of(request).may(Right.RUN_SYNCS, run.sync.project_id),
+            "unchanged": run.unchanged[:200],
+            "unmanaged": run.unmanaged[:200],
+        }
+
+    def approve_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        run = self.get_object(request, str(pk))
+        if run is None:
+            return redirect("admin:syncs_syncrun_changelist")
+        try:
+            services.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
+        except ServiceError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, "Approved; the run goes on.")
+        return redirect("admin:syncs_syncrun_change", run.pk)

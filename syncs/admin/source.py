@@ -1,0 +1,363 @@
+"""Projects, environments, folders, secrets, imports, tags. Values are written, never shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Count
+from django.http import HttpRequest
+from unfold.admin import TabularInline
+from unfold.decorators import display
+from unfold.widgets import (
+    UnfoldAdminTextareaWidget,
+    UnfoldAdminTextInputWidget,
+    UnfoldBooleanSwitchWidget,
+)
+
+from config.access import services as access
+from config.access.models import Project
+from config.access.roles import Actor, Right
+from config.admin import ServiceAdmin, ServiceForm, actor_of
+from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
+from syncs.selectors import comment_of
+from syncs.services import source
+from syncs.services.source import SecretInput
+
+
+class _ProjectForm(ServiceForm):
+    aliases = {"projectName": "name"}
+
+    class Meta:
+        model = Project
+        fields = ("name", "slug", "description", "has_delete_protection")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "slug" in self.fields:
+            self.fields["slug"].required = False
+            self.fields["slug"].help_text = "Blank: made from the name."
+
+
+@admin.register(Project)
+class ProjectAdmin(ServiceAdmin):
+    """A new project has the environments Development, Staging and Production, and its maker as its admin."""
+
+    form = _ProjectForm
+    project_path = "pk"
+    edit = Right.MANAGE_PROJECT
+    list_display = ("name", "slug", "environments_count", "syncs_count", "created_at")
+    search_fields = ("name", "slug", "description")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        counted = super().get_queryset(request)
+        return counted.annotate(
+            environment_count=Count("environments", distinct=True), sync_count=Count("syncs", distinct=True)
+        )
+
+    def project_id_of(self, obj: Any) -> Any:
+        return obj.pk
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return actor_of(request).is_instance_admin
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("name", "slug", "description", "has_delete_protection") if obj else ("name", "slug", "description")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("slug",) if obj else ()
+
+    @display(description="Environments")
+    def environments_count(self, obj: Any) -> int:
+        return int(obj.environment_count)
+
+    @display(description="Syncs")
+    def syncs_count(self, obj: Any) -> int:
+        return int(obj.sync_count)
+
+    def create(self, actor: Actor, form: Any) -> Project:
+        data = form.cleaned_data
+        return source.create_project(actor, data["name"], slug=data["slug"], description=data["description"])
+
+    def change(self, actor: Actor, obj: Project, form: Any) -> None:
+        data = form.cleaned_data
+        protected = data["has_delete_protection"]
+        access.update_project(actor, obj, name=data["name"], description=data["description"], protected=protected)
+
+    def remove(self, actor: Actor, obj: Project) -> None:
+        access.delete_project(actor, obj)
+
+
+@admin.register(Environment)
+class EnvironmentAdmin(ServiceAdmin):
+    project_path = "project"
+    edit = Right.MANAGE_ENVIRONMENTS
+    list_display = ("name", "slug", "project", "position")
+    list_filter = ("project",)
+    list_select_related = ("project",)
+    search_fields = ("name", "slug", "project__name")
+    fields = ("project", "name", "slug")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("project",) if obj else ()
+
+    def create(self, actor: Actor, form: Any) -> Environment:
+        data = form.cleaned_data
+        return source.create_environment(actor, data["project"], data["name"], data["slug"])
+
+    def change(self, actor: Actor, obj: Environment, form: Any) -> None:
+        data = form.cleaned_data
+        source.update_environment(actor, obj, name=data["name"], slug=data["slug"])
+
+    def remove(self, actor: Actor, obj: Environment) -> None:
+        source.delete_environment(actor, obj)
+
+
+class _FolderForm(ServiceForm):
+    path = forms.CharField(widget=UnfoldAdminTextInputWidget(), help_text="Such as /services/api.")
+
+    class Meta:
+        model = Folder
+        fields = ("environment",)
+
+
+@admin.register(Folder)
+class FolderAdmin(ServiceAdmin):
+    project_path = "environment__project_id"
+    edit = Right.WRITE_SECRETS
+    list_display = ("path", "environment", "secrets_count", "fed")
+    list_filter = ("environment__project", "environment")
+    list_select_related = ("environment__project",)
+    search_fields = ("path", "environment__slug", "environment__project__name")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request).select_related("environment__project")
+        return found.annotate(secret_count=Count("secrets", distinct=True), sync_count=Count("syncs", distinct=True))
+
+    @display(description="Secrets")
+    def secrets_count(self, obj: Any) -> int:
+        return int(obj.secret_count)
+
+    @display(description="Syncs it feeds")
+    def fed(self, obj: Any) -> int:
+        return int(obj.sync_count)
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        self.form = ServiceForm if obj else _FolderForm
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("environment", "path", "name") if obj else ("environment", "path")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("environment", "path") if obj else ()
+
+    def create(self, actor: Actor, form: Any) -> Folder:
+        data = form.cleaned_data
+        return source.ensure_folder(actor, data["environment"], data["path"])
+
+    def change(self, actor: Actor, obj: Folder, form: Any) -> None:
+        source.move_folder(actor, obj, name=form.cleaned_data["name"])
+
+    def remove(self, actor: Actor, obj: Folder) -> None:
+        source.delete_folder(actor, obj)
+
+
+class _SecretForm(ServiceForm):
+    value = forms.CharField(
+        required=False,
+        strip=False,
+        widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
+        help_text="Other secrets can be referred to: ${KEY}, ${env.KEY}, ${env.folder.KEY}.",
+    )
+    empty = forms.BooleanField(
+        required=False, label="Set to empty", widget=UnfoldBooleanSwitchWidget(), help_text="Store an empty value."
+    )
+    comment = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget())
+    tag_slugs = forms.CharField(
+        required=False, label="Tags", widget=UnfoldAdminTextInputWidget(), help_text="Slugs, separated by commas."
+    )
+    aliases = {
+        "secretKey": "key",
+        "newSecretName": "key",
+        "secretValue": "value",
+        "secretComment": "comment",
+        "slug": "tag_slugs",
+    }
+
+    class Meta:
+        model = Secret
+        fields = ("folder", "key", "skip_multiline_encoding")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.version and self.instance.folder_id:
+            self.fields["comment"].initial = comment_of(self.instance)
+            self.fields["tag_slugs"].initial = ", ".join(tag.slug for tag in self.instance.tags.all())
+            self.fields["value"].help_text = f"Blank keeps what is stored. {self.fields['value'].help_text}"
+
+    def given(self, key: str) -> SecretInput:
+        data = self.cleaned_data
+        value = "" if data["empty"] else data["value"] or None
+        tags = [slug.strip() for slug in data["tag_slugs"].split(",") if slug.strip()]
+        return SecretInput(
+            key,
+            value,
+            data["comment"],
+            tags,
+            skip_multiline_encoding=data["skip_multiline_encoding"],
+            new_key=data["key"] if data["key"] != key else None,
+        )
+
+
+class _Versions(TabularInline):  # type: ignore[misc]
+    model = SecretVersion
+    fields = ("version", "key", "actor_name", "actor_kind", "created_at")
+    readonly_fields = fields
+    extra = 0
+    can_delete = False
+    tab = True
+    verbose_name_plural = "history"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return True
+
+
+@admin.register(Secret)
+class SecretAdmin(ServiceAdmin):
+    form = _SecretForm
+    project_path = "folder__environment__project_id"
+    edit = Right.WRITE_SECRETS
+    list_display = ("key", "project", "environment", "path", "version", "tag_list", "updated_at")
+    list_filter = ("folder__environment__project", "folder__environment", "tags")
+    list_select_related = ("folder__environment__project",)
+    search_fields = ("key", "folder__path", "folder__environment__slug")
+    date_hierarchy = "updated_at"
+    fields = ("folder", "key", "value", "empty", "comment", "tag_slugs", "skip_multiline_encoding")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request).select_related("folder__environment__project")
+        return found.prefetch_related("tags").defer("value_sealed")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("folder",) if obj else ()
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        return [_Versions] if obj else []
+
+    def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
+        field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
+        if db_field.name == "folder" and field:
+            actor = actor_of(request)
+            mine = [project_id for project_id in actor.roles if actor.may(Right.WRITE_SECRETS, project_id)]
+            found = Folder.objects.select_related("environment__project").filter(environment__project__in=mine)
+            field.queryset = found.order_by("environment__project__name", "environment__position", "path")
+            field.label_from_instance = lambda folder: (
+                f"{folder.environment.project.name} / {folder.environment.name} {folder.path}"
+            )
+        return field
+
+    @display(description="Project", ordering="folder__environment__project__name")
+    def project(self, obj: Secret) -> str:
+        return obj.folder.environment.project.name
+
+    @display(description="Environment", label=True, ordering="folder__environment__position")
+    def environment(self, obj: Secret) -> str:
+        return obj.folder.environment.slug
+
+    @display(description="Folder", ordering="folder__path")
+    def path(self, obj: Secret) -> str:
+        return obj.folder.path
+
+    @display(description="Tags")
+    def tag_list(self, obj: Secret) -> str:
+        return ", ".join(tag.slug for tag in obj.tags.all())
+
+    def create(self, actor: Actor, form: Any) -> Secret:
+        data = form.cleaned_data
+        (made,) = source.set_secrets(actor, data["folder"], [form.given(data["key"])], mode="create")
+        return made
+
+    def change(self, actor: Actor, obj: Secret, form: Any) -> None:
+        source.set_secrets(actor, obj.folder, [form.given(obj.key)], mode="update")
+
+    def remove(self, actor: Actor, obj: Secret) -> None:
+        source.delete_secrets(actor, obj.folder, [obj.key])
+
+
+class _ImportForm(ServiceForm):
+    aliases = {"name": "import_path"}
+
+    class Meta:
+        model = SecretImport
+        fields = ("folder", "import_environment", "import_path", "position")
+
+
+@admin.register(SecretImport)
+class SecretImportAdmin(ServiceAdmin):
+    form = _ImportForm
+    project_path = "folder__environment__project_id"
+    edit = Right.WRITE_SECRETS
+    list_display = ("folder", "import_environment", "import_path", "position")
+    list_filter = ("folder__environment__project",)
+    list_select_related = ("folder__environment__project", "import_environment__project")
+    search_fields = ("folder__path", "import_path")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        known = ("folder", "import_environment", "import_path")
+        return (*known, "position") if obj else known
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return ("folder",) if obj else ()
+
+    def create(self, actor: Actor, form: Any) -> SecretImport:
+        data = form.cleaned_data
+        return source.add_import(actor, data["folder"], data["import_environment"], data["import_path"])
+
+    def change(self, actor: Actor, obj: SecretImport, form: Any) -> None:
+        data = form.cleaned_data
+        source.update_import(
+            actor,
+            obj,
+            environment=data["import_environment"],
+            path=data["import_path"],
+            position=data["position"],
+        )
+
+    def remove(self, actor: Actor, obj: SecretImport) -> None:
+        source.delete_import(actor, obj)
+
+
+@admin.register(Tag)
+class TagAdmin(ServiceAdmin):
+    """Tags are made by using them; here they are found and taken away."""
+
+    project_path = "project"
+    edit = Right.WRITE_SECRETS
+    adds = False
+    list_display = ("slug", "project", "used")
+    list_filter = ("project",)
+    list_select_related = ("project",)
+    search_fields = ("slug",)
+    fields = ("project", "slug", "color")
+    readonly_fields = ("project", "slug")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).annotate(secret_count=Count("secrets"))
+
+    @display(description="Secrets")
+    def used(self, obj: Any) -> int:
+        return int(obj.secret_count)
+
+    def change(self, actor: Actor, obj: Tag, form: Any) -> None:
+        source.color_tag(actor, obj, form.cleaned_data["color"])
+
+    def remove(self, actor: Actor, obj: Tag) -> None:
+        source.delete_tag(actor, obj)

@@ -1,0 +1,292 @@
+"""The admin with Django's test client: every page opens, every write goes through a service, no value is ever shown."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.test import Client
+from django.urls import reverse
+
+from config.access.models import AuditEvent, Identity, Membership, Project, Role, User
+from connections.models import AppConnection
+from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun, Tag
+from syncs.selectors import comment_of, value_of
+from syncs.services import source
+from syncs.services.source import SecretInput
+from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
+
+__all__ = ["sandbox", "world"]
+
+MARKER = "mArKeR-77aa"
+NO_INLINES = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
+MODELS = [model for model in admin.site._registry if model._meta.app_label in ("access", "connections", "syncs")]
+
+
+@pytest.fixture
+def browser(world: World) -> Client:
+    client = Client()
+    client.force_login(User.objects.get(username="ada"))
+    return client
+
+
+def person(world: World, role: Role | None) -> Client:
+    user = User.objects.create_user(f"person-{role}", password="x", is_staff=True)
+    if role:
+        Membership.objects.create(project=world.project, user=user, role=role)
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def filled(world: World) -> SecretSync:
+    """One of everything, with a marker wherever a value goes."""
+    world.set(A=MARKER, B="2")
+    source.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="what it is for", tags=["db"])])
+    source.ensure_folder(world.actor, world.environment("staging"), "/api")
+    source.add_import(world.actor, world.folder("/api", "staging"), world.environment(), "/")
+    sync = world.sync()
+    world.run(sync)
+    return sync
+
+
+def url(model: Any, page: str, *args: Any) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{page}", args=args)
+
+
+def errors(response: Any) -> str:
+    """What the page says is wrong."""
+    return " ".join(response.context["adminform"].form.errors.as_text().split())
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.VIEWER, None, "instance"])
+def test_every_page_opens_and_shows_no_value(world: World, browser: Client, role: Any) -> None:
+    filled(world)
+    client = browser if role == "instance" else person(world, role)
+    seen = 0
+    for model in MODELS:
+        pages = [url(model, "changelist"), url(model, "changelist") + "?q=a"]
+        if "add" in {pattern.name.rsplit("_", 1)[-1] for pattern in admin.site._registry[model].urls if pattern.name}:
+            pages.append(url(model, "add"))
+        pages += [url(model, "change", pk) for pk in model._default_manager.values_list("pk", flat=True)[:2]]
+        for page in pages:
+            response = client.get(page, follow=True)
+            assert response.status_code in (200, 403), page
+            assert MARKER not in response.content.decode()
+            assert TOKEN not in response.content.decode()
+            seen += response.status_code == 200
+    if role == "instance":
+        assert seen > 45
+    if role is None:
+        assert client.get("/admin/").status_code == 200
+        assert b"shop-dev" not in client.get(url(SecretSync, "changelist")).content
+
+
+def test_a_connection_is_made_checked_and_kept(world: World, browser: Client) -> None:
+    add = url(AppConnection, "add") + "?kind=humanitec/api-token"
+    given = {"name": "prod", "description": "", "project": "", "credentials__apiToken": "wrong"}
+    refused = browser.post(add, given)
+    assert "Failed to validate credentials: Humanitec: GET /orgs answered 403" in errors(refused)
+    assert "wrong" not in re.sub(r"what is wrong|wrong with", "", refused.content.decode())
+    assert "API Token required" in errors(browser.post(add, {**given, "credentials__apiToken": ""}))
+    assert "lowercase letters" in errors(browser.post(add, {**given, "name": "Prod", "credentials__apiToken": TOKEN}))
+    assert browser.post(add, {**given, "credentials__apiToken": TOKEN}).status_code == 302
+    made = AppConnection.objects.get(name="prod")
+    change = url(AppConnection, "change", made.pk)
+    assert browser.post(change, {"name": "prod-2", "description": "x", "credentials__apiToken": ""}).status_code == 302
+    kept = AppConnection.objects.get(pk=made.pk)
+    assert (kept.name, kept.credentials_hash) == ("prod-2", made.credentials_hash)
+
+
+def test_a_connection_in_use_stays(world: World, browser: Client) -> None:
+    world.sync()
+    gone = browser.post(url(AppConnection, "delete", world.connection.pk), {"post": "yes"}, follow=True)
+    assert "Cannot delete App Connection with existing connections" in gone.content.decode()
+    assert AppConnection.objects.exists()
+
+
+def test_a_secret_is_written_and_never_shown(world: World, browser: Client) -> None:
+    folder = world.folder()
+    given = {"folder": folder.pk, "key": "A", "value": "line 1\nline 2", "comment": "why", "tag_slugs": "db, web"}
+    assert browser.post(url(Secret, "add"), given).status_code == 302
+    secret = Secret.objects.select_related("folder__environment").get()
+    assert (value_of(secret), comment_of(secret)) == ("line 1\nline 2", "why")
+    assert {tag.slug for tag in Tag.objects.all()} == {"db", "web"}
+    change = url(Secret, "change", secret.pk)
+    assert "why" in browser.get(change).content.decode()
+    renamed = browser.post(change, {"key": "B", "value": "", "comment": "why", "tag_slugs": "db", **NO_INLINES})
+    assert renamed.status_code == 302, errors(renamed)
+    kept = Secret.objects.select_related("folder__environment").get()
+    assert (kept.key, value_of(kept), [tag.slug for tag in kept.tags.all()]) == ("B", "line 1\nline 2", ["db"])
+    emptied = {"key": "B", "value": "", "empty": "on", "comment": "", "tag_slugs": "", **NO_INLINES}
+    assert browser.post(change, emptied).status_code == 302
+    assert value_of(Secret.objects.select_related("folder__environment").get()) == ""
+    assert "cannot contain colon" in errors(browser.post(url(Secret, "add"), {**given, "key": "A:B"}))
+    assert "already exist: B" in errors(browser.post(url(Secret, "add"), {**given, "key": "B"}))
+    assert browser.post(url(Secret, "delete", kept.pk), {"post": "yes"}).status_code == 302
+    assert not Secret.objects.exists()
+
+
+def sync_form(world: World, **changes: Any) -> dict[str, Any]:
+    return {
+        "name": "shop-dev",
+        "description": "",
+        "folder": world.folder().pk,
+        "connection": world.connection.pk,
+        "is_auto_sync_enabled": "on",
+        **{f"destinationConfig__{name}": value for name, value in APPLICATION.items()},
+        **{f"syncOptions__{name}": value for name, value in OPTIONS.items()},
+        **changes,
+    }
+
+
+def test_a_sync_is_made_planned_run_and_changed(world: World, browser: Client) -> None:
+    world.set(A=MARKER)
+    add = url(SecretSync, "add") + "?destination=humanitec"
+    assert "Org ID required" in errors(browser.post(add, sync_form(world, destinationConfig__org="")))
+    said = errors(browser.post(add, sync_form(world, syncOptions__keySchema="{{secretKey")))
+    assert "exactly one {{secretKey}}" in said
+    assert browser.post(add, sync_form(world)).status_code == 302
+    sync = SecretSync.objects.get()
+    assert (sync.destination_config, sync.sync_status) == (APPLICATION, "pending")
+    plan = browser.get(url(SecretSync, "plan", sync.pk)).content.decode()
+    assert "1 create" in plan
+    assert MARKER not in plan
+    world.due()
+    assert world.held() == {"A": MARKER}
+    change = url(SecretSync, "change", sync.pk)
+    assert "next deployment" in browser.get(change).content.decode()
+    with_policy = sync_form(world, policy__unmanaged="leave", policy__maxDeletions="", policy__exclude="X*, Y*")
+    scoped = {**with_policy, "destinationConfig__scope": "environment", "destinationConfig__env": "development"}
+    assert browser.post(change, scoped).status_code == 302
+    sync = SecretSync.objects.select_related("policy").get()
+    assert sync.destination_config == {"scope": "environment", "org": "acme", "app": "shop", "env": "development"}
+    assert (sync.policy.unmanaged, sync.policy.max_deletions, sync.policy.exclude) == ("leave", None, ["X*", "Y*"])
+    world.due()
+    assert world.held(("acme", "shop", "development")) == {"A": MARKER}
+
+
+def test_sync_now_and_remove(world: World, browser: Client) -> None:
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    pressed = browser.post(url(SecretSync, "run", sync.pk, "sync"))
+    run = SyncRun.objects.get()
+    assert pressed["Location"] == url(SyncRun, "change", run.pk)
+    world.due()
+    page = browser.get(url(SyncRun, "change", run.pk)).content.decode()
+    assert "applied" in page
+    assert (
+        "Remove these secrets" in browser.get(url(SecretSync, "plan", sync.pk) + "?operation=remove").content.decode()
+    )
+    browser.post(url(SecretSync, "run", sync.pk, "remove"))
+    world.due()
+    assert world.held() == {}
+    assert not ManagedSecret.objects.exists()
+    assert browser.get(url(SecretSync, "run", sync.pk, "sync")).status_code == 405
+
+
+def test_a_held_run_is_approved_on_its_page(world: World, browser: Client) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    world.unset("A", "B", "C")
+    held = world.run(sync)
+    page = browser.get(url(SyncRun, "change", held.pk)).content.decode()
+    assert "Approve the deletes shown" in page
+    browser.post(url(SyncRun, "approve", held.pk))
+    world.due()
+    assert world.held() == {}
+
+
+def test_a_vendor_that_is_away_does_not_take_the_page_with_it(world: World, browser: Client) -> None:
+    sync = world.sync()
+    world.sandbox.fault = lambda method, path: (401, {"message": "no"})
+    assert browser.get(url(SecretSync, "change", sync.pk)).status_code == 200
+    plan = browser.get(url(SecretSync, "plan", sync.pk)).content.decode()
+    assert "Unable to plan: Humanitec: GET /orgs/acme/apps/shop/values answered 401" in plan
+
+
+def test_the_source_is_made_through_services(world: World, browser: Client) -> None:
+    assert browser.post(url(Project, "add"), {"name": "Blog", "slug": "", "description": ""}).status_code == 302
+    project = Project.objects.get(name="Blog")
+    assert project.environments.count() == 3
+    made = {"project": project.pk, "name": "QA", "slug": "qa"}
+    assert browser.post(url(Environment, "add"), made).status_code == 302
+    environment = Environment.objects.get(slug="qa")
+    assert "already exist" in errors(browser.post(url(Environment, "add"), made))
+    assert browser.post(url(Folder, "add"), {"environment": environment.pk, "path": "/a/b"}).status_code == 302
+    folder = Folder.objects.get(environment=environment, path="/a/b")
+    assert browser.post(url(Folder, "change", folder.pk), {"name": "c"}).status_code == 302
+    assert Folder.objects.get(pk=folder.pk).path == "/a/c"
+    given = {"folder": folder.pk, "import_environment": environment.pk, "import_path": "/"}
+    assert browser.post(url(SecretImport, "add"), given).status_code == 302
+    assert browser.post(url(Environment, "delete", environment.pk), {"post": "yes"}).status_code == 302
+    assert not Folder.objects.filter(environment=environment.pk).exists()
+    events = set(AuditEvent.objects.filter(project=project).values_list("event", flat=True))
+    assert {"create-project", "create-environment", "create-folder", "create-secret-import"} <= events
+
+
+def test_people_and_machines(world: World, browser: Client) -> None:
+    given = {"name": "ci", "project": world.project.pk, "role": "member"}
+    shown = browser.post(url(Identity, "add"), given, follow=True).content.decode()
+    assert re.search(r"client secret [0-9a-f]{64}", shown)
+    identity = Identity.objects.get()
+    again = browser.get(url(Identity, "change", identity.pk)).content.decode()
+    assert not re.search(r"[0-9a-f]{64}", again)
+    user = User.objects.create_user("bob")
+    assert (
+        browser.post(
+            url(Membership, "add"), {"project": world.project.pk, "user": user.pk, "role": "viewer"}
+        ).status_code
+        == 302
+    )
+    membership = Membership.objects.get(user=user)
+    assert browser.post(url(Membership, "change", membership.pk), {"role": "member"}).status_code == 302
+    assert Membership.objects.get(user=user).role == "member"
+    assert browser.post(url(Membership, "delete", membership.pk), {"post": "yes"}).status_code == 302
+
+
+def test_a_viewer_changes_nothing(world: World) -> None:
+    sync = filled(world)
+    viewer = person(world, Role.VIEWER)
+    page = viewer.get(url(SecretSync, "change", sync.pk)).content.decode()
+    assert "Sync now" not in page
+    assert viewer.post(url(SecretSync, "change", sync.pk), sync_form(world)).status_code == 403
+    assert viewer.get(url(Secret, "add")).status_code == 403
+    secret = Secret.objects.first()
+    assert secret
+    assert viewer.post(url(Secret, "delete", secret.pk), {"post": "yes"}).status_code == 403
+    runs = SyncRun.objects.count()
+    viewer.post(url(SecretSync, "run", sync.pk, "sync"))
+    assert SyncRun.objects.count() == runs
+
+
+def test_an_instance_admin_sees_names_of_a_project_that_is_not_his(world: World) -> None:
+    sync = filled(world)
+    stranger = Client()
+    stranger.force_login(User.objects.create_superuser("root"))
+    assert "shop-dev" in stranger.get(url(SecretSync, "changelist")).content.decode()
+    assert "Sync now" not in stranger.get(url(SecretSync, "change", sync.pk)).content.decode()
+    assert stranger.get(url(Secret, "add")).status_code == 403
+
+
+@pytest.mark.parametrize("model", [SecretSync, SyncRun, Secret, Folder, AppConnection])
+def test_lists_cost_the_same_for_any_number(world: World, browser: Client, model: Any) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    def cost() -> int:
+        with CaptureQueriesContext(connection) as queries:
+            assert browser.get(url(model, "changelist")).status_code == 200
+        return len(queries)
+
+    filled(world)
+    cost()
+    few = cost()
+    world.set(**{f"K{number}": "x" for number in range(20)})
+    for number in range(8):
+        source.ensure_folder(world.actor, world.environment(), f"/f{number}")
+        world.sync(f"s{number}", {**APPLICATION, "app": f"a{number}"}, secret_path=f"/f{number}")
+    assert cost() <= few + 1
