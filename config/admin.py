@@ -53,6 +53,9 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
     def validate_unique(self) -> None:
         """The services do, in their own words."""
 
+    def validate_constraints(self) -> None:
+        """Likewise."""
+
     def save(self, commit: bool = True) -> Any:
         return self.instance
 
