@@ -53,8 +53,9 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
     def validate_unique(self) -> None:
         """The services do, in their own words."""
 
-    def validate_constraints(self) -> None:
-        """Likewise."""
+    def _get_validation_exclusions(self) -> set[str]:
+        """No constraint of the model is checked here, for the same reason."""
+        return {field.name for field in self._meta.model._meta.fields}
 
     def save(self, commit: bool = True) -> Any:
         return self.instance
