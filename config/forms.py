@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,8 @@ def form_fields(
 
 
 def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[str, str]] | None) -> forms.Field:
-    label = str(getattr(field, "label", "") or field.name)
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", field.name).lower().capitalize()
+    label = str(getattr(field, "label", "") or words)
     said = str(getattr(field, "help", ""))
     common: dict[str, Any] = {"label": label, "help_text": said, "required": False, "initial": initial}
     if isinstance(field, Flag):

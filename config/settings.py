@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "django.forms",
     "rest_framework",
     "drf_spectacular",
+    "drf_spectacular_sidecar",
     "django_q",
     "config.access",
     "connections",
@@ -146,6 +147,9 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Keeps secrets in projects and ferries them to the services that need them.",
     "VERSION": "0.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    # From here, not from a content delivery network: installations may have no way out.
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
 }
 
