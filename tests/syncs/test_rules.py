@@ -1,0 +1,381 @@
+"""Who owns what, in real runs: two syncs at one place, moves, the guard, a source that cannot be read whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.access.models import Membership
+from config.errors import BadRequest
+from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
+from syncs.services import source
+from syncs.services import syncs as services
+from syncs.services.source import SecretInput
+from syncs.services.syncs import SyncInput, trigger
+
+from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
+
+APP = ("acme", "shop", "")
+ENV = ("acme", "shop", "development")
+
+
+def policy(world: World, sync: SecretSync, **changes: Any) -> None:
+    services.update_policy(world.actor, SecretSync.objects.select_related("policy").get(pk=sync.pk), changes)
+
+
+def second_folder(world: World) -> Folder:
+    return source.ensure_folder(world.actor, world.environment(), "/other")
+
+
+# -- two syncs at one place ------------------------------------------------------------------------------------
+
+
+def test_two_syncs_never_fight_over_a_key(world: World) -> None:
+    second_folder(world)
+    world.set(A="mine", B="mine")
+    first = world.sync("first")
+    world.run(first)
+    world.set("/other", A="yours", C="yours")
+    second = world.sync("second", secret_path="/other")
+    run = world.run(second)
+    assert (run.status, world.held()) == ("failed", {"A": "mine", "B": "mine", "C": "yours"})
+    assert run.message == "1 key blocked: A (belongs to the sync first; waiting for it)"
+    for _ in range(3):
+        world.sandbox.asked.clear()
+        world.run(first)
+        world.run(second)
+        assert world.writes() == []
+
+
+def test_a_key_given_up_is_handed_over(world: World) -> None:
+    second_folder(world)
+    world.set(A="mine", B="mine")
+    first = world.sync("first")
+    world.run(first)
+    world.set("/other", A="yours")
+    second = world.sync("second", secret_path="/other")
+    world.run(second)
+    world.unset("A")
+    world.due()
+    world.due()
+    assert world.held() == {"A": "yours", "B": "mine"}
+    assert ManagedSecret.objects.get(key="A").sync_id == second.pk
+    assert ("DELETE", "/orgs/acme/apps/shop/values/A") not in world.sandbox.asked
+
+
+def test_a_deleted_sync_leaves_its_keys_to_nobody(world: World) -> None:
+    second_folder(world)
+    world.set(A="1", B="2")
+    first = world.sync("first")
+    world.run(first)
+    services.delete_sync(world.actor, first)
+    world.set("/other", A="3")
+    second = world.sync("second", secret_path="/other")
+    run = world.run(second)
+    assert (run.status, world.held()) == ("succeeded", {"A": "3", "B": "2"})
+    assert run.unmanaged == ["B"]
+
+
+def test_a_sync_that_moves_leaves_the_old_place_as_it_is(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    services.update_sync(world.actor, sync, SyncInput(destination_config=ENVIRONMENT))
+    world.due()
+    assert (world.held(APP), world.held(ENV)) == ({"A": "1"}, {"A": "1"})
+    assert ManagedSecret.objects.filter(sync=sync).count() == 1
+
+
+def test_a_renamed_secret_goes_after_its_new_name_has_come(world: World) -> None:
+    world.set(OLD="1")
+    sync = world.sync()
+    world.run(sync)
+    source.set_secrets(world.actor, world.folder(), [SecretInput("OLD", new_key="NEW")], mode="update")
+    world.sandbox.asked.clear()
+    world.sandbox.fault = lambda method, path: (422, {"message": "no"}) if method == "POST" else None
+    run = world.run(sync)
+    assert (run.status, world.held()) == ("failed", {"OLD": "1"})
+    world.sandbox.fault = None
+    world.run(sync)
+    assert world.held() == {"NEW": "1"}
+    assert [method for method, _ in world.writes()][-2:] == ["POST", "DELETE"]
+
+
+# -- the guard -------------------------------------------------------------------------------------------------
+
+
+def test_more_than_ten_deletes_are_held_and_nothing_is_written(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(20)})
+    sync = world.sync()
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    world.set(NEW="y")
+    world.sandbox.asked.clear()
+    run = world.run(sync)
+    assert (run.status, world.writes(), len(world.held())) == ("held", [], 20)
+    assert run.message
+    assert "it would delete 11 keys; the limit is 10" in run.message
+    world.set(NEWER="y")
+    world.due()
+    (held,) = SyncRun.objects.filter(status="held")
+    assert held.pk == run.pk
+    services.approve(world.actor, held, writes_only=True)
+    world.due()
+    assert len(world.held()) == 22
+
+
+def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(20)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    run = world.run(sync)
+    world.unset("K11")
+    services.approve(world.actor, run)
+    world.due()
+    assert (world.again(run).status, len(world.held())) == ("held", 20)
+    services.approve(world.actor, world.again(run))
+    world.due()
+    assert (world.again(run).status, len(world.held())) == ("succeeded", 8)
+
+
+def test_one_edit_at_a_time_meets_the_guard_too(world: World) -> None:
+    world.set(**{f"K{n:02}": "x" for n in range(30)})
+    sync = world.sync()
+    world.run(sync)
+    for number in range(11):
+        world.unset(f"K{number:02}")
+        run = world.run(sync)
+    assert run.status == "held"
+    assert len(world.held()) == 20
+
+
+def test_a_hold_goes_when_its_reason_goes(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    world.unset("A", "B", "C")
+    held = world.run(sync)
+    assert held.status == "held"
+    world.set(A="1", B="2", C="4")
+    world.due()
+    assert world.again(held).status == "superseded"
+    assert world.held() == {"A": "1", "B": "2", "C": "4"}
+
+
+# -- unmanaged keys --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("unmanaged", "first", "second"),
+    [("overwrite-initially", False, True), ("leave", True, True), ("mirror", False, False)],
+)
+def test_keys_of_other_hands(world: World, unmanaged: str, first: bool, second: bool) -> None:
+    world.sandbox.put(APP, "BEFORE", "x")
+    world.sandbox.put(APP, "PLAIN", "x", is_secret=False)
+    world.set(A="1")
+    sync = world.sync()
+    policy(world, sync, unmanaged=unmanaged)
+    world.run(sync)
+    assert ("BEFORE" in world.held()) is first
+    world.sandbox.put(APP, "AFTER", "x")
+    world.run(sync)
+    assert ("AFTER" in world.held()) is second
+    assert world.held()["PLAIN"] == "x"
+
+
+def test_plain_values_are_blocked_by_name(world: World) -> None:
+    world.sandbox.put(APP, "A", "plain", is_secret=False)
+    world.set(A="1", B="2")
+    for config, scope in ((APPLICATION, APP), (ENVIRONMENT, ENV)):
+        sync = world.sync(f"to-{config['scope']}", config)
+        run = world.run(sync)
+        assert run.status == "failed"
+        assert run.message
+        assert run.message.startswith("1 key blocked: A (a plain (not secret) value of this name stands")
+        assert world.held(scope)["B"] == "2"
+    assert world.held()["A"] == "plain"
+
+
+def test_an_environment_never_touches_its_application(world: World) -> None:
+    world.sandbox.put(APP, "SHARED", "app")
+    world.sandbox.put(APP, "ALONE", "app")
+    world.set(SHARED="env")
+    sync = world.sync(config=ENVIRONMENT)
+    world.run(sync)
+    assert (world.held(APP), world.held(ENV)) == ({"SHARED": "app", "ALONE": "app"}, {"SHARED": "env"})
+    world.unset("SHARED")
+    world.run(sync)
+    assert (world.held(APP), world.held(ENV)) == ({"SHARED": "app", "ALONE": "app"}, {})
+
+
+def test_changes_by_other_hands_are_mended_until_they_are_contested(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    for _ in range(3):
+        world.sandbox.put(APP, "A", "theirs")
+        run = world.run(sync)
+        assert (run.status, world.held()) == ("succeeded", {"A": "1"})
+    world.sandbox.put(APP, "A", "theirs")
+    run = world.run(sync)
+    assert (run.status, world.held()) == ("failed", {"A": "theirs"})
+    assert run.message
+    assert "other hands changed it back 3 times" in run.message
+    world.set(A="2")
+    world.run(sync)
+    assert world.held() == {"A": "2"}
+
+
+# -- options ---------------------------------------------------------------------------------------------------
+
+
+def test_empty_values_and_comments(world: World) -> None:
+    source.set_secrets(world.actor, world.folder(), [SecretInput("A", "", comment="why")])
+    sync = world.sync()
+    world.run(sync)
+    value = world.sandbox.values[APP]["A"]
+    assert (value["value"], value["description"], value["is_secret"]) == ("", "why", True)
+    source.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="because")])
+    world.run(sync)
+    assert world.sandbox.values[APP]["A"]["description"] == "because"
+
+
+def test_a_key_schema_names_and_limits(world: World) -> None:
+    world.sandbox.put(APP, "FOREIGN", "x")
+    world.set(A="1", B="2")
+    sync = world.sync(sync_options={**OPTIONS, "keySchema": "KF_{{environment}}_{{secretKey}}"})
+    world.run(sync)
+    assert world.held() == {"KF_dev_A": "1", "KF_dev_B": "2", "FOREIGN": "x"}
+    world.unset("B")
+    world.run(sync)
+    assert world.held() == {"KF_dev_A": "1", "FOREIGN": "x"}
+
+
+def test_deletion_can_be_disabled(world: World) -> None:
+    world.sandbox.put(APP, "BEFORE", "x")
+    world.set(A="1", B="2")
+    sync = world.sync(sync_options={**OPTIONS, "disableSecretDeletion": True})
+    world.run(sync)
+    world.unset("B")
+    world.run(sync)
+    assert world.held() == {"A": "1", "B": "2", "BEFORE": "x"}
+
+
+def test_filters_choose_from_the_source(world: World) -> None:
+    given = [SecretInput("DB_URL", "1", tags=["db"]), SecretInput("DB_OLD", "2", tags=["db"]), SecretInput("WEB", "3")]
+    source.set_secrets(world.actor, world.folder(), given)
+    sync = world.sync()
+    policy(world, sync, include=["DB_*"], exclude=["*_OLD"], tags=["db"])
+    world.run(sync)
+    assert world.held() == {"DB_URL": "1"}
+
+
+def test_folders_below_can_be_taken_too(world: World) -> None:
+    second_folder(world)
+    world.set(A="1")
+    world.set("/other", A="2", B="3")
+    sync = world.sync()
+    policy(world, sync, recursive=True)
+    run = world.run(sync)
+    assert (run.status, world.held()) == ("failed", {"B": "3"})
+    assert run.message
+    assert "2 secrets would be named A" in run.message
+
+
+# -- fail closed -----------------------------------------------------------------------------------------------
+
+
+def break_value(world: World) -> str:
+    Secret.objects.filter(key="BAD").update(value_sealed=b"not a ciphertext")
+    return "the value of BAD cannot be read"
+
+
+def break_reference(world: World) -> str:
+    world.set(BAD="${NOWHERE}")
+    return "the reference ${NOWHERE} does not resolve"
+
+
+def break_cycle(world: World) -> str:
+    world.set(BAD="${BAD2}", BAD2="${BAD}")
+    return "its references go round in a circle"
+
+
+def break_key(world: World) -> str:
+    source.set_secrets(world.actor, world.folder(), [SecretInput("BAD", new_key="BAD KEY")], mode="update")
+    return "Humanitec takes only letters, digits, underscores, dots and dashes in a name"
+
+
+@pytest.mark.parametrize("broken", [break_value, break_reference, break_cycle, break_key])
+def test_what_cannot_be_read_blocks_its_key_and_every_delete(world: World, broken: Any) -> None:
+    world.set(A="1", GONE="1", BAD="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("GONE")
+    world.set(A="2", NEW="3")
+    said = broken(world)
+    run = world.run(sync)
+    assert run.status == "failed"
+    assert run.message
+    assert said in run.message
+    assert "kept, because nothing is deleted while the source is incomplete" in run.message
+    assert world.held() == {"A": "2", "GONE": "1", "BAD": "1", "NEW": "3"}
+
+
+def test_an_import_without_its_folder_deletes_nothing(world: World) -> None:
+    second_folder(world)
+    world.set("/other", IMPORTED="1")
+    world.set(A="1", GONE="1")
+    source.add_import(world.actor, world.folder(), world.environment(), "/other")
+    sync = world.sync()
+    world.run(sync)
+    assert set(world.held()) == {"A", "GONE", "IMPORTED"}
+    SecretImport.objects.update(import_path="/elsewhere")
+    world.unset("GONE")
+    (run,) = world.due()
+    assert (run.status, set(world.held())) == ("failed", {"A", "GONE", "IMPORTED"})
+    assert run.message
+    assert run.message.startswith("the imported folder /elsewhere of dev does not exist")
+
+
+def test_all_offending_keys_are_named_at_once(world: World) -> None:
+    source.set_secrets(world.actor, world.folder(), [SecretInput(key, "x") for key in ("A B", "C D", "GOOD")])
+    run = world.run(world.sync())
+    assert run.message
+    assert "2 keys blocked: A B (" in run.message
+    assert "; C D (" in run.message
+    assert world.held() == {"GOOD": "x"}
+
+
+# -- rights ----------------------------------------------------------------------------------------------------
+
+
+def test_a_run_acts_for_its_owner(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.due()
+    Membership.objects.update(role="viewer")
+    world.actor = type(world.actor)("platform", name="Keyferry")
+    world.set(A="2")
+    SyncRun.objects.filter(status="pending").update(due_at=None)
+    (run,) = world.due()
+    assert run.status == "failed"
+    assert run.message == "ada, the owner of this sync, may no longer read-value on secrets."
+    assert world.held() == {"A": "1"}
+    assert SecretSync.objects.get(pk=sync.pk).last_sync_message == run.message
+
+
+def test_a_sync_without_a_source_refuses(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.due()
+    source.delete_environment(world.actor, world.environment())
+    sync.refresh_from_db()
+    with pytest.raises(BadRequest, match="folder no longer exists"):
+        trigger(world.actor, sync, "sync")
+    assert world.held() == {"A": "1"}
+    services.delete_sync(world.actor, sync, remove_secrets=True)
+    world.due()
+    assert world.held() == {}
+    assert not SecretSync.objects.exists()
