@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from fnmatch import fnmatchcase
+from uuid import UUID
 
 from django.utils import timezone
 
@@ -154,26 +155,57 @@ def _barred(destination: Destination, entry: Entry, name: str) -> tuple[str | No
 
 def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]]:
     """The ledger of a place as the planner wants it, and the keys that a deleted sync left there on purpose."""
+    owners = {
+        pk: (name if project_id == sync.project_id else "of another project")
+        for pk, name, project_id in SecretSync.objects.filter(managed__place=place)
+        .distinct()
+        .values_list("pk", "name", "project_id")
+    }
     rows, left = [], set()
-    for row in ManagedSecret.objects.select_related("sync").filter(place=place).defer("value_sealed"):
-        if row.sync is None:
-            left.add(row.canonical)
+    # Plain tuples: a place may have tens of thousands of rows, and a model object each would cost more than the plan.
+    for (
+        sync_id,
+        key,
+        canonical,
+        state,
+        incarnation,
+        stamp,
+        value_mac,
+        rest_mac,
+        prior,
+        rewrites,
+        secret_id,
+    ) in ManagedSecret.objects.filter(place=place).values_list(
+        "sync_id",
+        "key",
+        "canonical",
+        "state",
+        "incarnation",
+        "stamp",
+        "value_mac",
+        "rest_mac",
+        "prior",
+        "rewrites",
+        "secret_id",
+    ):
+        owner: UUID | None = sync_id
+        if owner is None:
+            left.add(canonical)
             continue
-        same = row.sync.project_id == sync.project_id
         rows.append(
             Row(
-                key=row.key,
-                canonical=row.canonical,
-                mine=row.sync_id == sync.pk,
-                state=State(row.state),
-                owner=row.sync.name if same else "of another project",
-                incarnation=row.incarnation,
-                stamp=row.stamp,
-                value_mac=row.value_mac,
-                rest_mac=row.rest_mac,
-                claimed_incarnation=(row.prior or {}).get("claimed"),
-                rewrites=row.rewrites,
-                secret_id=row.secret_id,
+                key=key,
+                canonical=canonical,
+                mine=owner == sync.pk,
+                state=State(state),
+                owner=owners.get(owner, ""),
+                incarnation=incarnation,
+                stamp=stamp,
+                value_mac=value_mac,
+                rest_mac=rest_mac,
+                claimed_incarnation=(prior or {}).get("claimed"),
+                rewrites=rewrites,
+                secret_id=secret_id,
             )
         )
     return rows, frozenset(left)

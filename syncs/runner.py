@@ -44,6 +44,7 @@ FIRST_WAIT = 3.0  # seconds before the second attempt; doubled each time
 LATER = (1, 5, 15, 60)  # minutes until a failed sync is tried again by a new run; the last goes on for ever
 BUSY_WAIT = 1.0  # seconds until a run that found its place leased looks again
 PAUSE_WAIT = 5.0
+PAUSE_LOOK = 0.2
 TASK_BUDGET = 300.0  # seconds of writing after which a run gives its worker back and goes on later
 LISTING_FRESH = 60.0  # seconds that a listing may be old when keys are deleted by it
 RUNS_A_CONNECTION = 5
@@ -134,6 +135,7 @@ class _Run:
     results: list[tuple[Change, Outcome]] = field(default_factory=list)
     _buffer: list[tuple[Change, Outcome]] = field(default_factory=list)
     _flushed: float = 0.0
+    _looked: float = 0.0
     _began: float = field(default_factory=time.monotonic)
 
     def __post_init__(self) -> None:
@@ -360,11 +362,18 @@ class _Run:
         sync = SecretSync.objects.filter(pk=self.sync.pk).values_list("generation", "connection__paused_at").first()
         if sync is None or sync[0] != self.run.generation:
             self.stopped = "the sync was changed"
-        elif sync[1] is not None or Instance.objects.filter(paused_at__isnull=False).exists():
+        elif sync[1] is not None or self._all_paused():
             self.stopped = "it was paused"
         elif not self.lease.stands():
             self.stopped = "the lease was lost"
         return not self.stopped
+
+    def _all_paused(self) -> bool:
+        """Of the whole instance; asked a few times a second, which is soon enough for a person."""
+        if time.monotonic() - self._looked > PAUSE_LOOK:
+            self._looked = time.monotonic()
+            return Instance.objects.filter(paused_at__isnull=False).exists()
+        return False
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()

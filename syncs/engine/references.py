@@ -60,6 +60,8 @@ def target_of(name: str, here: Address) -> tuple[Address, str]:
 
 def references_in(value: str, here: Address) -> set[tuple[str, str, str]]:
     """Environment, path and key of everything that a value refers to."""
+    if "${" not in value:
+        return set()  # most values: no need to scan them
     found = (target_of(match[1], here) for match in REFERENCE.finditer(value))
     return {(*address, key) for address, key in found}
 
@@ -146,6 +148,8 @@ class _Resolver:
     def _expanded(self, here: Address, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int] | _Unresolved:
         if secret.value is None:
             return _Unresolved(f"the value of {secret.key} cannot be read")
+        if "${" not in secret.value:
+            return secret.value, 0
         parts: list[str] = []
         size = end = depth = 0
         for match in REFERENCE.finditer(secret.value):

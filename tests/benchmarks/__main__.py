@@ -225,8 +225,6 @@ def inside_large(bench: Bench) -> Any:
 
 def peak(sync_id: str) -> Any:
     """MiB that one unchanged run adds to an idle process, at its highest."""
-    import resource
-
     import django
 
     django.setup()
@@ -238,10 +236,16 @@ def peak(sync_id: str) -> Any:
 
     sync = syncs().get(pk=sync_id)
     run = trigger(PLATFORM, sync, "sync")
-    idle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    idle = memory("VmRSS")
     execute(run.pk)
     assert SyncRun.objects.get(pk=run.pk).status == "succeeded"
-    return {"peak": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - idle) / 1024}
+    return {"peak": memory("VmHWM") - idle}
+
+
+def memory(name: str) -> float:
+    """MiB, as the kernel counts this process alone; `getrusage` would count its parent's peak too."""
+    line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:"))
+    return int(line.split()[1]) / 1024
 
 
 @contextmanager
@@ -364,14 +368,8 @@ def case_new() -> list[Result]:
     name = "500 new keys, 10 at a time"
     shown = f"{got['ours']:.2f} s, bare client {got['bare']:.2f} s, one at a time {got['one']:.2f} s"
     return [
-        Result(
-            "500 new keys, 10 at a time",
-            f"wall / bare 10-thread client ({shown})",
-            f"{ratio:.2f}",
-            "<= 1.15",
-            ratio <= 1.15,
-        ),
-        Result("500 new keys, 10 at a time", "times faster than one at a time", f"{faster:.1f}", ">= 7", faster >= 7),
+        Result(name, f"wall / bare 10-thread client ({shown})", f"{ratio:.2f}", "<= 1.15", ratio <= 1.15),
+        Result(name, "times faster than one at a time", f"{faster:.1f}", ">= 7", faster >= 7),
     ]
 
 
@@ -401,9 +399,7 @@ def case_latency() -> list[Result]:
     return [
         Result(saved, "p50", f"{got['p50']:.3f} s", "<= 0.3 s", got["p50"] <= 0.3),
         Result(saved, "p95", f"{got['p95']:.3f} s", "<= 1 s", got["p95"] <= 1),
-        Result(
-            edits, "runs", ended, "<= 3, last state there", got["runs"] <= 3 and got["arrived"] and not got["locked"]
-        ),
+        Result(edits, "runs", ended, "<= 3, last state there", good),
     ]
 
 
