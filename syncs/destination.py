@@ -14,7 +14,7 @@ from typing import ClassVar, final
 
 from config.errors import problem
 from config.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
-from connections.errors import BadResponse, IntegrationError, OutcomeUnknown
+from connections.errors import BadResponse, IntegrationError, OutcomeUnknown, RateLimited
 from connections.http import ApiClient
 from connections.registry import Registry
 
@@ -150,14 +150,20 @@ class KeyValueDestination(Destination):
         gate = iter(writes)
         going: set[Future[Outcome]] = set()
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            ended: list[Outcome] = []
             while True:
+                # The next requests go out before the caller is told of the last, since it has work of its own to do;
+                # not so where the vendor asks to wait: then the caller closes the gate first.
+                if any(isinstance(outcome.error, RateLimited) for outcome in ended):
+                    yield from ended
+                    ended = []
                 while len(going) < self.concurrency and (write := next(gate, None)) is not None:
                     going.add(pool.submit(self._outcome, write))
+                yield from ended
                 if not going:
                     return
                 done, going = wait(going, return_when=FIRST_COMPLETED)
-                for future in done:
-                    yield future.result()
+                ended = [future.result() for future in done]
 
     def _outcome(self, write: Write) -> Outcome:
         try:

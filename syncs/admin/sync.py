@@ -23,6 +23,7 @@ from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.destination import Destination, destinations
 from syncs.engine.types import Action
 from syncs.models import Folder, ManagedSecret, SecretSync, Status
+from syncs.planning import destination_class
 from syncs.preview import preview
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
@@ -261,6 +262,7 @@ class SecretSyncAdmin(ServiceAdmin):
             "opts": self.model._meta,
             "sync": sync,
             "operation": operation,
+            "note": destination_class(sync.destination).capabilities.note,
             "may_remove": actor_of(request).may(Right.REMOVE_SECRETS, sync.project_id),
             "back": reverse("admin:syncs_secretsync_change", args=[sync.pk]),
         }

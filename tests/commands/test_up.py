@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -16,6 +17,8 @@ from typing import Any
 import httpx
 import psutil
 import pytest
+
+from connections.sandbox import HumanitecSandbox
 
 ROOT = Path(__file__).parents[2]
 VALUES = "/orgs/acme/apps/shop/envs/development/values"
@@ -194,3 +197,34 @@ def test_up_on_postgresql(data_dir: Path, postgres: str, redis: str, broker: str
     assert changed_within(sandbox, before, 10) == {"SESSION_KEY"}
     assert not (data_dir / "keyferry.sqlite3").exists()
     assert up.stop() < 10
+
+
+@pytest.mark.slow
+def test_a_run_in_progress_is_resumed_at_the_next_start(data_dir: Path) -> None:
+    """Stopped in the middle of 200 slow writes; the next start brings the rest, and nothing twice."""
+    with HumanitecSandbox(latency=0.4) as sandbox:
+        env = {"KEYFERRY_BASE_URLS": json.dumps({"humanitec": sandbox.url})}
+        up = Up(data_dir, "--demo", env=env)
+        up.said(r"Run of demo-shop/shop-development: succeeded")
+        pairs = [f"SLOW_{number}={number}" for number in range(200)]
+        assert up.manage("secrets", "set", FOLDER, *pairs).returncode == 0
+        scope = ("acme", "shop", "development")
+        deadline = time.monotonic() + 30
+        while len(sandbox.values[scope]) < 15:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        assert up.stop() < 10
+        assert len(sandbox.values[scope]) < 205
+        again = Up(data_dir, env=env)
+        deadline = time.monotonic() + 60
+        while len(sandbox.values[scope]) < 205:
+            assert time.monotonic() < deadline, again.log.read_text()
+            time.sleep(0.1)
+        waited = again.manage("sync", "demo-shop/shop-development", "--wait")
+        while waited.returncode == 1:  # the resumed run is still at its end
+            time.sleep(0.5)
+            waited = again.manage("sync", "demo-shop/shop-development", "--wait")
+        assert (waited.returncode, "205 keys" in waited.stdout) == (0, True), waited.stdout
+        created = [path for method, path in sandbox.asked if method == "POST"]
+        assert len(created) == 205
+        assert again.stop() < 10

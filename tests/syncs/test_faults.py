@@ -353,6 +353,7 @@ def test_a_change_or_a_pause_stops_between_keys(world: World, change: str) -> No
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(runner._Run, "_gate", stopping)
+        patched.setattr(runner, "PAUSE_LOOK", 0.0)
         run = world.run(sync)
     assert (run.status, len(world.writes())) == ("pending", 3)
     later(world, 1)

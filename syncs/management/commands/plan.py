@@ -8,6 +8,7 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.engine.types import Action
+from syncs.planning import destination_class
 from syncs.preview import plan_as_json, preview
 from syncs.selectors import find_sync
 
@@ -24,7 +25,8 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="one line, an object")
 
     def work(self, options: dict[str, Any]) -> int:
-        plan = preview(find_sync(PLATFORM, options["sync"]))
+        found = find_sync(PLATFORM, options["sync"])
+        plan = preview(found)
         if options["json"]:
             self.line(plan_as_json(plan))
         else:
@@ -34,6 +36,8 @@ class Command(OperatorCommand):
             self.stdout.write(counts or "nothing at the source, nothing at the destination")
             for gap in plan.gaps:
                 self.stdout.write(f"incomplete: {gap}")
+            if note := destination_class(found.destination).capabilities.note:
+                self.stdout.write(note)
             if plan.held:
                 self.stdout.write(self.style.WARNING(f"held: {plan.held}"))
         if plan.held or plan.counts["blocked"]:
