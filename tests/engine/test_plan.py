@@ -245,7 +245,7 @@ histories = st.tuples(
 )
 
 
-@settings(max_examples=2500, deadline=None)
+@settings(deadline=None)
 @given(histories)
 def test_for_any_history_nothing_unowned_is_deleted_or_plain_touched(history: tuple) -> None:  # type: ignore[type-arg]
     wants, listing, ledger, rules, memory, gaps = history
@@ -271,7 +271,7 @@ def test_for_any_history_nothing_unowned_is_deleted_or_plain_touched(history: tu
             assert ours
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(deadline=None)
 @given(histories, st.randoms())
 def test_the_order_of_the_inputs_does_not_matter(history: tuple, random: object) -> None:  # type: ignore[type-arg]
     wants, listing, ledger, rules, memory, gaps = history
@@ -282,7 +282,7 @@ def test_the_order_of_the_inputs_does_not_matter(history: tuple, random: object)
     assert (before.changes, before.digest, before.held) == (after.changes, after.digest, after.held)
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(deadline=None)
 @given(
     st.lists(desires, max_size=5, unique_by=lambda d: d.key), st.lists(remotes, max_size=5, unique_by=lambda r: r.key)
 )

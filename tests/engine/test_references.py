@@ -128,7 +128,7 @@ FOLDERS = st.builds(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(deadline=None)
 @given(st.fixed_dictionaries({ROOT: FOLDERS, ("dev", "/f"): FOLDERS, ("prod", "/"): FOLDERS}))
 def test_every_entry_has_a_value_or_a_problem_and_the_order_of_asking_does_not_matter(graph: Graph) -> None:
     entries = resolve(graph, ROOT).entries
