@@ -10,7 +10,7 @@ import email.utils
 import json as jsonlib
 import re
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 from urllib.parse import quote as percent_encode
 
@@ -33,6 +33,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 MAX_BODY = 32 * 1024 * 1024  # bytes of an answer
 MAX_WORDS = 200  # characters of the vendor's own words in a message
+SHORTEST = 4  # characters of a sent text that is looked for in the vendor's words
 READ_ATTEMPTS = 3
 PAUSE = 0.2  # seconds before the second attempt of a read; doubled before the third
 
@@ -81,13 +82,24 @@ class ApiClient:
         self._http.close()
 
     def request(
-        self, method: Method, path: str, *, params: Mapping[str, str] | None = None, json: object = None
+        self,
+        method: Method,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: object = None,
+        visible: Iterable[str] = (),
     ) -> Any:
-        """The parsed JSON of the answer, or None where it has no body. Raises IntegrationError."""
+        """The parsed JSON of the answer, or None where it has no body. Raises IntegrationError.
+
+        A vendor may say back what it was sent: whatever text `json` holds is cut out of the error's message, but for
+        what is `visible`, such as a key's name.
+        """
+        hidden = self._secrets + tuple(text for text in _texts(json) if text not in set(visible))
         attempt = 1
         while True:
             try:
-                return self._send(method, path, params, json)
+                return self._send(method, path, params, json, hidden)
             except IntegrationError as error:
                 if method != "GET" or not error.retryable or attempt == READ_ATTEMPTS:
                     raise
@@ -96,7 +108,9 @@ class ApiClient:
             time.sleep(PAUSE * 2 ** (attempt - 1))
             attempt += 1
 
-    def _send(self, method: Method, path: str, params: Mapping[str, str] | None, json: object) -> Any:
+    def _send(
+        self, method: Method, path: str, params: Mapping[str, str] | None, json: object, hidden: tuple[str, ...]
+    ) -> Any:
         named = f"{self.service}: {method} {path}"
         lost: type[IntegrationError] = Unreachable if method == "GET" else OutcomeUnknown
         ends_at = time.monotonic() + self._deadline
@@ -109,7 +123,7 @@ class ApiClient:
             raise lost(f"{named} got no answer within {self._deadline:g} s") from None
         except httpx.HTTPError as error:
             raise lost(f"{named} lost its answer ({type(error).__name__})") from None
-        return self._parsed(method, named, response, body)
+        return self._parsed(method, named, response, body, hidden)
 
     def _body(self, response: httpx.Response, ends_at: float, lost: type[IntegrationError], named: str) -> bytes:
         parts, size = [], 0
@@ -122,7 +136,9 @@ class ApiClient:
             parts.append(part)
         return b"".join(parts)
 
-    def _parsed(self, method: Method, named: str, response: httpx.Response, body: bytes) -> Any:
+    def _parsed(
+        self, method: Method, named: str, response: httpx.Response, body: bytes, hidden: tuple[str, ...]
+    ) -> Any:
         status = response.status_code
         if 200 <= status < 300:
             if not body.strip():
@@ -131,7 +147,7 @@ class ApiClient:
                 return jsonlib.loads(body)
             except ValueError:
                 raise BadResponse(f"{named} answered {status} with something that is not JSON") from None
-        said = self._words(body)
+        said = _words(body, hidden)
         message = f"{named} answered {status}" + (f": {said}" if said else "")
         if status == 429:
             raise RateLimited(message, _seconds(response.headers.get("retry-after")))
@@ -141,19 +157,33 @@ class ApiClient:
             raise OutcomeUnknown(message)
         raise _class_of(status)(message)
 
-    def _words(self, body: bytes) -> str:
-        """The vendor's own `message`, `error` or `detail`, without credentials, on one line, cut short."""
-        try:
-            answer = jsonlib.loads(body)
-        except ValueError:
-            return ""
-        if not isinstance(answer, dict):
-            return ""
-        words = next((answer[key] for key in ("message", "error", "detail") if isinstance(answer.get(key), str)), "")
-        for secret in self._secrets:
-            words = words.replace(secret, "[redacted]")
-        words = re.sub(r"[\x00-\x1f\x7f\s]+", " ", words).strip()
-        return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 3] + "..."
+
+def _words(body: bytes, hidden: Iterable[str]) -> str:
+    """The vendor's own `message`, `error` or `detail`, without what is hidden, on one line, cut short."""
+    try:
+        answer = jsonlib.loads(body)
+    except ValueError:
+        return ""
+    if not isinstance(answer, dict):
+        return ""
+    words = next((answer[key] for key in ("message", "error", "detail") if isinstance(answer.get(key), str)), "")
+    for text in sorted(hidden, key=len, reverse=True):
+        words = words.replace(text, "[redacted]")
+    words = re.sub(r"[\x00-\x1f\x7f\s]+", " ", words).strip()
+    return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 3] + "..."
+
+
+def _texts(sent: object) -> Iterator[str]:
+    """Every text within a body that is long enough to be told from chance."""
+    if isinstance(sent, str):
+        if len(sent) >= SHORTEST:
+            yield sent
+    elif isinstance(sent, Mapping):
+        for value in sent.values():
+            yield from _texts(value)
+    elif isinstance(sent, list | tuple):
+        for value in sent:
+            yield from _texts(value)
 
 
 def _class_of(status: int) -> type[IntegrationError]:

@@ -59,7 +59,7 @@ class Humanitec(KeyValueDestination):
 
     def create(self, write: Write) -> Written:
         body = {"key": write.key, "value": write.value, "description": write.comment, "is_secret": True}
-        return _written(self.client.request("POST", self._values(), json=body))
+        return _written(self.client.request("POST", self._values(), json=body, visible=[write.key]))
 
     def update(self, write: Write) -> Written:
         body = {"value": write.value, "description": write.comment}

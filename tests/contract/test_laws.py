@@ -1,0 +1,319 @@
+"""The laws that hold for every destination and every variant of its config, over real HTTP on loopback.
+
+After a sync the vendor holds what we wanted; what is not ours is as it was; what cannot be known is not acted on.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.db import connection
+from django.utils import timezone
+from pytest_django import Settings
+
+from config import encryption
+from config.access.models import User
+from config.access.roles import Actor, actor_of_user
+from connections.models import AppConnection
+from connections.services import create_connection
+from syncs.destination import destinations
+from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
+from syncs.preview import plan_as_json, preview
+from syncs.runner import execute
+from syncs.selectors import folder_by_path, syncs
+from syncs.services import syncs as services
+from syncs.services.source import SecretInput, create_project, delete_secrets, set_secrets
+from syncs.services.syncs import SyncInput, create_sync, trigger
+from tests.destinations.fake import Fake
+
+MARKER = "mArKeR-c0ffee"
+
+
+def fake_of(slug: str) -> type[Fake]:
+    """The test data of a destination; one that brings none fails here, by name."""
+    module = importlib.import_module(f"tests.destinations.{slug.replace('-', '_')}")
+    (found,) = (
+        member
+        for _, member in inspect.getmembers(module, inspect.isclass)
+        if issubclass(member, Fake) and member.__module__ == module.__name__
+    )
+    return found
+
+
+VARIANTS = [(d.slug, variant) for d in destinations for variant in fake_of(d.slug).configs]
+
+
+class Place:
+    """One variant of one destination, with a folder that feeds it."""
+
+    def __init__(
+        self, fake: Fake, slug: str, variant: str, actor: Actor, connection: AppConnection, project: Any
+    ) -> None:
+        self.fake, self.slug, self.config = fake, slug, dict(fake.configs[variant])
+        self.actor, self.connection, self.project = actor, connection, project
+        self.folder = folder_by_path(project.environments.get(slug="dev"), "/")
+
+    def sync(self, **options: Any) -> SecretSync:
+        behavior = {"initialSyncBehavior": "overwrite-destination"}
+        given = SyncInput(
+            name="contract",
+            connection_id=self.connection.pk,
+            environment="dev",
+            secret_path="/",
+            is_auto_sync_enabled=False,
+            sync_options={**behavior, **options},
+            destination_config=self.config,
+        )
+        return create_sync(self.actor, self.project, self.slug, given)
+
+    def policy(self, sync: SecretSync, **changes: Any) -> None:
+        services.update_policy(self.actor, syncs().get(pk=sync.pk), changes)
+
+    def set(self, **values: str) -> None:
+        set_secrets(self.actor, self.folder, [SecretInput(key, value) for key, value in values.items()])
+
+    def unset(self, *keys: str) -> None:
+        delete_secrets(self.actor, self.folder, keys)
+
+    def run(self, sync: SecretSync, operation: str = "sync") -> SyncRun:
+        run = trigger(self.actor, sync, operation)
+        execute(run.pk)
+        return SyncRun.objects.get(pk=run.pk)
+
+    def later(self) -> None:
+        """As if the waits between attempts had passed."""
+        for _ in range(6):
+            AppConnection.objects.update(retry_at=None)
+            Lease.objects.update(expires_at="2001-01-01T00:00:00Z")
+            SyncRun.objects.filter(status__in=("pending", "running")).update(due_at=timezone.now())
+            for run in SyncRun.objects.filter(status__in=("pending", "running")):
+                execute(run.pk)
+
+    @property
+    def held(self) -> dict[str, str]:
+        return self.fake.held(self.config)
+
+    def writes(self) -> list[str]:
+        return [method for method, _ in self.fake.asked() if method != "GET"]
+
+
+@pytest.fixture(params=VARIANTS, ids=[f"{slug}-{variant}" for slug, variant in VARIANTS])
+def place(request: pytest.FixtureRequest, db: None, settings: Settings) -> Iterator[Place]:
+    slug, variant = request.param
+    encryption.forget()
+    fake = fake_of(slug)()
+    found = destinations.get(slug)
+    assert found
+    with fake.running() as url:
+        settings.BASE_URLS = {found.provider: url}
+        user = User.objects.create_superuser("ada")
+        project = create_project(actor_of_user(user), "Contract", slug="contract-project")
+        actor = actor_of_user(user)
+        made = create_connection(
+            actor, found.provider, name="contract", method=fake.method, credentials=dict(fake.credentials)
+        )
+        yield Place(fake, slug, variant, actor, made, project)
+
+
+def test_the_vendor_holds_what_was_wanted(place: Place) -> None:
+    place.set(A="1", B="", C="line 1\nline 2\n", D="ä ✓ '\"\\ $HOME")
+    run = place.run(place.sync())
+    assert (run.status, run.message) == ("succeeded", None)
+    assert place.held == {"A": "1", "B": "", "C": "line 1\nline 2\n", "D": "ä ✓ '\"\\ $HOME"}
+
+
+def test_a_second_run_writes_nothing_and_one_change_writes_once(place: Place) -> None:
+    place.set(**{f"K{number}": "x" for number in range(12)})
+    sync = place.sync()
+    place.run(sync)
+    place.fake.asked()
+    place.run(sync)
+    assert place.writes() == []
+    place.set(K3="y")
+    place.run(sync)
+    assert len(place.writes()) == 1
+    assert place.held["K3"] == "y"
+
+
+def test_what_leaves_the_source_leaves_the_vendor_and_nothing_else_does(place: Place) -> None:
+    place.set(A="1", B="2", C="3")
+    sync = place.sync()
+    place.run(sync)
+    place.fake.put(place.config, "FOREIGN", "x")
+    place.unset("B")
+    place.run(sync)
+    assert place.held.keys() == {"A", "C", "FOREIGN"}
+
+
+@pytest.mark.parametrize(
+    ("unmanaged", "before", "after"),
+    [("overwrite-initially", False, True), ("leave", True, True), ("mirror", False, False)],
+)
+def test_keys_of_other_hands(place: Place, unmanaged: str, before: bool, after: bool) -> None:
+    place.fake.put(place.config, "BEFORE", "x")
+    place.set(A="1")
+    sync = place.sync()
+    place.policy(sync, unmanaged=unmanaged)
+    place.run(sync)
+    place.fake.put(place.config, "AFTER", "x")
+    place.run(sync)
+    assert ("BEFORE" in place.held, "AFTER" in place.held) == (before, after)
+
+
+def test_leave_never_overwrites_what_it_did_not_write(place: Place) -> None:
+    place.fake.put(place.config, "A", "theirs")
+    place.set(A="ours", B="ours")
+    sync = place.sync()
+    place.policy(sync, unmanaged="leave")
+    run = place.run(sync)
+    assert run.status == "failed"
+    assert place.held == {"A": "theirs", "B": "ours"}
+
+
+def test_drift_is_seen_and_mended(place: Place) -> None:
+    place.set(A="1", B="2")
+    sync = place.sync()
+    place.run(sync)
+    place.fake.put(place.config, "A", "theirs")
+    place.fake.drop(place.config, "B")
+    shown = {change.key: change.drift for change in preview(syncs().get(pk=sync.pk)).changes}
+    assert shown == {"A": "changed", "B": "missing"}
+    place.run(sync)
+    assert place.held == {"A": "1", "B": "2"}
+
+
+def test_a_key_made_anew_by_other_hands_is_not_ours_to_delete(place: Place) -> None:
+    place.set(A="1", B="2")
+    sync = place.sync()
+    place.run(sync)
+    place.fake.drop(place.config, "B")
+    place.fake.put(place.config, "B", "theirs")
+    place.unset("B")
+    place.run(sync)
+    assert place.held == {"A": "1", "B": "theirs"}
+
+
+def test_removal_takes_what_is_ours_and_nothing_else(place: Place) -> None:
+    place.set(A="1", B="2", C="3", D="4")
+    sync = place.sync()
+    place.run(sync)
+    place.fake.put(place.config, "FOREIGN", "x")
+    run = place.run(sync, "remove")
+    assert (run.status, place.held) == ("succeeded", {"FOREIGN": "x"})
+    assert not ManagedSecret.objects.exists()
+
+
+def test_plans_are_the_same_twice_write_nothing_and_come_true(place: Place) -> None:
+    place.set(A="1", B="2")
+    sync = place.sync()
+    place.run(sync)
+    place.set(A="3", C="4")
+    place.unset("B")
+    place.fake.asked()
+    first, second = (plan_as_json(preview(syncs().get(pk=sync.pk))) for _ in range(2))
+    assert first == second
+    assert place.writes() == []
+    run = place.run(sync)
+    assert run.digest == first["digest"]
+    planned = {change["key"]: change["action"] for change in first["changes"]}
+    assert planned == {"A": "update", "B": "delete", "C": "create"}
+    assert {row.key: row.action for row in run.changes.all()} == planned
+
+
+def test_one_bad_key_does_not_stop_the_rest(place: Place) -> None:
+    if not place.fake.bad_key:
+        pytest.skip("the vendor takes every name")
+    given = [SecretInput(place.fake.bad_key, "x"), SecretInput("GOOD", "y")]
+    set_secrets(place.actor, place.folder, given)
+    run = place.run(place.sync())
+    assert run.status == "failed"
+    assert run.message
+    assert place.fake.bad_key in run.message
+    assert place.held == {"GOOD": "y"}
+
+
+def test_an_incomplete_source_deletes_nothing(place: Place) -> None:
+    place.set(A="1", B="2")
+    sync = place.sync()
+    place.run(sync)
+    place.unset("B")
+    place.set(C="${NOWHERE}")
+    place.run(sync)
+    assert place.held == {"A": "1", "B": "2"}
+
+
+def test_names_follow_the_schema(place: Place) -> None:
+    place.fake.put(place.config, "FOREIGN", "x")
+    place.set(A="1", B="2")
+    sync = place.sync(keySchema="KF_{{environment}}_{{secretKey}}")
+    place.run(sync)
+    place.unset("A")
+    place.run(sync)
+    assert place.held == {"KF_dev_B": "2", "FOREIGN": "x"}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 503])
+def test_every_fault_passes_and_the_next_runs_converge(place: Place, method: str, status: int) -> None:
+    place.set(KEEP="0", CHANGE="1", GO="2")
+    sync = place.sync()
+    place.run(sync)
+    place.set(CHANGE="3", COME="4")
+    place.unset("GO")
+    place.fake.fail(method, status)
+    first = place.run(sync)
+    assert first.status in ("succeeded", "failed", "pending")
+    place.fake.fail(None)
+    place.later()
+    place.run(sync)
+    place.later()
+    wanted = {"KEEP": "0", "CHANGE": "3", "COME": "4"}
+    # A vendor that says "not found" to a delete has nothing more to delete, whatever its list says later.
+    if (method, status) == ("DELETE", 404):
+        place.run(sync)
+        wanted |= {"GO": "2"} if "GO" in place.held else {}
+    assert place.held == wanted
+    assert not ManagedSecret.objects.filter(state="claim").exists()
+
+
+@pytest.mark.parametrize("answer", [{"not": "a list"}, "text", None])
+def test_a_list_that_cannot_be_believed_writes_nothing(place: Place, answer: Any) -> None:
+    place.set(A="1")
+    sync = place.sync()
+    place.fake.fail("GET", 200, answer if answer is not None else [])
+    if answer is None:
+        place.fake.fail("GET", 302, {})
+    run = place.run(sync)
+    assert run.status in ("failed", "pending")
+    place.fake.fail(None)
+    assert place.held == {}
+
+
+def test_no_value_and_no_credential_is_anywhere_but_sealed(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    place.set(A=MARKER, B=f"{MARKER} and ${{A}}")
+    sync = place.sync()
+    for method in ("POST", "PUT", "PATCH"):
+        place.fake.fail(method, 422, {"message": f"refused {MARKER} {next(iter(place.fake.credentials.values()))}"})
+        place.run(sync)
+    place.fake.fail(None)
+    place.run(sync)
+    place.run(sync, "remove")
+    secret = next(iter(place.fake.credentials.values()))
+    assert secret not in caplog.text
+    assert MARKER not in caplog.text
+    with connection.cursor() as cursor:
+        for model in apps.get_models(include_auto_created=True):
+            cursor.execute(f'SELECT * FROM "{model._meta.db_table}"')
+            for row in cursor.fetchall():
+                text = " ".join(
+                    bytes(cell).decode("latin-1") if isinstance(cell, memoryview | bytes) else str(cell) for cell in row
+                )
+                assert secret not in text, model
+                assert MARKER not in text, model
