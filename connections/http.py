@@ -34,6 +34,7 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 MAX_BODY = 32 * 1024 * 1024  # bytes of an answer
 MAX_WORDS = 200  # characters of the vendor's own words in a message
 SHORTEST = 4  # characters of a sent text that is looked for in the vendor's words
+SHORTEST_WORD = 8  # and of a part of one
 READ_ATTEMPTS = 3
 PAUSE = 0.2  # seconds before the second attempt of a read; doubled before the third
 
@@ -174,10 +175,11 @@ def _words(body: bytes, hidden: Iterable[str]) -> str:
 
 
 def _texts(sent: object) -> Iterator[str]:
-    """Every text within a body that is long enough to be told from chance."""
+    """Every text within a body, and its longer words, as far as they can be told from chance."""
     if isinstance(sent, str):
         if len(sent) >= SHORTEST:
             yield sent
+            yield from (word for word in sent.split() if SHORTEST_WORD <= len(word) < len(sent))
     elif isinstance(sent, Mapping):
         for value in sent.values():
             yield from _texts(value)

@@ -205,3 +205,11 @@ def test_a_path_part_that_names_something_else_is_refused(part: str) -> None:
 
 def test_a_path_part_is_quoted_whole() -> None:
     assert quote("a/b?c#d%é") == "a%2Fb%3Fc%23d%25%C3%A9"
+
+
+def test_what_was_sent_is_cut_out_of_what_the_vendor_says(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(422, b'{"message": "KEY_A: hunter2 is weak, so is correct-horse of it"}')
+    body = {"key": "KEY_A", "value": "hunter2", "more": [{"text": "a correct-horse here"}]}
+    with pytest.raises(errors.Rejected) as refused:
+        client.request("POST", "/x", json=body, visible=["KEY_A"])
+    assert str(refused.value) == "Vendor: POST /x answered 422: KEY_A: [redacted] is weak, so is [redacted] of it"
