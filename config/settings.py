@@ -201,8 +201,21 @@ UNFOLD = {
                         ("Users", "person", "access_user"),
                         ("Identities", "smart_toy", "access_identity"),
                         ("Roles", "badge", "access_membership"),
+                        ("Client secrets", "password", "access_clientsecret"),
                         ("Access tokens", "token", "access_accesstoken"),
                         ("Audit log", "policy", "access_auditevent"),
+                    ),
+                ),
+                (
+                    "Behind the scenes",
+                    (
+                        ("Keys of runs", "list", "syncs_runchange"),
+                        ("Versions", "restore", "syncs_secretversion"),
+                        ("References", "link", "syncs_secretreference"),
+                        ("First listings", "flag", "syncs_initialset"),
+                        ("Leases", "lock_clock", "syncs_lease"),
+                        ("Keysets", "vpn_key", "access_datakeyset"),
+                        ("Instance", "dns", "access_instance"),
                     ),
                 ),
             )

@@ -15,7 +15,18 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.access import services
-from config.access.models import AccessToken, AuditEvent, ClientSecret, Identity, Membership, Project, Role, User
+from config.access.models import (
+    AccessToken,
+    AuditEvent,
+    ClientSecret,
+    DataKeyset,
+    Identity,
+    Instance,
+    Membership,
+    Project,
+    Role,
+    User,
+)
 from config.access.roles import Actor, Right
 from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from config.errors import BadRequest
@@ -180,6 +191,37 @@ class AccessTokenAdmin(ReadOnlyAdmin):
     list_filter = ("is_revoked",)
     list_select_related = ("identity",)
     search_fields = ("identity__name",)
+
+
+@admin.register(ClientSecret)
+class ClientSecretAdmin(ReadOnlyAdmin):
+    list_display = ("prefix", "identity", "description", "num_uses", "is_revoked", "created_at")
+    list_filter = ("is_revoked",)
+    list_select_related = ("identity",)
+    search_fields = ("prefix", "description", "identity__name")
+    fields = ("identity", "prefix", "description", "ttl", "num_uses", "num_uses_limit", "is_revoked", "created_at")
+    actions = ("revoke",)
+
+    @admin.action(description="Revoke, with every token given for it")
+    def revoke(self, request: HttpRequest, queryset: Any) -> None:
+        for row in queryset:
+            services.revoke_client_secret(actor_of(request), row)
+
+
+@admin.register(Instance)
+class InstanceAdmin(ReadOnlyAdmin):
+    list_display = ("id", "keyset_fingerprint", "paused_at", "paused_by")
+    search_fields = ("id",)
+
+
+@admin.register(DataKeyset)
+class DataKeysetAdmin(ReadOnlyAdmin):
+    """Whose keysets there are; the wrapped keys themselves are nobody's business."""
+
+    list_display = ("id", "project")
+    list_select_related = ("project",)
+    search_fields = ("id", "project__name")
+    fields = ("id", "project")
 
 
 @admin.register(AuditEvent)

@@ -97,12 +97,14 @@ def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: dat
     waiting = SyncRun.objects.filter(
         sync_id__in=ready, status=Status.PENDING, operation="sync", started_at__isnull=True
     ).exclude(trigger="manual")
-    covered = set()
+    covered, forward = set(), []
     for run in waiting:
         covered.add(run.sync_id)
         due = max(at or now, _earliest(ready[run.sync_id], now))
         if run.due_at is None or run.due_at > due:
-            SyncRun.objects.filter(pk=run.pk).update(due_at=due, queued_at=None, trigger=trigger)
+            run.due_at, run.queued_at, run.trigger = due, None, trigger
+            forward.append(run)
+    SyncRun.objects.bulk_update(forward, ["due_at", "queued_at", "trigger"])
     fresh = [
         SyncRun(
             sync=sync,

@@ -6,13 +6,14 @@ import re
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
 from config.access.models import AuditEvent, Identity, Membership, Project, Role, User
 from connections.models import AppConnection
-from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun, Tag
+from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncPolicy, SyncRun, Tag
 from syncs.selectors import comment_of, value_of
 from syncs.services import source
 from syncs.services.source import SecretInput
@@ -82,6 +83,16 @@ def test_every_page_opens_and_shows_no_value(world: World, browser: Client, role
     if role is None:
         assert client.get("/admin/").status_code == 200
         assert b"shop-dev" not in client.get(url(SecretSync, "changelist")).content
+
+
+def test_every_model_is_there() -> None:
+    shown = {model for model in admin.site._registry}
+    for model in apps.get_models():
+        if (
+            model._meta.app_label in ("access", "connections", "syncs") and model is not SyncPolicy
+        ):  # on the sync's page
+            assert model in shown, model
+            assert admin.site._registry[model].search_fields, model
 
 
 def test_a_connection_is_made_checked_and_kept(world: World, browser: Client) -> None:

@@ -1,0 +1,64 @@
+"""What stands behind the syncs, read-only: history of secrets, keys of runs, first listings, leases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from config.access.roles import Right
+from config.admin import ReadOnlyAdmin
+from syncs.models import InitialSet, Lease, RunChange, SecretReference, SecretVersion
+
+
+@admin.register(SecretVersion)
+class SecretVersionAdmin(ReadOnlyAdmin):
+    project_path = "secret__folder__environment__project_id"
+    list_display = ("key", "version", "actor_name", "actor_kind", "created_at")
+    list_filter = ("actor_kind", "secret__folder__environment__project")
+    search_fields = ("key", "actor_name")
+    date_hierarchy = "created_at"
+    fields = ("secret", "version", "key", "actor_name", "actor_kind", "created_at")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("value_sealed", "comment_sealed")
+
+
+@admin.register(SecretReference)
+class SecretReferenceAdmin(ReadOnlyAdmin):
+    """Which secret refers to which."""
+
+    project_path = "secret__folder__environment__project_id"
+    list_display = ("secret", "environment", "path", "key")
+    list_select_related = ("secret",)
+    search_fields = ("secret__key", "environment", "path", "key")
+
+
+@admin.register(RunChange)
+class RunChangeAdmin(ReadOnlyAdmin):
+    project_path = "run__sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("key", "action", "outcome", "error_code", "run", "ended_at")
+    list_filter = ("action", "outcome", "error_code", "run__sync__project")
+    list_select_related = ("run__sync",)
+    search_fields = ("key", "source_key", "reason", "error_message")
+
+
+@admin.register(InitialSet)
+class InitialSetAdmin(ReadOnlyAdmin):
+    """What a sync found at its first listing of a place."""
+
+    project_path = "sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("sync", "place")
+    list_select_related = ("sync__project",)
+    search_fields = ("place", "sync__name")
+
+
+@admin.register(Lease)
+class LeaseAdmin(ReadOnlyAdmin):
+    """Who writes to a place now; instance admins only, as places are everybody's."""
+
+    list_display = ("place", "holder", "fence", "expires_at")
+    search_fields = ("place",)
