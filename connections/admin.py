@@ -41,7 +41,7 @@ class AppConnectionAdmin(ServiceAdmin):
     list_filter = ("app", "project")
     list_select_related = ("project",)
     search_fields = ("name", "description")
-    actions = ("check_now",)
+    actions = ("check_now", "pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = AppConnection.objects.select_related("project").annotate(used_by=Count("syncs"))
@@ -147,6 +147,18 @@ class AppConnectionAdmin(ServiceAdmin):
                 messages.success(request, f"{connection.name}: the vendor accepts the credentials.")
             except ServiceError as refusal:
                 messages.error(request, f"{connection.name}: {refusal}")
+
+    @admin.action(description="Pause every sync through these")
+    def pause(self, request: HttpRequest, queryset: Any) -> None:
+        for connection in queryset:
+            services.pause_connection(actor_of(request), connection, paused=True)
+            messages.warning(request, f"{connection.name} is paused.")
+
+    @admin.action(description="Let syncs through these go on")
+    def resume(self, request: HttpRequest, queryset: Any) -> None:
+        for connection in queryset:
+            services.pause_connection(actor_of(request), connection, paused=False)
+            messages.success(request, f"{connection.name} goes on.")
 
 
 class _ConnectionForm(ServiceForm):

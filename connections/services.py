@@ -161,6 +161,17 @@ def delete_connection(actor: Actor, connection: AppConnection) -> None:
         ) from None
 
 
+@transaction.atomic
+def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -> None:
+    """Runs through it stop after the key they are at, and none starts; or they go on."""
+    _require_manager(actor, connection.project)
+    AppConnection.objects.filter(pk=connection.pk).update(
+        paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
+    )
+    event = "pause-app-connection" if paused else "resume-app-connection"
+    audit.record(actor, event, connection.project_id, **_named(connection))
+
+
 def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> None:
     """Ask the vendor whether it takes the credentials. Raises BadRequest in the modelled words."""
     try:

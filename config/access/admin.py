@@ -212,6 +212,17 @@ class ClientSecretAdmin(ReadOnlyAdmin):
 class InstanceAdmin(ReadOnlyAdmin):
     list_display = ("id", "keyset_fingerprint", "paused_at", "paused_by")
     search_fields = ("id",)
+    actions = ("pause", "resume")
+
+    @admin.action(description="Stop everything now")
+    def pause(self, request: HttpRequest, queryset: Any) -> None:
+        services.pause_everything(actor_of(request), paused=True)
+        messages.warning(request, "Everything is paused.")
+
+    @admin.action(description="Let everything go on")
+    def resume(self, request: HttpRequest, queryset: Any) -> None:
+        services.pause_everything(actor_of(request), paused=False)
+        messages.success(request, "Everything goes on.")
 
 
 @admin.register(DataKeyset)

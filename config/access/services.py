@@ -263,3 +263,13 @@ def delete_project(actor: Actor, project: Project) -> None:
         raise BadRequest("Project delete protection is enabled")
     audit.record(actor, "delete-project", project.pk, name=project.name, slug=project.slug)
     project.delete()
+
+
+@transaction.atomic
+def pause_everything(actor: Actor, *, paused: bool) -> None:
+    """No run starts, and those that go stop after the key they are at; or all go on."""
+    actor.require_instance_admin("pause or resume everything")
+    Instance.objects.filter(pk=instance().pk).update(
+        paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
+    )
+    audit.record(actor, "pause-everything" if paused else "resume-everything")

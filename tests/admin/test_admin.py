@@ -11,7 +11,7 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
-from config.access.models import AuditEvent, Identity, Membership, Project, Role, User
+from config.access.models import AuditEvent, Identity, Instance, Membership, Project, Role, User
 from connections.models import AppConnection
 from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncPolicy, SyncRun, Tag
 from syncs.selectors import comment_of, value_of
@@ -86,7 +86,7 @@ def test_every_page_opens_and_shows_no_value(world: World, browser: Client, role
 
 
 def test_every_model_is_there() -> None:
-    shown = {model for model in admin.site._registry}
+    shown = set(admin.site._registry)
     for model in apps.get_models():
         if (
             model._meta.app_label in ("access", "connections", "syncs") and model is not SyncPolicy
@@ -109,6 +109,17 @@ def test_a_connection_is_made_checked_and_kept(world: World, browser: Client) ->
     assert browser.post(change, {"name": "prod-2", "description": "x", "credentials__apiToken": ""}).status_code == 302
     kept = AppConnection.objects.get(pk=made.pk)
     assert (kept.name, kept.credentials_hash) == ("prod-2", made.credentials_hash)
+
+
+def test_pauses(world: World, browser: Client) -> None:
+    chosen = {"_selected_action": world.connection.pk}
+    browser.post(url(AppConnection, "changelist"), {"action": "pause", **chosen})
+    assert AppConnection.objects.get().paused_by == "ada"
+    browser.post(url(AppConnection, "changelist"), {"action": "resume", **chosen})
+    assert AppConnection.objects.get().paused_at is None
+    instance = Instance.objects.get()
+    browser.post(url(Instance, "changelist"), {"action": "pause", "_selected_action": instance.pk})
+    assert Instance.objects.get().paused_by == "ada"
 
 
 def test_a_connection_in_use_stays(world: World, browser: Client) -> None:

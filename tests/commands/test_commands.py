@@ -131,6 +131,19 @@ def test_create_identity(world: World) -> None:
     assert call("create_identity", "ci", "--role", "admin", "--project", "nope")[0] == 1
 
 
+def test_pause_and_resume(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    for scope in ((), ("--connection", "humanitec-dev")):
+        assert call("pause", *scope)[0] == 0
+        code, text = call("sync", str(sync.pk), "--json")
+        assert code == 1
+        assert "paused by Keyferry" in one_line(text)["refused"][0]["message"]
+        assert call("resume", *scope)[0] == 0
+    assert call("pause", "--connection", "nope")[0] == 1
+    assert world.run(sync).status == "succeeded"
+
+
 def test_verify_audit(world: World) -> None:
     world.set(A="1")
     assert call("verify_audit")[0] == 0
