@@ -8,6 +8,8 @@ from __future__ import annotations
 import itertools
 import json
 import re
+import socket
+import struct
 import threading
 import time
 from collections.abc import Callable
@@ -21,6 +23,11 @@ ADDRESS = re.compile(
 KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
 Answer = tuple[int, object]
+Fault = Callable[[str, str], Answer | tuple[int, object, dict[str, str]] | None]
+
+
+class Drop(Exception):
+    """Raised by a fault: the connection is reset without an answer."""
 
 
 class HumanitecSandbox:
@@ -29,7 +36,8 @@ class HumanitecSandbox:
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
     `exchanges` lists each request's body with the status and the answer it got.
     `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method
-    and path, it returns (status, body) or None.
+    and path, it returns (status, body), (status, body, headers) or None, takes its time, or raises `Drop`; a body of
+    bytes is sent as it is. `late_fault` does the same once the vendor has done what was asked.
     """
 
     def __init__(self, port: int = 0, token: str = "", *, latency: float = 0.0) -> None:
@@ -39,7 +47,8 @@ class HumanitecSandbox:
         self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self.asked: list[tuple[str, str]] = []
         self.exchanges: list[tuple[dict[str, Any], int, object]] = []
-        self.fault: Callable[[str, str], Answer | None] | None = None
+        self.fault: Fault | None = None
+        self.late_fault: Fault | None = None
         self._lock = threading.Lock()
         self._clock = itertools.count(1)
         self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self))
@@ -61,17 +70,19 @@ class HumanitecSandbox:
         with self._lock:
             self._write(scope, key, {"value": value, "description": "", "is_secret": is_secret})
 
-    def answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
-        """What the vendor answers: status and JSON body (None: no body)."""
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, object, dict[str, str]]:
+        """What the vendor answers: status, JSON body (None: no body) and headers. Faults are asked outside the lock."""
         with self._lock:
-            status, content = self._answer(method, path, body)
-            self.exchanges.append((body, status, content))
-            return status, content
+            self.asked.append((method, path))
+        fault = self.fault and self.fault(method, path)
+        with self._lock:
+            answer = fault or self._answer(method, path, body)
+            self.exchanges.append((body, answer[0], answer[1]))
+        if not fault and self.late_fault:
+            answer = self.late_fault(method, path) or answer
+        return answer[0], answer[1], answer[2] if len(answer) == 3 else {}
 
     def _answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
-        self.asked.append((method, path))
-        if self.fault and (fault := self.fault(method, path)):
-            return fault
         if method == "GET" and (named := self._names(urlsplit(path).path)) is not None:
             return 200, named
         found = ADDRESS.fullmatch(urlsplit(path).path)
@@ -165,21 +176,34 @@ def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
                 body = json.loads(sent) if sent else {}
             except ValueError:
                 body = None
+            headers: dict[str, str] = {}
             if sandbox.token and self.headers.get("authorization") != f"Bearer {sandbox.token}":
                 status, content = _error(403, "Could not validate token")
             elif isinstance(body, dict):
-                status, content = sandbox.answer(self.command, self.path, body)
+                try:
+                    status, content, headers = sandbox.answer(self.command, self.path, body)
+                except Drop:
+                    self._reset()
+                    return
             else:
                 status, content = _error(422, "the body is not a JSON object")
             if sandbox.latency:
                 time.sleep(sandbox.latency)
-            data = b"" if content is None else json.dumps(content).encode()
+            data = content if isinstance(content, bytes) else b"" if content is None else json.dumps(content).encode()
             self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
             if status != 204:
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)
+
+        def _reset(self) -> None:
+            """Close so that the other side sees a reset, not an end."""
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.close_connection = True
+            self.connection.close()
 
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 

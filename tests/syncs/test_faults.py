@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
@@ -13,6 +14,7 @@ from pytest_django import Settings
 
 from config.access.models import Instance
 from connections.models import AppConnection
+from connections.sandbox import Drop
 from syncs import dispatcher, leases, runner
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.services import syncs as services
@@ -406,3 +408,70 @@ def test_the_dispatcher_sends_what_is_due_and_what_was_lost(world: World, monkey
     dispatcher.sweep()
     assert SyncRun.objects.get().trigger == "schedule"
     assert SecretSync.objects.get(pk=sync.pk).sync_status == "pending"
+
+
+# -- answers that are lost, and ones that cannot be believed ---------------------------------------------------
+
+
+def once(do: Callable[[], Any]) -> Callable[[str, str], Any]:
+    """A fault of the first write only."""
+    left = iter([True])
+
+    def fault(method: str, path: str) -> Any:
+        return do() if method != "GET" and next(left, False) else None
+
+    return fault
+
+
+def drop() -> None:
+    raise Drop
+
+
+def hang() -> None:
+    time.sleep(1.2)
+
+
+@pytest.mark.parametrize("moment", ["fault", "late_fault"], ids=["before", "after"])
+@pytest.mark.parametrize("lost", [drop, hang])
+def test_a_lost_answer_is_settled_by_looking(
+    world: World, scope: str, lost: Callable[[], Any], moment: str, settings: Settings
+) -> None:
+    """The write was done or it was not; nobody can tell until the next listing, which does."""
+    settings.REQUEST_DEADLINE = 0.5
+    sync = mixed(world, scope)
+    setattr(world.sandbox, moment, once(lost))
+    run = world.run(sync)
+    assert (run.status, run.changes.filter(outcome="failed", error_code="outcome-unknown").count()) == ("pending", 1)
+    assert ManagedSecret.objects.filter(sync=sync, state="claim").count() == 1
+    world.sandbox.fault = world.sandbox.late_fault = None
+    later(world)
+    assert world.again(run).status == "succeeded"
+    assert world.held(SCOPES[scope]) == WANTED
+    agrees(world, sync, scope)
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b'{"key": "A", "cre', b"", b"[]"])
+def test_an_answer_that_cannot_be_believed_after_a_write(world: World, scope: str, body: bytes) -> None:
+    sync = mixed(world, scope)
+    world.sandbox.late_fault = once(lambda: (200, body))
+    run = world.run(sync)
+    assert run.status in ("succeeded", "failed", "pending")
+    world.sandbox.late_fault = None
+    later(world)
+    world.run(sync)
+    later(world)
+    assert world.held(SCOPES[scope]) == WANTED
+    world.run(sync)
+    agrees(world, sync, scope)
+
+
+def test_retry_after_is_read_from_the_answer(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.sandbox.fault = once(lambda: (429, {"message": "slow"}, {"Retry-After": "17"}))
+    run = world.run(sync)
+    retry_at = AppConnection.objects.values_list("retry_at", flat=True).get()
+    assert retry_at
+    assert 15 < (retry_at - timezone.now()).total_seconds() <= 17
+    assert run.due_at
+    assert run.due_at >= retry_at
