@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from uuid import UUID
 
@@ -19,7 +19,7 @@ from syncs.destination import Destination, destinations
 from syncs.engine.keys import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Desired, Entry, Remote
-from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync
+from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync, Status
 from syncs.reading import Reading, read
 from syncs.selectors import syncs
 
@@ -79,6 +79,7 @@ def plan_for(
         initial=initial,
         wanted=_wanted_by_others(sync, destination, place),
         recent_deletes=_recent_deletes(sync, place),
+        dismissed=_dismissed(sync, place),
         approved=approved,
         waiting=_waiting(sync, rows, {want.canonical for want in desired}),
         left=left,
@@ -252,6 +253,24 @@ def _recent_deletes(sync: SecretSync, place: str) -> int:
         .exclude(run__trigger="approval")
         .count()
     )
+
+
+def _dismissed(sync: SecretSync, place: str) -> frozenset[str]:
+    """Keys whose deletion was dismissed, as long as neither the policy nor, since then, the key has changed."""
+    shown = RunChange.objects.filter(
+        run__sync=sync, run__place=place, run__status=Status.DISMISSED, run__generation=sync.generation
+    )
+    kept: dict[str, datetime] = {}
+    for canonical, ended_at in shown.order_by("run__ended_at").values_list("canonical", "run__ended_at"):
+        if ended_at is not None:
+            kept[canonical] = ended_at
+    if not kept:
+        return frozenset()
+    written = RunChange.objects.filter(run__sync=sync, canonical__in=kept, outcome="applied", ended_at__isnull=False)
+    for canonical, ended_at in written.values_list("canonical", "ended_at"):
+        if ended_at is not None and canonical in kept and ended_at > kept[canonical]:
+            del kept[canonical]
+    return frozenset(kept)
 
 
 def _waiting(sync: SecretSync, rows: Iterable[Row], desired: set[str]) -> dict[str, str]:

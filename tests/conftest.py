@@ -1,13 +1,19 @@
-"""What all tests share: a data directory of their own, set before Django reads its settings."""
+"""What all tests share."""
 
-import os
-import tempfile
+import shutil
+from collections.abc import Iterator
 
-os.environ["KEYFERRY_DATA_DIR"] = tempfile.mkdtemp(prefix="keyferry-test-")
-os.environ["KEYFERRY_BASE_URLS"] = "{}"
-
+import pytest
+from django.conf import settings as django_settings
 from hypothesis import settings
 
 settings.register_profile("quick", max_examples=1000, deadline=None)
 settings.register_profile("ci", max_examples=10_000, deadline=None)
 settings.load_profile("quick")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_data_dir() -> Iterator[None]:
+    """The directory that `tests.settings` made goes with the run."""
+    yield
+    shutil.rmtree(django_settings.DATA_DIR, ignore_errors=True)

@@ -112,9 +112,12 @@ class SyncRunAdmin(ReadOnlyAdmin):
         if run is None:
             return redirect("admin:syncs_syncrun_changelist")
         try:
-            services.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
+            if "dismiss" in request.POST:
+                services.dismiss(actor_of(request), run)
+                messages.success(request, "Dismissed; these keys are kept.")
+            else:
+                services.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
+                messages.success(request, "Approved; the run goes on.")
         except ServiceError as refusal:
             messages.error(request, str(refusal))
-        else:
-            messages.success(request, "Approved; the run goes on.")
         return redirect("admin:syncs_syncrun_change", run.pk)

@@ -297,6 +297,19 @@ def _routes(found: type[Destination]) -> list[Any]:
             approved = services.approve(self.actor, run, writes_only=writes_only)
             return Response({"run": run_as_json(approved, detail=True)})
 
+    class Dismiss(_SyncView):
+        @described(
+            f"dismiss{pascal}SecretSyncRun",
+            TAG,
+            "Keep the keys that a held run would delete.",
+            closed({"run": RUN_DETAIL}),
+            path=RUN_ID,
+        )
+        def post(self, request: Request, syncId: str, runId: str) -> Response:
+            ids = self.ids(syncId=syncId, runId=runId)
+            run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
+            return Response({"run": run_as_json(services.dismiss(self.actor, run), detail=True)})
+
     class Policy(_SyncView):
         @described(
             f"get{pascal}SecretSyncPolicy", TAG, "The sync's policy.", closed({"policy": policy_shape()}), path=SYNC
@@ -332,6 +345,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         ("/<str:syncId>/runs", Runs),
         ("/<str:syncId>/runs/<str:runId>", Run),
         ("/<str:syncId>/runs/<str:runId>/approve", Approve),
+        ("/<str:syncId>/runs/<str:runId>/dismiss", Dismiss),
         ("/<str:syncId>/policy", Policy),
     ]
     return [path(f"v1/secret-syncs/{slug}{tail}", view.as_view(destination=found)) for tail, view in views]

@@ -365,6 +365,21 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
     return SyncRun.objects.get(pk=run.pk)
 
 
+def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
+    """Keep the keys that a held run would delete, until their source or the policy changes; the rest goes on."""
+    actor.require(Right.RUN_SYNCS, run.sync.project_id)
+    with transaction.atomic():
+        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
+            status=Status.DISMISSED, ended_at=timezone.now(), message=f"Dismissed by {actor.name}: its keys are kept."
+        )
+        if not done:
+            raise BadRequest("This run is not held any more")
+        keys = list(run.changes.values_list("key", flat=True)[:100])
+        audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
+        want(actor, [run.sync])
+    return SyncRun.objects.get(pk=run.pk)
+
+
 def find_duplicate(destination: str, config: object, exclude: UUID | str | None) -> SecretSync | None:
     """Another sync of this destination with the same config, anywhere in the organisation."""
     if not isinstance(config, dict):

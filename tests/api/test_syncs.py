@@ -180,6 +180,19 @@ def test_a_held_run_is_approved(api: Api, world: World) -> None:
     assert api("POST", f"{SYNCS}/{sync.pk}/runs/{held.pk}/approve", {})[0] == 400
 
 
+def test_a_held_run_is_dismissed(api: Api, world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    world.unset("A", "B", "C")
+    held = world.run(sync)
+    status, dismissed = api("POST", f"{SYNCS}/{sync.pk}/runs/{held.pk}/dismiss")
+    assert (status, dismissed["run"]["status"]) == (200, "dismissed")
+    world.due()
+    assert len(world.held()) == 3
+    assert api("POST", f"{SYNCS}/{sync.pk}/runs/{held.pk}/dismiss")[0] == 400
+
+
 def test_check_destination(api: Api, world: World) -> None:
     sync = world.sync()
     asked = {"destinationConfig": APPLICATION, "projectId": str(world.project.pk)}

@@ -152,7 +152,7 @@ def test_up_names_a_port_in_use(data_dir: Path) -> None:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = str(taken.getsockname()[1])
-        env = {**os.environ, "KEYFERRY_DATA_DIR": str(data_dir)}
+        env = {**os.environ, "KEYFERRY_DATA_DIR": str(data_dir), "DJANGO_SETTINGS_MODULE": "config.settings"}
         command = [sys.executable, "manage.py", "up", "--port", port]
         refused = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
     assert refused.returncode == 1

@@ -151,6 +151,28 @@ def test_one_edit_at_a_time_meets_the_guard_too(world: World) -> None:
     assert len(world.held()) == 20
 
 
+def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(15)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    held = world.run(sync)
+    assert services.dismiss(world.actor, held).status == "dismissed"
+    with pytest.raises(BadRequest, match="not held any more"):
+        services.dismiss(world.actor, held)
+    world.set(NEW="y")
+    run = world.run(sync)
+    assert (run.status, len(world.held())) == ("succeeded", 16)
+    world.set(K0="back")
+    world.run(sync)
+    world.unset("K0")
+    world.run(sync)
+    assert ("K0" in world.held(), "K1" in world.held()) == (False, True)
+    policy(world, sync, max_deletions=None)
+    world.run(sync)
+    assert set(world.held()) == {"K11", "K12", "K13", "K14", "NEW"}
+
+
 def test_a_hold_goes_when_its_reason_goes(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()

@@ -1,0 +1,9 @@
+"""The product's settings over a data directory of the test run's own, never the one that someone works with."""
+
+import os
+import tempfile
+
+os.environ["KEYFERRY_DATA_DIR"] = tempfile.mkdtemp(prefix="keyferry-test-")
+os.environ["KEYFERRY_BASE_URLS"] = "{}"
+
+from config.settings import *  # noqa: F403
