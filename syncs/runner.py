@@ -15,33 +15,28 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from config.encryption import Undecryptable
-from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, RateLimited
-from connections.models import AppConnection
+from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client
 from syncs import leases
 from syncs.destination import Destination
+from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome, Write
 from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
-from syncs.messages import summary
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
 from syncs.selectors import syncs
-from syncs.services.reach import schedule, want
-from syncs.services.syncs import forget_sync, leave_elsewhere, place_of
+from syncs.services.reach import want
+from syncs.services.syncs import leave_elsewhere, place_of
 
 log = logging.getLogger(__name__)
 
-OPEN = (Status.PENDING, Status.RUNNING)
-TRIES = 5  # attempts of one run, the first included
-FIRST_WAIT = 3.0  # seconds before the second attempt; doubled each time
-LATER = (1, 5, 15, 60)  # minutes until a failed sync is tried again by a new run; the last goes on for ever
 BUSY_WAIT = 1.0  # seconds until a run that found its place leased looks again
 PAUSE_WAIT = 5.0
 PAUSE_LOOK = 0.2
@@ -132,7 +127,6 @@ class _Run:
     lease: leases.Held
     last: bool = True
     stopped: str = ""
-    results: list[tuple[Change, Outcome]] = field(default_factory=list)
     _buffer: list[tuple[Change, Outcome]] = field(default_factory=list)
     _flushed: float = 0.0
     _looked: float = 0.0
@@ -140,11 +134,12 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.sync, self.run, self.lease)
+        self.ending = Ending(self.run, self.sync, self.lease.place)
 
     def go(self) -> None:
         if refusal := self._refusal():
             self.run.source_rev = self.sync.wanted_rev  # nothing but a change or a person makes it worth another try
-            self._fail(refusal)
+            self.ending.fail(refusal)
             return
         if not self._begin():
             return
@@ -156,9 +151,9 @@ class _Run:
                 else:
                     self._sync(destination)
         except IntegrationError as error:
-            self._again_or_fail([error], str(error))
+            self.ending.again_or_fail([error], str(error))
         except Undecryptable:
-            self._fail("The connection's credentials cannot be decrypted; enter them again.")
+            self.ending.fail("The connection's credentials cannot be decrypted; enter them again.")
 
     # -- before ------------------------------------------------------------------------------------------------
 
@@ -207,7 +202,7 @@ class _Run:
             )
             if not begun:
                 return False
-            column = _COLUMNS[run.operation]
+            column = COLUMNS[run.operation]
             update: dict[str, object] = {f"{column}_status": Status.RUNNING, f"last_{column}_job_id": str(run.pk)}
             if run.trigger not in ("manual", "approval"):
                 update["started_at"] = now
@@ -233,7 +228,7 @@ class _Run:
         self.run.digest, self.run.counts = plan.digest, plan.counts
         writes_only = bool(self.run.options.get("writesOnly"))
         if plan.held and not writes_only:
-            self._hold(plan)
+            self.ending.hold(plan)
             return
         self._note(plan)
         freed = self.ledger.settle(plan.changes)
@@ -241,14 +236,14 @@ class _Run:
         deletes = [] if writes_only else self._deletes(plan, seen)
         self._write(destination, deletes)
         if self.stopped:
-            self._go_on_later(plan)
+            self.ending.go_on_later(self.stopped, plan)
             return
-        freed |= {change.canonical for change, outcome in self.results if _gone(change, outcome)}
-        self._finish(plan, freed)
+        freed |= {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
+        self.ending.finish(plan, freed, last=self.last)
 
     def _note(self, plan: Plan) -> None:
         """Keep the plan: what needs nothing as lists of names, the rest as one row a key."""
-        refused = self._refused()
+        refused = self.ending.refused()
         rows = []
         for change in plan.changes:
             if change.action is Action.UNCHANGED or _is_quiet(change):
@@ -291,9 +286,9 @@ class _Run:
         now = SecretSync.objects.filter(pk=self.sync.pk).values_list("wanted_rev", "generation").first()
         if now != (seen.reading.rev, seen.reading.generation):
             return []  # a newer run is on its way and will judge them anew
-        failed = {change.canonical for change, outcome in self.results if outcome.error is not None}
+        failed = {change.canonical for change, outcome in self.ending.results if outcome.error is not None}
         blocked = {change.canonical for change in plan.changes if change.action is Action.BLOCKED}
-        failed |= blocked | self._refused()
+        failed |= blocked | self.ending.refused()
         return [change for change in plan.deletes if change.after not in failed]
 
     # -- remove ------------------------------------------------------------------------------------------------
@@ -315,15 +310,15 @@ class _Run:
         self.ledger.settle(plan.changes)
         self._write(destination, list(plan.deletes))
         if self.stopped:
-            self._go_on_later(plan)
+            self.ending.go_on_later(self.stopped, plan)
             return
-        freed = {change.canonical for change, outcome in self.results if _gone(change, outcome)}
-        self._finish(plan, freed)
+        freed = {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
+        self.ending.finish(plan, freed, last=self.last)
 
     # -- writes ------------------------------------------------------------------------------------------------
 
     def _write(self, destination: Destination, changes: Sequence[Change]) -> None:
-        refused = self._refused()
+        refused = self.ending.refused()
         changes = [change for change in changes if change.canonical not in refused]
         if not changes or self.stopped:
             return
@@ -334,7 +329,8 @@ class _Run:
             change = by_key[outcome.write.canonical]
             answered.add(change.canonical)
             if isinstance(outcome.error, RateLimited):
-                self._rate_limited(outcome.error)
+                self.ending.rate_limited(outcome.error)
+                self.stopped = self.stopped or ASKED_TO_WAIT
             self._buffer.append((change, outcome))
             if len(self._buffer) >= FLUSH_SIZE or time.monotonic() - self._flushed > FLUSH_EVERY:
                 self._flush()
@@ -361,7 +357,7 @@ class _Run:
             return False
         sync = SecretSync.objects.filter(pk=self.sync.pk).values_list("generation", "connection__paused_at").first()
         if sync is None or sync[0] != self.run.generation:
-            self.stopped = "the sync was changed"
+            self.stopped = CHANGED
         elif sync[1] is not None or self._all_paused():
             self.stopped = "it was paused"
         elif not self.lease.stands():
@@ -384,185 +380,7 @@ class _Run:
             self.ledger.doubt(batch)
             want(PLATFORM, [self.sync], "retry")
             raise
-        self.results += batch
-
-    def _rate_limited(self, error: RateLimited) -> None:
-        """The whole connection waits, not this key alone."""
-        wait = error.retry_after if error.retry_after is not None else self._wait()
-        until = timezone.now() + timedelta(seconds=wait)
-        AppConnection.objects.filter(pk=self.sync.connection_id).filter(
-            Q(retry_at__isnull=True) | Q(retry_at__lt=until)
-        ).update(retry_at=until)
-        self.stopped = self.stopped or "the service asked to wait"
-
-    def _refused(self) -> set[str]:
-        """Keys that the vendor has refused for good in this run: asking again would change nothing."""
-        return set(self.run.options.get("refused", ()))
-
-    # -- after -------------------------------------------------------------------------------------------------
-
-    def _hold(self, plan: Plan) -> None:
-        """Nothing is written. The sync's one held run is refreshed in place, or this run becomes it."""
-        now = timezone.now()
-        with transaction.atomic():
-            open_hold = SyncRun.objects.select_for_update().filter(sync=self.sync, status=Status.HELD).first()
-            held = open_hold or self.run
-            where = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
-            message = f"Held: {plan.held}. Nothing was written. Approve or dismiss it at {where}"[:1024]
-            held.status, held.message, held.digest, held.counts = Status.HELD, message, plan.digest, plan.counts
-            held.ended_at, held.due_at = now, None
-            held.source_rev, held.generation = self.run.source_rev, self.run.generation
-            held.save()
-            held.changes.all().delete()
-            record_changes(held, [planned_row(held, c) for c in plan.changes if c.write or c.suspended])
-            if open_hold:
-                self._end(Status.SUPERSEDED, f"Held; see run {held.pk}.")
-            self._sync_ends(Status.FAILED, message)
-
-    def _go_on_later(self, plan: Plan) -> None:
-        """The run stopped between keys. What it wrote is recorded; the rest is planned anew."""
-        if self.stopped == "the sync was changed" and not SecretSync.objects.filter(pk=self.sync.pk).exists():
-            return
-        tries = self.run.options.get("tries", 0)
-        if self.stopped == "the service asked to wait":
-            # An attempt that moved something forward does not count against the run.
-            tries = 0 if any(outcome.error is None for _, outcome in self.results) else tries + 1
-            if tries >= TRIES:
-                self._again_or_fail([], "The service kept asking to wait.", plan)
-                return
-        self.run.options = {**self.run.options, "tries": tries, **self._newly_refused()}
-        self._wait_for_next(0.0, f"Stopped between keys because {self.stopped}; the rest follows.")
-
-    def _newly_refused(self) -> dict[str, list[str]]:
-        refused = self._refused() | {
-            change.canonical for change, outcome in self.results if outcome.error and not _may_retry(change, outcome)
-        }
-        return {"refused": sorted(refused)} if refused else {}
-
-    def _finish(self, plan: Plan, freed: set[str]) -> None:
-        again = [outcome.error for change, outcome in self.results if outcome.error and _may_retry(change, outcome)]
-        if again:
-            self.run.options = {**self.run.options, **self._newly_refused()}
-            self._again_or_fail([error for error in again if error], "", plan)
-        elif self.last or self._lost(plan):
-            self._conclude(plan)
-        if freed:
-            self._wake(plan, freed)
-        self._wake_moved()
-
-    def _lost(self, plan: Plan) -> bool:
-        return summary(self.run, plan) is not None
-
-    def _conclude(self, plan: Plan) -> None:
-        message = summary(self.run, plan)
-        status = Status.SUCCEEDED if message is None else Status.FAILED
-        with transaction.atomic():
-            self._end(status, message)
-            self._sync_ends(status, message)
-        failed = RunChange.objects.filter(run=self.run, outcome="failed").exists()
-        if failed or not plan.complete:
-            self._try_later(failed)
-        if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.get("deleteSync"):
-            forget_sync(self.sync)
-
-    def _again_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:
-        """Another attempt after a while, where that can help and the run has some left; else the run has failed."""
-        tries = self.run.options.get("tries", 0) + 1
-        passing = [error for error in errors if plan is not None or getattr(error, "retryable", False)]
-        if passing and tries < TRIES:
-            for error in passing:
-                if isinstance(error, RateLimited) and plan is None:
-                    self._rate_limited(error)
-            self.run.options = {**self.run.options, "tries": tries}
-            wait = self._wait(tries)
-            said = message or str(passing[0])
-            self._wait_for_next(wait, f"Attempt {tries} of {TRIES} failed, the next is in {wait:.0f} s: {said}")
-            return
-        if plan is not None:
-            self._conclude(plan)
-            return
-        self._fail(message)
-        if passing or errors:
-            self._try_later(True)
-
-    def _wait(self, tries: int = 1) -> float:
-        return float(FIRST_WAIT * 2 ** (max(tries, 1) - 1))
-
-    def _wait_for_next(self, seconds: float, message: str) -> None:
-        due = timezone.now() + timedelta(seconds=seconds)
-        retry_at = AppConnection.objects.values_list("retry_at", flat=True).get(pk=self.sync.connection_id)
-        due = max(due, retry_at) if retry_at else due
-        with transaction.atomic():
-            SyncRun.objects.filter(pk=self.run.pk, status__in=OPEN).update(
-                status=Status.PENDING, due_at=due, queued_at=None, message=message[:1024], options=self.run.options
-            )
-            column = _COLUMNS[self.run.operation]
-            SecretSync.objects.filter(pk=self.sync.pk).update(
-                **{f"{column}_status": Status.PENDING, f"last_{column}_message": message[:1024]}
-            )
-
-    def _fail(self, message: str) -> None:
-        with transaction.atomic():
-            self._end(Status.FAILED, message)
-            self._sync_ends(Status.FAILED, message)
-
-    def _end(self, status: Status, message: str | None) -> None:
-        SyncRun.objects.filter(pk=self.run.pk).update(
-            status=status,
-            message=message and message[:1024],
-            ended_at=timezone.now(),
-            due_at=None,
-            options=self.run.options,
-        )
-
-    def _sync_ends(self, status: Status, message: str | None) -> None:
-        """The sync's own status; `pending` where a newer change waits for its run."""
-        column = _COLUMNS[self.run.operation]
-        update: dict[str, object] = {f"{column}_status": status, f"last_{column}_message": message and message[:1024]}
-        rows = SecretSync.objects.filter(pk=self.sync.pk)
-        if status == Status.SUCCEEDED:
-            update[f"last_{_PAST[self.run.operation]}_at"] = timezone.now()
-        if self.run.operation == "sync":
-            rows.filter(done_rev__lt=self.run.source_rev).update(done_rev=self.run.source_rev)
-            newer = SyncRun.objects.filter(sync=self.sync, operation="sync", status=Status.PENDING)
-            if newer.exclude(pk=self.run.pk).exists():
-                update["sync_status"] = Status.PENDING
-        rows.update(**update)
-
-    def _try_later(self, failed: bool) -> None:
-        """A sync that still fails stays wanted: after 1, 5, 15, then every 60 minutes."""
-        if self.run.operation != "sync" or not failed:
-            return
-        step = self.run.options.get("later", 0)
-        at = timezone.now() + timedelta(minutes=LATER[min(step, len(LATER) - 1)])
-        schedule(PLATFORM, [self.sync], "retry", at=at)
-        waiting = SyncRun.objects.filter(sync=self.sync, status=Status.PENDING, trigger="retry")
-        waiting.update(options={"later": step + 1})
-        SecretSync.objects.filter(pk=self.sync.pk, sync_status=Status.PENDING).update(sync_status=Status.FAILED)
-
-    def _wake(self, plan: Plan, freed: set[str]) -> None:
-        """Keys were given up here: other syncs of this place may have waited for them."""
-        others = SecretSync.objects.filter(place=self.lease.place).exclude(pk=self.sync.pk)
-        handed = any(Effect.HAND_OVER in change.effects for change in plan.changes)
-        want(PLATFORM, others if handed else others.filter(sync_status=Status.FAILED))
-
-    def _wake_moved(self) -> None:
-        """Secrets that arrived here and are still owned by another sync were moved: its deletes waited for this."""
-        arrived = [
-            change.desired.secret_id
-            for change, outcome in self.results
-            if outcome.error is None and change.desired and change.action is not Action.DELETE
-        ]
-        if not arrived:
-            return
-        waiting = ManagedSecret.objects.filter(secret_id__in=arrived).exclude(sync=self.sync).exclude(sync=None)
-        names = set(waiting.values_list("sync_id", flat=True))
-        if names:
-            want(PLATFORM, SecretSync.objects.filter(pk__in=names))
-
-
-_COLUMNS = {"sync": "sync", "import": "import", "remove": "remove", "undo": "sync"}
-_PAST = {"sync": "synced", "import": "imported", "remove": "removed", "undo": "synced"}
+        self.ending.results += batch
 
 
 def _is_quiet(change: Change) -> bool:
@@ -572,13 +390,3 @@ def _is_quiet(change: Change) -> bool:
 
 def _gone(change: Change, outcome: Outcome) -> bool:
     return outcome.error is None and change.action is Action.DELETE
-
-
-def _may_retry(change: Change, outcome: Outcome) -> bool:
-    """Whether listing and planning the key anew may help. A conflict or a missing key is settled by looking."""
-    error = outcome.error
-    if isinstance(error, Conflict | OutcomeUnknown):
-        return True
-    if isinstance(error, NotFound):
-        return change.action is not Action.CREATE
-    return bool(getattr(error, "retryable", False))

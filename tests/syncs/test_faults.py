@@ -15,7 +15,7 @@ from pytest_django import Settings
 from config.access.models import Instance
 from connections.models import AppConnection
 from connections.sandbox import Drop
-from syncs import dispatcher, leases, runner
+from syncs import dispatcher, endings, leases, runner
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.services import syncs as services
 from syncs.services.syncs import trigger
@@ -202,7 +202,7 @@ def test_a_refused_create_is_never_turned_into_an_update(world: World, scope: st
     later(world)
     assert world.again(run).status == "failed"
     assert {method for method, _ in world.writes()} == {"POST"}
-    assert len(world.writes()) == runner.TRIES
+    assert len(world.writes()) == endings.TRIES
 
 
 def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
@@ -227,7 +227,7 @@ def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
         retry = SyncRun.objects.get(status="pending")
         assert retry.due_at
         minutes.append(round((retry.due_at - timezone.now()).total_seconds() / 60))
-        for _ in range(runner.TRIES):
+        for _ in range(endings.TRIES):
             runner.execute(retry.pk)
     assert minutes == [1, 5, 15, 60, 60]
     assert SecretSync.objects.get(pk=sync.pk).sync_status == "failed"

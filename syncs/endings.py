@@ -1,0 +1,223 @@
+"""How an attempt of a run ends: done, held, to be gone on with, tried again after a while, or failed.
+
+Whatever the end, the run and its sync say what happened, and whoever waited for it is woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from config.access.roles import PLATFORM
+from connections.errors import Conflict, NotFound, OutcomeUnknown, RateLimited
+from connections.models import AppConnection
+from syncs.engine.plan import Change, Effect, Plan
+from syncs.engine.types import Action, Outcome
+from syncs.ledger import planned_row, record_changes
+from syncs.messages import summary
+from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
+from syncs.services.reach import schedule, want
+from syncs.services.syncs import forget_sync
+
+OPEN = (Status.PENDING, Status.RUNNING)
+TRIES = 5  # attempts of one run, the first included
+FIRST_WAIT = 3.0  # seconds before the second attempt; doubled each time
+LATER = (1, 5, 15, 60)  # minutes until a failed sync is tried again by a new run; the last goes on for ever
+COLUMNS = {"sync": "sync", "import": "import", "remove": "remove", "undo": "sync"}
+_PAST = {"sync": "synced", "import": "imported", "remove": "removed", "undo": "synced"}
+
+CHANGED, ASKED_TO_WAIT = "the sync was changed", "the service asked to wait"
+
+
+@dataclass
+class Ending:
+    """Of one attempt at one place. `results` are the outcomes recorded so far."""
+
+    run: SyncRun
+    sync: SecretSync
+    place: str
+    results: list[tuple[Change, Outcome]] = field(default_factory=list)
+
+    def rate_limited(self, error: RateLimited) -> None:
+        """The whole connection waits, not this key alone."""
+        wait = error.retry_after if error.retry_after is not None else self._wait()
+        until = timezone.now() + timedelta(seconds=wait)
+        AppConnection.objects.filter(pk=self.sync.connection_id).filter(
+            Q(retry_at__isnull=True) | Q(retry_at__lt=until)
+        ).update(retry_at=until)
+
+    def refused(self) -> set[str]:
+        """Keys that the vendor has refused for good in this run: asking again would change nothing."""
+        return set(self.run.options.get("refused", ()))
+
+    def hold(self, plan: Plan) -> None:
+        """Nothing is written. The sync's one held run is refreshed in place, or this run becomes it."""
+        now = timezone.now()
+        with transaction.atomic():
+            open_hold = SyncRun.objects.select_for_update().filter(sync=self.sync, status=Status.HELD).first()
+            held = open_hold or self.run
+            where = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
+            message = f"Held: {plan.held}. Nothing was written. Approve or dismiss it at {where}"[:1024]
+            held.status, held.message, held.digest, held.counts = Status.HELD, message, plan.digest, plan.counts
+            held.ended_at, held.due_at = now, None
+            held.source_rev, held.generation = self.run.source_rev, self.run.generation
+            held.save()
+            held.changes.all().delete()
+            record_changes(held, [planned_row(held, c) for c in plan.changes if c.write or c.suspended])
+            if open_hold:
+                self._end(Status.SUPERSEDED, f"Held; see run {held.pk}.")
+            self._sync_ends(Status.FAILED, message)
+
+    def go_on_later(self, stopped: str, plan: Plan) -> None:
+        """The run stopped between keys. What it wrote is recorded; the rest is planned anew."""
+        if stopped == CHANGED and not SecretSync.objects.filter(pk=self.sync.pk).exists():
+            return
+        tries = self.run.options.get("tries", 0)
+        if stopped == ASKED_TO_WAIT:
+            # An attempt that moved something forward does not count against the run.
+            tries = 0 if any(outcome.error is None for _, outcome in self.results) else tries + 1
+            if tries >= TRIES:
+                self.again_or_fail([], "The service kept asking to wait.", plan)
+                return
+        self.run.options = {**self.run.options, "tries": tries, **self._newly_refused()}
+        self._wait_for_next(0.0, f"Stopped between keys because {stopped}; the rest follows.")
+
+    def _newly_refused(self) -> dict[str, list[str]]:
+        refused = self.refused() | {
+            change.canonical for change, outcome in self.results if outcome.error and not _may_retry(change, outcome)
+        }
+        return {"refused": sorted(refused)} if refused else {}
+
+    def finish(self, plan: Plan, freed: set[str], *, last: bool) -> None:
+        again = [outcome.error for change, outcome in self.results if outcome.error and _may_retry(change, outcome)]
+        if again:
+            self.run.options = {**self.run.options, **self._newly_refused()}
+            self.again_or_fail([error for error in again if error], "", plan)
+        elif last or summary(self.run, plan) is not None:
+            self._conclude(plan)
+        if freed:
+            self._wake(plan, freed)
+        self._wake_moved()
+
+    def _conclude(self, plan: Plan) -> None:
+        message = summary(self.run, plan)
+        status = Status.SUCCEEDED if message is None else Status.FAILED
+        with transaction.atomic():
+            self._end(status, message)
+            self._sync_ends(status, message)
+        failed = RunChange.objects.filter(run=self.run, outcome="failed").exists()
+        if failed or not plan.complete:
+            self._try_later(failed)
+        if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.get("deleteSync"):
+            forget_sync(self.sync)
+
+    def again_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:
+        """Another attempt after a while, where that can help and the run has some left; else the run has failed."""
+        tries = self.run.options.get("tries", 0) + 1
+        passing = [error for error in errors if plan is not None or getattr(error, "retryable", False)]
+        if passing and tries < TRIES:
+            for error in passing:
+                if isinstance(error, RateLimited) and plan is None:
+                    self.rate_limited(error)
+            self.run.options = {**self.run.options, "tries": tries}
+            wait = self._wait(tries)
+            said = message or str(passing[0])
+            self._wait_for_next(wait, f"Attempt {tries} of {TRIES} failed, the next is in {wait:.0f} s: {said}")
+            return
+        if plan is not None:
+            self._conclude(plan)
+            return
+        self.fail(message)
+        if passing or errors:
+            self._try_later(True)
+
+    def _wait(self, tries: int = 1) -> float:
+        return float(FIRST_WAIT * 2 ** (max(tries, 1) - 1))
+
+    def _wait_for_next(self, seconds: float, message: str) -> None:
+        due = timezone.now() + timedelta(seconds=seconds)
+        retry_at = AppConnection.objects.values_list("retry_at", flat=True).get(pk=self.sync.connection_id)
+        due = max(due, retry_at) if retry_at else due
+        with transaction.atomic():
+            SyncRun.objects.filter(pk=self.run.pk, status__in=OPEN).update(
+                status=Status.PENDING, due_at=due, queued_at=None, message=message[:1024], options=self.run.options
+            )
+            column = COLUMNS[self.run.operation]
+            SecretSync.objects.filter(pk=self.sync.pk).update(
+                **{f"{column}_status": Status.PENDING, f"last_{column}_message": message[:1024]}
+            )
+
+    def fail(self, message: str) -> None:
+        with transaction.atomic():
+            self._end(Status.FAILED, message)
+            self._sync_ends(Status.FAILED, message)
+
+    def _end(self, status: Status, message: str | None) -> None:
+        SyncRun.objects.filter(pk=self.run.pk).update(
+            status=status,
+            message=message and message[:1024],
+            ended_at=timezone.now(),
+            due_at=None,
+            options=self.run.options,
+        )
+
+    def _sync_ends(self, status: Status, message: str | None) -> None:
+        """The sync's own status; `pending` where a newer change waits for its run."""
+        column = COLUMNS[self.run.operation]
+        update: dict[str, object] = {f"{column}_status": status, f"last_{column}_message": message and message[:1024]}
+        rows = SecretSync.objects.filter(pk=self.sync.pk)
+        if status == Status.SUCCEEDED:
+            update[f"last_{_PAST[self.run.operation]}_at"] = timezone.now()
+        if self.run.operation == "sync":
+            rows.filter(done_rev__lt=self.run.source_rev).update(done_rev=self.run.source_rev)
+            newer = SyncRun.objects.filter(sync=self.sync, operation="sync", status=Status.PENDING)
+            if newer.exclude(pk=self.run.pk).exists():
+                update["sync_status"] = Status.PENDING
+        rows.update(**update)
+
+    def _try_later(self, failed: bool) -> None:
+        """A sync that still fails stays wanted: after 1, 5, 15, then every 60 minutes."""
+        if self.run.operation != "sync" or not failed:
+            return
+        step = self.run.options.get("later", 0)
+        at = timezone.now() + timedelta(minutes=LATER[min(step, len(LATER) - 1)])
+        schedule(PLATFORM, [self.sync], "retry", at=at)
+        waiting = SyncRun.objects.filter(sync=self.sync, status=Status.PENDING, trigger="retry")
+        waiting.update(options={"later": step + 1})
+        SecretSync.objects.filter(pk=self.sync.pk, sync_status=Status.PENDING).update(sync_status=Status.FAILED)
+
+    def _wake(self, plan: Plan, freed: set[str]) -> None:
+        """Keys were given up here: other syncs of this place may have waited for them."""
+        others = SecretSync.objects.filter(place=self.place).exclude(pk=self.sync.pk)
+        handed = any(Effect.HAND_OVER in change.effects for change in plan.changes)
+        want(PLATFORM, others if handed else others.filter(sync_status=Status.FAILED))
+
+    def _wake_moved(self) -> None:
+        """Secrets that arrived here and are still owned by another sync were moved: its deletes waited for this."""
+        arrived = [
+            change.desired.secret_id
+            for change, outcome in self.results
+            if outcome.error is None and change.desired and change.action is not Action.DELETE
+        ]
+        if not arrived:
+            return
+        waiting = ManagedSecret.objects.filter(secret_id__in=arrived).exclude(sync=self.sync).exclude(sync=None)
+        names = set(waiting.values_list("sync_id", flat=True))
+        if names:
+            want(PLATFORM, SecretSync.objects.filter(pk__in=names))
+
+
+def _may_retry(change: Change, outcome: Outcome) -> bool:
+    """Whether listing and planning the key anew may help. A conflict or a missing key is settled by looking."""
+    error = outcome.error
+    if isinstance(error, Conflict | OutcomeUnknown):
+        return True
+    if isinstance(error, NotFound):
+        return change.action is not Action.CREATE
+    return bool(getattr(error, "retryable", False))
