@@ -26,6 +26,7 @@ class AppConnection(models.Model):
     credentials_sealed = models.BinaryField()
     credentials_hash = models.CharField(max_length=128)
     retry_at = models.DateTimeField(null=True, blank=True, help_text="The vendor asked us to wait until then.")
+    next_slot_at = models.DateTimeField(null=True, blank=True, help_text="The next request of a paced vendor.")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
     checked_at = models.DateTimeField(null=True, blank=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -170,6 +171,16 @@ def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -
     )
     event = "pause-app-connection" if paused else "resume-app-connection"
     audit.record(actor, event, connection.project_id, **_named(connection))
+
+
+def reserve_slot(connection_id: UUID, pace: float) -> float:
+    """Seconds until the connection's next request may go, at `pace` requests a second over all its runs together."""
+    with transaction.atomic():
+        held = AppConnection.objects.select_for_update().filter(pk=connection_id)
+        now = timezone.now()
+        slot = max(now, held.values_list("next_slot_at", flat=True).get() or now)
+        held.update(next_slot_at=slot + timedelta(seconds=1 / pace))
+    return (slot - now).total_seconds()
 
 
 def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> None:

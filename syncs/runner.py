@@ -22,7 +22,7 @@ from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from config.encryption import Undecryptable
 from connections.errors import IntegrationError, RateLimited
-from connections.services import open_client
+from connections.services import open_client, reserve_slot
 from syncs import leases
 from syncs.destination import Destination
 from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
@@ -325,7 +325,7 @@ class _Run:
         self.ledger.claim(changes)
         by_key = {change.canonical: change for change in changes}
         answered = set()
-        for outcome in destination.apply(self._gate(changes)):
+        for outcome in destination.apply(self._gate(changes, destination.capabilities.pace)):
             change = by_key[outcome.write.canonical]
             answered.add(change.canonical)
             if isinstance(outcome.error, RateLimited):
@@ -337,9 +337,11 @@ class _Run:
         self._flush()
         self.ledger.restore(by_key.keys() - answered)
 
-    def _gate(self, changes: Iterable[Change]) -> Iterator[Write]:
-        """Each write just before its request, as long as nothing says stop."""
+    def _gate(self, changes: Iterable[Change], pace: float | None) -> Iterator[Write]:
+        """Each write just before its request, as long as nothing says stop, no faster than the vendor allows."""
         for change in changes:
+            if pace:
+                time.sleep(reserve_slot(self.sync.connection_id, pace))
             if change.write is None or not self._may_go_on():
                 return
             yield change.write

@@ -172,8 +172,8 @@ def test_a_change_while_a_run_goes_waits_for_its_own(world: World) -> None:
 
     gate = runner._Run._gate
 
-    def editing(self: Any, changes: Any) -> Any:
-        for write in gate(self, changes):
+    def editing(self: Any, changes: Any, pace: Any) -> Any:
+        for write in gate(self, changes, pace):
             yield write
             world.set(A="2")
 
