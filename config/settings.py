@@ -213,6 +213,7 @@ UNFOLD = {
                         ("Versions", "restore", "syncs_secretversion"),
                         ("References", "link", "syncs_secretreference"),
                         ("First listings", "flag", "syncs_initialset"),
+                        ("Drift", "difference", "syncs_driftcheck"),
                         ("Leases", "lock_clock", "syncs_lease"),
                         ("Keysets", "vpn_key", "access_datakeyset"),
                         ("Instance", "dns", "access_instance"),

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from config.access.roles import PLATFORM
+from syncs.drift import queue_due
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.services.reach import enqueue, schedule
 
@@ -58,4 +59,5 @@ def sweep() -> None:
         wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
     schedule(PLATFORM, list(behind), "schedule")
+    queue_due()
     SyncRun.objects.filter(ended_at__lt=timezone.now() - RETENTION).exclude(status=Status.HELD).delete()

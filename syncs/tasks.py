@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from syncs import runner
+from syncs import drift, runner
 
 
 def run(run_id: str) -> None:
     """One run of one sync."""
     runner.execute(UUID(run_id))
+
+
+def check_drift(sync_id: str) -> None:
+    """One scheduled look at one destination."""
+    drift.check_by_id(UUID(sync_id))

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 
 from config.access.roles import Right
 from config.admin import ReadOnlyAdmin
-from syncs.models import InitialSet, Lease, RunChange, SecretReference, SecretVersion
+from syncs.models import DriftCheck, InitialSet, Lease, RunChange, SecretReference, SecretVersion
 
 
 @admin.register(SecretVersion)
@@ -54,6 +54,19 @@ class InitialSetAdmin(ReadOnlyAdmin):
     list_display = ("sync", "place")
     list_select_related = ("sync__project",)
     search_fields = ("place", "sync__name")
+
+
+@admin.register(DriftCheck)
+class DriftCheckAdmin(ReadOnlyAdmin):
+    """What the last look at each destination found."""
+
+    project_path = "sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("sync", "status", "complete", "checked_at", "message")
+    list_filter = ("status", "sync__project")
+    list_select_related = ("sync__project",)
+    search_fields = ("sync__name",)
+    fields = ("sync", "status", "complete", "checked_at", "message", "changes")
 
 
 @admin.register(Lease)

@@ -15,12 +15,14 @@ from config.openapi import FLAG, TEXT, WHOLE, closed, described, listed
 from config.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
 from syncs.destination import Destination, destinations
+from syncs.drift import check, drift_as_json
 from syncs.models import SecretSync, SyncRun
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.services import syncs as services
 
 from .wire import (
+    DRIFT,
     PLAN,
     POLICY,
     RUN,
@@ -258,6 +260,19 @@ def _routes(found: type[Destination]) -> list[Any]:
                 services.require_import(found)
             return Response({"plan": plan_as_json(preview(sync, operation))})
 
+    class Drift(_SyncView):
+        @described(f"get{pascal}SecretSyncDrift", TAG, "What the last look found.", closed({"drift": DRIFT}), path=SYNC)
+        def get(self, request: Request, syncId: str) -> Response:
+            return Response({"drift": drift_as_json(self.sync(self.ids(syncId=syncId)["syncId"]))})
+
+        @described(
+            f"check{pascal}SecretSyncDrift", TAG, "Look now; nothing is written.", closed({"drift": DRIFT}), path=SYNC
+        )
+        def post(self, request: Request, syncId: str) -> Response:
+            sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
+            check(sync)
+            return Response({"drift": drift_as_json(sync)})
+
     class Runs(_SyncView):
         @described(
             f"list{pascal}SecretSyncRuns",
@@ -342,6 +357,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         ("/<str:syncId>/import-secrets", Import),
         ("/<str:syncId>/remove-secrets", Remove),
         ("/<str:syncId>/plan", Plan),
+        ("/<str:syncId>/drift", Drift),
         ("/<str:syncId>/runs", Runs),
         ("/<str:syncId>/runs/<str:runId>", Run),
         ("/<str:syncId>/runs/<str:runId>/approve", Approve),

@@ -128,6 +128,23 @@ PLAN = closed(
     }
 )
 
+DRIFT = closed(
+    {
+        "status": {"type": "string", "enum": ["none", "drifted", "unknown"]},
+        "complete": FLAG,
+        "checkedAt": TIME_OR_NULL,
+        "changes": listed(
+            closed(
+                {
+                    "key": TEXT,
+                    "state": {"type": "string", "enum": ["changed", "missing", "unmanaged", "unknown"]},
+                    "reason": TEXT,
+                }
+            )
+        ),
+    }
+)
+
 _RUN = {
     "id": UUID,
     "operation": {"type": "string", "enum": ["sync", "import", "remove", "undo"]},

@@ -1,9 +1,10 @@
 """The tables of this app: the source (what is synced) and the sync (how)."""
 
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
-from .sync import InitialSet, Lease, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
+from .sync import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
 
 __all__ = [
+    "DriftCheck",
     "Environment",
     "Folder",
     "InitialSet",

@@ -191,6 +191,21 @@ class ManagedSecret(models.Model):
         return self.key
 
 
+class DriftCheck(models.Model):
+    """What the last look at a sync's destination found. `changes` holds keys and reasons, never values."""
+
+    sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="drift")
+    status = models.CharField(max_length=16, default="unknown")
+    complete = models.BooleanField(default=False)
+    message = models.CharField(max_length=1024, blank=True)
+    changes = models.JSONField(default=list)
+    checked_at = models.DateTimeField(null=True)
+    queued_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.status
+
+
 class InitialSet(models.Model):
     """The unmanaged keys that a sync found at its first listing of a place, with their incarnations."""
 

@@ -193,6 +193,22 @@ def test_a_held_run_is_dismissed(api: Api, world: World) -> None:
     assert api("POST", f"{SYNCS}/{sync.pk}/runs/{held.pk}/dismiss")[0] == 400
 
 
+def test_drift(api: Api, world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    path = f"{SYNCS}/{sync.pk}/drift"
+    nothing = {"status": "unknown", "complete": False, "checkedAt": None, "changes": []}
+    assert api("GET", path) == (200, {"drift": nothing})
+    world.run(sync)
+    del world.sandbox.values["acme", "shop", ""]["A"]
+    status, found = api("POST", path)
+    assert (status, found["drift"]["status"]) == (200, "drifted")
+    assert [(one["key"], one["state"]) for one in found["drift"]["changes"]] == [("A", "missing")]
+    assert api("GET", path)[1] == found
+    world.sandbox.fault = lambda method, path: (401, {"message": "no"})
+    assert api("POST", path)[0] == 400
+
+
 def test_check_destination(api: Api, world: World) -> None:
     sync = world.sync()
     asked = {"destinationConfig": APPLICATION, "projectId": str(world.project.pk)}

@@ -1,0 +1,90 @@
+"""Looking at a destination without touching it: on demand, and as often as a sync's policy asks."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from config.access.roles import PLATFORM
+from config.api import timestamp
+from config.errors import BadRequest
+from syncs.models import DriftCheck, ManagedSecret, SecretSync
+from syncs.preview import drift_of, preview
+from syncs.selectors import syncs
+from syncs.services.reach import want
+
+QUEUED_FOR = timedelta(minutes=10)
+"""After that a check that was queued and never answered is queued again."""
+
+
+def check(sync: SecretSync) -> DriftCheck:
+    """Compare with the destination now and keep the result. Raises BadRequest where the vendor does not answer."""
+    began = timezone.now()
+    try:
+        plan = preview(sync)
+    except BadRequest as error:
+        _keep(sync, status="unknown", complete=False, message=str(error)[:1024], changes=[])
+        raise
+    # What a run wrote since then was listed too early: it is no drift.
+    ours = set(ManagedSecret.objects.filter(sync=sync, written_at__gte=began).values_list("key", flat=True))
+    changes = [one for one in drift_of(plan) if one["key"] not in ours]
+    drifted = any(one["state"] != "unmanaged" for one in changes)
+    kept = _keep(sync, status="drifted" if drifted else "none", complete=plan.complete, message="", changes=changes)
+    if drifted and sync.policy.heal:
+        want(PLATFORM, [sync], "schedule")
+    return kept
+
+
+def _keep(sync: SecretSync, **result: Any) -> DriftCheck:
+    values = {**result, "checked_at": timezone.now(), "queued_at": None}
+    kept, _ = DriftCheck.objects.update_or_create(sync=sync, defaults=values)
+    return kept
+
+
+def check_by_id(sync_id: UUID) -> None:
+    """A scheduled check; a vendor that does not answer is part of the result."""
+    sync = syncs().filter(pk=sync_id, folder__isnull=False).first()
+    if sync is None:
+        return
+    try:
+        check(sync)
+    except BadRequest:
+        return
+
+
+def queue_due() -> int:
+    """Queue a check for every sync whose policy asks for one by now. Spread over a minute by the sync's id."""
+    from django_q.tasks import async_task
+
+    now = timezone.now()
+    asked = (
+        syncs()
+        .select_related("drift")
+        .filter(policy__drift_check_minutes__gt=0, policy__paused=False, folder__isnull=False)
+    )
+    queued = 0
+    for sync in asked:
+        last: DriftCheck | None = getattr(sync, "drift", None)
+        every = timedelta(minutes=sync.policy.drift_check_minutes, seconds=sync.pk.int % 60)
+        if last and last.checked_at and last.checked_at + every > now:
+            continue
+        if last and last.queued_at and last.queued_at + QUEUED_FOR > now:
+            continue
+        DriftCheck.objects.update_or_create(sync=sync, defaults={"queued_at": now})
+        async_task("syncs.tasks.check_drift", str(sync.pk), task_name=f"drift {sync.pk}")
+        queued += 1
+    return queued
+
+
+def drift_as_json(sync: SecretSync) -> dict[str, Any]:
+    """The `drift` object of the API."""
+    last = DriftCheck.objects.filter(sync=sync).first() or DriftCheck(sync=sync)
+    return {
+        "status": last.status,
+        "complete": last.complete,
+        "checkedAt": timestamp(last.checked_at),
+        "changes": last.changes,
+    }

@@ -1,0 +1,92 @@
+"""Looking at a destination: on demand, on schedule, and mending what was found where the policy says so."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.utils import timezone
+
+from config.errors import BadRequest
+from syncs import dispatcher, drift, tasks
+from syncs.models import DriftCheck, SecretSync, SyncRun
+from syncs.selectors import syncs
+from syncs.services import syncs as services
+
+from .conftest import World
+
+APP = ("acme", "shop", "")
+
+
+def fresh(sync: SecretSync) -> SecretSync:
+    return syncs().get(pk=sync.pk)
+
+
+def test_a_check_tells_each_state_and_writes_nothing(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    assert drift.check(fresh(sync)).status == "none"
+    world.sandbox.put(APP, "A", "theirs")
+    del world.sandbox.values[APP]["B"]
+    world.sandbox.put(APP, "FOREIGN", "x")
+    world.sandbox.asked.clear()
+    found = drift.check(fresh(sync))
+    assert {one["key"]: one["state"] for one in found.changes} == {
+        "A": "changed",
+        "B": "missing",
+        "FOREIGN": "unmanaged",
+    }
+    assert (found.status, found.complete, world.writes()) == ("drifted", True, [])
+    assert not SyncRun.objects.filter(status="pending").exists()
+
+
+def test_unmanaged_keys_alone_are_no_drift(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    world.sandbox.put(APP, "FOREIGN", "x")
+    assert drift.check(fresh(sync)).status == "none"
+
+
+def test_a_vendor_that_does_not_answer(world: World) -> None:
+    sync = world.sync()
+    world.sandbox.fault = lambda method, path: (401, {"message": "no"})
+    with pytest.raises(BadRequest, match="answered 401"):
+        drift.check(fresh(sync))
+    assert DriftCheck.objects.get().status == "unknown"
+    tasks.check_drift(str(sync.pk))
+
+
+def test_checks_come_as_often_as_the_policy_asks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr("django_q.tasks.async_task", lambda *args, **_: sent.append(args))
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    assert drift.queue_due() == 0
+    services.update_policy(world.actor, fresh(sync), {"drift_check_minutes": 15})
+    sent.clear()
+    dispatcher.sweep()
+    assert ("syncs.tasks.check_drift", str(sync.pk)) in sent
+    assert drift.queue_due() == 0
+    tasks.check_drift(str(sync.pk))
+    assert drift.queue_due() == 0
+    DriftCheck.objects.update(checked_at=timezone.now() - timedelta(minutes=16, seconds=1))
+    assert drift.queue_due() == 1
+
+
+def test_what_is_found_is_mended_where_the_policy_says_so(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    world.due()
+    services.update_policy(world.actor, fresh(sync), {"heal": True})
+    world.due()
+    world.sandbox.put(APP, "A", "theirs")
+    drift.check(fresh(sync))
+    run = SyncRun.objects.get(status="pending")
+    assert run.trigger == "schedule"
+    world.due()
+    assert world.held() == {"A": "1"}
