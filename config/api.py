@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from config.access.roles import Actor
-from config.errors import Invalid, ServiceError
+from config.errors import Invalid, ServiceError, where
 from config.requests import TooLarge, actor_of
 from config.schema import AllOf, Schema
 
@@ -82,12 +82,7 @@ def _text(error: exceptions.APIException) -> str:
 
 def _unexpected(error: Exception) -> Response:
     body = envelope(500, "Something went wrong", "InternalServerError")
-    # Not the message and not the arguments: either may hold a value.
-    trace, place = error.__traceback__, ""
-    while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
-        trace = trace.tb_next
-    log.error("%s %s at %s", body["reqId"], type(error).__name__, place)
+    log.error("%s %s at %s", body["reqId"], type(error).__name__, where(error))
     return Response(body, status=500)
 
 

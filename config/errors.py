@@ -73,6 +73,15 @@ def problem(path: Sequence[str | int], message: str) -> Issue:
     return {"code": "custom", "path": list(path), "message": message}
 
 
+def where(error: BaseException) -> str:
+    """File and line that an error comes from. Not its message and not its arguments: either may hold a value."""
+    trace, place = error.__traceback__, ""
+    while trace is not None:
+        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return place
+
+
 def _said(issue: Issue) -> str:
     where = ".".join(map(str, issue["path"]))
     return f"{where}: {issue['message']}" if where else str(issue["message"])

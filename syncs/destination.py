@@ -7,7 +7,7 @@ deletion rules or ownership, so it cannot forget them; and it never turns a refu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import ClassVar, final
@@ -111,7 +111,12 @@ class Destination(ABC):
     @final
     def listing(self) -> tuple[Remote, ...]:
         """`fetch`, refused where it names a key twice: such a list shifted while it was read."""
-        remotes = tuple(self.fetch())
+        try:
+            remotes = tuple(self.fetch())
+        except IntegrationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a config that no address can be made of, a defect of the adapter
+            raise BadResponse(f"{self.label}: the list could not be read ({type(error).__name__})") from None
         names = [self.canonical(remote.key) for remote in remotes]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -123,7 +128,7 @@ class Destination(ABC):
         """Every key in scope, all pages, or an IntegrationError: never a part."""
 
     @abstractmethod
-    def apply(self, writes: Iterable[Write]) -> Iterator[Outcome]:
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
         """One outcome a write, as each is done; errors are outcomes.
 
         `writes` is pulled just before each request, in the caller's thread: it is the gate through which the caller
@@ -146,7 +151,7 @@ class KeyValueDestination(Destination):
     def delete(self, write: Write) -> None:
         """Take `write.remote` away; one that is gone already is a success."""
 
-    def apply(self, writes: Iterable[Write]) -> Iterator[Outcome]:
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
         gate = iter(writes)
         going: set[Future[Outcome]] = set()
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:

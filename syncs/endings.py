@@ -15,11 +15,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from config.access.roles import PLATFORM
-from connections.errors import Conflict, NotFound, OutcomeUnknown, RateLimited
+from connections.errors import Conflict, NotFound, RateLimited
 from connections.models import AppConnection
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.ledger import planned_row, record_changes
+from syncs.ledger import is_unknown, planned_row, record_changes
 from syncs.messages import summary
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.services.reach import schedule, want
@@ -121,10 +121,10 @@ class Ending:
         """Another attempt after a while, where that can help and the run has some left; else the run has failed."""
         tries = self.run.options.get("tries", 0) + 1
         passing = [error for error in errors if plan is not None or getattr(error, "retryable", False)]
+        for error in passing:
+            if isinstance(error, RateLimited) and plan is None:
+                self.rate_limited(error)
         if passing and tries < TRIES:
-            for error in passing:
-                if isinstance(error, RateLimited) and plan is None:
-                    self.rate_limited(error)
             self.run.options = {**self.run.options, "tries": tries}
             wait = self._wait(tries)
             said = message or str(passing[0])
@@ -216,7 +216,7 @@ class Ending:
 def _may_retry(change: Change, outcome: Outcome) -> bool:
     """Whether listing and planning the key anew may help. A conflict or a missing key is settled by looking."""
     error = outcome.error
-    if isinstance(error, Conflict | OutcomeUnknown):
+    if isinstance(error, Conflict) or (error is not None and is_unknown(error)):
         return True
     if isinstance(error, NotFound):
         return change.action is not Action.CREATE

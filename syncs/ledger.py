@@ -12,7 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.encryption import seal
-from connections.errors import BadResponse, OutcomeUnknown
+from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.leases import Held
@@ -217,7 +217,7 @@ class Ledger:
 
 def is_unknown(error: Exception) -> bool:
     """Whether a write may have been done although it failed."""
-    return isinstance(error, OutcomeUnknown | BadResponse)
+    return isinstance(error, OutcomeUnknown | BadResponse | Unavailable)
 
 
 def _own(change: Change) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -21,6 +22,7 @@ from django.utils import timezone
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from config.encryption import Undecryptable
+from config.errors import where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
 from syncs import leases
@@ -153,7 +155,13 @@ class _Run:
         except IntegrationError as error:
             self.ending.again_or_fail([error], str(error))
         except Undecryptable:
+            self.run.source_rev = self.sync.wanted_rev
             self.ending.fail("The connection's credentials cannot be decrypted; enter them again.")
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect must not send the run round for ever without a word
+            log.error("run %s: %s at %s", self.run.pk, type(error).__name__, where(error))
+            self.ending.again_or_fail([error], f"Something went wrong ({type(error).__name__}); the log says where.")
 
     # -- before ------------------------------------------------------------------------------------------------
 
@@ -221,6 +229,7 @@ class _Run:
     # -- sync --------------------------------------------------------------------------------------------------
 
     def _sync(self, destination: Destination) -> None:
+        leave_elsewhere(self.sync)  # a run that was going while the sync was pointed elsewhere may have left a row
         approved = self.run.options.get("approved")
         seen = picture(self.sync, destination, approved=None if approved is None else frozenset(approved))
         plan = seen.plan
@@ -285,7 +294,8 @@ class _Run:
             return []
         now = SecretSync.objects.filter(pk=self.sync.pk).values_list("wanted_rev", "generation").first()
         if now != (seen.reading.rev, seen.reading.generation):
-            return []  # a newer run is on its way and will judge them anew
+            self.stopped = "the source or the sync changed meanwhile"  # so they are judged anew
+            return []
         failed = {change.canonical for change, outcome in self.ending.results if outcome.error is not None}
         blocked = {change.canonical for change in plan.changes if change.action is Action.BLOCKED}
         failed |= blocked | self.ending.refused()
@@ -325,15 +335,17 @@ class _Run:
         self.ledger.claim(changes)
         by_key = {change.canonical: change for change in changes}
         answered = set()
-        for outcome in destination.apply(self._gate(changes, destination.capabilities.pace)):
-            change = by_key[outcome.write.canonical]
-            answered.add(change.canonical)
-            if isinstance(outcome.error, RateLimited):
-                self.ending.rate_limited(outcome.error)
-                self.stopped = self.stopped or ASKED_TO_WAIT
-            self._buffer.append((change, outcome))
-            if len(self._buffer) >= FLUSH_SIZE or time.monotonic() - self._flushed > FLUSH_EVERY:
-                self._flush()
+        # Closed whatever happens here: the lease must outlive every request that is on its way.
+        with closing(destination.apply(self._gate(changes, destination.capabilities.pace))) as outcomes:
+            for outcome in outcomes:
+                change = by_key[outcome.write.canonical]
+                answered.add(change.canonical)
+                if isinstance(outcome.error, RateLimited):
+                    self.ending.rate_limited(outcome.error)
+                    self.stopped = self.stopped or ASKED_TO_WAIT
+                self._buffer.append((change, outcome))
+                if len(self._buffer) >= FLUSH_SIZE or time.monotonic() - self._flushed > FLUSH_EVERY:
+                    self._flush()
         self._flush()
         self.ledger.restore(by_key.keys() - answered)
 

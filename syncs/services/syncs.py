@@ -8,12 +8,12 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from config.access import audit
 from config.access.models import Identity, Instance, Project, User
-from config.access.roles import Actor, Right
+from config.access.roles import PLATFORM, Actor, Right
 from config.access.services import slug_issues
 from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
 from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
@@ -170,8 +170,16 @@ _EDITABLE = (
 
 
 def leave_elsewhere(sync: SecretSync) -> None:
-    """Keys at a place that the sync has left stay there; its claim on them ends."""
-    ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place).update(sync=None)
+    """Keys at a place that the sync has left stay there; its claim on them ends, and who waited for them is woken."""
+    _let_go(sync, ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place))
+
+
+def _let_go(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
+    places = set(rows.values_list("place", flat=True))
+    if places:
+        rows.update(sync=None)
+        blocked = SecretSync.objects.filter(place__in=places, sync_status=Status.FAILED).exclude(pk=sync.pk)
+        want(PLATFORM, blocked)
 
 
 def _checked(found: type[Destination], given: SyncInput, *, new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -322,7 +330,7 @@ def delete_sync(actor: Actor, sync: SecretSync, *, remove_secrets: bool = False)
 def forget_sync(sync: SecretSync) -> None:
     """The row goes; the keys it owns stay at the destination, known as left on purpose."""
     with transaction.atomic():
-        ManagedSecret.objects.filter(sync=sync).update(sync=None)
+        _let_go(sync, ManagedSecret.objects.filter(sync=sync))
         SecretSync.objects.get(pk=sync.pk).delete()
 
 

@@ -401,3 +401,93 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
     world.due()
     assert world.held() == {}
     assert not SecretSync.objects.exists()
+
+
+# -- found by reading ------------------------------------------------------------------------------------------
+
+
+def test_deletes_put_off_by_an_edit_are_judged_anew_with_auto_sync_off(world: World, monkeypatch: Any) -> None:
+    from syncs import runner
+
+    world.set(A="1", B="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("B")
+    world.set(A="3")
+    gate, edits = runner._Run._gate, iter([True])
+
+    def editing(self: Any, changes: Any, pace: Any) -> Any:
+        yield from gate(self, changes, pace)
+        if next(edits, False):
+            world.set(C="4")
+
+    monkeypatch.setattr(runner._Run, "_gate", editing)
+    run = world.run(sync)
+    assert run.status == "pending"
+    world.due()
+    assert (world.again(run).status, world.held()) == ("succeeded", {"A": "3", "C": "4"})
+
+
+def test_a_sync_that_waited_for_a_deleted_one_is_woken(world: World) -> None:
+    second_folder(world)
+    world.set(A="mine")
+    first = world.sync("first")
+    world.run(first)
+    world.set("/other", A="yours")
+    second = world.sync("second", secret_path="/other")
+    assert world.run(second).status == "failed"
+    services.delete_sync(world.actor, first)
+    world.due()
+    assert world.held() == {"A": "yours"}
+
+
+def test_a_row_left_at_an_old_place_is_let_go(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    ManagedSecret.objects.update(place="humanitec|http://elsewhere|acme/shop")
+    world.run(sync)
+    assert ManagedSecret.objects.get(place__contains="elsewhere").sync is None
+
+
+def test_a_config_that_no_address_can_be_made_of_fails_with_a_word(world: World) -> None:
+    sync = world.sync(config={**APPLICATION, "org": ".."})
+    run = world.run(sync)
+    assert (run.status, run.message) == ("failed", "Humanitec: the list could not be read (ValueError)")
+
+
+def test_a_defect_fails_the_run_and_says_nothing_of_values(world: World, monkeypatch: Any, caplog: Any) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr("syncs.planning.plan_sync", broken)
+    run = world.run(world.sync())
+    assert (run.status, run.message) == ("failed", "Something went wrong (RuntimeError); the log says where.")
+    assert "hunter2" not in caplog.text
+    assert "RuntimeError at" in caplog.text
+
+
+def test_a_503_after_the_write_leaves_the_claim(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    policy(world, sync, unmanaged="leave")
+    world.sandbox.late_fault = lambda method, path: (503, {"message": "down"}) if method == "POST" else None
+    run = world.run(sync)
+    assert run.status == "pending"
+    assert ManagedSecret.objects.get().state == "claim"
+    world.sandbox.late_fault = None
+    world.due()
+    assert "maybe-ours" in set(run.changes.values_list("error_code", flat=True))
+
+
+def test_credentials_that_do_not_open_are_said_once(world: World) -> None:
+    from connections.models import AppConnection
+    from syncs import dispatcher
+
+    world.set(A="1")
+    sync = world.sync()
+    AppConnection.objects.update(credentials_sealed=b"broken")
+    (run,) = world.due()
+    assert run.message == "The connection's credentials cannot be decrypted; enter them again."
+    dispatcher.sweep()
+    assert not SyncRun.objects.filter(sync=sync, status="pending").exists()
