@@ -200,8 +200,9 @@ def test_up_on_postgresql(data_dir: Path, postgres: str, redis: str, broker: str
 
 
 @pytest.mark.slow
-def test_a_run_in_progress_is_resumed_at_the_next_start(data_dir: Path) -> None:
-    """Stopped in the middle of 200 slow writes; the next start brings the rest, and nothing twice."""
+@pytest.mark.parametrize("how", ["stopped", "killed"])
+def test_a_run_in_progress_is_resumed(data_dir: Path, how: str) -> None:
+    """In the middle of 200 slow writes all is stopped, or the workers are killed: the rest comes, and nothing twice."""
     with HumanitecSandbox(latency=0.4) as sandbox:
         env = {"KEYFERRY_BASE_URLS": json.dumps({"humanitec": sandbox.url})}
         up = Up(data_dir, "--demo", env=env)
@@ -213,9 +214,15 @@ def test_a_run_in_progress_is_resumed_at_the_next_start(data_dir: Path) -> None:
         while len(sandbox.values[scope]) < 15:
             assert time.monotonic() < deadline
             time.sleep(0.02)
-        assert up.stop() < 10
+        if how == "stopped":
+            assert up.stop() < 10
+            again = Up(data_dir, env=env)
+        else:
+            for worker in up.children():
+                if "qcluster" in worker.cmdline():
+                    worker.kill()
+            again = up
         assert len(sandbox.values[scope]) < 205
-        again = Up(data_dir, env=env)
         deadline = time.monotonic() + 60
         while len(sandbox.values[scope]) < 205:
             assert time.monotonic() < deadline, again.log.read_text()
