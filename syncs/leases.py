@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from syncs.models import Lease
@@ -38,25 +38,24 @@ class Held:
     def renew(self) -> bool:
         """Another LEASE_SECONDS; False where the place has gone to another. While the fence stands, nobody was here."""
         asked = time.monotonic()
-        kept = self.row().update(expires_at=_in(settings.LEASE_SECONDS))
+        kept = self._mine().update(expires_at=_in(settings.LEASE_SECONDS))
         if kept:
             self._ends = asked + settings.LEASE_SECONDS
         return bool(kept)
 
-    def row(self) -> QuerySet[Lease]:
-        """Its row, which is there as long as the fence is ours."""
-        return Lease.objects.filter(place=self.place, holder=self.holder, fence=self.fence)
-
     def stands(self) -> bool:
         """Whether the fence is still ours, at this moment."""
-        return bool(self.row().exists())
+        return bool(self._mine().exists())
 
     def held(self) -> bool:
         """Whether the fence is still ours; it then stays so until the end of the transaction around."""
-        return bool(self.row().select_for_update().exists())
+        return bool(self._mine().select_for_update().exists())
 
     def release(self) -> None:
-        self.row().update(holder="", expires_at=_LONG_AGO)
+        self._mine().update(holder="", expires_at=_LONG_AGO)
+
+    def _mine(self) -> Any:
+        return Lease.objects.filter(place=self.place, holder=self.holder, fence=self.fence)
 
 
 def acquire(place: str) -> Held | None:

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F
+from django.db.models import F
 from django.utils import timezone
 
 from config.access.models import Instance
@@ -369,18 +369,13 @@ class _Run:
         if time.monotonic() - self._began > TASK_BUDGET:
             self.stopped = "the worker's time was up"
             return False
-        unmoved = SecretSync.objects.filter(
-            Exists(self.lease.row()), pk=self.sync.pk, generation=self.run.generation, connection__paused_at=None
-        )
-        if unmoved.exists() and not self._all_paused():
-            return True  # one query before each request; what has moved is asked only if something has
         sync = SecretSync.objects.filter(pk=self.sync.pk).values_list("generation", "connection__paused_at").first()
         if sync is None or sync[0] != self.run.generation:
             self.stopped = CHANGED
+        elif sync[1] is not None or self._all_paused():
+            self.stopped = "it was paused"
         elif not self.lease.stands():
             self.stopped = "the lease was lost"
-        else:
-            self.stopped = "it was paused"
         return not self.stopped
 
     def _all_paused(self) -> bool:
