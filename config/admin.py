@@ -22,6 +22,7 @@ from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
 from config.forms import place_of
+from config.requests import client_ip
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -29,7 +30,7 @@ def actor_of(request: HttpRequest) -> Actor:
     found: Actor | None = getattr(request, "_keyferry_actor", None)
     if found is None:
         assert isinstance(request.user, User)
-        found = actor_of_user(request.user, request.META.get("REMOTE_ADDR") or None)
+        found = actor_of_user(request.user, client_ip(request))
         request._keyferry_actor = found  # type: ignore[attr-defined]
     return found
 

@@ -11,16 +11,19 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from rest_framework import exceptions
+from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config import limits
 from config.access.roles import Actor
-from config.errors import Invalid, ServiceError, where
-from config.requests import TooLarge, actor_of
+from config.errors import Invalid, ServiceError, TooMany, where
+from config.requests import TooLarge, actor_of, client_ip
 from config.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
@@ -55,6 +58,10 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
         response = Response(envelope(error.status, message, error.error, error.details), status=error.status)
         if error.status == 401:
             response["WWW-Authenticate"] = "Bearer"
+        if isinstance(error, TooMany):
+            response["Retry-After"] = str(error.wait)
+            for name, value in limits.Budget(error.limit, 0, error.wait).headers.items():
+                response[name] = value
         return response
     if isinstance(error, RequestDataTooBig | TooLarge):
         return Response(envelope(413, "The request's body is larger than 16 MiB."), status=413)
@@ -68,8 +75,6 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             response["Allow"] = ", ".join(context["view"].allowed_methods)
         if isinstance(error, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
             response["WWW-Authenticate"] = "Bearer"
-        if (wait := getattr(error, "wait", None)) is not None:
-            response["Retry-After"] = str(int(wait) + 1)
         return response
     return _unexpected(error)
 
@@ -117,6 +122,27 @@ class SlashMiddleware:
 
 class View(APIView):
     """An endpoint. `self.actor` is who asks."""
+
+    address_limit = "ADDRESS_RATE_LIMIT"
+    budget: limits.Budget | None = None
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """An address may ask so often, whoever it says it is; then a caller may, whatever his address."""
+        self.spend(f"{self.address_limit}:{client_ip(request)}", getattr(settings, self.address_limit))
+        super().initial(request, *args, **kwargs)
+        if request.user and request.user.is_authenticated:
+            self.spend(f"actor:{self.actor.id}", settings.RATE_LIMIT)
+
+    def spend(self, who: str, limit: int) -> None:
+        budget = limits.spend(who, limit)
+        if budget and (self.budget is None or budget.remaining < self.budget.remaining):
+            self.budget = budget
+
+    def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
+        if self.budget:
+            for name, value in self.budget.headers.items():
+                response.headers.setdefault(name, value)
+        return super().finalize_response(request, response, *args, **kwargs)
 
     @property
     def actor(self) -> Actor:

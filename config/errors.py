@@ -50,6 +50,32 @@ class PermissionDenied(ServiceError):
     error = "PermissionDenied"
 
 
+class Forbidden(ServiceError):
+    """Refused for another reason than a role: an address, a protection."""
+
+    status = 403
+    error = "ForbiddenError"
+
+
+class TooMany(ServiceError):
+    """Asked too often; `wait` seconds until the next may be tried."""
+
+    status = 429
+    error = "RateLimitExceeded"
+
+    def __init__(self, limit: int, wait: int) -> None:
+        super().__init__(f"Rate limit exceeded. Please try again in {wait} seconds")
+        self.limit = limit
+        self.wait = wait
+
+
+class Unreadable(ServiceError):
+    """Stored, but not to be decrypted."""
+
+    status = 400
+    error = "CryptographyError"
+
+
 class NotFound(ServiceError):
     """No such thing, or none that the actor may know of."""
 

@@ -40,7 +40,7 @@ def _error(status: int) -> dict[str, Any]:
     return closed(properties, optional=("details",))
 
 
-_ERRORS = {status: _error(status) for status in (400, 401, 403, 404, 422, 500)}
+_ERRORS = {status: _error(status) for status in (400, 401, 403, 404, 405, 413, 422, 429, 500)}
 
 
 def described(

@@ -5,17 +5,19 @@ Apart from `config.api` because REST framework loads these classes while its own
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
+from django.http import HttpRequest
 from rest_framework import authentication, exceptions, parsers
 from rest_framework.request import Request
 
 from config.access.models import Identity, User
 from config.access.roles import Actor, actor_of_identity, actor_of_user
-from config.access.services import identity_of
+from config.access.tokens import identity_of
 from config.errors import BadRequest, TokenError, Unauthenticated
 
 
@@ -56,7 +58,7 @@ class IdentityTokenAuthentication(authentication.BaseAuthentication):
         text = header[7:].strip()
         if "\x00" in text or not text:
             raise TokenError("The provided access token is malformed.")
-        return Machine(identity_of(text)), text
+        return Machine(identity_of(text, client_ip(request))), text
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -77,9 +79,30 @@ class Machine:
         return self.identity.name
 
 
+def client_ip(request: HttpRequest | Request) -> str | None:
+    """The address that asks. What a proxy says is believed only of proxies that the operator trusts."""
+    here = _address(request.META.get("REMOTE_ADDR", ""))
+    hops = [_address(hop) for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
+    while here and hops and hops[-1] and _is_proxy(here):
+        here = hops.pop()
+    return here
+
+
+def _address(text: str) -> str | None:
+    try:
+        return str(ipaddress.ip_address(text.strip()))
+    except ValueError:
+        return None
+
+
+def _is_proxy(address: str) -> bool:
+    found = ipaddress.ip_address(address)
+    return any(found in ipaddress.ip_network(each, strict=False) for each in settings.TRUSTED_PROXIES)
+
+
 def actor_of(request: Request) -> Actor:
     """Who is asking."""
-    ip = request.META.get("REMOTE_ADDR") or None
+    ip = client_ip(request)
     who: object = request.user
     if isinstance(who, Machine):
         return actor_of_identity(who.identity, ip)

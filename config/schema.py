@@ -72,7 +72,7 @@ class Text:
     verbatim: bool = False
 
     def check(self, value: object, path: Path) -> Checked:
-        if value is ... and self.default is not None:
+        if self.default is not None and (value is ... or (value is None and not self.required)):
             return self.default, []
         if value is ... or (value is None and not self.required):
             return None, [_type_issue(path, "string", "undefined", "Required")] if self.required else []
@@ -163,7 +163,10 @@ class Id:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A boolean; with `text`, the strings "true" and "false" of a query. `only` allows just that one."""
+    """A boolean; with `text`, the strings "true" and "false" of a query. `only` allows just that one.
+
+    `lenient`: nothing, "0" and "false" in any case are false, all else is true.
+    """
 
     name: str
     label: str = ""
@@ -172,10 +175,13 @@ class Flag:
     default: bool | None = None
     text: bool = False
     only: bool | None = None
+    lenient: bool = False
 
     def check(self, value: object, path: Path) -> Checked:
         if value is ... or (value is None and not self.required):
             return self.default, [_type_issue(path, "boolean", "undefined", "Required")] if self.required else []
+        if self.lenient:
+            return str(value).lower() not in ("", "0", "false"), []
         if self.text:
             if value in ("true", "false"):
                 return value == "true", []
@@ -189,8 +195,10 @@ class Flag:
 
     def json_schema(self) -> dict[str, Any]:
         made: dict[str, Any] = {"type": "string", "enum": ["true", "false"]} if self.text else {"type": "boolean"}
+        if self.lenient:
+            made = {"type": "string"}
         if self.default is not None:
-            made["default"] = str(self.default).lower() if self.text else self.default
+            made["default"] = str(self.default).lower() if self.text or self.lenient else self.default
         return _described(made, self.help)
 
 
@@ -307,6 +315,47 @@ class Nested:
 
     def json_schema(self) -> dict[str, Any]:
         return _described(self.schema.json_schema(), self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Objects:
+    """A list of objects."""
+
+    name: str
+    schema: Schema
+    help: str = ""
+    required: bool = False
+    min_items: int = 0
+    max_items: int | None = None
+
+    def check(self, value: object, path: Path) -> Checked:
+        if value is ... or (value is None and not self.required):
+            return None, [_type_issue(path, "array", "undefined", "Required")] if self.required else []
+        if not isinstance(value, list):
+            received = _type_name(value)
+            return None, [_type_issue(path, "array", received, f"Expected array, received {received}")]
+        if len(value) < self.min_items:
+            message = f"Array must contain at least {self.min_items} element(s)"
+            return None, [_size_issue(path, "too_small", "minimum", self.min_items, message, "array")]
+        if self.max_items is not None and len(value) > self.max_items:
+            message = f"Array must contain at most {self.max_items} element(s)"
+            return None, [_size_issue(path, "too_big", "maximum", self.max_items, message, "array")]
+        found: list[dict[str, Any]] = []
+        issues: list[Issue] = []
+        for index, each in enumerate(value):
+            try:
+                found.append(self.schema.validate(each, (*path, index)))
+            except Invalid as error:
+                issues += error.issues
+        return found, issues
+
+    def json_schema(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": "array", "items": self.schema.json_schema()}
+        if self.min_items:
+            made["minItems"] = self.min_items
+        if self.max_items is not None:
+            made["maxItems"] = self.max_items
+        return _described(made, self.help)
 
 
 @dataclass(frozen=True, slots=True)

@@ -215,6 +215,7 @@ UNFOLD = {
                         ("First listings", "flag", "syncs_initialset"),
                         ("Drift", "difference", "syncs_driftcheck"),
                         ("Leases", "lock_clock", "syncs_lease"),
+                        ("Rate limits", "speed", "access_requestwindow"),
                         ("Keysets", "vpn_key", "access_datakeyset"),
                         ("Instance", "dns", "access_instance"),
                     ),
@@ -245,6 +246,11 @@ KMS_URI = env.str("KEYFERRY_KMS_URI", default="")
 BASE_URLS = env.json("KEYFERRY_BASE_URLS", default={})
 ALLOWED_PRIVATE_CIDRS = env.list("KEYFERRY_ALLOWED_PRIVATE_CIDRS", default=[])
 TRUSTED_PROXIES = env.list("KEYFERRY_TRUSTED_PROXIES", default=[])
+
+# Requests a minute to the API; 0 is no limit.
+RATE_LIMIT = env.int("KEYFERRY_RATE_LIMIT", default=0)  # of one identity or person
+ADDRESS_RATE_LIMIT = env.int("KEYFERRY_ADDRESS_RATE_LIMIT", default=0)  # from one address
+LOGIN_RATE_LIMIT = env.int("KEYFERRY_LOGIN_RATE_LIMIT", default=60)  # logins from one address
 
 # Seconds. A place is leased for LEASE_SECONDS; a request to a vendor ends within REQUEST_DEADLINE, so a
 # run that renews whenever less than the deadline is left never has a request in flight without a lease.

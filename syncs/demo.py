@@ -8,7 +8,8 @@ from connections.models import AppConnection
 from connections.services import create_connection
 from syncs.models import Environment, SecretSync
 from syncs.selectors import folder_by_path, syncs
-from syncs.services.source import SecretInput, create_project, ensure_folder, set_secrets
+from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.source import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, create_sync
 
 SLUG = "demo-shop"

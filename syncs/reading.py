@@ -5,12 +5,12 @@ A torn read (the source changed while it was read) is told by `wanted_rev`, read
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from config.encryption import Undecryptable, unseal
-from syncs.engine.references import Address, FolderData, SecretData, references_in, resolve
+from syncs.engine.references import Address, FolderData, SecretData, precedence, references_in, resolve
 from syncs.engine.types import Entry, Source
 from syncs.models import Folder, Secret, SecretImport, SecretSync
 
@@ -69,14 +69,18 @@ def _source(sync: SecretSync, folder_id: UUID) -> Source:
     return Source(tuple(entries), tuple(gaps))
 
 
-def load_graph(project_id: UUID, start: Iterable[Address]) -> dict[Address, FolderData]:
+Known = Mapping[UUID, Mapping[str, SecretData]]
+"""Folder id -> its secrets by key: what need not be loaded and opened again."""
+
+
+def load_graph(project_id: UUID, start: Iterable[Address], known: Known | None = None) -> dict[Address, FolderData]:
     """Every folder that the given ones reach through imports and references; four queries a level."""
     graph: dict[Address, FolderData] = {}
     asked: set[Address] = set()
     pending = set(start)
     while pending:
         asked |= pending
-        loaded = _load(project_id, pending)
+        loaded = _load(project_id, pending, known or {})
         graph |= loaded
         pending = set()
         for address, folder in loaded.items():
@@ -87,7 +91,7 @@ def load_graph(project_id: UUID, start: Iterable[Address]) -> dict[Address, Fold
     return graph
 
 
-def _load(project_id: UUID, addresses: set[Address]) -> dict[Address, FolderData]:
+def _load(project_id: UUID, addresses: set[Address], known: Known) -> dict[Address, FolderData]:
     slugs, paths = {slug for slug, _ in addresses}, {path for _, path in addresses}
     rows = Folder.objects.filter(
         environment__project_id=project_id, environment__slug__in=slugs, path__in=paths
@@ -100,9 +104,10 @@ def _load(project_id: UUID, addresses: set[Address]) -> dict[Address, FolderData
         .values_list("folder_id", "import_environment__slug", "import_path")
     ):
         imports[pk].append((slug, path))
-    secrets: dict[UUID, dict[str, SecretData]] = {pk: {} for pk in found}
-    tags = _tags(found)
-    for row in Secret.objects.filter(folder_id__in=found).values_list(
+    secrets: dict[UUID, dict[str, SecretData]] = {pk: dict(known.get(pk, {})) for pk in found}
+    unknown = [pk for pk in found if pk not in known]
+    tags = _tags(unknown)
+    for row in Secret.objects.filter(folder_id__in=unknown).values_list(
         "pk", "folder_id", "key", "value_sealed", "comment_sealed", "version", "skip_multiline_encoding"
     ):
         secret_id, folder_id, key, value_sealed, comment_sealed, version, skip = row
@@ -117,6 +122,39 @@ def _load(project_id: UUID, addresses: set[Address]) -> dict[Address, FolderData
             skip_multiline=skip,
         )
     return {address: FolderData(secrets[pk], tuple(imports[pk])) for pk, address in found.items()}
+
+
+def imports_of(project_id: UUID) -> dict[Address, list[Address]]:
+    """Every import of a project, by the importing folder, in the order of their positions."""
+    found: dict[Address, list[Address]] = {}
+    rows = SecretImport.objects.filter(folder__environment__project_id=project_id).order_by("position")
+    for slug, path, target_slug, target_path in rows.values_list(
+        "folder__environment__slug", "folder__path", "import_environment__slug", "import_path"
+    ):
+        found.setdefault((slug, path), []).append((target_slug, target_path))
+    return found
+
+
+def keys_reached(project_id: UUID, addresses: set[Address], keys: set[str]) -> set[tuple[Address, str]]:
+    """Which of the keys each folder holds, of its own or through its imports; two queries."""
+    imports = imports_of(project_id)
+    reach = {address: list(precedence(address, lambda each: imports.get(each, ()))) for address in addresses}
+    folders = {folder for reached in reach.values() for folder in reached}
+    held: dict[Address, set[str]] = {}
+    rows = Secret.objects.filter(
+        folder__environment__project_id=project_id, folder__path__in={path for _, path in folders}
+    )
+    if len(keys) <= 500:
+        rows = rows.filter(key__in=keys)
+    for slug, path, key in rows.values_list("folder__environment__slug", "folder__path", "key"):
+        held.setdefault((slug, path), set()).add(key)
+    return {
+        (address, key)
+        for address, reached in reach.items()
+        for folder in reached
+        for key in held.get(folder, ())
+        if key in keys
+    }
 
 
 def _tags(found: Iterable[UUID]) -> dict[UUID, list[str]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+from typing import Any
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -11,6 +13,9 @@ from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import NotFound
 from syncs.models import Environment, Folder, Secret, SecretSync
+
+HIDDEN = "<hidden-by-infisical>"
+"""What the modelled API shows instead of a value."""
 
 
 def value_of(secret: Secret) -> str:
@@ -33,6 +38,23 @@ def comment_of(secret: Secret) -> str:
         return unseal(secret.folder.environment.project_id, f"secret:{secret.pk}:comment", secret.comment_sealed)
     except Undecryptable:
         return ""
+
+
+def metadata_of(secret: Secret, *, hidden: bool = False) -> list[dict[str, Any]]:
+    """[{"key", "value", "isEncrypted"}]; with `hidden`, an encrypted value is masked."""
+    found = []
+    for entry in secret.metadata:
+        sealed = entry.get("sealed")
+        value = entry.get("value", "")
+        if sealed:
+            context = f"secret:{secret.pk}:metadata:{entry['key']}"
+            try:
+                project_id = secret.folder.environment.project_id
+                value = HIDDEN if hidden else unseal(project_id, context, base64.b64decode(sealed))
+            except Undecryptable:
+                value = HIDDEN
+        found.append({"key": entry["key"], "value": value, "isEncrypted": bool(sealed)})
+    return found
 
 
 def environment_by_slug(project: Project, slug: str) -> Environment:

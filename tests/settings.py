@@ -7,3 +7,5 @@ os.environ["KEYFERRY_DATA_DIR"] = tempfile.mkdtemp(prefix="keyferry-test-")
 os.environ["KEYFERRY_BASE_URLS"] = "{}"
 
 from config.settings import *  # noqa: F403
+
+LOGIN_RATE_LIMIT = 0  # tests sign in often; those of the limit set it

@@ -12,9 +12,9 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
-from unfold.widgets import UnfoldAdminSelectWidget
+from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from config.access import services
+from config.access import identities, services
 from config.access.models import (
     AccessToken,
     AuditEvent,
@@ -24,6 +24,7 @@ from config.access.models import (
     Instance,
     Membership,
     Project,
+    RequestWindow,
     Role,
     User,
 )
@@ -96,6 +97,43 @@ class IdentityForm(ServiceForm):
         fields = ("name",)
 
 
+class IdentityChangeForm(ServiceForm):
+    aliases = {
+        **identities.SETTINGS,
+        "accessTokenTrustedIps__0": "token_addresses",
+        "accessTokenTrustedIps": "token_addresses",
+        "clientSecretTrustedIps": "login_addresses",
+    }
+    login_addresses = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Addresses or ranges that logins may come from, with commas.",
+    )
+    token_addresses = forms.CharField(
+        required=False,
+        widget=UnfoldAdminTextInputWidget(),
+        help_text="Addresses or ranges that tokens may be used from, with commas.",
+    )
+
+    class Meta:
+        model = Identity
+        fields = ("name", *(field for field in identities.SETTINGS.values() if not field.endswith("_ips")))
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        shown = {
+            "login_addresses": self.instance.client_secret_trusted_ips,
+            "token_addresses": self.instance.access_token_trusted_ips,
+        }
+        for name, ranges in shown.items():
+            if name in self.fields:
+                self.fields[name].initial = ", ".join(each["ipAddress"] for each in ranges)
+
+
+def _ranges(text: str) -> list[dict[str, str]]:
+    return [{"ipAddress": part.strip()} for part in text.split(",") if part.strip()]
+
+
 @admin.register(Identity)
 class IdentityAdmin(ServiceAdmin):
     """Its client secret is shown once, in the message after it was made."""
@@ -103,27 +141,57 @@ class IdentityAdmin(ServiceAdmin):
     edit = Right.MANAGE_MEMBERS
     list_display = ("name", "role", "client_id", "created_at")
     search_fields = ("name", "client_id")
-    actions = ("new_client_secret",)
+    actions = ("new_client_secret", "unlock")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        self.form = ServiceForm if obj else IdentityForm
+        self.form = IdentityChangeForm if obj else IdentityForm
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("name", "client_id", "role", "created_at") if obj else ("name", "project", "role")
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ((None, {"fields": ("name", "project", "role")}),)
+        return (
+            (None, {"fields": ("name", "client_id", "role", "created_at")}),
+            (
+                "Tokens",
+                {
+                    "fields": (
+                        "access_token_ttl",
+                        "access_token_max_ttl",
+                        "access_token_num_uses_limit",
+                        "access_token_period",
+                        "token_addresses",
+                    ),
+                    "description": "Times in seconds; 0 is no limit.",
+                },
+            ),
+            (
+                "Logins",
+                {
+                    "fields": (
+                        "login_addresses",
+                        "lockout_enabled",
+                        "lockout_threshold",
+                        "lockout_duration",
+                        "lockout_counter_reset",
+                        "locked_until",
+                    ),
+                },
+            ),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("client_id", "role", "created_at") if obj else ()
+        return ("client_id", "role", "created_at", "locked_until") if obj else ()
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return [ClientSecrets] if obj else []
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         if change:
-            services.rename_identity(actor_of(request), Identity.objects.get(pk=obj.pk), form.cleaned_data["name"])
+            self.change(actor_of(request), Identity.objects.get(pk=obj.pk), form)
             return
         data = form.cleaned_data
-        made = services.create_identity(
+        made = identities.create_identity(
             actor_of(request), data["name"], role=data["role"], project=data.get("project") or None
         )
         obj.__dict__.update(made.identity.__dict__)
@@ -133,13 +201,27 @@ class IdentityAdmin(ServiceAdmin):
         # Rendered with this answer or the next and then gone: kept in no table but the session's message.
         messages.warning(request, f"Client id {identity.client_id}, client secret {secret}. It is shown this once.")
 
+    def change(self, actor: Actor, obj: Identity, form: Any) -> None:
+        data = form.cleaned_data
+        given = {name: data[field] for name, field in identities.SETTINGS.items() if field in data}
+        given["accessTokenTrustedIps"] = _ranges(data["token_addresses"])
+        given["clientSecretTrustedIps"] = _ranges(data["login_addresses"])
+        identities.update_identity(actor, obj, name=data["name"])
+        if obj.has_universal_auth:
+            identities.update_universal_auth(actor, obj, given)
+
+    @admin.action(description="Unlock after failed logins")
+    def unlock(self, request: HttpRequest, queryset: Any) -> None:
+        for identity in queryset:
+            identities.unlock(actor_of(request), identity)
+
     def remove(self, actor: Actor, obj: Identity) -> None:
-        services.delete_identity(actor, obj)
+        identities.delete_identity(actor, obj)
 
     @admin.action(description="Make another client secret")
     def new_client_secret(self, request: HttpRequest, queryset: Any) -> None:
         for identity in queryset:
-            _, secret = services.create_client_secret(actor_of(request), identity, "made in the admin")
+            _, secret = identities.create_client_secret(actor_of(request), identity, "made in the admin")
             self._show_once(request, identity, secret)
 
 
@@ -205,7 +287,13 @@ class ClientSecretAdmin(ReadOnlyAdmin):
     @admin.action(description="Revoke, with every token given for it")
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         for row in queryset:
-            services.revoke_client_secret(actor_of(request), row)
+            identities.revoke_client_secret(actor_of(request), row)
+
+
+@admin.register(RequestWindow)
+class RequestWindowAdmin(ReadOnlyAdmin):
+    list_display = ("who", "count")
+    search_fields = ("who",)
 
 
 @admin.register(Instance)

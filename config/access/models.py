@@ -42,6 +42,8 @@ class Project(models.Model):
     description = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
     auto_capitalization = models.BooleanField(default=True)
     has_delete_protection = models.BooleanField(default=False)
+    # Settings of the modelled API that change nothing here; kept because clients read back what they wrote.
+    kept_settings = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -50,6 +52,11 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+def anywhere() -> list[dict[str, str]]:
+    """The trusted addresses of an identity that may come from everywhere."""
+    return [{"ipAddress": "0.0.0.0/0"}, {"ipAddress": "::/0"}]
 
 
 class Identity(models.Model):
@@ -62,6 +69,17 @@ class Identity(models.Model):
     access_token_ttl = models.PositiveIntegerField(default=2592000)
     access_token_max_ttl = models.PositiveIntegerField(default=2592000)
     access_token_num_uses_limit = models.PositiveIntegerField(default=0)
+    access_token_period = models.PositiveIntegerField(default=0)  # above 0: the life of a token that renews for ever
+    access_token_trusted_ips = models.JSONField(default=anywhere)
+    client_secret_trusted_ips = models.JSONField(default=anywhere)
+    has_universal_auth = models.BooleanField(default=True)
+    lockout_enabled = models.BooleanField(default=True)
+    lockout_threshold = models.PositiveIntegerField(default=3)
+    lockout_duration = models.PositiveIntegerField(default=300)
+    lockout_counter_reset = models.PositiveIntegerField(default=30)
+    failed_logins = models.PositiveIntegerField(default=0)
+    last_failed_at = models.DateTimeField(null=True, blank=True)
+    locked_until = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -81,6 +99,8 @@ class Membership(models.Model):
     user = models.ForeignKey(User, null=True, blank=True, on_delete=models.CASCADE, related_name="memberships")
     identity = models.ForeignKey(Identity, null=True, blank=True, on_delete=models.CASCADE, related_name="memberships")
     role = models.CharField(max_length=16, choices=Role.choices)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
         constraints = [
@@ -108,6 +128,7 @@ class ClientSecret(models.Model):
     num_uses_limit = models.PositiveIntegerField(default=0)
     is_revoked = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
 
     def __str__(self) -> str:
         return f"{self.prefix}..."
@@ -129,6 +150,17 @@ class AccessToken(models.Model):
 
     def __str__(self) -> str:
         return str(self.id)
+
+
+class RequestWindow(models.Model):
+    """How often somebody asked within the running minute: the count of a rate limit, shared by every web process."""
+
+    who = models.CharField(primary_key=True, max_length=128)
+    minute = models.BigIntegerField()
+    count = models.PositiveIntegerField()
+
+    def __str__(self) -> str:
+        return self.who
 
 
 class AuditEvent(models.Model):

@@ -22,8 +22,8 @@ from config.access.roles import Actor, Right
 from config.admin import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
 from syncs.selectors import comment_of
-from syncs.services import source
-from syncs.services.source import SecretInput
+from syncs.services import imports, secrets, source, tags
+from syncs.services.secrets import SecretInput
 
 
 class _ProjectForm(ServiceForm):
@@ -282,14 +282,14 @@ class SecretAdmin(ServiceAdmin):
 
     def create(self, actor: Actor, form: Any) -> Secret:
         data = form.cleaned_data
-        (made,) = source.set_secrets(actor, data["folder"], [form.given(data["key"])], mode="create")
+        (made,) = secrets.set_secrets(actor, data["folder"], [form.given(data["key"])], mode="create")
         return made
 
     def change(self, actor: Actor, obj: Secret, form: Any) -> None:
-        source.set_secrets(actor, obj.folder, [form.given(obj.key)], mode="update")
+        secrets.set_secrets(actor, obj.folder, [form.given(obj.key)], mode="update")
 
     def remove(self, actor: Actor, obj: Secret) -> None:
-        source.delete_secrets(actor, obj.folder, [obj.key])
+        secrets.delete_secrets(actor, obj.folder, [obj.key])
 
 
 class _ImportForm(ServiceForm):
@@ -319,11 +319,11 @@ class SecretImportAdmin(ServiceAdmin):
 
     def create(self, actor: Actor, form: Any) -> SecretImport:
         data = form.cleaned_data
-        return source.add_import(actor, data["folder"], data["import_environment"], data["import_path"])
+        return imports.add_import(actor, data["folder"], data["import_environment"], data["import_path"])
 
     def change(self, actor: Actor, obj: SecretImport, form: Any) -> None:
         data = form.cleaned_data
-        source.update_import(
+        imports.update_import(
             actor,
             obj,
             environment=data["import_environment"],
@@ -332,7 +332,7 @@ class SecretImportAdmin(ServiceAdmin):
         )
 
     def remove(self, actor: Actor, obj: SecretImport) -> None:
-        source.delete_import(actor, obj)
+        imports.delete_import(actor, obj)
 
 
 @admin.register(Tag)
@@ -357,7 +357,7 @@ class TagAdmin(ServiceAdmin):
         return int(obj.secret_count)
 
     def change(self, actor: Actor, obj: Tag, form: Any) -> None:
-        source.color_tag(actor, obj, form.cleaned_data["color"])
+        tags.update_tag(actor, obj, color=form.cleaned_data["color"])
 
     def remove(self, actor: Actor, obj: Tag) -> None:
-        source.delete_tag(actor, obj)
+        tags.delete_tag(actor, obj)

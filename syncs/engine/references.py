@@ -1,13 +1,14 @@
 """What a folder holds once imports and `${...}` references are followed. Pure, over plain data.
 
 A folder's own secrets win over its imports, and among imports the last position wins. A value that cannot be made whole
-(unreadable, an unresolved reference, a cycle) is never guessed: its entry carries the problem and no value.
+(unreadable, an unresolved reference, a cycle) is never guessed: its entry carries the problem and no value. Only for
+people's eyes (`Reader`) a reference that leads nowhere stays as it was typed.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from .types import Entry, Source
@@ -66,6 +67,40 @@ def references_in(value: str, here: Address) -> set[tuple[str, str, str]]:
     return {(*address, key) for address, key in found}
 
 
+def precedence(here: Address, imports_of: Callable[[Address], Sequence[Address] | None]) -> Iterator[Address]:
+    """The folder, then its imports by precedence, depth first; each folder once, so cycles are cut.
+
+    `imports_of`: a folder's imports by position; None for one that does not exist.
+    """
+    seen: set[Address] = set()
+    pending = [(here, 0)]
+    while pending:
+        address, depth = pending.pop()
+        imports = imports_of(address)
+        if imports is None or address in seen:
+            continue
+        seen.add(address)
+        yield address
+        if depth < MAX_DEPTH:
+            pending.extend((target, depth + 1) for target in imports)
+
+
+class Reader:
+    """Values for people's eyes, out of one graph.
+
+    A reference that leads nowhere stays as typed, and so does every value of a circle; None: it cannot be read.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self._resolver = _Resolver(graph, as_typed=True)
+
+    def value(self, owner: Address, secret: SecretData) -> str | None:
+        try:
+            return self._resolver.value(owner, secret)
+        except _Unresolved:
+            return secret.value
+
+
 def resolve(graph: Graph, here: Address) -> Source:
     """The entries of the folder `here`, sorted by key, and the gaps where an import's folder does not exist."""
     resolver = _Resolver(graph)
@@ -75,8 +110,9 @@ def resolve(graph: Graph, here: Address) -> Source:
 
 
 class _Resolver:
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, *, as_typed: bool = False) -> None:
         self._graph = graph
+        self._as_typed = as_typed
         self._secrets: dict[Address, dict[str, tuple[SecretData, Address]]] = {}
         self._values: dict[tuple[Address, str], tuple[str, int] | _Unresolved] = {}
 
@@ -99,18 +135,11 @@ class _Resolver:
                     yield f"the imported folder {target[1]} of {target[0]} does not exist"
 
     def _imported(self, here: Address) -> Iterator[Address]:
-        """The folder, then its imports by precedence, depth first; each folder once, so cycles are cut."""
-        seen: set[Address] = set()
-        pending = [(here, 0)]
-        while pending:
-            address, depth = pending.pop()
-            folder = self._graph.get(address)
-            if folder is None or address in seen:
-                continue
-            seen.add(address)
-            yield address
-            if depth < MAX_DEPTH:
-                pending.extend((target, depth + 1) for target in folder.imports)
+        return precedence(here, lambda address: found.imports if (found := self._graph.get(address)) else None)
+
+    def value(self, owner: Address, secret: SecretData) -> str:
+        """Raises _Unresolved."""
+        return self._value(owner, secret.key, secret, ())[0]
 
     def entry(self, secret: SecretData, owner: Address) -> Entry:
         value, problem = None, None
@@ -155,6 +184,8 @@ class _Resolver:
         for match in REFERENCE.finditer(secret.value):
             address, key = target_of(match[1], here)
             found = self.secrets(address).get(key)
+            if found is None and self._as_typed:
+                continue  # the text up to the next reference, this one with it, is taken then
             if found is None:
                 return _Unresolved(f"the reference ${{{match[1]}}} does not resolve")
             try:

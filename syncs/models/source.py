@@ -40,6 +40,7 @@ class Folder(models.Model):
     path = models.CharField(max_length=2048)
     description = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
     version = models.PositiveIntegerField(default=1)
+    last_secret_modified = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -77,9 +78,16 @@ class Secret(models.Model):
     key = models.CharField(max_length=512)
     value_sealed = models.BinaryField()
     comment_sealed = models.BinaryField(null=True)
+    # [{"key", "value"}]; of an encrypted entry {"key", "sealed": base64}
     metadata = models.JSONField(default=list, blank=True)
     tags = models.ManyToManyField(Tag, blank=True, related_name="secrets")
     skip_multiline_encoding = models.BooleanField(default=False)
+    reminder_note = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
+    reminder_repeat_days = models.PositiveIntegerField(null=True, blank=True)
+    # Who wrote it last.
+    actor_kind = models.CharField(max_length=16, blank=True)
+    actor_id = models.CharField(max_length=36, blank=True)
+    actor_name = models.CharField(max_length=255, blank=True)
     version = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

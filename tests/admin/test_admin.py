@@ -15,8 +15,8 @@ from config.access.models import AuditEvent, Identity, Instance, Membership, Pro
 from connections.models import AppConnection
 from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncPolicy, SyncRun, Tag
 from syncs.selectors import comment_of, value_of
-from syncs.services import source
-from syncs.services.source import SecretInput
+from syncs.services import imports, secrets, source
+from syncs.services.secrets import SecretInput
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
 
 __all__ = ["sandbox", "world"]
@@ -45,9 +45,9 @@ def person(world: World, role: Role | None) -> Client:
 def filled(world: World) -> SecretSync:
     """One of everything, with a marker wherever a value goes."""
     world.set(A=MARKER, B="2")
-    source.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="what it is for", tags=["db"])])
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="what it is for", tags=["db"])])
     source.ensure_folder(world.actor, world.environment("staging"), "/api")
-    source.add_import(world.actor, world.folder("/api", "staging"), world.environment(), "/")
+    imports.add_import(world.actor, world.folder("/api", "staging"), world.environment(), "/")
     sync = world.sync()
     world.run(sync)
     return sync

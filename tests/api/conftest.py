@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from config.access.identities import create_identity
 from config.access.roles import PLATFORM
-from config.access.services import create_identity, login
+from config.access.tokens import login
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["Api", "api", "sandbox", "world"]

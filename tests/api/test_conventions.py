@@ -10,9 +10,9 @@ import pytest
 from django.test import Client
 from pytest_django import Settings
 
+from config.access.identities import create_identity
 from config.access.models import AccessToken, ClientSecret, Identity
 from config.access.roles import PLATFORM
-from config.access.services import create_identity
 from tests.api.conftest import Api
 from tests.syncs.conftest import World
 

@@ -99,7 +99,8 @@ class Bench:
     def set(self, values: dict[str, str], path: str = "/") -> None:
         from syncs.models import Environment
         from syncs.selectors import folder_by_path
-        from syncs.services.source import SecretInput, ensure_folder, set_secrets
+        from syncs.services.secrets import SecretInput, set_secrets
+        from syncs.services.source import ensure_folder
 
         environment = Environment.objects.select_related("project").get(project=self.project, slug="dev")
         ensure_folder(self.actor, environment, path)

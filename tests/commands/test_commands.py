@@ -104,7 +104,7 @@ def test_sync_needs_names_or_all(world: World) -> None:
 
 def test_secrets(world: World, tmp_path: Path) -> None:
     folder = "shop-project/dev/api"
-    awkward = {"PLAIN": "x", "QUOTE": 'it\'s "it" \\ done', "LINES": "a\nb", "DOLLAR": "$HOME ${OTHER}", "EMPTY": ""}
+    awkward = {"PLAIN": "x", "QUOTE": 'it\'s "it" \\ done', "LINES": "a\nb", "DOLLAR": "$HOME ${PLAIN}", "EMPTY": ""}
     assert call("secrets", "set", folder, *(f"{key}={value}" for key, value in awkward.items()))[0] == 0
     assert call("secrets", "get", folder, "QUOTE") == (0, awkward["QUOTE"] + "\n")
     assert one_line(call("secrets", "list", folder, "--json")[1])["secrets"][0] == {"key": "DOLLAR", "version": 1}
@@ -147,7 +147,7 @@ def test_pause_and_resume(world: World) -> None:
 def test_verify_audit(world: World) -> None:
     world.set(A="1")
     assert call("verify_audit")[0] == 0
-    AuditEvent.objects.filter(event="set-secrets").update(actor_name="someone else")
+    AuditEvent.objects.filter(event="create-secret").update(actor_name="someone else")
     assert call("verify_audit")[0] == 1
 
 

@@ -28,7 +28,8 @@ from syncs.preview import plan_as_json, preview
 from syncs.runner import execute
 from syncs.selectors import folder_by_path, syncs
 from syncs.services import syncs as services
-from syncs.services.source import SecretInput, create_project, delete_secrets, set_secrets
+from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync, trigger
 from tests.destinations.fake import Fake
 
@@ -230,7 +231,7 @@ def test_one_bad_key_does_not_stop_the_rest(place: Place) -> None:
     if not place.fake.bad_key:
         pytest.skip("the vendor takes every name")
     given = [SecretInput(place.fake.bad_key, "x"), SecretInput("GOOD", "y")]
-    set_secrets(place.actor, place.folder, given)
+    set_secrets(place.actor, place.folder, given, resolved=False)
     run = place.run(place.sync())
     assert run.status == "failed"
     assert run.message

@@ -14,8 +14,8 @@ from config.errors import BadRequest, Invalid, NotFound, PermissionDenied
 from syncs.models import Environment, Folder, Secret, SecretVersion
 from syncs.reading import load_graph, read
 from syncs.selectors import comment_of, value_of, value_or_none
-from syncs.services import source
-from syncs.services.source import SecretInput
+from syncs.services import imports, secrets, source
+from syncs.services.secrets import SecretInput
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]
@@ -43,14 +43,14 @@ def stored(world: World, key: str = "A") -> Secret:
 )
 def test_what_a_secret_may_not_be(world: World, given: SecretInput, said: str) -> None:
     with pytest.raises(Invalid, match=said):
-        source.set_secrets(world.actor, world.folder(), [SecretInput("GOOD", "x"), given])
+        secrets.set_secrets(world.actor, world.folder(), [SecretInput("GOOD", "x"), given])
     assert not Secret.objects.exists()
 
 
 def test_every_problem_of_a_batch_is_named(world: World) -> None:
     given = [SecretInput("A:B", "x"), SecretInput("GOOD", "x"), SecretInput("BAD", "\x00"), SecretInput("GOOD", "y")]
     with pytest.raises(Invalid) as refused:
-        source.set_secrets(world.actor, world.folder(), given)
+        secrets.set_secrets(world.actor, world.folder(), given)
     assert [issue["path"] for issue in refused.value.issues] == [
         ["secrets", 0, "secretKey"],
         ["secrets", 2, "secretValue"],
@@ -73,7 +73,7 @@ def test_versions_tell_who_and_when(world: World) -> None:
     world.set(A="2")
     versions = list(SecretVersion.objects.order_by("version").values_list("version", "actor_kind", "actor_name"))
     assert versions == [(1, "user", "ada"), (2, "user", "ada")]
-    source.set_secrets(
+    secrets.set_secrets(
         world.actor, world.folder(), [SecretInput("A", comment="why", tags=["db"], metadata=[{"key": "k"}])]
     )
     secret = stored(world)
@@ -94,20 +94,20 @@ def test_create_and_update_are_strict(world: World) -> None:
     world.set(A="1")
     folder = world.folder()
     with pytest.raises(BadRequest, match="already exist: A"):
-        source.set_secrets(world.actor, folder, [SecretInput("A", "2"), SecretInput("B", "2")], mode="create")
+        secrets.set_secrets(world.actor, folder, [SecretInput("A", "2"), SecretInput("B", "2")], mode="create")
     with pytest.raises(NotFound, match="'B' not found"):
-        source.set_secrets(world.actor, folder, [SecretInput("A", "2"), SecretInput("B", "2")], mode="update")
+        secrets.set_secrets(world.actor, folder, [SecretInput("A", "2"), SecretInput("B", "2")], mode="update")
     world.set(B="2")
     with pytest.raises(BadRequest, match="already exist: A"):
-        source.set_secrets(world.actor, folder, [SecretInput("B", new_key="A")], mode="update")
+        secrets.set_secrets(world.actor, folder, [SecretInput("B", new_key="A")], mode="update")
     with pytest.raises(NotFound, match="'C' not found"):
-        source.delete_secrets(world.actor, folder, ["A", "C"])
+        secrets.delete_secrets(world.actor, folder, ["A", "C"])
     assert {secret.key: value_or_none(secret) for secret in folder.secrets.all()} == {"A": "1", "B": "2"}
 
 
 def test_a_plain_value_is_in_no_table(world: World) -> None:
     world.set(A=MARKER)
-    source.set_secrets(world.actor, world.folder(), [SecretInput("A", comment=MARKER + " comment")])
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("A", comment=MARKER + " comment")])
     world.set(B="${A} and " + MARKER)
     world.run(world.sync())
     assert world.held()["B"] == f"{MARKER} and {MARKER}"
@@ -173,20 +173,20 @@ def test_imports_have_an_order(world: World) -> None:
     staging, prod = world.environment("staging"), world.environment("prod")
     world.set(environment="staging", A="staging", B="staging")
     world.set(environment="prod", A="prod")
-    first = source.add_import(world.actor, world.folder(), staging, "/")
-    source.add_import(world.actor, world.folder(), prod, "/")
+    first = imports.add_import(world.actor, world.folder(), staging, "/")
+    imports.add_import(world.actor, world.folder(), prod, "/")
     sync = world.sync()
 
     def values() -> dict[str, str | None]:
         return {entry.key: entry.value for entry in read(sync).source.entries}
 
     assert values() == {"A": "prod", "B": "staging"}
-    source.update_import(world.actor, first, position=2)
+    imports.update_import(world.actor, first, position=2)
     assert values() == {"A": "staging", "B": "staging"}
     with pytest.raises(BadRequest, match="already exist"):
-        source.add_import(world.actor, world.folder(), prod, "/")
-    with pytest.raises(BadRequest, match="cannot import itself"):
-        source.add_import(world.actor, world.folder(), world.environment(), "/")
+        imports.add_import(world.actor, world.folder(), prod, "/")
+    with pytest.raises(BadRequest, match="Cyclic import not allowed"):
+        imports.add_import(world.actor, world.folder(), world.environment(), "/")
 
 
 def test_a_folder_is_read_in_a_fixed_number_of_queries(world: World, django_assert_num_queries: Any) -> None:
@@ -204,7 +204,7 @@ def test_who_may_not_write(world: World, role: Role | None) -> None:
         Membership.objects.create(project=world.project, user=user, role=role)
     actor = actor_of_user(user)
     for change in (
-        lambda: source.set_secrets(actor, world.folder(), [SecretInput("A", "1")]),
+        lambda: secrets.set_secrets(actor, world.folder(), [SecretInput("A", "1")]),
         lambda: source.ensure_folder(actor, world.environment(), "/x"),
         lambda: source.create_environment(actor, world.project, "QA", "qa"),
         lambda: source.delete_environment(actor, world.environment()),

@@ -17,7 +17,8 @@ from connections.sandbox import HumanitecSandbox
 from connections.services import create_connection
 from syncs.models import Environment, Folder, SecretSync, SyncRun
 from syncs.runner import execute
-from syncs.services.source import SecretInput, create_project, delete_secrets, set_secrets
+from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync, trigger
 
 TOKEN = "sandbox-token-for-tests"
@@ -52,7 +53,7 @@ class World:
 
     def set(self, path: str = "/", environment: str = "dev", **values: str) -> None:
         given = [SecretInput(key, value) for key, value in values.items()]
-        set_secrets(self.actor, self.folder(path, environment), given)
+        set_secrets(self.actor, self.folder(path, environment), given, resolved=False)
 
     def unset(self, *keys: str, path: str = "/") -> None:
         delete_secrets(self.actor, self.folder(path), keys)

@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from config.errors import BadRequest
 from syncs.models import SecretSync, SyncRun
-from syncs.services import source
+from syncs.services import imports, secrets, source
 from syncs.services import syncs as services
-from syncs.services.source import SecretInput
+from syncs.services.secrets import SecretInput
 from syncs.services.syncs import trigger
 
 from .conftest import APPLICATION, World
@@ -25,7 +25,7 @@ def three(world: World) -> dict[str, SecretSync]:
         source.ensure_folder(world.actor, world.environment(), path)
     world.set(BASE="1", SAME="${BASE}")
     world.set("/api", URL="${dev.BASE}")
-    source.add_import(world.actor, world.folder("/web"), world.environment(), "/api")
+    imports.add_import(world.actor, world.folder("/web"), world.environment(), "/api")
     made = {
         path: world.sync(f"sync-{number}", {**APPLICATION, "app": f"app-{number}"}, secret_path=path)
         for number, path in enumerate(("/", "/api", "/web"))
@@ -59,20 +59,26 @@ def test_imports_reach_when_made_reordered_pointed_elsewhere_and_deleted(
 ) -> None:
     folder, staging = world.folder("/api"), world.environment("staging")
     made: list[Any] = []
-    assert reached(three, lambda: made.append(source.add_import(world.actor, folder, staging, "/"))) == {"/api", "/web"}
+    assert reached(three, lambda: made.append(imports.add_import(world.actor, folder, staging, "/"))) == {
+        "/api",
+        "/web",
+    }
     assert reached(three, lambda: world.set(environment="staging", X="1")) == {"/api", "/web"}
-    assert reached(three, lambda: source.update_import(world.actor, made[0], position=1)) == {"/api", "/web"}
-    assert reached(three, lambda: source.update_import(world.actor, made[0], path="/else")) == {"/api", "/web"}
+    assert reached(three, lambda: imports.update_import(world.actor, made[0], position=1)) == {"/api", "/web"}
+    assert reached(three, lambda: imports.update_import(world.actor, made[0], path="/else")) == {"/api", "/web"}
     assert reached(three, lambda: world.set(environment="staging", X="2")) == set()
-    assert reached(three, lambda: source.delete_import(world.actor, made[0])) == {"/api", "/web"}
+    assert reached(three, lambda: imports.delete_import(world.actor, made[0])) == {"/api", "/web"}
 
 
 def test_an_environment_renamed_reaches_by_both_names(world: World, three: dict[str, SecretSync]) -> None:
     def rename() -> None:
         source.update_environment(world.actor, world.environment("prod"), slug="live")
 
-    source.set_secrets(
-        world.actor, world.folder("/web"), [SecretInput("P", "${prod.KEY}"), SecretInput("L", "${live.KEY}")]
+    secrets.set_secrets(
+        world.actor,
+        world.folder("/web"),
+        [SecretInput("P", "${prod.KEY}"), SecretInput("L", "${live.KEY}")],
+        resolved=False,
     )
     assert reached(three, rename) == {"/web"}
     assert reached(three, lambda: source.update_environment(world.actor, world.environment(), slug="main")) == set(
@@ -95,7 +101,9 @@ def test_a_folder_deleted_reaches_what_named_it(world: World, three: dict[str, S
 
 
 def test_circles_end(world: World, three: dict[str, SecretSync]) -> None:
-    source.add_import(world.actor, world.folder("/api"), world.environment(), "/web")
+    source.ensure_folder(world.actor, world.environment(), "/between")
+    imports.add_import(world.actor, world.folder("/api"), world.environment(), "/between")
+    imports.add_import(world.actor, world.folder("/between"), world.environment(), "/web")
     assert reached(three, lambda: world.set("/web", X="1")) == {"/api", "/web"}
 
 

@@ -9,9 +9,9 @@ import pytest
 from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
-from syncs.services import source
+from syncs.services import imports, secrets, source
 from syncs.services import syncs as services
-from syncs.services.source import SecretInput
+from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput, trigger
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
@@ -91,7 +91,7 @@ def test_a_renamed_secret_goes_after_its_new_name_has_come(world: World) -> None
     world.set(OLD="1")
     sync = world.sync()
     world.run(sync)
-    source.set_secrets(world.actor, world.folder(), [SecretInput("OLD", new_key="NEW")], mode="update")
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("OLD", new_key="NEW")], mode="update")
     world.sandbox.asked.clear()
     world.sandbox.fault = lambda method, path: (422, {"message": "no"}) if method == "POST" else None
     run = world.run(sync)
@@ -254,12 +254,12 @@ def test_changes_by_other_hands_are_mended_until_they_are_contested(world: World
 
 
 def test_empty_values_and_comments(world: World) -> None:
-    source.set_secrets(world.actor, world.folder(), [SecretInput("A", "", comment="why")])
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("A", "", comment="why")])
     sync = world.sync()
     world.run(sync)
     value = world.sandbox.values[APP]["A"]
     assert (value["value"], value["description"], value["is_secret"]) == ("", "why", True)
-    source.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="because")])
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="because")])
     world.run(sync)
     assert world.sandbox.values[APP]["A"]["description"] == "because"
 
@@ -287,7 +287,7 @@ def test_deletion_can_be_disabled(world: World) -> None:
 
 def test_filters_choose_from_the_source(world: World) -> None:
     given = [SecretInput("DB_URL", "1", tags=["db"]), SecretInput("DB_OLD", "2", tags=["db"]), SecretInput("WEB", "3")]
-    source.set_secrets(world.actor, world.folder(), given)
+    secrets.set_secrets(world.actor, world.folder(), given)
     sync = world.sync()
     policy(world, sync, include=["DB_*"], exclude=["*_OLD"], tags=["db"])
     world.run(sync)
@@ -325,7 +325,7 @@ def break_cycle(world: World) -> str:
 
 
 def break_key(world: World) -> str:
-    source.set_secrets(world.actor, world.folder(), [SecretInput("BAD", new_key="BAD KEY")], mode="update")
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("BAD", new_key="BAD KEY")], mode="update")
     return "Humanitec takes only letters, digits, underscores, dots and dashes in a name"
 
 
@@ -349,7 +349,7 @@ def test_an_import_without_its_folder_deletes_nothing(world: World) -> None:
     second_folder(world)
     world.set("/other", IMPORTED="1")
     world.set(A="1", GONE="1")
-    source.add_import(world.actor, world.folder(), world.environment(), "/other")
+    imports.add_import(world.actor, world.folder(), world.environment(), "/other")
     sync = world.sync()
     world.run(sync)
     assert set(world.held()) == {"A", "GONE", "IMPORTED"}
@@ -362,7 +362,7 @@ def test_an_import_without_its_folder_deletes_nothing(world: World) -> None:
 
 
 def test_all_offending_keys_are_named_at_once(world: World) -> None:
-    source.set_secrets(world.actor, world.folder(), [SecretInput(key, "x") for key in ("A B", "C D", "GOOD")])
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput(key, "x") for key in ("A B", "C D", "GOOD")])
     run = world.run(world.sync())
     assert run.message
     assert "2 keys blocked: A B (" in run.message

@@ -18,7 +18,8 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest, NotFound
 from syncs.models import Folder
 from syncs.selectors import comment_of, environment_by_slug, folder_by_path, value_of
-from syncs.services.source import SecretInput, ensure_folder, normal_path, set_secrets
+from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.source import ensure_folder, normal_path
 
 
 class Command(OperatorCommand):

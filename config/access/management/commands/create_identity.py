@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from config.access.identities import create_identity
 from config.access.models import Role
 from config.access.roles import PLATFORM
-from config.access.services import create_identity, find_project
+from config.access.services import find_project
 from config.commands import OperatorCommand
 
 

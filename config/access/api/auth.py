@@ -11,9 +11,10 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.access import services
+from config.access import tokens
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT, WHOLE, closed, described
+from config.requests import client_ip
 from config.schema import Schema, Text
 
 LOGIN = Schema(
@@ -34,24 +35,26 @@ class _Public(View):
 
 
 class LoginView(_Public):
+    address_limit = "LOGIN_RATE_LIMIT"
+
     @described(
         "loginUniversalAuth", TAG, "Exchange a client id and secret for a token.", GIVEN, body=LOGIN, public=True
     )
     def post(self, request: Request) -> Response:
         given = self.body(LOGIN)
-        return Response(services.login(given["clientId"], given["clientSecret"]))
+        return Response(tokens.login(given["clientId"], given["clientSecret"], client_ip(request)))
 
 
 class RenewView(_Public):
     @described("renewAccessToken", TAG, "A fresh token for one that is still valid.", GIVEN, body=TOKEN, public=True)
     def post(self, request: Request) -> Response:
-        return Response(services.renew(self.body(TOKEN)["accessToken"]))
+        return Response(tokens.renew(self.body(TOKEN)["accessToken"]))
 
 
 class RevokeView(_Public):
     @described("revokeAccessToken", TAG, "End a token.", closed({"message": TEXT}), body=TOKEN, public=True)
     def post(self, request: Request) -> Response:
-        services.revoke(self.body(TOKEN)["accessToken"])
+        tokens.revoke(self.body(TOKEN)["accessToken"])
         return Response({"message": "Successfully revoked access token"})
 
 

@@ -1,0 +1,267 @@
+"""Machine identities: what they are called, how they may sign in, and their client secrets."""
+
+from __future__ import annotations
+
+import ipaddress
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from config.encryption import fingerprint
+from config.errors import BadRequest, Invalid, Issue, NotFound, problem
+
+from . import audit
+from .models import AccessToken, ClientSecret, Identity, Membership, Project, Role
+from .roles import Actor, Right, denied
+
+SETTINGS = {
+    "accessTokenTTL": "access_token_ttl",
+    "accessTokenMaxTTL": "access_token_max_ttl",
+    "accessTokenNumUsesLimit": "access_token_num_uses_limit",
+    "accessTokenPeriod": "access_token_period",
+    "accessTokenTrustedIps": "access_token_trusted_ips",
+    "clientSecretTrustedIps": "client_secret_trusted_ips",
+    "lockoutEnabled": "lockout_enabled",
+    "lockoutThreshold": "lockout_threshold",
+    "lockoutDurationSeconds": "lockout_duration",
+    "lockoutCounterResetSeconds": "lockout_counter_reset",
+}
+"""Wire name -> field of Identity: the settings of universal auth."""
+
+
+@dataclass(frozen=True)
+class NewIdentity:
+    """What is shown once."""
+
+    identity: Identity
+    client_secret: str
+
+    def __repr__(self) -> str:
+        return f"NewIdentity({self.identity})"
+
+
+def identities_of(actor: Actor) -> QuerySet[Identity]:
+    """Those that the actor may manage, and itself."""
+    found = Identity.objects.all()
+    if actor.kind == "platform" or actor.is_instance_admin:
+        return found
+    managed = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_MEMBERS, project_id)]
+    inside = found.filter(role="", memberships__project_id__in=managed)
+    outside = Membership.objects.exclude(project_id__in=managed).filter(identity__isnull=False)
+    return (inside.exclude(pk__in=outside.values("identity_id")) | found.filter(pk=actor.id or UUID(int=0))).distinct()
+
+
+def find_identity(actor: Actor, identity_id: str | UUID) -> Identity:
+    """Raises NotFound, also for one that is not the actor's to manage."""
+    found = identities_of(actor).filter(pk=identity_id).first()
+    if found is None:
+        raise NotFound(f"Identity with ID {identity_id} not found")
+    return found
+
+
+def require_manager(actor: Actor, identity: Identity) -> None:
+    """An instance admin, or the admin of every project it is in where it has no role in the instance."""
+    if identity.pk == actor.id or not identities_of(actor).filter(pk=identity.pk).exists():
+        actor.require_instance_admin("manage this identity")
+
+
+@transaction.atomic
+def create_identity(actor: Actor, name: str, *, role: str, project: Project | None = None) -> NewIdentity:
+    """A machine with its first client secret, of one project or of the instance (there, role admin makes projects)."""
+    if role not in Role.values:
+        raise Invalid([problem(["role"], f"The role must be one of {', '.join(Role.values)}")])
+    identity = _made(actor, name, "" if project else role, project)
+    if project:
+        Membership.objects.create(project=project, identity=identity, role=role)
+    _, client_secret = _new_client_secret(identity)
+    audit.record(actor, "create-identity", project.pk if project else None, identity=identity.pk, name=name, role=role)
+    return NewIdentity(identity, client_secret)
+
+
+@transaction.atomic
+def register_identity(actor: Actor, name: str, role: str) -> Identity:
+    """A machine that cannot sign in yet. `role`: its instance role, or "no-access"."""
+    identity = _made(actor, name, "" if role == "no-access" else role, None, has_universal_auth=False)
+    audit.record(actor, "create-identity", identity=identity.pk, name=identity.name, role=role)
+    return identity
+
+
+def _made(actor: Actor, name: str, role: str, project: Project | None, **more: Any) -> Identity:
+    if project:
+        actor.require(Right.MANAGE_MEMBERS, project.pk)
+    else:
+        actor.require_instance_admin("make instance identities")
+    return Identity.objects.create(name=_checked_name(name), role=role, **more)
+
+
+def _checked_name(name: str) -> str:
+    if not 1 <= len(name.strip()) <= 255:
+        raise Invalid([problem(["name"], "The name must be 1 to 255 characters long")])
+    return name.strip()
+
+
+@transaction.atomic
+def update_identity(actor: Actor, identity: Identity, *, name: str | None = None, role: str | None = None) -> Identity:
+    """Rename it, or give it another instance role ("no-access": none)."""
+    require_manager(actor, identity)
+    if name is not None:
+        identity.name = _checked_name(name)
+    if role is not None:
+        actor.require_instance_admin("give instance roles")
+        identity.role = "" if role == "no-access" else role
+    identity.save(update_fields=["name", "role", "updated_at"])
+    audit.record(actor, "update-identity", identity=identity.pk, name=identity.name, role=identity.role)
+    return identity
+
+
+@transaction.atomic
+def delete_identity(actor: Actor, identity: Identity) -> None:
+    """The identity with its secrets and tokens; what it owns stays without an owner."""
+    require_manager(actor, identity)
+    audit.record(actor, "delete-identity", identity=identity.pk, name=identity.name)
+    identity.delete()
+
+
+# -- universal auth --------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def add_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
+    """Let an identity sign in. `given`: settings by their wire names; those left out are the defaults."""
+    require_manager(actor, identity)
+    if identity.has_universal_auth:
+        raise BadRequest("Failed to add universal auth to already configured identity")
+    fresh = Identity()
+    defaults = {name: getattr(fresh, field) for name, field in SETTINGS.items()}
+    identity.has_universal_auth = True
+    return _configure(actor, identity, {**defaults, **given}, "add-identity-universal-auth")
+
+
+@transaction.atomic
+def update_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
+    """Change what is given, by wire names. Tokens that were given out keep their life; addresses count at once."""
+    require_manager(actor, identity)
+    with_universal_auth(identity)
+    return _configure(actor, identity, given, "update-identity-universal-auth")
+
+
+def _configure(actor: Actor, identity: Identity, given: Mapping[str, Any], event: str) -> Identity:
+    issues = [
+        issue for name in given if name.endswith("TrustedIps") for issue in _range_issues(name, given[name] or ())
+    ]
+    if issues:
+        raise Invalid(issues)
+    for name, value in given.items():
+        setattr(identity, SETTINGS[name], value)
+    if identity.access_token_max_ttl and identity.access_token_ttl > identity.access_token_max_ttl:
+        raise BadRequest("Access token TTL cannot be greater than max TTL")
+    identity.save()
+    audit.record(actor, event, identityId=identity.pk, settings=sorted(given))
+    return identity
+
+
+def _range_issues(name: str, ranges: Any) -> list[Issue]:
+    issues = []
+    for index, each in enumerate(ranges):
+        try:
+            ipaddress.ip_network(each["ipAddress"], strict=False)
+        except ValueError:
+            path: list[str | int] = [name, index, "ipAddress"]
+            issues.append(problem(path, "This is neither an address nor a range such as 10.0.0.0/8"))
+    return issues if ranges else [problem([name], "Name at least one address range; 0.0.0.0/0 and ::/0 are all")]
+
+
+@transaction.atomic
+def remove_universal_auth(actor: Actor, identity: Identity) -> Identity:
+    """It can sign in no more; its client secrets and tokens stop working."""
+    require_manager(actor, identity)
+    with_universal_auth(identity)
+    Identity.objects.filter(pk=identity.pk).update(has_universal_auth=False)
+    identity.client_secrets.update(is_revoked=True)
+    AccessToken.objects.filter(identity=identity).update(is_revoked=True)
+    audit.record(actor, "revoke-identity-universal-auth", identityId=identity.pk)
+    return identity
+
+
+def with_universal_auth(identity: Identity) -> Identity:
+    """The same identity. Raises BadRequest where it cannot sign in."""
+    if not identity.has_universal_auth:
+        raise BadRequest("The identity does not have universal auth")
+    return identity
+
+
+@transaction.atomic
+def unlock(actor: Actor, identity: Identity) -> None:
+    """After failed logins, without waiting."""
+    require_manager(actor, identity)
+    Identity.objects.filter(pk=identity.pk).update(failed_logins=0, locked_until=None)
+    audit.record(actor, "unlock-identity-universal-auth", identityId=identity.pk)
+
+
+# -- client secrets --------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def create_client_secret(
+    actor: Actor, identity: Identity, description: str = "", *, ttl: int = 0, num_uses_limit: int = 0
+) -> tuple[ClientSecret, str]:
+    """Another client secret; its text is returned here and never again. `ttl` in seconds; 0 is no limit."""
+    require_manager(actor, identity)
+    with_universal_auth(identity)
+    row, text = _new_client_secret(identity, description, ttl=ttl, num_uses_limit=num_uses_limit)
+    audit.record(actor, "create-client-secret", identity=identity.pk, clientSecret=row.pk)
+    return row, text
+
+
+def _new_client_secret(identity: Identity, description: str = "", **limits: int) -> tuple[ClientSecret, str]:
+    text = secrets.token_hex(32)
+    mac = fingerprint(None, f"client-secret:{identity.pk}", text)
+    row = ClientSecret.objects.create(
+        identity=identity, prefix=text[:4], secret_mac=mac, description=description, **limits
+    )
+    return row, text
+
+
+def find_client_secret(identity: Identity, secret_id: str | UUID) -> ClientSecret:
+    """Raises NotFound."""
+    found = identity.client_secrets.filter(pk=secret_id).first()
+    if found is None:
+        raise NotFound(f"Client secret with ID {secret_id} not found")
+    return found
+
+
+@transaction.atomic
+def revoke_client_secret(actor: Actor, row: ClientSecret) -> ClientSecret:
+    """The secret, and every token that was given for it, stop working."""
+    require_manager(actor, row.identity)
+    row.is_revoked = True
+    row.save(update_fields=["is_revoked", "updated_at"])
+    AccessToken.objects.filter(client_secret=row).update(is_revoked=True)
+    audit.record(actor, "revoke-client-secret", identity=row.identity_id, clientSecret=row.pk)
+    return row
+
+
+# -- roles in projects -----------------------------------------------------------------------------------------
+
+
+def membership_of(project: Project, identity_id: str | UUID) -> Membership:
+    """Raises NotFound."""
+    found = project.memberships.select_related("identity").filter(identity_id=identity_id).first()
+    if found is None:
+        raise NotFound(f"Identity with ID {identity_id} is not a member of the project")
+    return found
+
+
+def identity_to_add(actor: Actor, project: Project, identity_id: str | UUID) -> Identity:
+    """An identity that a project's admin may name. Raises NotFound."""
+    if not actor.may(Right.MANAGE_MEMBERS, project.pk):
+        raise denied(Right.MANAGE_MEMBERS)
+    found = Identity.objects.filter(pk=identity_id).first()
+    if found is None:
+        raise NotFound(f"Identity with ID {identity_id} not found")
+    return found

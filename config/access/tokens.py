@@ -1,0 +1,214 @@
+"""Signing in as a machine: universal auth (client id and secret -> access token), its limits and its lockout.
+
+Source: https://infisical.com/docs/documentation/platform/identities/universal-auth
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import jwt
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from config.encryption import fingerprint_matches
+from config.errors import BadRequest, Forbidden, ServiceError, TokenError, Unauthenticated
+
+from . import audit
+from .models import AccessToken, ClientSecret, Identity
+from .roles import actor_of_identity
+
+KIND = "identityAccessToken"
+ALGORITHM = "HS256"
+WITHOUT_END = 1_000_000_000
+"""Seconds that a token with a period says it may live: it renews for ever."""
+
+MALFORMED = "The provided access token is malformed. Please use a valid token or generate a new one and try again."
+LOCKED = "This identity auth method is temporarily locked, please try again later"
+
+
+def login(client_id: str, client_secret: str, ip: str | None = None) -> dict[str, Any]:
+    """The four keys of a universal-auth login. Raises Unauthenticated, Forbidden (from an address not trusted)."""
+    refusal: ServiceError | None = None
+    given: dict[str, Any] = {}
+    with transaction.atomic():  # a failure is counted, so the refusal is raised when the count is stored
+        identity = _identity(client_id)
+        if identity is None:
+            refusal = Unauthenticated("Invalid credentials")
+        elif not trusted(identity.client_secret_trusted_ips, ip):
+            refusal = Forbidden(f"{identity.name} may not log in from the address {ip or 'unknown'}")
+        elif identity.locked_until and identity.locked_until > timezone.now():
+            refusal = Unauthenticated(LOCKED)
+        elif (row := _matching(identity, client_secret)) is None:
+            refusal = Unauthenticated("Invalid credentials")
+            _count_failure(identity)
+        elif row.ttl and row.created_at + timedelta(seconds=row.ttl) <= timezone.now():
+            refusal = Unauthenticated("Access denied due to expired client secret")
+        elif row.num_uses_limit and row.num_uses >= row.num_uses_limit:
+            refusal = Unauthenticated("Access denied due to client secret usage limit reached")
+        else:
+            given = _signed_in(identity, row, ip)
+    if refusal:
+        raise refusal
+    return given
+
+
+def _identity(client_id: str) -> Identity | None:
+    """Locked until the transaction ends: of two logins at once each sees what the other counted."""
+    with contextlib.suppress(ValueError):
+        found = Identity.objects.select_for_update().filter(client_id=UUID(client_id), has_universal_auth=True)
+        return found.first()
+    return None
+
+
+def _matching(identity: Identity, client_secret: str) -> ClientSecret | None:
+    context = f"client-secret:{identity.pk}"
+    for row in identity.client_secrets.filter(is_revoked=False, prefix=client_secret[:4]):
+        if fingerprint_matches(None, context, client_secret, row.secret_mac):
+            return row
+    return None
+
+
+def _count_failure(identity: Identity) -> None:
+    if not identity.lockout_enabled:
+        return
+    now = timezone.now()
+    fresh = identity.last_failed_at and now - identity.last_failed_at < timedelta(
+        seconds=identity.lockout_counter_reset
+    )
+    identity.failed_logins = identity.failed_logins + 1 if fresh else 1
+    identity.last_failed_at = now
+    if identity.failed_logins >= identity.lockout_threshold:
+        identity.locked_until = now + timedelta(seconds=identity.lockout_duration)
+        identity.failed_logins = 0
+        audit.record(actor_of_identity(identity), "lock-identity-universal-auth", identityId=identity.pk)
+    identity.save(update_fields=["failed_logins", "last_failed_at", "locked_until"])
+
+
+def _signed_in(identity: Identity, row: ClientSecret, ip: str | None) -> dict[str, Any]:
+    ClientSecret.objects.filter(pk=row.pk).update(num_uses=F("num_uses") + 1)
+    Identity.objects.filter(pk=identity.pk).update(failed_logins=0, locked_until=None)
+    period = identity.access_token_period
+    token = AccessToken.objects.create(
+        identity=identity,
+        client_secret=row,
+        ttl=period or identity.access_token_ttl,
+        max_ttl=0 if period else identity.access_token_max_ttl,
+        num_uses_limit=identity.access_token_num_uses_limit,
+    )
+    audit.record(
+        actor_of_identity(identity, ip),
+        "login-identity-universal-auth",
+        identityId=identity.pk,
+        identityUniversalAuthId=identity.pk,
+        clientSecretId=row.pk,
+        identityAccessTokenId=token.pk,
+    )
+    return _given(token)
+
+
+def _given(token: AccessToken) -> dict[str, Any]:
+    now = timezone.now()
+    claims: dict[str, Any] = {
+        "identityId": str(token.identity_id),
+        "clientSecretId": str(token.client_secret_id or ""),
+        "identityAccessTokenId": str(token.pk),
+        "authTokenType": KIND,
+        "iat": int(now.timestamp()),
+    }
+    left = token.ttl
+    if token.ttl:
+        if token.max_ttl:
+            ends = token.created_at + timedelta(seconds=token.max_ttl)
+            left = max(0, min(token.ttl, int((ends - now).total_seconds() + 0.5)))
+        claims["exp"] = claims["iat"] + left
+    return {
+        "accessToken": jwt.encode(claims, _signing_key(), ALGORITHM),
+        "expiresIn": left,
+        "accessTokenMaxTTL": token.max_ttl if token.max_ttl or not token.identity.access_token_period else WITHOUT_END,
+        "tokenType": "Bearer",
+    }
+
+
+def renew(text: str) -> dict[str, Any]:
+    """A fresh token in place of one that is still valid, within its maximum life."""
+    token = _token(text)
+    if token.num_uses_limit and token.num_uses >= token.num_uses_limit:
+        raise BadRequest("The access token has been used as often as it may be")
+    AccessToken.objects.filter(pk=token.pk).update(last_renewed_at=timezone.now())
+    return _given(token)
+
+
+def revoke(text: str) -> None:
+    token = _token(text)
+    AccessToken.objects.filter(pk=token.pk).update(is_revoked=True)
+    audit.record(actor_of_identity(token.identity), "revoke-access-token", identityAccessTokenId=token.pk)
+
+
+def identity_of(text: str, ip: str | None = None) -> Identity:
+    """Whose token it is; counts one use.
+
+    Raises TokenError (does not verify), Unauthenticated (no longer good) or Forbidden (from an address not trusted).
+    """
+    token = _token(text)
+    if not trusted(token.identity.access_token_trusted_ips, ip):
+        raise Forbidden(f"{token.identity.name} may not use its token from the address {ip or 'unknown'}")
+    if token.num_uses_limit:
+        left = AccessToken.objects.filter(pk=token.pk, num_uses__lt=F("num_uses_limit"))
+        if not left.update(num_uses=F("num_uses") + 1):
+            raise Unauthenticated("The access token has been used as often as it may be. Please log in again.")
+    return token.identity
+
+
+def _token(text: str) -> AccessToken:
+    try:
+        claims = jwt.decode(text, _signing_key(), algorithms=[ALGORITHM])
+    except jwt.ExpiredSignatureError:
+        raise TokenError("Your token has expired. Please re-authenticate.") from None
+    except jwt.InvalidAlgorithmError:
+        raise TokenError("The provided access token is signed in a way that is not used here. Log in again.") from None
+    except (jwt.InvalidTokenError, UnicodeError):
+        raise TokenError(MALFORMED) from None
+    if claims.get("authTokenType") != KIND:
+        raise TokenError(MALFORMED)
+    token = AccessToken.objects.select_related("identity").filter(pk=claims["identityAccessTokenId"]).first()
+    if token is None or token.is_revoked:
+        raise Unauthenticated("The access token was revoked. Please log in again.")
+    if token.max_ttl and token.created_at + timedelta(seconds=token.max_ttl) <= timezone.now():
+        raise Unauthenticated("The access token is past its maximum life. Please log in again.")
+    return token
+
+
+def forget_ended() -> int:
+    """Delete the rows of tokens that no longer verify, or were revoked; a renewable one without an end stays."""
+    now = timezone.now()
+    ended = [
+        token.pk
+        for token in AccessToken.objects.exclude(ttl=0).iterator(chunk_size=1000)
+        if (token.last_renewed_at or token.created_at) + timedelta(seconds=token.ttl) < now - timedelta(days=1)
+    ]
+    for start in range(0, len(ended), 500):
+        AccessToken.objects.filter(pk__in=ended[start : start + 500]).delete()
+    return len(ended)
+
+
+def trusted(ranges: Iterable[Mapping[str, str]], ip: str | None) -> bool:
+    """Whether the address lies in one of the ranges. One that is not known lies in those of everywhere only."""
+    networks = [ipaddress.ip_network(each["ipAddress"], strict=False) for each in ranges]
+    if ip is None:
+        return any(network.prefixlen == 0 for network in networks)
+    address = ipaddress.ip_address(ip)
+    plain = getattr(address, "ipv4_mapped", None) or address
+    return any(plain in network for network in networks)
+
+
+def _signing_key() -> str:
+    # Apart from Django's own uses of the key, so that neither signature can stand for the other.
+    return f"keyferry.access-token.{settings.SECRET_KEY}"

@@ -1,0 +1,425 @@
+"""Every change of secrets: set, delete, move; each all or none, one transaction with what it reaches."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeVar
+
+from django.db import transaction
+from django.utils import timezone
+
+from config.access import audit
+from config.access.models import Project
+from config.access.roles import Actor, Right
+from config.encryption import seal
+from config.errors import BadRequest, Invalid, Issue, NotFound, problem
+from config.schema import slug_issues
+from syncs.engine.references import MAX_VALUE, references_in
+from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
+from syncs.reading import keys_reached
+from syncs.selectors import comment_of, metadata_of, value_or_none
+
+from .reach import address_of, changed
+
+T = TypeVar("T")
+
+MAX_KEY = 512
+BATCH = 500  # rows a statement
+NAMED = 100  # keys that one audit event names; it tells their number besides
+
+
+@dataclass(frozen=True)
+class SecretInput:
+    """What a secret shall be; a member that is None stays as it is. `new_key` renames.
+
+    `tags`: slugs of the project's tags, made where they are missing. `metadata`: [{"key", "value", "isEncrypted"}].
+    """
+
+    key: str
+    value: str | None = field(default=None, repr=False)
+    comment: str | None = field(default=None, repr=False)
+    tags: Sequence[str] | None = None
+    metadata: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
+    skip_multiline_encoding: bool | None = None
+    new_key: str | None = None
+    reminder_note: str | None = None
+    reminder_repeat_days: int | None = None
+
+
+@dataclass
+class _Change:
+    """One secret of a batch: the row as it will be, and what is new about it."""
+
+    secret: Secret
+    given: SecretInput
+    is_new: bool
+    tags: set[str] | None  # None: as they are
+
+
+# -- what may be stored ----------------------------------------------------------------------------------------
+
+
+def trimmed(value: str) -> str:
+    """Blanks around a value go; a newline at its end stays, as one."""
+    return value.strip() + ("\n" if value.endswith("\n") and value.strip() else "")
+
+
+def key_issues(key: str, path: Sequence[str | int]) -> list[Issue]:
+    """What is wrong with a secret's name."""
+    if not key:
+        return [problem(path, "Secret name cannot be empty")]
+    if len(key) > MAX_KEY:
+        return [problem(path, f"Secret name must be at most {MAX_KEY} characters long")]
+    if ":" in key or "/" in key:
+        return [problem(path, "Secret name cannot contain colon or forward slash.")]
+    if re.search(r"[\x00-\x1f\x7f]", key):
+        return [problem(path, f"Secret name {key!r} has a control character")]
+    if not _is_unicode(key):
+        return [problem(path, "Secret name is not valid Unicode")]
+    return []
+
+
+def _is_unicode(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _text_issues(one: SecretInput, path: list[str | int]) -> Iterator[Issue]:
+    said = [(f"secretMetadata.{name}", str(each.get(name, ""))) for each in one.metadata or () for name in each]
+    given = [("secretValue", one.value), ("secretComment", one.comment), ("secretReminderNote", one.reminder_note)]
+    for name, text in [*given, *said]:
+        if text is None:
+            continue
+        where = [*path, name.split(".")[0]]
+        if "\x00" in text:
+            yield problem(where, f"{one.key}: a NUL character is not allowed")
+        if len(text.encode(errors="replace")) > MAX_VALUE:
+            yield problem(where, f"{one.key}: it is larger than {MAX_VALUE // 1024**2} MiB")
+        if not _is_unicode(text):
+            yield problem(where, f"{one.key}: it is not valid Unicode")
+
+
+def _cleaned(one: SecretInput) -> SecretInput:
+    return replace(
+        one,
+        key=one.key.strip(),
+        value=None if one.value is None else trimmed(one.value),
+        comment=None if one.comment is None else one.comment.strip(),
+        new_key=None if one.new_key is None else one.new_key.strip(),
+    )
+
+
+def _check(given: Sequence[SecretInput], mode: str) -> None:
+    issues: list[Issue] = []
+    seen: set[str] = set()
+    many = len(given) > 1
+    for index, one in enumerate(given):
+        path: list[str | int] = ["secrets", index] if many else []
+        issues += key_issues(one.key, [*path, "secretKey"]) if mode != "update" else []
+        issues += key_issues(one.new_key, [*path, "newSecretName"]) if one.new_key is not None else []
+        issues += _text_issues(one, path)
+        if one.key in seen:
+            issues.append(problem([*path, "secretKey"], f"{one.key} is given twice"))
+        seen.add(one.key)
+    for slug in sorted({slug for one in given for slug in one.tags or ()}):
+        issues += slug_issues("slug", slug)
+    if issues:
+        raise Invalid(issues)
+
+
+def _check_presence(given: Sequence[SecretInput], stored: Mapping[str, Secret], mode: str) -> None:
+    if mode == "create" and (there := [one.key for one in given if one.key in stored]):
+        raise BadRequest(f"Secret already exist: {','.join(there)}")
+    if mode == "update" and (missing := [one.key for one in given if one.key not in stored]):
+        raise NotFound(f"Secret with name '{', '.join(missing)}' not found")
+
+
+def _check_new_keys(folder: Folder, given: Sequence[SecretInput]) -> None:
+    renamed = [one.new_key for one in given if one.new_key and one.new_key != one.key]
+    taken = set(folder.secrets.filter(key__in=renamed).values_list("key", flat=True))
+    kept = {one.key for one in given if not one.new_key}
+    clashes = sorted({key for key in renamed if key in taken or key in kept or renamed.count(key) > 1})
+    if clashes:
+        raise BadRequest(f"Secret with the new name already exist: {','.join(clashes)}")
+
+
+def _check_references(folder: Folder, changes: Iterable[_Change]) -> None:
+    """After the batch is stored: its secrets may refer to each other."""
+    here = address_of(folder)
+    wanted: dict[tuple[str, str, str], str] = {}
+    for change in changes:
+        for target in references_in(change.given.value or "", here):
+            wanted[target] = change.secret.key
+    if not wanted:
+        return
+    project_id = folder.environment.project_id
+    known = keys_reached(project_id, {(slug, path) for slug, path, _ in wanted}, {key for _, _, key in wanted})
+    if missing := [target for target in wanted if ((target[0], target[1]), target[2]) not in known]:
+        said = ", ".join(f"{key} in {slug}:{path} (of {wanted[slug, path, key]})" for slug, path, key in missing[:20])
+        raise BadRequest(f"Referenced secret(s) not found: {said}")
+
+
+# -- set -------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def set_secrets(
+    actor: Actor, folder: Folder, inputs: Iterable[SecretInput], *, mode: str = "upsert", resolved: bool = True
+) -> list[Secret]:
+    """Create and update secrets of one folder, all or none, as one change.
+
+    `mode`: "upsert", "create" (refused where one exists) or "update" (refused where one is missing). `resolved`: every
+    reference in a value must lead somewhere; an importer, which does not choose the order, says False. Setting what is
+    set already changes nothing and reaches nobody.
+    """
+    project = folder.environment.project
+    actor.require(Right.WRITE_SECRETS, project.pk)
+    given = [_cleaned(one) for one in inputs]
+    _check(given, mode)
+    Folder.objects.select_for_update().get(pk=folder.pk)
+    stored = {secret.key: secret for secret in _rows(folder, [one.key for one in given])}
+    _check_presence(given, stored, mode)
+    _check_new_keys(folder, given)
+    tags = _tags(project, given)
+    held = _tags_held(stored.values()) if tags or any(one.tags is not None for one in given) else {}
+    changes, done = [], []
+    for one in given:
+        secret, before = _applied(actor, project, folder, one, stored.get(one.key))
+        slugs = None if one.tags is None or set(one.tags) == held.get(secret.pk, set()) else set(one.tags)
+        if before is None or before != _state(secret) or slugs is not None:
+            changes.append(_Change(secret, one, before is None, slugs))
+        done.append(secret)
+    if changes:
+        _store(actor, folder, changes, tags)
+        if resolved:
+            _check_references(folder, changes)
+        _say(actor, folder, "create" if all(change.is_new for change in changes) else "update", changes)
+        changed(actor, project.pk, [folder])
+    return done
+
+
+def _rows(folder: Folder, keys: Sequence[str]) -> Iterator[Secret]:
+    for batch in _batches(keys):
+        for secret in folder.secrets.filter(key__in=batch):
+            secret.folder = folder
+            yield secret
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    for start in range(0, len(items), BATCH):
+        yield items[start : start + BATCH]
+
+
+def _state(secret: Secret) -> tuple[Any, ...]:
+    return (
+        secret.key,
+        value_or_none(secret),
+        comment_of(secret),
+        metadata_of(secret),
+        secret.skip_multiline_encoding,
+        secret.reminder_note,
+        secret.reminder_repeat_days,
+    )
+
+
+def _applied(
+    actor: Actor, project: Project, folder: Folder, one: SecretInput, secret: Secret | None
+) -> tuple[Secret, tuple[Any, ...] | None]:
+    """The row as it will be, and its state before; None for a new one."""
+    before = _state(secret) if secret else None
+    secret = secret or Secret(folder=folder, key=one.key, version=0)
+    secret.key = one.new_key or one.key
+    if one.value is not None or before is None:
+        secret.value_sealed = seal(project.pk, f"secret:{secret.pk}:value", one.value or "")
+    if one.comment is not None:
+        sealed = seal(project.pk, f"secret:{secret.pk}:comment", one.comment)
+        secret.comment_sealed = sealed if one.comment else None
+    if one.metadata is not None:
+        secret.metadata = [_entry(project, secret, each) for each in one.metadata]
+    for name in ("skip_multiline_encoding", "reminder_note", "reminder_repeat_days"):
+        if (value := getattr(one, name)) is not None:
+            setattr(secret, name, value)
+    return secret, before
+
+
+def _entry(project: Project, secret: Secret, given: Mapping[str, Any]) -> dict[str, str]:
+    """One entry of the metadata as it is stored."""
+    key, value = str(given["key"]), str(given.get("value", ""))
+    if not given.get("isEncrypted"):
+        return {"key": key, "value": value}
+    return {
+        "key": key,
+        "sealed": base64.b64encode(seal(project.pk, f"secret:{secret.pk}:metadata:{key}", value)).decode(),
+    }
+
+
+def _tags(project: Project, given: Sequence[SecretInput]) -> dict[str, Tag]:
+    slugs = {slug for one in given for slug in one.tags or ()}
+    if not slugs:
+        return {}
+    Tag.objects.bulk_create([Tag(project=project, slug=slug) for slug in slugs], ignore_conflicts=True)
+    return {tag.slug: tag for tag in Tag.objects.filter(project=project, slug__in=slugs)}
+
+
+def _tags_held(secrets: Iterable[Secret]) -> dict[Any, set[str]]:
+    held: dict[Any, set[str]] = {}
+    for batch in _batches([secret.pk for secret in secrets]):
+        for pk, slug in Secret.tags.through.objects.filter(secret_id__in=batch).values_list("secret_id", "tag__slug"):
+            held.setdefault(pk, set()).add(slug)
+    return held
+
+
+def _store(actor: Actor, folder: Folder, changes: Sequence[_Change], tags: Mapping[str, Tag]) -> None:
+    now = timezone.now()
+    for change in changes:
+        secret = change.secret
+        secret.version += 1
+        secret.updated_at = now
+        secret.actor_kind, secret.actor_id, secret.actor_name = actor.kind, str(actor.id or ""), actor.name
+    Secret.objects.bulk_create([change.secret for change in changes if change.is_new], batch_size=BATCH)
+    kept = [change.secret for change in changes if not change.is_new]
+    fields = [field.name for field in Secret._meta.fields if field.name not in ("id", "folder", "created_at")]
+    Secret.objects.bulk_update(kept, fields, batch_size=BATCH)
+    _remember(actor, [change.secret for change in changes])
+    _retag([change for change in changes if change.tags is not None], tags)
+    _index(folder, [change for change in changes if change.is_new or change.given.value is not None])
+    Folder.objects.filter(pk=folder.pk).update(last_secret_modified=now)
+
+
+def _remember(actor: Actor, secrets: Iterable[Secret]) -> None:
+    """The version that each secret is now, with who made it."""
+    SecretVersion.objects.bulk_create(
+        [
+            SecretVersion(
+                secret=secret,
+                version=secret.version,
+                key=secret.key,
+                value_sealed=secret.value_sealed,
+                comment_sealed=secret.comment_sealed,
+                actor_kind=actor.kind,
+                actor_id=str(actor.id or ""),
+                actor_name=actor.name,
+            )
+            for secret in secrets
+        ],
+        batch_size=BATCH,
+    )
+
+
+def _retag(changes: Sequence[_Change], tags: Mapping[str, Tag]) -> None:
+    through = Secret.tags.through
+    for batch in _batches([change.secret.pk for change in changes]):
+        through.objects.filter(secret_id__in=batch).delete()
+    rows = [
+        through(secret_id=change.secret.pk, tag_id=tags[slug].pk) for change in changes for slug in change.tags or ()
+    ]
+    through.objects.bulk_create(rows, batch_size=BATCH)
+
+
+def _index(folder: Folder, changes: Sequence[_Change]) -> None:
+    """Which folders the values refer to. Their own folder is reached anyway, and keeps its name for itself."""
+    here = address_of(folder)
+    for batch in _batches([change.secret.pk for change in changes if not change.is_new]):
+        SecretReference.objects.filter(secret_id__in=batch).delete()
+    rows = [
+        SecretReference(secret=change.secret, environment=slug, path=path, key=key)
+        for change in changes
+        for slug, path, key in references_in(change.given.value or "", here)
+        if (slug, path) != here
+    ]
+    SecretReference.objects.bulk_create(rows, batch_size=BATCH)
+
+
+def _say(actor: Actor, folder: Folder, verb: str, changes: Sequence[_Change]) -> None:
+    told = [
+        {"secretId": change.secret.pk, "secretKey": change.secret.key, "secretVersion": change.secret.version}
+        for change in changes[:NAMED]
+    ]
+    _record(actor, folder, f"{verb}-secret", told, len(changes))
+
+
+def _record(actor: Actor, folder: Folder, event: str, told: Sequence[Mapping[str, Any]], count: int) -> None:
+    """One event, of one secret or of many."""
+    place = {"environment": folder.environment.slug, "secretPath": folder.path}
+    what: dict[str, Any] = dict(told[0]) if count == 1 else {"secrets": list(told), "numberOfSecrets": count}
+    audit.record(actor, event if count == 1 else f"{event}s", folder.environment.project_id, **place, **what)
+
+
+# -- delete, move ----------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def delete_secrets(actor: Actor, folder: Folder, keys: Sequence[str]) -> list[Secret]:
+    """Take secrets out of a folder, all or none; as they were. Raises NotFound naming those that are missing."""
+    project_id = folder.environment.project_id
+    actor.require(Right.WRITE_SECRETS, project_id)
+    found = list(_rows(folder, sorted(set(keys))))
+    if missing := sorted(set(keys) - {secret.key for secret in found}):
+        raise NotFound(f"Secret with name '{', '.join(missing)}' not found")
+    for batch in _batches([secret.pk for secret in found]):
+        Secret.objects.filter(pk__in=batch).delete()
+    Folder.objects.filter(pk=folder.pk).update(last_secret_modified=timezone.now())
+    told = [{"secretId": each.pk, "secretKey": each.key, "secretVersion": each.version} for each in found[:NAMED]]
+    _record(actor, folder, "delete-secret", told, len(found))
+    changed(actor, project_id, [folder])
+    return found
+
+
+@transaction.atomic
+def move_secrets(
+    actor: Actor, folder: Folder, target: Folder, ids: Sequence[str], *, overwrite: bool = False
+) -> list[Secret]:
+    """Put secrets into another folder of the project, all or none; they keep their ids and versions.
+
+    Raises BadRequest naming those that the target has with another value, unless they may be overwritten.
+    """
+    project = folder.environment.project
+    actor.require(Right.WRITE_SECRETS, project.pk)
+    if target.environment.project_id != project.pk:
+        raise BadRequest("Secrets can be moved within their project only")
+    if target.pk == folder.pk:
+        raise BadRequest("The secrets are in that folder already")
+    list(Folder.objects.select_for_update().filter(pk__in=[folder.pk, target.pk]).order_by("pk"))
+    moved = list(folder.secrets.filter(pk__in=ids))
+    if missing := sorted(set(ids) - {str(secret.pk) for secret in moved}):
+        raise NotFound(f"Secret with ID {', '.join(missing)} not found in {folder.path}")
+    in_the_way = {secret.key: secret for secret in _rows(target, [secret.key for secret in moved])}
+    for secret in moved:
+        secret.folder = folder
+    clashes = [
+        secret.key
+        for secret in moved
+        if secret.key in in_the_way and value_or_none(in_the_way[secret.key]) != value_or_none(secret)
+    ]
+    if clashes and not overwrite:
+        raise BadRequest(
+            f"Failed to move secrets. The following secrets already exist in the destination: {', '.join(clashes)}"
+        )
+    now = timezone.now()
+    Secret.objects.filter(pk__in=[secret.pk for secret in in_the_way.values()]).delete()
+    for secret in moved:
+        secret.folder, secret.version, secret.updated_at = target, secret.version + 1, now
+        secret.actor_kind, secret.actor_id, secret.actor_name = actor.kind, str(actor.id or ""), actor.name
+    written = ["folder", "version", "updated_at", "actor_kind", "actor_id", "actor_name"]
+    Secret.objects.bulk_update(moved, written, batch_size=BATCH)
+    _remember(actor, moved)
+    _index(target, [_Change(each, SecretInput(each.key, value_or_none(each) or ""), False, None) for each in moved])
+    Folder.objects.filter(pk__in=[folder.pk, target.pk]).update(last_secret_modified=now)
+    audit.record(
+        actor,
+        "move-secrets",
+        project.pk,
+        sourceEnvironment=folder.environment.slug,
+        sourceSecretPath=folder.path,
+        destinationEnvironment=target.environment.slug,
+        destinationSecretPath=target.path,
+        secretIds=[str(secret.pk) for secret in moved[:NAMED]],
+    )
+    changed(actor, project.pk, [folder, target])
+    return moved
