@@ -10,11 +10,12 @@ import secrets
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -22,6 +23,7 @@ from rest_framework.views import APIView
 
 from config import limits
 from config.access.roles import Actor
+from config.encryption import fingerprint
 from config.errors import Invalid, ServiceError, TooMany, where
 from config.requests import TooLarge, actor_of, client_ip
 from config.schema import AllOf, Schema
@@ -142,6 +144,7 @@ class View(APIView):
         if self.budget:
             for name, value in self.budget.headers.items():
                 response.headers.setdefault(name, value)
+        response.headers.setdefault("Cache-Control", "no-store")  # most answers hold secrets or say where they are
         return super().finalize_response(request, response, *args, **kwargs)
 
     @property
@@ -158,6 +161,24 @@ class View(APIView):
     def query(self, schema: Schema) -> dict[str, Any]:
         """The request's query, validated. Raises Invalid."""
         return schema.validate(self.request.query_params.dict())
+
+
+def with_etag(request: Request, response: Response, project_id: UUID) -> Response:
+    """The answer with an ETag over its body (keyed: the body holds values), or 304 where the client has it already."""
+
+    def stamped(rendered: HttpResponse) -> HttpResponse | None:
+        tag = f'"{fingerprint(project_id, "etag", rendered.content.decode())}"'
+        rendered["ETag"] = tag
+        if tag not in [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]:
+            return None
+        known = HttpResponseNotModified()
+        for name in ("ETag", "Cache-Control"):
+            known[name] = rendered[name]
+        return known
+
+    response["Cache-Control"] = "private, no-cache"
+    response.add_post_render_callback(stamped)
+    return response
 
 
 def timestamp(moment: datetime | None) -> str | None:

@@ -55,7 +55,10 @@ def described(
     public: bool = False,
 ) -> Callable[[F], F]:
     """Describe a method of a view. `path`: names of ids in the path, with what they are."""
-    parameters = [OpenApiParameter(name, {**UUID}, "path", description=said) for name, said in path]
+    parameters = [
+        OpenApiParameter(name, {**(UUID if name.endswith("Id") else TEXT)}, "path", description=said)
+        for name, said in path
+    ]
     if query:
         for field in query.fields:
             schema = {key: value for key, value in field.json_schema().items() if key != "description"}

@@ -11,8 +11,8 @@ from django.db.models import QuerySet
 from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
-from config.errors import NotFound
-from syncs.models import Environment, Folder, Secret, SecretSync
+from config.errors import BadRequest, NotFound
+from syncs.models import Environment, Folder, Secret, SecretImport, SecretSync, Tag
 
 HIDDEN = "<hidden-by-infisical>"
 """What the modelled API shows instead of a value."""
@@ -65,11 +65,67 @@ def environment_by_slug(project: Project, slug: str) -> Environment:
     return found
 
 
+def environment_by_id(project: Project, environment_id: str | UUID) -> Environment:
+    """Raises NotFound."""
+    found = Environment.objects.select_related("project").filter(project=project, pk=environment_id).first()
+    if found is None:
+        raise NotFound(f"Environment with id '{environment_id}' in project with ID '{project.pk}' not found")
+    return found
+
+
+def environment_seen_by(actor: Actor, environment_id: str | UUID) -> Environment:
+    """Of whatever project. Raises NotFound, also where the actor may not know of it."""
+    found = Environment.objects.select_related("project").filter(pk=environment_id).first()
+    if found is None or not actor.may(Right.SEE, found.project_id):
+        raise NotFound(f"Environment with id '{environment_id}' not found")
+    return found
+
+
+def projects_seen_by(actor: Actor) -> QuerySet[Project]:
+    """With their environments."""
+    found = Project.objects.prefetch_related("environments")
+    return found if actor.projects is None else found.filter(pk__in=actor.projects)
+
+
+def tag_of(project: Project, **named: Any) -> Tag:
+    """By `pk` or `slug`. Raises NotFound."""
+    found = Tag.objects.select_related("project").filter(project=project, **named).first()
+    if found is None:
+        raise NotFound(f"Tag '{next(iter(named.values()))}' not found")
+    return found
+
+
 def folder_by_path(environment: Environment, path: str) -> Folder:
     """Raises NotFound."""
     found = folders().filter(environment=environment, path=path).first()
     if found is None:
         raise NotFound(f"Folder with path '{path}' in environment with slug '{environment.slug}' not found")
+    return found
+
+
+def folder_by_id(actor: Actor, folder_id: str | UUID) -> Folder:
+    """Raises NotFound, also where the actor may not know of it."""
+    found = folders().filter(pk=folder_id).first()
+    if found is None or not actor.may(Right.SEE, found.environment.project_id):
+        raise NotFound(f"Folder with ID '{folder_id}' not found")
+    return found
+
+
+def import_of(folder: Folder, import_id: str | UUID) -> SecretImport:
+    """Raises BadRequest, as the modelled API does."""
+    found = folder.imports.select_related("import_environment").filter(pk=import_id).first()
+    if found is None:
+        raise BadRequest("Secret import not found")
+    found.folder = folder
+    return found
+
+
+def import_by_id(actor: Actor, import_id: str | UUID) -> SecretImport:
+    """Raises NotFound, also where the actor may not know of it."""
+    rows = SecretImport.objects.select_related("folder__environment__project", "import_environment")
+    found = rows.filter(pk=import_id).first()
+    if found is None or not actor.may(Right.SEE, found.folder.environment.project_id):
+        raise NotFound(f"Secret import with ID '{import_id}' not found")
     return found
 
 

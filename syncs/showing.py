@@ -6,20 +6,21 @@ reference that leads nowhere as it was typed, and says which values cannot be de
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound, Unreadable
-from syncs.engine.references import Address, Reader, SecretData, precedence
-from syncs.models import Environment, Folder, Secret, SecretVersion, Tag
-from syncs.reading import load_graph
+from syncs.engine.references import Address, Node, Reader, SecretData, precedence, references_in
+from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
+from syncs.reading import imports_of, load_graph
 from syncs.selectors import environment_by_slug, folder_by_path, folders, metadata_of
 
 TagRow = tuple[str, str, str]
@@ -76,12 +77,11 @@ def place(actor: Actor, project: Mapping[str, str], environment: str, path: str,
 
     One query where all is well. Raises NotFound naming the part that is not there, PermissionDenied.
     """
-    found = folders().filter(
-        **{f"environment__project__{'pk' if name == 'id' else name}": value for name, value in project.items()},
-        environment__slug=environment,
-        path=path,
-    )
-    folder = found.first()
+    folder = None
+    with contextlib.suppress(ValueError):
+        named = {"pk": UUID(project["id"])} if "id" in project else {"slug": project["slug"]}
+        chosen = {f"environment__project__{name}": value for name, value in named.items()}
+        folder = folders().filter(environment__slug=environment, path=path, **chosen).first()
     if folder is None or not actor.may(Right.SEE, folder.environment.project_id):
         known = named_project(actor, project, right)
         return folder_by_path(environment_by_slug(known, environment), path)
@@ -144,12 +144,16 @@ def secret_with_id(actor: Actor, secret_id: str | UUID, wish: Wish, version: int
     known = Secret.objects.select_related("folder__environment__project").filter(pk=secret_id).first()
     if known is None or not actor.may(Right.SEE, known.folder.environment.project_id):
         raise NotFound(f"Secret with ID '{secret_id}' not found")
-    return filled(shown_of(known), wish, version)
+    return filled(shown_of([known])[0], wish, version)
 
 
-def shown_of(secret: Secret) -> Shown:
-    """A secret that a service answered with; its value is not opened."""
-    return Shown(secret, None, "", _tags_of(Q(secret=secret)).get(secret.pk, ()))
+def shown_of(secrets: Sequence[Secret], *, values: bool = False) -> list[Shown]:
+    """Secrets that a service answered with."""
+    tags = _tags_of(Q(secret_id__in=[secret.pk for secret in secrets]))
+    shown = [Shown(secret, None, "", tags.get(secret.pk, ())) for secret in secrets]
+    if shown:
+        _fill(secrets[0].folder.environment.project_id, shown, Wish(values=values), {})
+    return shown
 
 
 def filled(shown: Shown, wish: Wish, version: int | None = None) -> Shown:
@@ -164,9 +168,56 @@ def filled(shown: Shown, wish: Wish, version: int | None = None) -> Shown:
     return shown
 
 
-def versions_of(secret: Secret, offset: int, limit: int) -> list[SecretVersion]:
-    """Newest first."""
-    return list(secret.versions.all()[offset : offset + limit])
+def versions_of(secret: Secret, offset: int, limit: int, *, values: bool) -> list[tuple[SecretVersion, str | None]]:
+    """Newest first, each with its value where values are shown and it opens."""
+    project_id = secret.folder.environment.project_id
+    context = f"secret:{secret.pk}:value"
+    rows = secret.versions.all()[offset : offset + limit]
+    return [(row, _opened(project_id, context, row.value_sealed) if values else None) for row in rows]
+
+
+def tree_of(folder: Folder, key: str) -> Node:
+    """What a secret refers to, and what those refer to. Raises NotFound."""
+    here = _address(folder)
+    graph = load_graph(folder.environment.project_id, {here})
+    found = Reader(graph).tree(here, key)
+    if found is None:
+        raise NotFound(f"Secret with name '{key}' not found")
+    return found
+
+
+def referrers(folder: Folder, key: str) -> list[Secret]:
+    """The secrets whose values refer to a folder's secret, also through a folder that imports it."""
+    project_id = folder.environment.project_id
+    here = _address(folder)
+    holders = set(
+        Secret.objects.filter(folder__environment__project_id=project_id, key=key).values_list(
+            "folder__environment__slug", "folder__path"
+        )
+    )
+    if here not in holders:
+        raise NotFound(f"Secret with name '{key}' not found")
+    imports = imports_of(project_id)
+
+    def holder(address: Address) -> Address | None:
+        order = precedence(address, lambda each: imports.get(each, ()))
+        return next((each for each in order if each in holders), None)
+
+    sees = {address for address in {here, *imports} if holder(address) == here}
+    rows = SecretReference.objects.filter(
+        secret__folder__environment__project_id=project_id, key=key, path__in={path for _, path in sees}
+    )
+    found = {pk for pk, slug, path in rows.values_list("secret_id", "environment", "path") if (slug, path) in sees}
+    # References within a folder are not in the index.
+    for address, data in load_graph(project_id, sees).items():
+        if address in sees:
+            found |= {
+                UUID(each.secret_id)
+                for each in data.secrets.values()
+                if (*address, key) in references_in(each.value or "", address)
+            }
+    named = Secret.objects.select_related("folder__environment").filter(pk__in=found)
+    return list(named.order_by("folder__environment__slug", "folder__path", "key"))
 
 
 # -- folders around a folder -----------------------------------------------------------------------------------
@@ -188,7 +239,8 @@ def _around(folder: Folder, wish: Wish) -> _Around:
     known = {_address(folder): folder}
     imports: dict[Address, list[tuple[int, Address]]] = {}
     below = Q(environment=folder.environment_id, path__startswith=f"{folder.path.rstrip('/')}/")
-    tied = Q(environment__imported_by__isnull=False) | Q(imports__isnull=False)
+    named = SecretImport.objects.filter(import_environment=OuterRef("environment"), import_path=OuterRef("path"))
+    tied = Q(Exists(named)) | Q(imports__isnull=False)
     asked = (below if wish.recursive else Q(pk__in=())) | (tied if wish.imports else Q(pk__in=()))
     rows = Folder.objects.filter(asked, environment__project=folder.environment.project_id).values_list(
         "pk",
@@ -196,14 +248,16 @@ def _around(folder: Folder, wish: Wish) -> _Around:
         "path",
         "environment_id",
         "environment__slug",
+        "environment__name",
         "imports__import_environment__slug",
         "imports__import_path",
         "imports__position",
     )
     environments = {folder.environment_id: folder.environment}
-    for pk, name, path, environment_id, slug, to_slug, to_path, position in rows.distinct():
+    for pk, name, path, environment_id, slug, environment_name, to_slug, to_path, position in rows:
         environment = environments.setdefault(
-            environment_id, Environment(pk=environment_id, slug=slug, project=folder.environment.project)
+            environment_id,
+            Environment(pk=environment_id, slug=slug, name=environment_name, project=folder.environment.project),
         )
         known.setdefault((slug, path), Folder(pk=pk, name=name, path=path, environment=environment))
         if to_path is not None:
@@ -285,12 +339,20 @@ def _opened(project_id: UUID, context: str, sealed: bytes | memoryview | None) -
         return None
 
 
-def tags_by_id(project: Project, ids: Sequence[str]) -> list[str]:
-    """The slugs of tags. Raises NotFound where one is not the project's."""
-    found = dict(Tag.objects.filter(project=project, pk__in=ids).values_list("pk", "slug"))
+def tags_by_id(project: Project, ids: Sequence[str]) -> dict[str, str]:
+    """Id -> slug of tags. Raises NotFound where one is not the project's."""
+    known = {str(pk): slug for pk, slug in Tag.objects.filter(project=project).values_list("pk", "slug")}
+    found = {tag_id: known[tag_id] for tag_id in ids if tag_id in known}
     if len(found) != len(set(ids)):
         raise NotFound(f"Tag not found. Found {', '.join(found.values()) or 'none'}")
-    return list(found.values())
+    return found
+
+
+def require_tags(project: Project, slugs: Sequence[str]) -> None:
+    """Raises NotFound where one is not the project's."""
+    found = set(Tag.objects.filter(project=project, slug__in=slugs).values_list("slug", flat=True))
+    if missing := sorted(set(slugs) - found):
+        raise NotFound(f"Tag not found: {', '.join(missing)}. Found {', '.join(sorted(found)) or 'none'}")
 
 
 def metadata_wish(text: str) -> list[dict[str, str]]:

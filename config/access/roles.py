@@ -60,6 +60,10 @@ class Actor:
         owned = Membership.objects.filter(**{f"{self.kind}_id": self.id})
         return dict(owned.values_list("project_id", "role"))
 
+    def role_in(self, project_id: UUID | str) -> str:
+        """ "" where there is none."""
+        return self.roles.get(UUID(str(project_id)), "")
+
     @property
     def projects(self) -> list[UUID] | None:
         """Ids of the projects that the actor may see; None stands for all."""

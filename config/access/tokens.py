@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
+import secrets
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
@@ -121,6 +122,7 @@ def _given(token: AccessToken) -> dict[str, Any]:
         "clientSecretId": str(token.client_secret_id or ""),
         "identityAccessTokenId": str(token.pk),
         "authTokenType": KIND,
+        "jti": secrets.token_hex(8),  # a renewed token is another text, also within the second
         "iat": int(now.timestamp()),
     }
     left = token.ttl

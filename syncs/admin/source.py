@@ -180,6 +180,7 @@ class _SecretForm(ServiceForm):
     )
     aliases = {
         "secretKey": "key",
+        "secretName": "key",
         "newSecretName": "key",
         "secretValue": "value",
         "secretComment": "comment",

@@ -1,10 +1,11 @@
-"""Secret syncs over HTTP: the modelled endpoints for every destination of the registry, and Keyferry's own beside them.
+"""The source and its syncs over HTTP: the modelled endpoints, and Keyferry's own beside them.
 
 Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 """
 
 from django.urls import path
 
+from . import folders, imports, projects, secrets
 from .documents import SchemaPage, SchemaView
 from .syncs import ListView, OptionsView, routes
 
@@ -15,4 +16,8 @@ urlpatterns = [
     path("v1/secret-syncs", ListView.as_view()),
     path("v1/secret-syncs/options", OptionsView.as_view()),
     *routes(),
+    *projects.urlpatterns,
+    *folders.urlpatterns,
+    *secrets.urlpatterns,
+    *imports.urlpatterns,
 ]

@@ -15,6 +15,7 @@ from .types import Entry, Source
 
 MAX_DEPTH = 10  # levels of imports, and of references within references
 MAX_VALUE = 1024 * 1024  # bytes of an expanded value: a few lines can otherwise ask for gigabytes
+MAX_NODES = 500  # secrets that one tree of references shows
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.@-]+)\}", re.ASCII)
 
 Address = tuple[str, str]
@@ -44,6 +45,16 @@ class FolderData:
 
 Graph = Mapping[Address, FolderData]
 """Every folder that the resolved one can reach; a folder that is not in it does not exist."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A secret in the tree of references; `value` is None where there is none, or none that can be read."""
+
+    key: str
+    address: Address
+    value: str | None = field(repr=False)
+    children: list[Node] = field(default_factory=list)
 
 
 class _Unresolved(Exception):
@@ -93,12 +104,35 @@ class Reader:
 
     def __init__(self, graph: Graph) -> None:
         self._resolver = _Resolver(graph, as_typed=True)
+        self._left = MAX_NODES
 
     def value(self, owner: Address, secret: SecretData) -> str | None:
         try:
             return self._resolver.value(owner, secret)
         except _Unresolved:
             return secret.value
+
+    def tree(self, here: Address, key: str) -> Node | None:
+        """The secret that a folder has under this name, what it refers to, and so on; a circle is cut."""
+        self._left = MAX_NODES
+        return self._node(here, key, ())
+
+    def _node(self, here: Address, key: str, trail: tuple[tuple[Address, str], ...]) -> Node | None:
+        found = self._resolver.secrets(here).get(key)
+        if found is None:
+            return None
+        secret, owner = found
+        node = Node(secret.key, owner, self.value(owner, secret))
+        self._left -= 1
+        if (owner, key) in trail or len(trail) >= MAX_DEPTH or secret.value is None:
+            return node
+        for match in REFERENCE.finditer(secret.value):
+            if self._left <= 0:
+                break
+            address, name = target_of(match[1], owner)
+            child = self._node(address, name, (*trail, (owner, key)))
+            node.children.append(child or Node(name, address, None))
+        return node
 
 
 def resolve(graph: Graph, here: Address) -> Source:

@@ -121,11 +121,12 @@ def _check(given: Sequence[SecretInput], mode: str) -> None:
     many = len(given) > 1
     for index, one in enumerate(given):
         path: list[str | int] = ["secrets", index] if many else []
-        issues += key_issues(one.key, [*path, "secretKey"]) if mode != "update" else []
+        named = [*path, "secretKey"] if many else ["secretName"]
+        issues += key_issues(one.key, named) if mode in ("create", "upsert") else []
         issues += key_issues(one.new_key, [*path, "newSecretName"]) if one.new_key is not None else []
         issues += _text_issues(one, path)
         if one.key in seen:
-            issues.append(problem([*path, "secretKey"], f"{one.key} is given twice"))
+            issues.append(problem(named, f"{one.key} is given twice"))
         seen.add(one.key)
     for slug in sorted({slug for one in given for slug in one.tags or ()}):
         issues += slug_issues("slug", slug)
@@ -149,17 +150,15 @@ def _check_new_keys(folder: Folder, given: Sequence[SecretInput]) -> None:
         raise BadRequest(f"Secret with the new name already exist: {','.join(clashes)}")
 
 
-def _check_references(folder: Folder, changes: Iterable[_Change]) -> None:
+def _check_references(project: Project, changes: Iterable[_Change]) -> None:
     """After the batch is stored: its secrets may refer to each other."""
-    here = address_of(folder)
     wanted: dict[tuple[str, str, str], str] = {}
     for change in changes:
-        for target in references_in(change.given.value or "", here):
+        for target in references_in(change.given.value or "", address_of(change.secret.folder)):
             wanted[target] = change.secret.key
     if not wanted:
         return
-    project_id = folder.environment.project_id
-    known = keys_reached(project_id, {(slug, path) for slug, path, _ in wanted}, {key for _, _, key in wanted})
+    known = keys_reached(project.pk, {(slug, path) for slug, path, _ in wanted}, {key for _, _, key in wanted})
     if missing := [target for target in wanted if ((target[0], target[1]), target[2]) not in known]:
         said = ", ".join(f"{key} in {slug}:{path} (of {wanted[slug, path, key]})" for slug, path, key in missing[:20])
         raise BadRequest(f"Referenced secret(s) not found: {said}")
@@ -174,34 +173,65 @@ def set_secrets(
 ) -> list[Secret]:
     """Create and update secrets of one folder, all or none, as one change.
 
-    `mode`: "upsert", "create" (refused where one exists) or "update" (refused where one is missing). `resolved`: every
-    reference in a value must lead somewhere; an importer, which does not choose the order, says False. Setting what is
-    set already changes nothing and reaches nobody.
+    `mode`: "upsert", "create" (refused where one exists), "update" (refused where one is missing) or "existing"
+    (those that are missing are passed over). `resolved`: every reference in a value must lead somewhere; an importer,
+    which does not choose the order, says False. Setting what is set already changes nothing and reaches nobody.
     """
-    project = folder.environment.project
+    return set_in_folders(actor, [(folder, list(inputs))], mode=mode, resolved=resolved)
+
+
+@transaction.atomic
+def set_in_folders(
+    actor: Actor,
+    groups: Sequence[tuple[Folder, Sequence[SecretInput]]],
+    *,
+    mode: str = "upsert",
+    resolved: bool = True,
+) -> list[Secret]:
+    """As `set_secrets`, in several folders of one project."""
+    project = groups[0][0].environment.project
     actor.require(Right.WRITE_SECRETS, project.pk)
+    done: list[Secret] = []
+    changes: list[_Change] = []
+    for folder, inputs in groups:
+        stored, found = _set(actor, project, folder, inputs, mode)
+        done += stored
+        changes += found
+    if not changes:
+        return done
+    if resolved:
+        _check_references(project, changes)
+    event = "create-secret" if all(change.is_new for change in changes) else "update-secret"
+    told = [_told(change.secret, len(groups) > 1) for change in changes[:NAMED]]
+    _record(actor, groups[0][0], event, told, len(changes))
+    changed(actor, project.pk, {change.secret.folder_id: change.secret.folder for change in changes}.values())
+    return done
+
+
+def _set(
+    actor: Actor, project: Project, folder: Folder, inputs: Sequence[SecretInput], mode: str
+) -> tuple[list[Secret], list[_Change]]:
+    """The secrets of one folder as they are now, and which of them are others than before."""
     given = [_cleaned(one) for one in inputs]
     _check(given, mode)
     Folder.objects.select_for_update().get(pk=folder.pk)
     stored = {secret.key: secret for secret in _rows(folder, [one.key for one in given])}
+    if mode == "existing":
+        given = [one for one in given if one.key in stored]
     _check_presence(given, stored, mode)
     _check_new_keys(folder, given)
     tags = _tags(project, given)
-    held = _tags_held(stored.values()) if tags or any(one.tags is not None for one in given) else {}
+    held = _tags_held(stored.values()) if any(one.tags is not None for one in given) else {}
     changes, done = [], []
     for one in given:
-        secret, before = _applied(actor, project, folder, one, stored.get(one.key))
+        secret, before = _applied(project, folder, one, stored.get(one.key))
         slugs = None if one.tags is None or set(one.tags) == held.get(secret.pk, set()) else set(one.tags)
         if before is None or before != _state(secret) or slugs is not None:
             changes.append(_Change(secret, one, before is None, slugs))
         done.append(secret)
     if changes:
         _store(actor, folder, changes, tags)
-        if resolved:
-            _check_references(folder, changes)
-        _say(actor, folder, "create" if all(change.is_new for change in changes) else "update", changes)
-        changed(actor, project.pk, [folder])
-    return done
+    return done, changes
 
 
 def _rows(folder: Folder, keys: Sequence[str]) -> Iterator[Secret]:
@@ -229,7 +259,7 @@ def _state(secret: Secret) -> tuple[Any, ...]:
 
 
 def _applied(
-    actor: Actor, project: Project, folder: Folder, one: SecretInput, secret: Secret | None
+    project: Project, folder: Folder, one: SecretInput, secret: Secret | None
 ) -> tuple[Secret, tuple[Any, ...] | None]:
     """The row as it will be, and its state before; None for a new one."""
     before = _state(secret) if secret else None
@@ -336,12 +366,10 @@ def _index(folder: Folder, changes: Sequence[_Change]) -> None:
     SecretReference.objects.bulk_create(rows, batch_size=BATCH)
 
 
-def _say(actor: Actor, folder: Folder, verb: str, changes: Sequence[_Change]) -> None:
-    told = [
-        {"secretId": change.secret.pk, "secretKey": change.secret.key, "secretVersion": change.secret.version}
-        for change in changes[:NAMED]
-    ]
-    _record(actor, folder, f"{verb}-secret", told, len(changes))
+def _told(secret: Secret, placed: bool = False) -> dict[str, Any]:
+    """A secret as the audit log names it; `placed`: with its folder."""
+    where = {"environment": secret.folder.environment.slug, "secretPath": secret.folder.path} if placed else {}
+    return {**where, "secretId": secret.pk, "secretKey": secret.key, "secretVersion": secret.version}
 
 
 def _record(actor: Actor, folder: Folder, event: str, told: Sequence[Mapping[str, Any]], count: int) -> None:
@@ -365,8 +393,7 @@ def delete_secrets(actor: Actor, folder: Folder, keys: Sequence[str]) -> list[Se
     for batch in _batches([secret.pk for secret in found]):
         Secret.objects.filter(pk__in=batch).delete()
     Folder.objects.filter(pk=folder.pk).update(last_secret_modified=timezone.now())
-    told = [{"secretId": each.pk, "secretKey": each.key, "secretVersion": each.version} for each in found[:NAMED]]
-    _record(actor, folder, "delete-secret", told, len(found))
+    _record(actor, folder, "delete-secret", [_told(each) for each in found[:NAMED]], len(found))
     changed(actor, project_id, [folder])
     return found
 

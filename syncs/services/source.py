@@ -137,6 +137,12 @@ def normal_path(path: str) -> str:
     return "/" + "/".join(parts)
 
 
+def folder_name(name: str) -> str:
+    """The same name. Raises Invalid for one that no folder may have."""
+    _check_folder_name(name)
+    return name
+
+
 BAD_FOLDER_NAME = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed."
 
 
@@ -248,13 +254,16 @@ def _moved(folder: Folder, name: str, parent: Folder | None) -> list[Folder]:
 
 
 @transaction.atomic
-def delete_folder(actor: Actor, folder: Folder) -> None:
-    """The folder and all below it. Syncs it feeds stay, without a source."""
+def delete_folder(actor: Actor, folder: Folder, *, force: bool = True) -> None:
+    """The folder and all below it. Syncs it feeds stay, without a source. Without `force` it must be empty."""
     environment = folder.environment
     actor.require(Right.WRITE_SECRETS, environment.project_id)
     if folder.parent_id is None:
         raise BadRequest("The root folder goes with its environment only")
-    _delete_folders(actor, environment.project, _subtree(folder))
+    subtree = _subtree(folder)
+    if not force and (len(subtree) > 1 or folder.secrets.exists() or folder.imports.exists()):
+        raise BadRequest(f"The folder {folder.path} is not empty. Send forceDelete: true to delete all that is in it.")
+    _delete_folders(actor, environment.project, subtree)
     audit.record(
         actor,
         "delete-folder",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import signal
 import socket
 import subprocess
 import sys
@@ -19,67 +18,16 @@ import psutil
 import pytest
 
 from connections.sandbox import HumanitecSandbox
+from tests.running import ROOT, Up, end_all
 
-ROOT = Path(__file__).parents[2]
 VALUES = "/orgs/acme/apps/shop/envs/development/values"
 FOLDER = "demo-shop/dev/shop"
-
-
-class Up:
-    """A running `up`, with what it has printed."""
-
-    def __init__(self, data_dir: Path, *extra: str, env: dict[str, str] | None = None) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
-        self.env = {
-            **{
-                name: value
-                for name, value in os.environ.items()
-                if not name.startswith(("KEYFERRY_", "DJANGO_", "DATABASE_"))
-            },
-            "KEYFERRY_DATA_DIR": str(data_dir),
-            **(env or {}),
-        }
-        self.log = data_dir / "up.log"
-        with self.log.open("w") as log:
-            command = [sys.executable, "manage.py", "up", "--port", str(self.port), *extra]
-            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=subprocess.STDOUT)
-
-    def said(self, pattern: str, within: float = 60.0) -> re.Match[str]:
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            if found := re.search(pattern, self.log.read_text()):
-                return found
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.05)
-        raise AssertionError(f"{pattern} was not said:\n{self.log.read_text()}")
-
-    def manage(self, *args: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "manage.py", *args], cwd=ROOT, env=self.env, capture_output=True, text=True, check=False
-        )
-
-    def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10, trust_env=False)
-
-    def children(self) -> list[psutil.Process]:
-        return psutil.Process(self.process.pid).children(recursive=True)
-
-    def stop(self) -> float:
-        """Seconds until it was gone."""
-        began = time.monotonic()
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-        return time.monotonic() - began
 
 
 @pytest.fixture
 def data_dir(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    for process in psutil.process_iter(["environ"]):
-        if (process.info["environ"] or {}).get("KEYFERRY_DATA_DIR") == str(tmp_path):
-            process.kill()
+    end_all(tmp_path)
 
 
 def values_at(sandbox: str) -> dict[str, Any]:

@@ -1,0 +1,39 @@
+"""The product as it is served, for clients that we did not write."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.running import Up, end_all
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server, with an instance admin's machine."""
+
+    url: str
+    client_id: str
+    client_secret: str = field(repr=False)
+    up: Up
+
+    def slug(self, name: str) -> str:
+        """A project's slug that no other test has."""
+        return f"{name}-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    data_dir = tmp_path_factory.mktemp("served")
+    up = Up(data_dir)
+    try:
+        up.said("Keyferry is up")
+        made = json.loads(up.manage("create_identity", "clients", "--role", "admin", "--json").stdout)
+        yield Server(f"http://127.0.0.1:{up.port}", made["clientId"], made["clientSecret"], up)
+    finally:
+        up.stop()
+        end_all(data_dir)
