@@ -117,7 +117,9 @@ class SlashMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith("/api/") and request.path_info.endswith("/"):
+        if request.path_info.startswith("/api/"):
+            if "\x00" in request.path_info:
+                return not_found(request, Http404())
             request.path_info = request.path_info.rstrip("/")
         return self.get_response(request)
 

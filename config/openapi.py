@@ -27,6 +27,39 @@ def closed(properties: dict[str, Any], *, optional: Sequence[str] = (), **more: 
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False, **more}
 
 
+def component(name: str, schema: dict[str, Any]) -> dict[str, Any]:
+    """The same, to be found under this name wherever it is used."""
+    return {**schema, "x-component": name}
+
+
+def hoisted(result: dict[str, Any], **_: Any) -> dict[str, Any]:
+    """drf-spectacular's hook: what has a name is described once, under `components`, and referred to."""
+    known = result.setdefault("components", {}).setdefault("schemas", {})
+
+    def walk(node: Any) -> Any:
+        if isinstance(node, list):
+            return [walk(each) for each in node]
+        if not isinstance(node, dict):
+            return node
+        plain = {key: walk(value) for key, value in node.items() if key != "x-component"}
+        if (name := node.get("x-component")) is None:
+            return plain
+        nullable = plain.pop("nullable", False)
+        if known.setdefault(name, plain) != plain:
+            raise ValueError(f"two schemas are named {name}")
+        reference = {"$ref": f"#/components/schemas/{name}"}
+        return {"allOf": [reference], "nullable": True} if nullable else reference
+
+    for operations in result["paths"].values():
+        for operation in operations.values():
+            if body := operation.pop("x-body", None):
+                needed = bool(body.get("required")) or "allOf" in body
+                operation["requestBody"] = {"content": {"application/json": {"schema": body}}, "required": needed}
+    result["paths"] = walk(result["paths"])
+    result["components"]["schemas"] = dict(sorted(known.items()))
+    return result
+
+
 def listed(item: dict[str, Any]) -> dict[str, Any]:
     return {"type": "array", "items": item}
 
@@ -40,7 +73,12 @@ def _error(status: int) -> dict[str, Any]:
     return closed(properties, optional=("details",))
 
 
-_ERRORS = {status: _error(status) for status in (400, 401, 403, 404, 405, 413, 422, 429, 500)}
+_ASKED = {
+    (304, "application/json"): {"description": "Nothing has changed since the ETag that If-None-Match names."},
+    (414, "text/html"): {"type": "string", "description": "The address is longer than 8 KiB."},
+}
+_STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 500)
+_ERRORS = {status: component(f"Error{status}", _error(status)) for status in _STATUSES}
 
 
 def described(
@@ -69,8 +107,9 @@ def described(
         tags=[tag],
         description=summary,
         parameters=parameters,
-        request={"application/json": body.json_schema()} if body else None,
-        responses={200: {**answer}, **_ERRORS},
+        request=None,
+        extensions={"x-body": body.json_schema()} if body else None,  # drf-spectacular has none for DELETE
+        responses={200: {**answer}, **_ERRORS, **({} if body else _ASKED)},
         auth=[] if public else None,
     )
 

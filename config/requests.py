@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
-from rest_framework import authentication, exceptions, parsers
+from django.http import Http404, HttpRequest
+from rest_framework import authentication, exceptions, negotiation, parsers
 from rest_framework.request import Request
 
 from config.access.models import Identity, User
@@ -37,9 +37,22 @@ class JSONParser(parsers.JSONParser):
         if not data.strip():
             return {}
         try:
-            return json.loads(data, parse_constant=_refuse)
+            found = json.loads(data, parse_constant=_refuse)
+            if b"\\u" in data:
+                json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
         except (ValueError, RecursionError):
             raise BadRequest("The request's body is not valid JSON") from None
+        return found
+
+
+class AnyAccept(negotiation.DefaultContentNegotiation):
+    """What is not offered is answered in JSON, as the modelled API does, not refused."""
+
+    def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
+        try:
+            return super().select_renderer(request, renderers, format_suffix)
+        except (exceptions.NotAcceptable, Http404):
+            return renderers[0], renderers[0].media_type
 
 
 def _refuse(word: str) -> None:

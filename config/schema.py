@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
@@ -68,6 +69,7 @@ class Text:
     literal: str | None = None
     choices: tuple[str, ...] = ()
     pattern: str = ""
+    pattern_message: str = "Invalid"
     default: str | None = None
     verbatim: bool = False
 
@@ -97,11 +99,20 @@ class Text:
             return [_size_issue(path, "too_big", "maximum", self.max_length, message)]
         return []
 
+    def _written(self) -> str:
+        """As a regular expression: no control character, and something besides blanks where it may not be empty."""
+        if self.pattern:
+            return f"^(?:{self.pattern})$"
+        plain = r"[^\u0000-\u001f\u007f]*"
+        return rf"^{plain}[^\s\u0000-\u001f\u007f\u0085]{plain}$" if self.min_length else f"^{plain}$"
+
     def _shape(self, text: str, path: Path) -> list[Issue]:
         if re.search(r"[\x00-\x1f\x7f]", text):
             return [{"code": "custom", "path": list(path), "message": f"{self.label} has a control character"}]
         if self.pattern and not re.fullmatch(self.pattern, text):
-            return [{"code": "invalid_string", "validation": "regex", "path": list(path), "message": "Invalid"}]
+            return [
+                {"code": "invalid_string", "validation": "regex", "path": list(path), "message": self.pattern_message}
+            ]
         return []
 
     def json_schema(self) -> dict[str, Any]:
@@ -112,6 +123,8 @@ class Text:
             made["minLength"] = self.min_length
             if self.max_length is not None:
                 made["maxLength"] = self.max_length
+            if not self.verbatim:
+                made["pattern"] = self._written()
         if self.default is not None:
             made["default"] = self.default
         return _described(made, self.help)
@@ -135,7 +148,8 @@ class Slug:
         return text, [{**issue, "path": list(path)} for issue in found]
 
     def json_schema(self) -> dict[str, Any]:
-        made = {"type": "string", "minLength": self.least, "maxLength": self.most, "pattern": f"^{SLUG.pattern}$"}
+        pattern = f"^{SLUG.pattern}$"
+        made = {"type": "string", "minLength": self.least, "maxLength": self.most, "pattern": pattern}
         return _described(made, self.help)
 
 
@@ -197,6 +211,8 @@ class Flag:
         made: dict[str, Any] = {"type": "string", "enum": ["true", "false"]} if self.text else {"type": "boolean"}
         if self.lenient:
             made = {"type": "string"}
+        if self.only is not None:
+            made["enum"] = [self.only]
         if self.default is not None:
             made["default"] = str(self.default).lower() if self.text or self.lenient else self.default
         return _described(made, self.help)
@@ -211,7 +227,7 @@ class Whole:
     required: bool = False
     default: int | None = None
     minimum: int = 0
-    maximum: int | None = None
+    maximum: int = 2**31 - 1
     nullable: bool = False
     text: bool = False
 
@@ -220,7 +236,7 @@ class Whole:
             return NULL, []
         if value is ... or (value is None and not self.required):
             return self.default, [_type_issue(path, "number", "undefined", "Required")] if self.required else []
-        if self.text and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,9}", value, re.ASCII):
+        if self.text and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value, re.ASCII):
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int):
             received = _type_name(value)
@@ -228,20 +244,41 @@ class Whole:
         if value < self.minimum:
             message = f"Number must be greater than or equal to {self.minimum}"
             return None, [_size_issue(path, "too_small", "minimum", self.minimum, message, "number")]
-        if self.maximum is not None and value > self.maximum:
+        if value > self.maximum:
             message = f"Number must be less than or equal to {self.maximum}"
             return None, [_size_issue(path, "too_big", "maximum", self.maximum, message, "number")]
         return value, []
 
     def json_schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "integer", "minimum": self.minimum}
-        if self.maximum is not None:
-            made["maximum"] = self.maximum
+        made: dict[str, Any] = {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
         if self.default is not None:
             made["default"] = self.default
         if self.nullable:
             made["nullable"] = True
         return _described(made, self.help)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A date with its time, ISO 8601; without an offset it is UTC."""
+
+    name: str
+    help: str = ""
+    required: bool = False
+
+    def check(self, value: object, path: Path) -> Checked:
+        text, issues = Text(self.name, self.name, required=self.required).check(value, path)
+        if text is None or issues:
+            return None, issues
+        try:
+            found = datetime.fromisoformat(str(text))
+            return found if found.tzinfo else found.replace(tzinfo=UTC), []
+        except ValueError:
+            message = "Invalid datetime"
+            return None, [{"code": "invalid_string", "validation": "datetime", "path": list(path), "message": message}]
+
+    def json_schema(self) -> dict[str, Any]:
+        return _described({"type": "string", "format": "date-time"}, self.help)
 
 
 class _Null:
@@ -262,6 +299,10 @@ class Texts:
     help: str = ""
     required: bool = False
     max_items: int = 100
+    item: Field | None = None  # what each must be
+
+    def _item(self) -> Field:
+        return self.item or Text(self.name, self.name, max_length=512)
 
     def check(self, value: object, path: Path) -> Checked:
         if value is ... or (value is None and not self.required):
@@ -272,12 +313,12 @@ class Texts:
         if len(value) > self.max_items:
             message = f"Array must contain at most {self.max_items} element(s)"
             return None, [_size_issue(path, "too_big", "maximum", self.max_items, message, "array")]
-        item = Text(self.name, self.name, max_length=512)
+        item = self._item()
         checked = [item.check(each, (*path, index)) for index, each in enumerate(value)]
         return [text for text, _ in checked], [issue for _, issues in checked for issue in issues]
 
     def json_schema(self) -> dict[str, Any]:
-        made = {"type": "array", "items": {"type": "string", "maxLength": 512}, "maxItems": self.max_items}
+        made = {"type": "array", "items": self._item().json_schema(), "maxItems": self.max_items}
         return _described(made, self.help)
 
 
@@ -390,7 +431,10 @@ class Schema:
         """OpenAPI 3.0."""
         made: dict[str, Any] = {
             "type": "object",
-            "properties": {field.name: field.json_schema() for field in self.fields},
+            "properties": {
+                field.name: field.json_schema() if field.required else _or_null(field.json_schema())
+                for field in self.fields
+            },
             "additionalProperties": False,
         }
         if not self.strict:
@@ -406,6 +450,7 @@ class OneOf:
 
     discriminator: str
     variants: Mapping[str, Schema]
+    title: str = ""  # in OpenAPI, with the variant's name after it
 
     def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
         """The data as it will be stored. Raises Invalid."""
@@ -428,7 +473,16 @@ class OneOf:
 
     def json_schema(self) -> dict[str, Any]:
         """OpenAPI 3.0."""
-        return {"anyOf": [variant.json_schema() for variant in self.variants.values()]}
+        if not self.title:
+            return {"anyOf": [variant.json_schema() for variant in self.variants.values()]}
+        names = {key: self.title + "".join(part.title() for part in key.split("-")) for key in self.variants}
+        return {
+            "oneOf": [{**self.variants[key].json_schema(), "x-component": name} for key, name in names.items()],
+            "discriminator": {
+                "propertyName": self.discriminator,
+                "mapping": {key: f"#/components/schemas/{name}" for key, name in names.items()},
+            },
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -463,6 +517,13 @@ def literal(name: str, value: str, help: str = "") -> Text:
 def secret(name: str, label: str, help: str = "", *, empty_message: str = "") -> Text:
     """A member that is write-only."""
     return Text(name, label, help, empty_message=empty_message, secret=True)
+
+
+def _or_null(made: dict[str, Any]) -> dict[str, Any]:
+    """A null is as good as nothing."""
+    if not made or made.keys() == {"description"}:
+        return made
+    return {**made, "nullable": True, **({"enum": [*made["enum"], None]} if "enum" in made else {})}
 
 
 def _described(made: dict[str, Any], text: str) -> dict[str, Any]:

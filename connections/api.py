@@ -152,7 +152,7 @@ def _routes(provider: type[Provider]) -> list[Any]:
         ),
         strict=False,
     )
-    create_body = AllOf((named, OneOf("method", methods)))
+    create_body = AllOf((named, OneOf("method", methods, title=f"{pascal}Login")))
     update_body = Schema((Slug("name", required=False), *common, Anything("credentials")), strict=False)
     brief = closed({"app": TEXT, "name": TEXT, "id": UUID, "projectId": TEXT_OR_NULL, "orgId": UUID})
 

@@ -63,7 +63,8 @@ class ApiClient:
         self._deadline = deadline
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
         self._http = httpx.Client(
-            headers=headers,
+            # A pasted token may hold anything; the vendor, not this client, says that it is wrong.
+            headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
             timeout=httpx.Timeout(deadline),
             limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
             follow_redirects=False,

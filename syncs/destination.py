@@ -9,8 +9,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator, Iterable, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import ClassVar, final
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, final
 
 from config.errors import problem
 from config.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
@@ -18,7 +18,7 @@ from connections.errors import BadResponse, IntegrationError, OutcomeUnknown, Ra
 from connections.http import ApiClient
 from connections.registry import Registry
 
-from .engine.keys import KeySchema, KeySchemaError
+from .engine.keys import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
 from .engine.types import Action, Outcome, Remote, Write, Written
 
 
@@ -51,6 +51,9 @@ class _KeySchemaText(Text):
         except KeySchemaError as error:
             issues = issues or [problem(path, str(error))]
         return text, issues
+
+    def json_schema(self) -> dict[str, Any]:
+        return {**super().json_schema(), "pattern": f"^{PATTERN}$", "maxLength": MAX_LENGTH}
 
 
 def sync_options(label: str, *more: Field, can_import: bool = False) -> Schema:
@@ -95,6 +98,13 @@ class Destination(ABC):
         limit = self.capabilities.concurrency_limit
         asked = concurrency or self.capabilities.concurrency
         self.concurrency = min(asked, limit) if limit else asked
+
+    @classmethod
+    def described_config(cls) -> Schema | OneOf:
+        """`Config`, with a name in OpenAPI for each of its variants."""
+        if isinstance(cls.Config, Schema):
+            return cls.Config
+        return replace(cls.Config, title="".join(part.title() for part in cls.slug.split("-")) + "Destination")
 
     @abstractmethod
     def place(self) -> str:

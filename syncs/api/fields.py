@@ -6,34 +6,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from config.errors import BadRequest, Invalid, problem
+from config.errors import BadRequest
 from config.schema import Checked, Path, Text
-from syncs.services.source import BAD_FOLDER_NAME, normal_path
+from syncs.services.secrets import MAX_KEY, key_issues
 
 
 @dataclass(frozen=True, slots=True)
-class FolderPath:
-    """`/a/b`: a slash in front is added, one at the end taken away."""
+class SecretName:
+    """A name that a secret may have. `empty`: the service has its own word for an empty one."""
 
     name: str
-    help: str = "Path of a folder, as /services/api."
+    help: str = ""
     required: bool = False
-    default: str | None = "/"
+    empty: bool = False
 
     def check(self, value: object, path: Path) -> Checked:
-        text, issues = Text(self.name, self.name, required=self.required, min_length=0, max_length=2048).check(
+        text, issues = Text(self.name, self.name, required=self.required, min_length=0, verbatim=True).check(
             value, path
         )
-        if issues or (text is None and self.default is None):
+        if text is None or issues:
             return None, issues
-        try:
-            return normal_path(str(text or self.default)), []
-        except Invalid:
-            return None, [problem(path, BAD_FOLDER_NAME)]
+        key = str(text).strip()
+        return key, [] if self.empty and not key else key_issues(key, path)
 
     def json_schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "string", "maxLength": 2048, "description": self.help}
-        return made if self.default is None else {**made, "default": self.default}
+        inner = r"[^:/\u0000-\u001f\u007f]*"
+        pattern = rf"^{inner}[^:/\s\u0000-\u001f\u007f\u0085]{inner}$" + ("|^$" if self.empty else "")
+        return {"type": "string", "maxLength": MAX_KEY, "pattern": pattern, "description": self.help}
 
 
 @dataclass(frozen=True)

@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 from uuid import UUID as Uuid
 
 from django.urls import path
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import is_naive, make_aware
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right
 from config.api import View, timestamp
-from config.errors import Invalid, NotFound, problem
+from config.errors import NotFound
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
-from config.schema import Flag, Id, Objects, Schema, Text
-from syncs import selectors
+from config.schema import Flag, Id, Moment, Objects, Schema, Text
+from syncs import paths, selectors
 from syncs.models import Environment, Folder
+from syncs.paths import FolderPath, folder_name
 from syncs.services import source
 from syncs.showing import named_project, place
 
-from .fields import Dialect, FolderPath, environment_field
+from .fields import Dialect, environment_field
 
 TAG = "Folders"
 DIALECTS = (Dialect("v1", "workspaceId"), Dialect("v2", "projectId"))
-NAME = Text("name", "Name", "Letters, digits, dashes and underscores.", max_length=255)
+NAME = Text(
+    "name",
+    "Name",
+    "Letters, digits, dashes and underscores.",
+    max_length=255,
+    pattern=paths.NAME,
+    pattern_message=paths.BAD_NAME,
+)
 DESCRIPTION = Text("description", "Description", required=False, min_length=0, max_length=1024)
 ID = Schema((Id("folderId"),))
 PATH = (("folderId", "The folder's id."),)
@@ -80,18 +85,6 @@ class _FolderView(View):
         return selectors.environment_by_slug(named_project(self.actor, project, right), slug)
 
 
-def _moment(text: str | None) -> datetime | None:
-    if not text:
-        return None
-    try:
-        found = parse_datetime(text)
-    except ValueError:
-        found = None
-    if found is None:
-        raise Invalid([problem(["lastSecretModified"], "This is not a date such as 2026-02-01T09:30:00.000Z")])
-    return make_aware(found) if is_naive(found) else found
-
-
 def _routes(dialect: Dialect) -> list[Any]:
     """`path` has an old alias in v1, `directory`."""
     suffix = "" if dialect.version == "v2" else "V1"
@@ -105,7 +98,7 @@ def _routes(dialect: Dialect) -> list[Any]:
         (
             *where,
             Flag("recursive", help="All folders below, each with `relativePath`.", default=False, lenient=True),
-            Text("lastSecretModified", "Since", "Folders with a secret changed since then.", required=False),
+            Moment("lastSecretModified", "Folders with a secret changed since then."),
         ),
         strict=False,
     )
@@ -138,7 +131,7 @@ def _routes(dialect: Dialect) -> list[Any]:
         )
         def get(self, request: Request) -> Response:
             given = self.query(query)
-            since = _moment(given.get("lastSecretModified"))
+            since = given.get("lastSecretModified")
             environment = self.environment(project_of(given), given["environment"])
             parent = parent_path(given)
             below = f"{parent.rstrip('/')}/"
@@ -166,7 +159,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             made = source.ensure_folder(
                 self.actor,
                 environment,
-                f"{parent_path(given).rstrip('/')}/{source.folder_name(given['name'])}",
+                f"{parent_path(given).rstrip('/')}/{folder_name(given['name'])}",
                 description=given.get("description"),
             )
             return Response({"folder": wire(made, path=made.path)})
@@ -203,7 +196,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             folder = selectors.folders().filter(pk=folder_id, parent=parent).first()
             if folder is None:
                 raise NotFound(f"Folder with ID '{folder_id}' not found in {parent.path}")
-            what = {"name": source.folder_name(given["name"]), "description": given.get("description")}
+            what = {"name": given["name"], "description": given.get("description")}
             (changed,) = source.update_folders(self.actor, [(folder, what)])
             return Response({"folder": wire(changed, path=changed.path)})
 
@@ -213,7 +206,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             "Delete a folder of `path`, named by its id or its name, with all below it.",
             closed({"folder": BARE}),
             body=delete_body,
-            path=(("folderIdOrName", "The folder's id, or its name."),),
+            path=(("folderId", "The folder's id, or its name."),),
         )
         def delete(self, request: Request, folderId: str) -> Response:
             given = self.body(delete_body)
@@ -242,7 +235,7 @@ def _routes(dialect: Dialect) -> list[Any]:
                 (
                     folder,
                     {
-                        "name": source.folder_name(asked[folder.pk]["name"]),
+                        "name": asked[folder.pk]["name"],
                         "description": asked[folder.pk].get("description"),
                     },
                 )

@@ -19,10 +19,11 @@ from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, W
 from config.schema import Field, Flag, Id, Nested, Schema, Whole
 from syncs import selectors
 from syncs.models import SecretImport
+from syncs.paths import FolderPath
 from syncs.services import imports
 from syncs.showing import Wish, place, secrets_of
 
-from .fields import Dialect, FolderPath, environment_field
+from .fields import Dialect, environment_field
 from .secrets import SECRET, secret_wire
 
 TAG = "Secret Imports"

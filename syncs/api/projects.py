@@ -17,7 +17,7 @@ from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import KEPT_SETTINGS, delete_project, instance, update_project
 from config.api import View, timestamp
-from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, described, listed
+from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
 from config.schema import Flag, Id, Schema, Slug, Text, Texts, Whole
 from syncs import selectors
 from syncs.models import Environment, Tag
@@ -93,60 +93,69 @@ TAG = (*PROJECT, ("tagId", "The tag's id."))
 # -- shapes ----------------------------------------------------------------------------------------------------
 
 _BRIEF = closed({"id": UUID, "name": TEXT, "slug": TEXT})
-PROJECT_SHAPE = closed(
-    {
-        "id": UUID,
-        "_id": UUID,
-        "name": TEXT,
-        "slug": TEXT,
-        "description": TEXT_OR_NULL,
-        "type": TEXT,
-        "defaultProduct": TEXT,
-        "autoCapitalization": FLAG,
-        "orgId": UUID,
-        "version": WHOLE,
-        "upgradeStatus": TEXT_OR_NULL,
-        "pitVersionLimit": WHOLE,
-        "auditLogsRetentionDays": {**WHOLE, "nullable": True},
-        "hasDeleteProtection": FLAG,
-        "secretSharing": FLAG,
-        "showSnapshotsLegacy": FLAG,
-        "secretDetectionIgnoreValues": listed(TEXT),
-        "enforceEncryptedSecretManagerSecretMetadata": FLAG,
-        "kmsCertificateKeyId": TEXT_OR_NULL,
-        "kmsSecretManagerKeyId": TEXT_OR_NULL,
-        "createdAt": TIME,
-        "updatedAt": TIME,
-        "environments": listed(_BRIEF),
-        "roles": listed(TEXT),
-    },
-    optional=("roles",),
-    title="Project",
+PROJECT_SHAPE = component(
+    "Project",
+    closed(
+        {
+            "id": UUID,
+            "_id": UUID,
+            "name": TEXT,
+            "slug": TEXT,
+            "description": TEXT_OR_NULL,
+            "type": TEXT,
+            "defaultProduct": TEXT,
+            "autoCapitalization": FLAG,
+            "orgId": UUID,
+            "version": WHOLE,
+            "upgradeStatus": TEXT_OR_NULL,
+            "pitVersionLimit": WHOLE,
+            "auditLogsRetentionDays": {**WHOLE, "nullable": True},
+            "hasDeleteProtection": FLAG,
+            "secretSharing": FLAG,
+            "showSnapshotsLegacy": FLAG,
+            "secretDetectionIgnoreValues": listed(TEXT),
+            "enforceEncryptedSecretManagerSecretMetadata": FLAG,
+            "kmsCertificateKeyId": TEXT_OR_NULL,
+            "kmsSecretManagerKeyId": TEXT_OR_NULL,
+            "createdAt": TIME,
+            "updatedAt": TIME,
+            "environments": listed(_BRIEF),
+            "roles": listed(TEXT),
+        },
+        optional=("roles",),
+        title="Project",
+    ),
 )
-ENVIRONMENT_SHAPE = closed(
-    {
-        "id": UUID,
-        "name": TEXT,
-        "slug": TEXT,
-        "position": WHOLE,
-        "projectId": UUID,
-        "createdAt": TIME,
-        "updatedAt": TIME,
-    },
-    title="Environment",
+ENVIRONMENT_SHAPE = component(
+    "Environment",
+    closed(
+        {
+            "id": UUID,
+            "name": TEXT,
+            "slug": TEXT,
+            "position": WHOLE,
+            "projectId": UUID,
+            "createdAt": TIME,
+            "updatedAt": TIME,
+        },
+        title="Environment",
+    ),
 )
-TAG_SHAPE = closed(
-    {
-        "id": UUID,
-        "slug": TEXT,
-        "name": TEXT,
-        "color": TEXT,
-        "projectId": UUID,
-        "createdAt": TIME,
-        "updatedAt": TIME,
-        "createdBy": TEXT_OR_NULL,
-    },
-    title="Tag",
+TAG_SHAPE = component(
+    "Tag",
+    closed(
+        {
+            "id": UUID,
+            "slug": TEXT,
+            "name": TEXT,
+            "color": TEXT,
+            "projectId": UUID,
+            "createdAt": TIME,
+            "updatedAt": TIME,
+            "createdBy": TEXT_OR_NULL,
+        },
+        title="Tag",
+    ),
 )
 
 

@@ -17,17 +17,18 @@ from config.access import audit
 from config.access.roles import Right
 from config.api import View, timestamp, with_etag
 from config.errors import BadRequest
-from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, described, listed
+from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
 from config.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
 from syncs import showing
 from syncs.engine.references import Node
 from syncs.models import Folder, Secret
+from syncs.paths import FolderPath
 from syncs.selectors import HIDDEN, metadata_of
 from syncs.services import secrets as service
 from syncs.services.secrets import SecretInput
 from syncs.showing import Imported, Shown, Wish, place
 
-from .fields import Dialect, FolderPath, environment_field
+from .fields import Dialect, SecretName, environment_field
 
 TAG = "Secrets"
 V3 = Dialect("v3", "workspaceId", slug_query="workspaceSlug", slug_body="projectSlug")
@@ -36,42 +37,46 @@ MAX_BATCH = 10_000
 NAME = (("secretName", "The secret's name."),)
 ID = Schema((Id("secretId"),))
 
-SECRET = closed(
-    {
-        "id": UUID,
-        "_id": UUID,
-        "workspace": UUID,
-        "environment": TEXT,
-        "version": WHOLE,
-        "type": {"type": "string", "enum": ["shared"]},
-        "secretKey": TEXT,
-        "secretValue": TEXT,
-        "secretComment": TEXT,
-        "secretPath": TEXT,
-        "secretValueHidden": FLAG,
-        "secretMetadata": listed(closed({"key": TEXT, "value": TEXT, "isEncrypted": FLAG})),
-        "tags": listed(closed({"id": UUID, "slug": TEXT, "name": TEXT, "color": TEXT})),
-        "secretReminderNote": TEXT_OR_NULL,
-        "secretReminderRepeatDays": {**WHOLE, "nullable": True},
-        "skipMultilineEncoding": FLAG,
-        "actor": {
-            **closed(
-                {
-                    "actorId": TEXT_OR_NULL,
-                    "actorType": TEXT,
-                    "name": TEXT,
-                    "membershipId": TEXT_OR_NULL,
-                    "groupId": TEXT_OR_NULL,
-                }
-            ),
-            "nullable": True,
+ACTOR = {
+    **closed(
+        {
+            "actorId": TEXT_OR_NULL,
+            "actorType": TEXT,
+            "name": TEXT,
+            "membershipId": TEXT_OR_NULL,
+            "groupId": TEXT_OR_NULL,
+        }
+    ),
+    "nullable": True,
+}
+SECRET = component(
+    "Secret",
+    closed(
+        {
+            "id": UUID,
+            "_id": UUID,
+            "workspace": UUID,
+            "environment": TEXT,
+            "version": WHOLE,
+            "type": {"type": "string", "enum": ["shared"]},
+            "secretKey": TEXT,
+            "secretValue": TEXT,
+            "secretComment": TEXT,
+            "secretPath": TEXT,
+            "secretValueHidden": FLAG,
+            "secretMetadata": listed(closed({"key": TEXT, "value": TEXT, "isEncrypted": FLAG})),
+            "tags": listed(closed({"id": UUID, "slug": TEXT, "name": TEXT, "color": TEXT})),
+            "secretReminderNote": TEXT_OR_NULL,
+            "secretReminderRepeatDays": {**WHOLE, "nullable": True},
+            "skipMultilineEncoding": FLAG,
+            "actor": ACTOR,
+            "isRotatedSecret": FLAG,
+            "rotationId": TEXT_OR_NULL,
+            "createdAt": TIME,
+            "updatedAt": TIME,
         },
-        "isRotatedSecret": FLAG,
-        "rotationId": TEXT_OR_NULL,
-        "createdAt": TIME,
-        "updatedAt": TIME,
-    },
-    title="Secret",
+        title="Secret",
+    ),
 )
 IMPORTED = closed({"secretPath": TEXT, "environment": TEXT, "folderId": UUID, "secrets": listed(SECRET)})
 ONE, MANY = closed({"secret": SECRET}), closed({"secrets": listed(SECRET)})
@@ -92,7 +97,7 @@ VERSION = closed(
         "secretKey": TEXT,
         "secretValue": TEXT,
         "secretValueHidden": FLAG,
-        "actor": SECRET["properties"]["actor"],
+        "actor": ACTOR,
         "createdAt": TIME,
     }
 )
@@ -178,8 +183,8 @@ def _content(*, value_needed: bool) -> tuple[Field, ...]:
     )
 
 
-RENAME = Text("newSecretName", "New name", required=False, min_length=0)
-KEY = Text("secretKey", "Name", min_length=0)
+RENAME = SecretName("newSecretName", "Another name for it.", empty=True)
+KEY = SecretName("secretKey", required=True)
 
 
 def _wish_fields(dialect: Dialect) -> tuple[Field, ...]:
@@ -437,7 +442,7 @@ _MOVE = Schema(
         FolderPath("sourceSecretPath"),
         Text("destinationEnvironment", "Environment", "The environment's slug.", max_length=64),
         FolderPath("destinationSecretPath"),
-        Texts("secretIds", "Ids of secrets of the source folder.", required=True, max_items=MAX_BATCH),
+        Texts("secretIds", "Of the source folder.", required=True, max_items=MAX_BATCH, item=Id("secretIds")),
         Flag("shouldOverwrite", help="Also where the destination has one with another value.", default=False),
     ),
     strict=False,
@@ -473,13 +478,12 @@ class Move(_SecretView):
     )
     def post(self, request: Request) -> Response:
         given = self.body(_MOVE)
-        ids = [ID.validate({"secretId": each}, ("secretIds",))["secretId"] for each in given["secretIds"]]
         project = V4.project(given, "")
         source = place(self.actor, project, given["sourceEnvironment"], given["sourceSecretPath"], Right.WRITE_SECRETS)
         target = place(
             self.actor, project, given["destinationEnvironment"], given["destinationSecretPath"], Right.WRITE_SECRETS
         )
-        moved = service.move_secrets(self.actor, source, target, ids, overwrite=given["shouldOverwrite"])
+        moved = service.move_secrets(self.actor, source, target, given["secretIds"], overwrite=given["shouldOverwrite"])
         return Response({"isSourceUpdated": bool(moved), "isDestinationUpdated": bool(moved)})
 
 

@@ -15,6 +15,7 @@ from config.openapi import (
     UUID,
     WHOLE,
     closed,
+    component,
     listed,
 )
 from config.schema import NULL, Flag, Schema, Text, Texts, Whole
@@ -104,45 +105,53 @@ def sync_shape(found: type[Destination]) -> dict[str, Any]:
         "environment": {**closed({"slug": TEXT, "name": TEXT, "id": UUID}), "nullable": True},
         "folder": {**closed({"id": TEXT, "path": TEXT}), "nullable": True},
         "destination": {"type": "string", "enum": [found.slug]},
-        "destinationConfig": found.Config.json_schema(),
+        "destinationConfig": found.described_config().json_schema(),
     }
-    return closed(properties, optional=_OPTIONAL, title=found.label)
+    pascal = "".join(part.title() for part in found.slug.split("-"))
+    shape = closed(properties, optional=_OPTIONAL, title=found.label)
+    return component(f"{pascal}SecretSync", shape)
 
 
-PLAN = closed(
-    {
-        "digest": TEXT,
-        "complete": FLAG,
-        "held": TEXT_OR_NULL,
-        "counts": closed({action.value: WHOLE for action in Action}),
-        "changes": listed(
-            closed(
-                {
-                    "key": TEXT,
-                    "sourceKey": TEXT_OR_NULL,
-                    "action": {"type": "string", "enum": [action.value for action in Action]},
-                    "reason": TEXT,
-                }
-            )
-        ),
-    }
+PLAN = component(
+    "Plan",
+    closed(
+        {
+            "digest": TEXT,
+            "complete": FLAG,
+            "held": TEXT_OR_NULL,
+            "counts": closed({action.value: WHOLE for action in Action}),
+            "changes": listed(
+                closed(
+                    {
+                        "key": TEXT,
+                        "sourceKey": TEXT_OR_NULL,
+                        "action": {"type": "string", "enum": [action.value for action in Action]},
+                        "reason": TEXT,
+                    }
+                )
+            ),
+        }
+    ),
 )
 
-DRIFT = closed(
-    {
-        "status": {"type": "string", "enum": ["none", "drifted", "unknown"]},
-        "complete": FLAG,
-        "checkedAt": TIME_OR_NULL,
-        "changes": listed(
-            closed(
-                {
-                    "key": TEXT,
-                    "state": {"type": "string", "enum": ["changed", "missing", "unmanaged", "unknown"]},
-                    "reason": TEXT,
-                }
-            )
-        ),
-    }
+DRIFT = component(
+    "Drift",
+    closed(
+        {
+            "status": {"type": "string", "enum": ["none", "drifted", "unknown"]},
+            "complete": FLAG,
+            "checkedAt": TIME_OR_NULL,
+            "changes": listed(
+                closed(
+                    {
+                        "key": TEXT,
+                        "state": {"type": "string", "enum": ["changed", "missing", "unmanaged", "unknown"]},
+                        "reason": TEXT,
+                    }
+                )
+            ),
+        }
+    ),
 )
 
 _RUN = {
@@ -168,8 +177,8 @@ _RUN_CHANGE = closed(
         "error": {**closed({"code": TEXT, "message": TEXT}), "nullable": True},
     }
 )
-RUN = closed(_RUN)
-RUN_DETAIL = closed({**_RUN, "changes": listed(_RUN_CHANGE)})
+RUN = component("Run", closed(_RUN))
+RUN_DETAIL = component("RunWithKeys", closed({**_RUN, "changes": listed(_RUN_CHANGE)}))
 
 POLICY = Schema(
     (

@@ -19,6 +19,11 @@ ENVIRONMENT = "{{environment}}"
 ALLOWED = re.compile(r"(?:[A-Za-z0-9_/-]|\{\{secretKey\}\}|\{\{environment\}\})*", re.ASCII)
 
 
+_PART = r"(?:[A-Za-z0-9_/-]|\{\{environment\}\})*"
+PATTERN = rf"(?:{_PART}\{{\{{secretKey\}}\}}{_PART})?"
+"""A key schema as a regular expression, for descriptions of the API."""
+
+
 class KeySchemaError(ValueError):
     """The text is not a key schema; the message is the modelled API's."""
 

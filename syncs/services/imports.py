@@ -9,9 +9,9 @@ from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from syncs.models import Environment, Folder, SecretImport
+from syncs.paths import normal_path
 
 from .reach import changed
-from .source import normal_path
 
 
 @transaction.atomic

@@ -123,7 +123,7 @@ def _check(given: Sequence[SecretInput], mode: str) -> None:
         path: list[str | int] = ["secrets", index] if many else []
         named = [*path, "secretKey"] if many else ["secretName"]
         issues += key_issues(one.key, named) if mode in ("create", "upsert") else []
-        issues += key_issues(one.new_key, [*path, "newSecretName"]) if one.new_key is not None else []
+        issues += key_issues(one.new_key, [*path, "newSecretName"]) if one.new_key else []
         issues += _text_issues(one, path)
         if one.key in seen:
             issues.append(problem(named, f"{one.key} is given twice"))
@@ -132,6 +132,8 @@ def _check(given: Sequence[SecretInput], mode: str) -> None:
         issues += slug_issues("slug", slug)
     if issues:
         raise Invalid(issues)
+    if any(one.new_key == "" for one in given):
+        raise BadRequest("New secret name cannot be empty")
 
 
 def _check_presence(given: Sequence[SecretInput], stored: Mapping[str, Secret], mode: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -16,10 +15,10 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, Issue, problem
 from config.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
+from syncs.paths import folder_name, normal_path
 
 from .reach import address_of, changed
 
-FOLDER_NAME = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
 
 
@@ -129,28 +128,6 @@ def _delete_folders(actor: Actor, project: Project, folders: list[Folder]) -> No
     changed(actor, project.pk, [], also=gone)
 
 
-def normal_path(path: str) -> str:
-    """`/a/b`: a slash in front, none at the end. Raises Invalid for a name that no folder may have."""
-    parts = [part for part in path.strip().split("/") if part]
-    for part in parts:
-        _check_folder_name(part)
-    return "/" + "/".join(parts)
-
-
-def folder_name(name: str) -> str:
-    """The same name. Raises Invalid for one that no folder may have."""
-    _check_folder_name(name)
-    return name
-
-
-BAD_FOLDER_NAME = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed."
-
-
-def _check_folder_name(name: str) -> None:
-    if not FOLDER_NAME.fullmatch(name) or len(name) > 255:
-        raise Invalid([problem(["name"], BAD_FOLDER_NAME)])
-
-
 @transaction.atomic
 def ensure_folder(actor: Actor, environment: Environment, path: str, *, description: str | None = None) -> Folder:
     """The folder at `path`, made with its ancestors where it is missing."""
@@ -228,7 +205,7 @@ def update_folders(actor: Actor, updates: Sequence[tuple[Folder, Mapping[str, An
 
 def _moved(folder: Folder, name: str, parent: Folder | None) -> list[Folder]:
     """The folders whose path is another now: it and all below it."""
-    _check_folder_name(name)
+    folder_name(name)
     parent = parent or folder.parent
     if parent is None:
         if name != folder.name:

@@ -22,11 +22,11 @@ from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
 from syncs.destination import Destination
 from syncs.models import Folder, ManagedSecret, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.paths import FolderPath, normal_path
 from syncs.planning import destination_class
 from syncs.selectors import syncs
 
 from .reach import enqueue, schedule, want
-from .source import normal_path
 
 BUSY = "A job for this sync is already in progress. Please try again shortly."
 NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
@@ -54,10 +54,12 @@ def sync_schema(found: type[Destination], *, new: bool) -> Schema:
         Text("description", "Description", required=False, min_length=0, max_length=256),
         Id("connectionId", f"A connection of {found.label}.", required=new),
         Text("environment", "Environment", "The slug of the source's environment.", required=new, max_length=64),
-        Text("secretPath", "Path", "The source's folder.", required=new, empty_message="Secret path required"),
+        FolderPath(
+            "secretPath", "The source's folder.", required=new, default=None, empty_message="Secret path required"
+        ),
         Flag("isAutoSyncEnabled", "Auto-sync", "Run on every change of the source."),
         Nested("syncOptions", found.Options, required=new),
-        Nested("destinationConfig", found.Config, required=new),
+        Nested("destinationConfig", found.described_config(), required=new),
     ]
     if new:
         fields.append(Text("projectId", "Project", "The project's id.", empty_message="Project ID required"))

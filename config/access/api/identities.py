@@ -30,7 +30,14 @@ CREATE = Schema(
     (
         Text("name", "Name", "What the machine is called.", max_length=255),
         Text("organizationId", "Organisation", "There is one; it may be left out.", required=False, min_length=0),
-        Text("role", "Role", "In the instance: an admin makes projects.", choices=ROLES, default="no-access"),
+        Text(
+            "role",
+            "Role",
+            "In the instance: an admin makes projects.",
+            choices=ROLES,
+            required=False,
+            default="no-access",
+        ),
     ),
     strict=False,
 )

@@ -16,14 +16,15 @@ from config.access import identities, services
 from config.access.models import Membership, Project, Role
 from config.access.roles import Right, project_for
 from config.api import View, timestamp
-from config.errors import Invalid, problem
+from config.errors import BadRequest
 from config.openapi import TEXT, TIME, UUID, WHOLE, closed, described, listed
 from config.schema import Id, Objects, Schema, Text, Texts
 
 TAG = "Project Members"
 IDENTITY_ID = Schema((Id("identityId"),))
 NO_ACCESS = "no-access"
-_ROLE = Schema((Text("role", "Role", choices=(*Role.values, NO_ACCESS)),), strict=False)
+ROLE = Text("role", "Role", choices=(*Role.values, NO_ACCESS))
+_ROLE = Schema((ROLE,), strict=False)
 ROLES = Schema(
     (
         Objects("roles", _ROLE, "One of viewer, member and admin; the strongest counts.", max_items=10),
@@ -35,7 +36,7 @@ PEOPLE = Schema(
     (
         Texts("emails", "Of accounts that exist."),
         Texts("usernames", "Of accounts that exist."),
-        Texts("roleSlugs", "One of viewer, member (default) and admin; the strongest counts."),
+        Texts("roleSlugs", "viewer, member (default) or admin; the strongest counts.", item=ROLE),
     ),
     strict=False,
 )
@@ -75,11 +76,8 @@ def _of_identity(row: Membership) -> dict[str, Any]:
     return {**_common(row), "identityId": str(identity.pk), "identity": shown}
 
 
-def _strongest(slugs: list[str], path: list[str | int]) -> Role | None:
+def _strongest(slugs: list[str]) -> Role | None:
     """The role that counts; None for no access."""
-    known: dict[str, Role] = {role.value: role for role in Role}
-    if wrong := [slug for slug in slugs if slug not in known and slug != NO_ACCESS]:
-        raise Invalid([problem(path, f"There is no role '{wrong[0]}'; there are {', '.join(known)}")])
     return next((role for role in (Role.ADMIN, Role.MEMBER, Role.VIEWER) if role in slugs), None)
 
 
@@ -90,7 +88,7 @@ class _MemberView(View):
     def role(self) -> Role | None:
         given = self.body(ROLES)
         slugs = [each["role"] for each in given.get("roles", ())] or [given.get("role", Role.MEMBER)]
-        return _strongest(slugs, ["roles"])
+        return _strongest(slugs)
 
 
 class IdentityMemberships(_MemberView):
@@ -130,7 +128,7 @@ class IdentityMembership(_MemberView):
         project = self.project(projectId)
         identity = identities.identity_to_add(self.actor, project, identity_id)
         if role is None:
-            raise Invalid([problem(["role"], "A member needs a role: viewer, member or admin")])
+            raise BadRequest("A member needs a role: viewer, member or admin")
         return self.one(services.set_role(self.actor, project, identity, role))
 
     @described("updateIdentityMembership", TAG, "Change a machine's role in a project.", ANSWER, body=ROLES, path=PATH)
@@ -140,7 +138,7 @@ class IdentityMembership(_MemberView):
         row = identities.membership_of(project, identity_id)
         assert row.identity
         if role is None:
-            raise Invalid([problem(["role"], "A member needs a role: viewer, member or admin")])
+            raise BadRequest("A member needs a role: viewer, member or admin")
         return self.one(services.set_role(self.actor, project, row.identity, role))
 
     @described("deleteIdentityMembership", TAG, "Take a machine out of a project.", ANSWER, path=PATH)
@@ -165,9 +163,9 @@ class Memberships(_MemberView):
     )
     def post(self, request: Request, projectId: str) -> Response:
         given = self.body(PEOPLE)
-        role = _strongest(given.get("roleSlugs") or [Role.MEMBER], ["roleSlugs"])
+        role = _strongest(given.get("roleSlugs") or [Role.MEMBER])
         if role is None:
-            raise Invalid([problem(["roleSlugs"], "A member needs a role: viewer, member or admin")])
+            raise BadRequest("A member needs a role: viewer, member or admin")
         project = self.project(projectId)
         made = services.add_people(
             self.actor, project, names=given.get("usernames", ()), emails=given.get("emails", ()), role=role

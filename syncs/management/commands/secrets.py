@@ -17,9 +17,10 @@ from config.commands import OperatorCommand
 from config.encryption import Undecryptable
 from config.errors import BadRequest, NotFound
 from syncs.models import Folder
+from syncs.paths import normal_path
 from syncs.selectors import comment_of, environment_by_slug, folder_by_path, value_of
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.source import ensure_folder, normal_path
+from syncs.services.source import ensure_folder
 
 
 class Command(OperatorCommand):

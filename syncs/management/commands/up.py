@@ -158,6 +158,7 @@ def _manage() -> list[str]:
 def _gunicorn(host: str, port: int) -> list[str]:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     options = ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"]
+    options += ["--limit-request-line", "8190"]  # names of secrets, and paths of folders, can be long
     options += ["--bind", bind, "--chdir", str(settings.BASE_DIR), "--no-control-socket"]
     return [sys.executable, "-m", "gunicorn", "config.wsgi", *options, "--log-level", "warning"]
 

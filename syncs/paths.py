@@ -1,0 +1,62 @@
+"""Paths of folders: what one may be, one form for all ways of writing it, and how a request gives it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from config.errors import Invalid, problem
+from config.schema import Checked, Path, Text
+
+NAME = r"[A-Za-z0-9_-]{1,255}"
+BAD_NAME = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed."
+
+
+def folder_name(name: str) -> str:
+    """The same name. Raises Invalid for one that no folder may have."""
+    if not re.fullmatch(NAME, name, re.ASCII):
+        raise Invalid([problem(["name"], BAD_NAME)])
+    return name
+
+
+def normal_path(path: str) -> str:
+    """`/a/b`: a slash in front, none at the end. Raises Invalid for a name that no folder may have."""
+    return "/" + "/".join(folder_name(part) for part in path.strip().split("/") if part)
+
+
+@dataclass(frozen=True, slots=True)
+class FolderPath:
+    """A member of a request: the path of a folder, in its one form."""
+
+    name: str
+    help: str = "Path of a folder, as /services/api."
+    required: bool = False
+    default: str | None = "/"
+    empty_message: str = ""
+
+    def check(self, value: object, path: Path) -> Checked:
+        least = 1 if self.empty_message else 0
+        plain = Text(
+            self.name,
+            self.name,
+            required=self.required,
+            min_length=least,
+            empty_message=self.empty_message,
+            max_length=2048,
+        )
+        text, issues = plain.check(value, path)
+        if issues or (text is None and self.default is None):
+            return None, issues
+        try:
+            return normal_path(str(text or self.default)), []
+        except Invalid:
+            return None, [problem(path, BAD_NAME)]
+
+    def json_schema(self) -> dict[str, Any]:
+        made: dict[str, Any] = {"type": "string", "maxLength": 2048, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
+        if self.empty_message:
+            made["minLength"] = 1
+        if self.help:
+            made["description"] = self.help
+        return made if self.default is None else {**made, "default": self.default}

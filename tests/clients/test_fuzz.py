@@ -1,0 +1,45 @@
+"""The whole description of the API, asked by a fuzzer: no 500, no undocumented status, no answer outside its schema."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.clients.conftest import Server
+
+pytest.importorskip("schemathesis", reason="schemathesis is not installed (extra `clients`)")
+pytestmark = [pytest.mark.clients, pytest.mark.slow]
+
+# 400 is the modelled API's word for what its rules forbid as things stand; 414 is the web server's own.
+CONFIG = """
+[checks.positive_data_acceptance]
+expected-statuses = ["2xx", "400", "401", "403", "404"]
+[checks.negative_data_rejection]
+expected-statuses = ["400", "401", "403", "404", "405", "413", "414", "415", "422", "429"]
+"""
+
+
+@pytest.mark.parametrize("role", ["admin", "viewer"])
+def test_every_operation(server: Server, tmp_path: Path, role: str) -> None:
+    login = httpx.post(f"{server.url}/api/v1/auth/universal-auth/login", json=server.identity(role), trust_env=False)
+    config = tmp_path / "schemathesis.toml"
+    config.write_text(CONFIG)
+    command = [
+        str(Path(sys.executable).parent / "schemathesis"),
+        *("--config-file", str(config)),
+        "run",
+        f"{server.url}/api/schema",
+        *("--checks", "all"),
+        *("--phases", "examples,coverage,fuzzing"),
+        *("--max-examples", "10"),
+        *("--seed", "1"),
+        "--no-color",
+        *("-H", f"Authorization: Bearer {login.json()['accessToken']}"),
+    ]
+    ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
+    assert ran.returncode == 0, ran.stdout[-6000:]
+    assert "Tested: " in ran.stdout
