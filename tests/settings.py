@@ -9,3 +9,5 @@ os.environ["KEYFERRY_BASE_URLS"] = "{}"
 from config.settings import *  # noqa: F403
 
 LOGIN_RATE_LIMIT = 0  # tests sign in often; those of the limit set it
+# A slow hash protects passwords; those of the tests need none.
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

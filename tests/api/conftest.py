@@ -23,11 +23,11 @@ class Api:
         self._client = Client(raise_request_exception=False)
         self._headers = {"authorization": f"Bearer {token}"} if token else {}
 
-    def __call__(self, method: str, path: str, body: Any = None, **query: str) -> tuple[int, Any]:
+    def __call__(self, method: str, path: str, body: Any = None, /, **query: str) -> tuple[int, Any]:
         response = self.raw(method, path, None if body is None else json.dumps(body), **query)
         return response.status_code, response.json()
 
-    def raw(self, method: str, path: str, data: str | bytes | None = None, **query: str) -> Any:
+    def raw(self, method: str, path: str, data: str | bytes | None = None, /, **query: str) -> Any:
         return self._client.generic(
             method,
             f"/api{path}",

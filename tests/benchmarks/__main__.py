@@ -243,6 +243,39 @@ def peak(sync_id: str) -> Any:
     return {"peak": memory("VmHWM") - idle}
 
 
+def inside_read(bench: Bench) -> Any:
+    from config.access.identities import create_identity
+    from config.access.roles import PLATFORM
+    from config.access.tokens import login
+
+    bench.set({f"KEY_{number:05}": f"value {number} of a usual length" for number in range(10_000)})
+    made = create_identity(PLATFORM, "reader", role="member", project=bench.project)
+    token = login(str(made.identity.client_id), made.client_secret)["accessToken"]
+    command = [sys.executable, "-m", "tests.benchmarks", "--read", str(bench.project.pk), token]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def read(project_id: str, token: str) -> Any:
+    """One request for the whole folder, in a process that has answered a small one before."""
+    import django
+    from django.conf import settings
+    from django.test import Client
+
+    django.setup()
+    settings.ALLOWED_HOSTS.append("testserver")
+    client = Client(headers={"authorization": f"Bearer {token}"})
+    query = {"workspaceId": project_id, "environment": "dev", "expandSecretReferences": "true"}
+    client.get("/api/v3/secrets/raw/KEY_00001", query)
+    idle = memory("VmRSS")
+    began = time.perf_counter()
+    answer = client.get("/api/v3/secrets/raw", query)
+    took = time.perf_counter() - began
+    peak = memory("VmHWM") - idle
+    assert len(answer.json()["secrets"]) == 10_000
+    return {"took": took, "peak": peak}
+
+
 def memory(name: str) -> float:
     """MiB, as the kernel counts this process alone; `getrusage` would count its parent's peak too."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(f"{name}:"))
@@ -422,7 +455,18 @@ def case_many() -> list[Result]:
     ]
 
 
+def case_read() -> list[Result]:
+    got = min((in_fresh_process("read", 0.0) for _ in range(2)), key=lambda found: found["took"])
+    name = "10,000 secrets of a folder read in one request"
+    return [
+        Result(name, "seconds", f"{got['took']:.2f} s", "<= 1.5 s", got["took"] <= 1.5),
+        Result(name, "secrets a second", f"{10_000 / got['took']:.0f}", ">= 6,667", got["took"] <= 1.5),
+        Result(name, "peak memory above idle", f"{got['peak']:.0f} MiB", "<= 150 MiB", got["peak"] <= 150),
+    ]
+
+
 CASES: dict[str, Callable[[], list[Result]]] = {
+    "read": case_read,
     "new": case_new,
     "unchanged": case_unchanged,
     "large": case_large,
@@ -430,6 +474,7 @@ CASES: dict[str, Callable[[], list[Result]]] = {
     "many": case_many,
 }
 INSIDE: dict[str, Callable[[Bench], Any]] = {
+    "read": inside_read,
     "new": inside_new,
     "unchanged": inside_unchanged,
     "large": inside_large,
@@ -444,7 +489,11 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="also write the results there")
     parser.add_argument("--inside", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--peak", help=argparse.SUPPRESS)
+    parser.add_argument("--read", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.read:
+        print(json.dumps(read(*options.read)))
+        return 0
     if options.peak:
         print(json.dumps(peak(options.peak)))
         return 0

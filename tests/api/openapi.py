@@ -1,0 +1,57 @@
+"""The API's own description, as a judge of its answers."""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import Any
+
+import jsonschema
+from django.test import Client
+
+
+@cache
+def described() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Client().get("/api/schema").content)
+    return found
+
+
+def operations() -> list[tuple[str, str, dict[str, Any]]]:
+    """Method, path and what is said of it."""
+    return [
+        (method.upper(), path, operation)
+        for path, methods in described()["paths"].items()
+        for method, operation in methods.items()
+    ]
+
+
+def operation_of(method: str, path: str) -> dict[str, Any]:
+    """The one that a request to `path` (as /api/v1/...) is answered by: literal parts win over names."""
+    fitting = [
+        (pattern, found)
+        for verb, pattern, found in operations()
+        if verb == method and re.fullmatch(re.sub(r"\{\w+\}", "[^/]+", pattern), path)
+    ]
+    assert fitting, f"{method} {path} is not described"
+    return min(fitting, key=lambda each: each[0].count("{"))[1]
+
+
+def plain(schema: Any) -> Any:
+    """OpenAPI 3.0 as JSON Schema: references followed, `nullable` a type of its own."""
+    if isinstance(schema, list):
+        return [plain(each) for each in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return plain(described()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
+    found = {key: plain(value) for key, value in schema.items() if key not in ("nullable", "discriminator")}
+    return {"anyOf": [found, {"type": "null"}]} if schema.get("nullable") else found
+
+
+def require_fit(method: str, path: str, status: int, answer: Any) -> None:
+    """Raises where the answer is not what the description says."""
+    responses = operation_of(method, path)["responses"]
+    assert str(status) in responses, f"{method} {path} says nothing of {status}"
+    schema = plain(responses[str(status)]["content"]["application/json"]["schema"])
+    jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer)
