@@ -16,8 +16,8 @@ from rest_framework import authentication, exceptions, negotiation, parsers
 from rest_framework.request import Request
 
 from config.access.models import Identity, User
-from config.access.roles import Actor, actor_of_identity, actor_of_user
-from config.access.tokens import identity_of
+from config.access.roles import Actor, actor_of_user
+from config.access.tokens import actor_of_token
 from config.errors import BadRequest, TokenError, Unauthenticated
 
 
@@ -71,7 +71,7 @@ class IdentityTokenAuthentication(authentication.BaseAuthentication):
         text = header[7:].strip()
         if "\x00" in text or not text:
             raise TokenError("The provided access token is malformed.")
-        return Machine(identity_of(text, client_ip(request))), text
+        return Machine(*actor_of_token(text, client_ip(request))), text
 
     def authenticate_header(self, request: Request) -> str:
         return "Bearer"
@@ -84,8 +84,9 @@ class Machine:
     is_active = True
     is_staff = False
 
-    def __init__(self, identity: Identity) -> None:
+    def __init__(self, identity: Identity, actor: Actor) -> None:
         self.identity = identity
+        self.actor = actor
         self.pk = identity.pk
 
     def __str__(self) -> str:
@@ -115,9 +116,8 @@ def _is_proxy(address: str) -> bool:
 
 def actor_of(request: Request) -> Actor:
     """Who is asking."""
-    ip = client_ip(request)
     who: object = request.user
     if isinstance(who, Machine):
-        return actor_of_identity(who.identity, ip)
+        return who.actor
     assert isinstance(who, User)
-    return actor_of_user(who, ip)
+    return actor_of_user(who, client_ip(request))

@@ -103,8 +103,12 @@ def actor_of_user(user: User, ip: str | None = None) -> Actor:
     return Actor("user", user.pk, user.get_username(), user.is_active and user.is_superuser, ip)
 
 
-def actor_of_identity(identity: Identity, ip: str | None = None) -> Actor:
-    return Actor("identity", identity.pk, identity.name, identity.role == Role.ADMIN, ip)
+def actor_of_identity(identity: Identity, ip: str | None = None, roles: dict[UUID, str] | None = None) -> Actor:
+    """`roles`, where they are known already, are not read again."""
+    made = Actor("identity", identity.pk, identity.name, identity.role == Role.ADMIN, ip)
+    if roles is not None:
+        made.__dict__["roles"] = roles
+    return made
 
 
 def project_for(actor: Actor, project_id: str, right: Right = Right.SEE) -> Project:
