@@ -14,6 +14,8 @@ from django.db.models import F, Q
 from django.utils import timezone
 
 from config.access.roles import PLATFORM
+from config.access.tokens import forget_ended
+from config.limits import forget_old
 from syncs.drift import queue_due
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.services.reach import enqueue, schedule
@@ -54,10 +56,12 @@ def dispatch() -> int:
 
 
 def sweep() -> None:
-    """Want a run where a change has not been carried and nothing is under way; forget runs past their time."""
+    """Want a run where a change has not been carried and nothing is under way; forget runs, tokens and counts past their time."""
     behind = SecretSync.objects.filter(
         wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
     schedule(PLATFORM, list(behind), "schedule")
     queue_due()
     SyncRun.objects.filter(ended_at__lt=timezone.now() - RETENTION).exclude(status=Status.HELD).delete()
+    forget_ended()
+    forget_old()

@@ -147,6 +147,7 @@ class AccessToken(models.Model):
     is_revoked = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     last_renewed_at = models.DateTimeField(null=True, blank=True)
+    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)  # null: never by itself
 
     def __str__(self) -> str:
         return str(self.id)

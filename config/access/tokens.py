@@ -131,6 +131,7 @@ def _given(token: AccessToken) -> dict[str, Any]:
             ends = token.created_at + timedelta(seconds=token.max_ttl)
             left = max(0, min(token.ttl, int((ends - now).total_seconds() + 0.5)))
         claims["exp"] = claims["iat"] + left
+    AccessToken.objects.filter(pk=token.pk).update(ends_at=now + timedelta(seconds=left) if token.ttl else None)
     return {
         "accessToken": jwt.encode(claims, _signing_key(), ALGORITHM),
         "expiresIn": left,
@@ -180,7 +181,11 @@ def _token(text: str) -> tuple[AccessToken, dict[UUID, str]]:
         raise TokenError(MALFORMED) from None
     if claims.get("authTokenType") != KIND:
         raise TokenError(MALFORMED)
-    found = _found(claims["identityAccessTokenId"])
+    try:
+        token_id = UUID(str(claims.get("identityAccessTokenId")))
+    except ValueError:
+        raise TokenError(MALFORMED) from None
+    found = _found(token_id)
     if found is None or found[0].is_revoked:
         raise Unauthenticated("The access token was revoked. Please log in again.")
     token, _ = found
@@ -189,7 +194,7 @@ def _token(text: str) -> tuple[AccessToken, dict[UUID, str]]:
     return found
 
 
-def _found(token_id: str) -> tuple[AccessToken, dict[UUID, str]] | None:
+def _found(token_id: UUID) -> tuple[AccessToken, dict[UUID, str]] | None:
     """The token, and the roles of its identity by project: a row for each membership, or one without."""
     rows = AccessToken.objects.select_related("identity").annotate(
         project_of_role=F("identity__memberships__project_id"), role_of_identity=F("identity__memberships__role")
@@ -200,17 +205,9 @@ def _found(token_id: str) -> tuple[AccessToken, dict[UUID, str]] | None:
     return found[0], {row.project_of_role: row.role_of_identity for row in found if row.project_of_role}
 
 
-def forget_ended() -> int:
-    """Delete the rows of tokens that no longer verify, or were revoked; a renewable one without an end stays."""
-    now = timezone.now()
-    ended = [
-        token.pk
-        for token in AccessToken.objects.exclude(ttl=0).iterator(chunk_size=1000)
-        if (token.last_renewed_at or token.created_at) + timedelta(seconds=token.ttl) < now - timedelta(days=1)
-    ]
-    for start in range(0, len(ended), 500):
-        AccessToken.objects.filter(pk__in=ended[start : start + 500]).delete()
-    return len(ended)
+def forget_ended() -> None:
+    """Delete the rows of tokens that ended a day ago; until then their holder is told what became of them."""
+    AccessToken.objects.filter(ends_at__lt=timezone.now() - timedelta(days=1)).delete()
 
 
 def trusted(ranges: Iterable[Mapping[str, str]], ip: str | None) -> bool:

@@ -44,6 +44,7 @@ class Migration(migrations.Migration):
             "updated_at",
             models.DateTimeField(auto_now=True),
         ),
+        migrations.AddField("accesstoken", "ends_at", models.DateTimeField(blank=True, db_index=True, null=True)),
         migrations.AddField(
             "clientsecret",
             "updated_at",
