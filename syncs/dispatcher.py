@@ -56,7 +56,7 @@ def dispatch() -> int:
 
 
 def sweep() -> None:
-    """Want a run where a change has not been carried and nothing is under way; forget runs, tokens and counts past their time."""
+    """Want a run where a change has not been carried and nothing is under way; forget what is past its time."""
     behind = SecretSync.objects.filter(
         wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
