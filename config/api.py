@@ -169,6 +169,8 @@ def with_etag(request: Request, response: Response, project_id: UUID) -> Respons
     """The answer with an ETag over its body (keyed: the body holds values), or 304 where the client has it already."""
 
     def stamped(rendered: HttpResponse) -> HttpResponse | None:
+        if not rendered["Content-Type"].startswith("application/json"):
+            return None
         tag = f'"{fingerprint(project_id, "etag", rendered.content.decode())}"'
         rendered["ETag"] = tag
         if tag not in [each.strip().removeprefix("W/") for each in request.headers.get("if-none-match", "").split(",")]:

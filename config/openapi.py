@@ -102,7 +102,7 @@ def described(
             schema = {key: value for key, value in field.json_schema().items() if key != "description"}
             said = str(getattr(field, "help", ""))
             parameters.append(OpenApiParameter(field.name, schema, "query", required=field.required, description=said))
-    return extend_schema(
+    described_so = extend_schema(
         operation_id=operation_id,
         tags=[tag],
         description=summary,
@@ -112,6 +112,14 @@ def described(
         responses={200: {**answer}, **_ERRORS, **({} if body else _ASKED)},
         auth=[] if public else None,
     )
+
+    def decorate(method: F) -> F:
+        made: F = described_so(method)
+        # What the browsable API makes its forms from.
+        made.body_schema, made.query_schema, made.summary = body, query, summary  # type: ignore[attr-defined]
+        return made
+
+    return decorate
 
 
 def bare(view: F) -> F:

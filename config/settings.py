@@ -139,7 +139,8 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.requests.AnyAccept",
-    "DEFAULT_PARSER_CLASSES": ["config.requests.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["config.requests.JSONParser", "config.browsable.FormParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "config.browsable.BrowsableAPI"],
     "EXCEPTION_HANDLER": "config.api.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
