@@ -13,9 +13,11 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 
 from config.errors import BadRequest
+from config.examples import example_of
 from config.schema import AllOf, Field, Flag, Nested, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "."
+CSRF = "csrfmiddlewaretoken"
 VERBS = {"GET": "Ask", "POST": "Send", "PUT": "Send", "PATCH": "Change", "DELETE": "Delete"}
 
 Shape = Schema | OneOf | AllOf
@@ -125,24 +127,9 @@ def _form_field(field: Field, common: dict[str, Any]) -> forms.Field:
         return forms.CharField(**common, widget=forms.Textarea(attrs={**css, "rows": 2}))
     if field.json_schema().get("type") == "string":
         return forms.CharField(**common, widget=forms.TextInput(attrs=css))
-    example = json.dumps(_example(field), indent=2)
+    example = json.dumps(example_of(field.json_schema(), field.name), indent=2)
     common["help_text"] = f"{common['help_text']} JSON, such as {example}".strip()
     return forms.CharField(**{**common, "initial": None}, widget=forms.Textarea(attrs={**css, "rows": 4}))
-
-
-def _example(field: Field) -> Any:
-    """What a member could be, by its own description."""
-    return _value(field.json_schema())
-
-
-def _value(schema: Mapping[str, Any]) -> Any:
-    if "enum" in schema:
-        return schema["enum"][0]
-    if schema.get("type") == "array":
-        return [_value(schema["items"])]
-    if "properties" in schema:
-        return {name: _value(schema["properties"][name]) for name in schema.get("required", schema["properties"])}
-    return {"integer": 1, "boolean": True}.get(str(schema.get("type")), "...")
 
 
 class FormParser(DRFFormParser):
@@ -154,9 +141,10 @@ class FormParser(DRFFormParser):
         view, request = parser_context["view"], parser_context["request"]
         handler = getattr(view, str(request.method).lower(), None)
         shape = getattr(handler, "body_schema", None)
+        # DRF looks for the token where the data is; `View.body` takes it out again.
+        found: dict[str, Any] = {CSRF: data[CSRF]} if CSRF in data else {}
         if shape is None:
-            return {}
-        found: dict[str, Any] = {}
+            return found
         for name, field in _members(shape):
             if name not in data:
                 continue

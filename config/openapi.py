@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
+from config.examples import example_of
 from config.schema import AllOf, Schema
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -54,7 +55,10 @@ def hoisted(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for operation in operations.values():
             if body := operation.pop("x-body", None):
                 needed = bool(body.get("required")) or "allOf" in body
-                operation["requestBody"] = {"content": {"application/json": {"schema": body}}, "required": needed}
+                content = {"application/json": {"schema": body, "example": example_of(body)}}
+                operation["requestBody"] = {"content": content, "required": needed}
+            for answer in operation["responses"]["200"].get("content", {}).values():
+                answer["example"] = example_of(answer["schema"])
     result["paths"] = walk(result["paths"])
     result["components"]["schemas"] = dict(sorted(known.items()))
     return result
@@ -105,7 +109,7 @@ def described(
     described_so = extend_schema(
         operation_id=operation_id,
         tags=[tag],
-        description=summary,
+        summary=summary,
         parameters=parameters,
         request=None,
         extensions={"x-body": body.json_schema()} if body else None,  # drf-spectacular has none for DELETE

@@ -105,3 +105,8 @@ def test_a_form_from_elsewhere_is_refused(world: World) -> None:
     refused = send(strict, f"/v1/projects/{world.project.pk}/tags", slug="web", color="")
     assert refused.status_code == 403
     assert not Tag.objects.exists()
+    page = strict.get(f"/api/v1/projects/{world.project.pk}/tags").content.decode()
+    token = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)
+    assert token
+    fields = {"slug": "web", "color": "", "csrfmiddlewaretoken": token[1]}
+    assert send(strict, f"/v1/projects/{world.project.pk}/tags", **fields).status_code == 200

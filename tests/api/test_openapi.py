@@ -1,0 +1,61 @@
+"""The description of the API itself: valid, complete, with examples that are what they say."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import jsonschema
+import pytest
+from django.test import Client
+from django.urls import get_resolver
+from openapi_spec_validator import validate
+
+from tests.api.openapi import described, operations, plain
+
+UNDESCRIBED = {"schema", "docs", "docs/json", "v1/secret-imports/secrets/raw"}
+
+
+def test_it_is_valid_and_served_where_clients_look() -> None:
+    validate(described())
+    assert described()["openapi"].startswith("3.")
+    assert Client().get("/api/docs/json").json() == described() == Client().get("/api/schema/").json()
+
+
+def test_operation_ids_are_those_of_the_modelled_api() -> None:
+    ids = Counter(operation["operationId"] for _, _, operation in operations())
+    assert not [name for name, count in ids.items() if count > 1]
+    of_syncs = "list{}Syncs get{}Sync get{}SyncByName create{}Sync update{}Sync delete{}Sync sync{}Sync "
+    of_syncs += "import{}SyncSecrets remove{}SyncSecrets check{}SyncDestination"
+    assert {name.replace("{}", "HumanitecSecret") for name in of_syncs.split()} <= set(ids)
+
+
+def test_every_route_is_described() -> None:
+    known = {path.removeprefix("/api/") for _, path, _ in operations()}
+    missing = []
+    for group in [each for each in get_resolver().url_patterns if str(each.pattern) == "api/"]:
+        for route in group.url_patterns:
+            text = str(route.pattern)
+            for converter in ("str:", "uuid:"):
+                text = text.replace(f"<{converter}", "{").replace(">", "}")
+            if text not in known | UNDESCRIBED and "/<" not in text and not text.endswith("/organizations"):
+                missing.append(text)
+    assert not missing
+
+
+@pytest.mark.parametrize("operation", operations(), ids=lambda each: each[2]["operationId"])
+def test_examples_fit(operation: tuple[str, str, dict[str, object]]) -> None:
+    said = operation[2]
+    contents = [said["responses"]["200"], said.get("requestBody", {})]  # type: ignore[index,attr-defined]
+    for content in contents:
+        for found in content.get("content", {}).values():
+            jsonschema.Draft202012Validator(plain(found["schema"])).validate(found["example"])
+
+
+def test_variants_are_told_apart() -> None:
+    schemas = described()["components"]["schemas"]
+    config = schemas["HumanitecSecretSync"]["properties"]["destinationConfig"]
+    assert config["discriminator"]["propertyName"] == "scope"
+    for value, reference in config["discriminator"]["mapping"].items():
+        variant = schemas[reference.rsplit("/", 1)[-1]]
+        assert variant["properties"]["scope"]["enum"] == [value]
+        assert variant["additionalProperties"] is False
