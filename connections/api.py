@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config.access import audit
 from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import instance
 from config.api import View, timestamp
-from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, described, listed
+from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, component, described, listed
 from config.schema import AllOf, Anything, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
 
 from . import selectors, services
@@ -63,7 +65,8 @@ def _shape(provider: type[Provider]) -> dict[str, Any]:
         )
     }
     variants = list(shown.values())
-    return closed(
+    pascal = "".join(part.title() for part in provider.slug.split("-"))
+    made = closed(
         {
             "id": UUID,
             "name": TEXT,
@@ -85,6 +88,7 @@ def _shape(provider: type[Provider]) -> dict[str, Any]:
         },
         title=provider.label,
     )
+    return component(f"{pascal}AppConnection", made)
 
 
 class _ConnectionView(View):
@@ -99,6 +103,23 @@ class _ConnectionView(View):
 
     def one(self, connection: AppConnection) -> Response:
         return Response({"appConnection": self.answer(connection)[0]})
+
+    def read(self, connection: AppConnection) -> Response:
+        audit.record(self.actor, "get-app-connection", connection.project_id, connectionId=connection.pk)
+        return self.one(connection)
+
+    def told(self, found: Iterable[AppConnection], project: Project | None, event: str, app: str | None) -> list[Any]:
+        """The connections, after the log was told that they were listed."""
+        rows = list(found)
+        if rows:
+            ids = [str(row.pk) for row in rows[:100]]
+            project_id = project.pk if project else None
+            audit.record(self.actor, event, project_id, app=app, count=len(rows), connectionIds=ids)
+        return rows
+
+    def listed(self, found: Iterable[AppConnection], project: Project | None, app: str | None = None) -> Response:
+        rows = self.told(found, project, "get-app-connections", app)
+        return Response({"appConnections": self.answer(*rows)})
 
     def named(self, connection_id: str) -> AppConnection:
         given = CONNECTION_ID.validate({"connectionId": connection_id})
@@ -122,12 +143,12 @@ class ListView(_ConnectionView):
         "listAppConnections",
         TAG,
         "The organisation's connections, or a project's.",
-        closed({"appConnections": listed({"type": "object"})}),
+        closed({"appConnections": listed({"anyOf": [_shape(provider) for provider in providers]})}),
         query=OF_PROJECT,
     )
     def get(self, request: Request) -> Response:
         project = self.scope(self.query(OF_PROJECT))
-        return Response({"appConnections": self.answer(*selectors.connections_of(self.actor, project))})
+        return self.listed(selectors.connections_of(self.actor, project), project)
 
 
 def _routes(provider: type[Provider]) -> list[Any]:
@@ -160,8 +181,7 @@ def _routes(provider: type[Provider]) -> list[Any]:
         @described(f"list{pascal}AppConnections", TAG, f"Connections to {label}.", many, query=OF_PROJECT)
         def get(self, request: Request) -> Response:
             project = self.scope(self.query(OF_PROJECT))
-            found = selectors.connections_of(self.actor, project).filter(app=slug)
-            return Response({"appConnections": self.answer(*found)})
+            return self.listed(selectors.connections_of(self.actor, project).filter(app=slug), project, slug)
 
         @described(
             f"create{pascal}AppConnection",
@@ -194,7 +214,8 @@ def _routes(provider: type[Provider]) -> list[Any]:
         def get(self, request: Request) -> Response:
             project = project_for(self.actor, self.query(IN_PROJECT)["projectId"])
             organisation = str(instance().pk)
-            found = selectors.usable_in(self.actor, project, slug)
+            usable = selectors.usable_in(self.actor, project, slug)
+            found = self.told(usable, project, "get-available-app-connections-details", slug)
             return Response(
                 {
                     "appConnections": [
@@ -214,12 +235,12 @@ def _routes(provider: type[Provider]) -> list[Any]:
         @described(f"get{pascal}AppConnectionByName", TAG, "A connection by its name.", one, query=OF_PROJECT)
         def get(self, request: Request, name: str) -> Response:
             project = self.scope(self.query(OF_PROJECT))
-            return self.one(selectors.connection_by_name(self.actor, slug, name, project))
+            return self.read(selectors.connection_by_name(self.actor, slug, name, project))
 
     class One(_ConnectionView):
         @described(f"get{pascal}AppConnection", TAG, "A connection.", one, path=ID)
         def get(self, request: Request, connectionId: str) -> Response:
-            return self.one(self.named(connectionId))
+            return self.read(self.named(connectionId))
 
         @described(
             f"update{pascal}AppConnection",

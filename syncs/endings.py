@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from config.access.roles import PLATFORM
+from config.access import audit
+from config.access.roles import PLATFORM, Actor
 from connections.errors import Conflict, NotFound, RateLimited
 from connections.models import AppConnection
 from syncs.engine.plan import Change, Effect, Plan
@@ -159,12 +161,36 @@ class Ending:
             self._sync_ends(Status.FAILED, message)
 
     def _end(self, status: Status, message: str | None) -> None:
-        SyncRun.objects.filter(pk=self.run.pk).update(
+        there = SyncRun.objects.filter(pk=self.run.pk).update(
             status=status,
             message=message and message[:1024],
             ended_at=timezone.now(),
             due_at=None,
             options=self.run.options,
+        )
+        if there and status in (Status.SUCCEEDED, Status.FAILED):
+            self._tell(status, message)
+
+    def _tell(self, status: Status, message: str | None) -> None:
+        """One entry a run, not one an attempt. By whom, where somebody asked for it; else by the platform."""
+        run, sync = self.run, self.sync
+        asked = run.trigger in ("manual", "approval") and run.actor_kind in ("user", "identity") and run.actor_id
+        actor = PLATFORM
+        if asked:
+            actor = Actor("user" if run.actor_kind == "user" else "identity", UUID(run.actor_id), run.actor_name)
+        column = COLUMNS[run.operation]
+        audit.record(
+            actor,
+            f"secret-sync-{column}-secrets",
+            sync.project_id,
+            syncId=sync.pk,
+            destination=sync.destination,
+            destinationConfig=sync.destination_config,
+            folderId=sync.folder_id,
+            connectionId=sync.connection_id,
+            jobId=run.pk,
+            jobRanAt=run.started_at,
+            **{f"{column}Status": status, f"{column}Message": message and message[:1024]},
         )
 
     def _sync_ends(self, status: Status, message: str | None) -> None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.access.roles import Right, project_for
+from config.access import audit
+from config.access.roles import Actor, Right, project_for
 from config.api import View
 from config.errors import NotFound
 from config.openapi import FLAG, TEXT, WHOLE, closed, described, listed
@@ -83,6 +85,20 @@ class _SyncView(View):
         return found
 
 
+def _listed(actor: Actor, found: QuerySet[SecretSync], destination: str | None = None) -> Response:
+    """Syncs of one project, after the log was told."""
+    syncs = list(found)
+    if syncs:
+        told = {"destination": destination, "count": len(syncs), "syncIds": [str(sync.pk) for sync in syncs[:100]]}
+        audit.record(actor, "get-secret-syncs", syncs[0].project_id, **told)
+    return Response({"secretSyncs": [sync_as_json(sync) for sync in syncs]})
+
+
+def _read(actor: Actor, sync: SecretSync) -> Response:
+    audit.record(actor, "get-secret-sync", sync.project_id, syncId=sync.pk, destination=sync.destination)
+    return _answer(sync)
+
+
 def _answer(sync: SecretSync) -> Response:
     return Response({"secretSync": sync_as_json(sync)})
 
@@ -131,8 +147,8 @@ class ListView(View):
         query=OF_PROJECT,
     )
     def get(self, request: Request) -> Response:
-        found = selectors.syncs_of_project(self.actor, self.query(OF_PROJECT)["projectId"])
-        return Response({"secretSyncs": [sync_as_json(sync) for sync in found]})
+        project_id = self.query(OF_PROJECT)["projectId"]
+        return _listed(self.actor, selectors.syncs_of_project(self.actor, project_id))
 
 
 def routes() -> list[Any]:
@@ -150,8 +166,8 @@ def _routes(found: type[Destination]) -> list[Any]:
     class Collection(_SyncView):
         @described(f"list{pascal}SecretSyncs", TAG, f"The {label} syncs of a project.", many, query=OF_PROJECT)
         def get(self, request: Request) -> Response:
-            syncs = selectors.syncs_of_project(self.actor, self.query(OF_PROJECT)["projectId"], slug)
-            return Response({"secretSyncs": [sync_as_json(sync) for sync in syncs]})
+            project_id = self.query(OF_PROJECT)["projectId"]
+            return _listed(self.actor, selectors.syncs_of_project(self.actor, project_id, slug), slug)
 
         @described(f"create{pascal}SecretSync", TAG, f"Make a {label} sync.", one, body=create_body)
         def post(self, request: Request) -> Response:
@@ -197,12 +213,12 @@ def _routes(found: type[Destination]) -> list[Any]:
             sync = selectors.syncs_of_project(self.actor, project_id, slug).filter(name=name).first()
             if sync is None:
                 raise NotFound(f'Could not find {label} Sync with name "{name}"')
-            return _answer(sync)
+            return _read(self.actor, sync)
 
     class One(_SyncView):
         @described(f"get{pascal}SecretSync", TAG, f"A {label} sync.", one, path=SYNC)
         def get(self, request: Request, syncId: str) -> Response:
-            return _answer(self.sync(self.ids(syncId=syncId)["syncId"]))
+            return _read(self.actor, self.sync(self.ids(syncId=syncId)["syncId"]))
 
         @described(f"update{pascal}SecretSync", TAG, f"Change a {label} sync.", one, body=update_body, path=SYNC)
         def patch(self, request: Request, syncId: str) -> Response:

@@ -12,6 +12,7 @@ import yaml
 
 from syncs.models import SecretSync, SyncRun
 from tests.api.conftest import Api, api_for
+from tests.api.openapi import require_fit
 from tests.syncs.conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 
 SYNCS = "/v1/secret-syncs/humanitec"
@@ -105,7 +106,6 @@ def test_the_trigger_answers_as_the_users_page_says(api: Api, world: World, conf
 
 
 def test_every_answer_fits_our_own_document(api: Api, world: World) -> None:
-    document = api("GET", "/schema")[1]
     world.set(A="1")
     world.run(world.sync())
     sync_id = str(SecretSync.objects.get().pk)
@@ -125,11 +125,10 @@ def test_every_answer_fits_our_own_document(api: Api, world: World) -> None:
         ("GET", "/v1/app-connections/humanitec", {}),
         ("GET", "/v1/app-connections/humanitec/available", project),
     ):
-        operation = document["paths"][f"/api{path}"][method.lower()]
-        schema = _plain(operation["responses"]["200"]["content"]["application/json"]["schema"])
-        status, answer = api(method, path.replace("{syncId}", sync_id).replace("{runId}", run_id), **query)
+        filled = path.replace("{syncId}", sync_id).replace("{runId}", run_id)
+        status, answer = api(method, filled, **query)
+        require_fit(method, f"/api{filled}", 200, answer)
         assert status == 200, (path, answer)
-        jsonschema.validate(answer, schema)
 
 
 def test_plan_before_and_after(api: Api, world: World) -> None:
