@@ -106,6 +106,8 @@ def test_secrets(world: World, tmp_path: Path) -> None:
     folder = "shop-project/dev/api"
     awkward = {"PLAIN": "x", "QUOTE": 'it\'s "it" \\ done', "LINES": "a\nb", "DOLLAR": "$HOME ${PLAIN}", "EMPTY": ""}
     assert call("secrets", "set", folder, *(f"{key}={value}" for key, value in awkward.items()))[0] == 0
+    assert call("secrets", "get", folder, "PLAIN") == (0, "x\n")
+    assert AuditEvent.objects.filter(event="get-secret", metadata__secretKey="PLAIN").count() == 1
     assert call("secrets", "get", folder, "QUOTE") == (0, awkward["QUOTE"] + "\n")
     assert one_line(call("secrets", "list", folder, "--json")[1])["secrets"][0] == {"key": "DOLLAR", "version": 1}
     exported = tmp_path / "out.env"

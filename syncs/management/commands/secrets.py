@@ -11,6 +11,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 from dotenv import dotenv_values
 
+from config.access import audit
 from config.access.roles import PLATFORM
 from config.access.services import find_project
 from config.commands import OperatorCommand
@@ -87,6 +88,7 @@ class Command(OperatorCommand):
             value = value_of(secret)
         except Undecryptable:
             raise BadRequest(f"{secret.key} cannot be decrypted with this keyset") from None
+        self._told(secret.folder, "get-secret", secretId=secret.pk, secretKey=secret.key, secretVersion=secret.version)
         if options["json"]:
             self.line({"key": secret.key, "value": value, "comment": comment_of(secret), "version": secret.version})
         else:
@@ -112,12 +114,19 @@ class Command(OperatorCommand):
             }
         except Undecryptable as error:
             raise BadRequest(f"{error} with this keyset; nothing was exported") from None
+        self._told(folder, "get-secrets", numberOfSecrets=len(values))
         if options["json"]:
             self.stdout.write(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
         else:
             for key, value in values.items():
                 self.stdout.write(f"{key}={_quoted(value)}")
         return 0
+
+    def _told(self, folder: Folder, event: str, **what: Any) -> None:
+        """Values were shown: the audit log knows, whoever sits at the terminal."""
+        environment = folder.environment
+        where = {"environment": environment.slug, "secretPath": folder.path}
+        audit.record(PLATFORM, event, environment.project_id, **where, **what)
 
 
 def _pair(text: str) -> tuple[str, str]:
