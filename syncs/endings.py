@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -21,9 +20,10 @@ from connections.errors import Conflict, NotFound, RateLimited
 from connections.models import AppConnection
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.ledger import is_unknown, planned_row, record_changes
+from syncs.ledger import is_unknown
 from syncs.messages import summary
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
+from syncs.services.holds import refresh
 from syncs.services.reach import schedule, want
 from syncs.services.syncs import forget_sync
 
@@ -60,18 +60,11 @@ class Ending:
 
     def hold(self, plan: Plan) -> None:
         """Nothing is written. The sync's one held run is refreshed in place, or this run becomes it."""
-        now = timezone.now()
         with transaction.atomic():
             open_hold = SyncRun.objects.select_for_update().filter(sync=self.sync, status=Status.HELD).first()
             held = open_hold or self.run
-            where = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
-            message = f"Held: {plan.held}. Nothing was written. Approve or dismiss it at {where}"[:1024]
-            held.status, held.message, held.digest, held.counts = Status.HELD, message, plan.digest, plan.counts
-            held.ended_at, held.due_at = now, None
             held.source_rev, held.generation = self.run.source_rev, self.run.generation
-            held.save()
-            held.changes.all().delete()
-            record_changes(held, [planned_row(held, c) for c in plan.changes if c.write or c.suspended])
+            message = refresh(held, plan)
             if open_hold:
                 self._end(Status.SUPERSEDED, f"Held; see run {held.pk}.")
             self._sync_ends(Status.FAILED, message)

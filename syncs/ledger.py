@@ -247,7 +247,7 @@ def planned_row(run: SyncRun, change: Change) -> RunChange:
         source_key=change.source_key,
         action=change.action.value,
         reason=change.reason[:1024],
-        error_code=change.code,
+        error_code=change.code or "",
         version=change.desired.version if change.desired else 0,
     )
 

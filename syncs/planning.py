@@ -16,6 +16,7 @@ from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest
 from connections.http import ApiClient
 from syncs.destination import Destination, destinations
+from syncs.engine.codes import Code
 from syncs.engine.keys import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Desired, Entry, Remote
@@ -142,16 +143,19 @@ def _filter(sync: SecretSync) -> Callable[[Entry], bool]:
     return chosen
 
 
-def _barred(destination: Destination, entry: Entry, name: str) -> tuple[str | None, str]:
+def _barred(destination: Destination, entry: Entry, name: str) -> tuple[str | None, Code | None]:
     rule = destination.capabilities
     if rule.key_pattern and not re.fullmatch(rule.key_pattern, name, re.ASCII):
-        return f"{destination.label} takes only {rule.key_rule} in a name", "key-refused"
+        return f"{destination.label} takes only {rule.key_rule} in a name", Code.KEY_REFUSED
     if entry.problem or entry.value is None:
-        return entry.problem or "its value cannot be read", "unresolved"
+        return entry.problem or "its value cannot be read", Code.UNRESOLVED
     size = len(entry.value.encode())
     if rule.max_value_bytes is not None and size > rule.max_value_bytes:
-        return f"its {size} bytes are more than the {rule.max_value_bytes} {destination.label} takes", "value-too-large"
-    return None, ""
+        return (
+            f"its {size} bytes are more than the {rule.max_value_bytes} {destination.label} takes",
+            Code.VALUE_TOO_LARGE,
+        )
+    return None, None
 
 
 def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.urls import path
 from django.views.decorators.http import require_POST
@@ -15,9 +15,11 @@ from unfold.decorators import display
 from config.access.roles import Right
 from config.admin import ReadOnlyAdmin, actor_of
 from config.errors import ServiceError
+from syncs.engine.codes import Code
 from syncs.engine.types import Action
-from syncs.models import Status, SyncRun
-from syncs.services import syncs as services
+from syncs.history import FORMATS
+from syncs.models import RunChange, Status, SyncRun
+from syncs.services import holds
 
 from .sync import ACTION_COLORS, STATUS_LABELS
 
@@ -30,6 +32,12 @@ OUTCOME_COLORS = {
     "": "info",
 }
 PAGE = 100
+
+
+def _remedy(row: RunChange) -> str:
+    """What to do about a key that did not arrive."""
+    known = row.outcome in ("failed", "blocked") and row.error_code in set(Code)
+    return Code(row.error_code).remedy if known else ""
 
 
 @admin.register(SyncRun)
@@ -52,6 +60,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         "ended_at",
         "due_at",
     )
+    actions = ("export_csv", "export_json")
     change_form_outer_before_template = "syncs/run_detail.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -93,7 +102,12 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "status_color": STATUS_LABELS.get(run.status, "default"),
             "page": page,
             "rows": [
-                (row, ACTION_COLORS.get(Action(row.action), "default"), OUTCOME_COLORS.get(row.outcome, "default"))
+                (
+                    row,
+                    ACTION_COLORS.get(Action(row.action), "default"),
+                    OUTCOME_COLORS.get(row.outcome, "default"),
+                    _remedy(row),
+                )
                 for row in page
             ],
             "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in run.counts.items() if count],
@@ -107,16 +121,31 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "unmanaged": run.unmanaged[:200],
         }
 
+    @admin.action(description="Export as CSV")
+    def export_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        return self._exported(queryset, "csv")
+
+    @admin.action(description="Export as JSON")
+    def export_json(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
+        return self._exported(queryset, "json")
+
+    def _exported(self, queryset: Any, name: str) -> StreamingHttpResponse:
+        write, kind = FORMATS[name]
+        runs = queryset.select_related("sync").prefetch_related("changes").defer(None)
+        answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
+        answer["Content-Disposition"] = f'attachment; filename="runs.{name}"'
+        return answer
+
     def approve_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         run = self.get_object(request, str(pk))
         if run is None:
             return redirect("admin:syncs_syncrun_changelist")
         try:
             if "dismiss" in request.POST:
-                services.dismiss(actor_of(request), run)
+                holds.dismiss(actor_of(request), run)
                 messages.success(request, "Dismissed; these keys are kept.")
             else:
-                services.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
+                holds.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
                 messages.success(request, "Approved; the run goes on.")
         except ServiceError as refusal:
             messages.error(request, str(refusal))

@@ -7,7 +7,7 @@ from django.urls import path
 
 from . import folders, imports, projects, secrets
 from .documents import SchemaPage, SchemaView
-from .syncs import ListView, OptionsView, routes
+from .syncs import CodesView, ListView, OptionsView, routes
 
 urlpatterns = [
     path("schema", SchemaView.as_view(), name="schema"),
@@ -15,6 +15,7 @@ urlpatterns = [
     path("docs", SchemaPage.as_view(), name="docs"),
     path("v1/secret-syncs", ListView.as_view()),
     path("v1/secret-syncs/options", OptionsView.as_view()),
+    path("v1/secret-syncs/error-codes", CodesView.as_view()),
     *routes(),
     *projects.urlpatterns,
     *folders.urlpatterns,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,14 +15,17 @@ from config.access import audit
 from config.access.roles import Actor, Right, project_for
 from config.api import View
 from config.errors import NotFound
-from config.openapi import FLAG, TEXT, WHOLE, closed, described, listed
+from config.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
 from config.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
 from syncs.destination import Destination, destinations
 from syncs.drift import check, drift_as_json
-from syncs.models import SecretSync, SyncRun
+from syncs.engine.codes import Code
+from syncs.history import FORMATS
+from syncs.models import SecretSync, Status, SyncRun
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
+from syncs.services import holds
 from syncs.services import syncs as services
 
 from .wire import (
@@ -37,6 +42,10 @@ from .wire import (
 )
 
 TAG = "Secret Syncs"
+_IN_HISTORY = {
+    "properties": {"sync": TEXT, "destination": TEXT, **RUN_DETAIL["properties"]},
+    "required": ["sync", "destination", *RUN_DETAIL["required"]],
+}
 OF_PROJECT = Schema((Text("projectId", "Project", "The project's id.", empty_message="Project ID required"),), False)
 REMOVE = Schema((Flag("removeSecrets", "", "Remove what the sync owns first.", text=True, default=False),), False)
 IMPORT = Schema(
@@ -48,6 +57,19 @@ OPERATION = Schema(
 PAGE = Schema(
     (Whole("offset", default=0, text=True), Whole("limit", default=20, minimum=1, maximum=100, text=True)), False
 )
+_CHOICE = (
+    Text("status", "Status", required=False, choices=tuple(Status.values)),
+    Text("operation", "Operation", required=False, choices=("sync", "import", "remove", "undo")),
+    Text(
+        "trigger",
+        "Trigger",
+        required=False,
+        choices=("manual", "change", "schedule", "retry", "approval"),
+    ),
+    Text("key", "Key", "Runs that touched this key of the destination.", required=False, max_length=1024),
+)
+RUNS = Schema((*PAGE.fields, *_CHOICE), strict=False)
+EXPORT = Schema((Text("format", "Format", required=False, choices=tuple(FORMATS), default="json"), *_CHOICE), False)
 APPROVE = Schema((Flag("writesOnly", "", "Create and update, delete nothing.", default=False),), strict=False)
 CHECK = Schema(
     (
@@ -101,6 +123,25 @@ def _read(actor: Actor, sync: SecretSync) -> Response:
 
 def _answer(sync: SecretSync) -> Response:
     return Response({"secretSync": sync_as_json(sync)})
+
+
+def _chosen(sync: SecretSync, wish: dict[str, Any]) -> QuerySet[SyncRun]:
+    runs = SyncRun.objects.filter(
+        sync=sync, **{name: wish[name] for name in ("status", "operation", "trigger") if name in wish}
+    )
+    return runs.filter(changes__key=wish["key"]).distinct() if "key" in wish else runs
+
+
+class CodesView(View):
+    @described(
+        "listSecretSyncErrorCodes",
+        TAG,
+        "What can keep a key from arriving, and what to do about it.",
+        closed({"errorCodes": listed(closed({"code": TEXT, "meaning": TEXT, "remedy": TEXT}))}),
+    )
+    def get(self, request: Request) -> Response:
+        codes = [{"code": code.value, "meaning": code.meaning, "remedy": code.remedy} for code in Code]
+        return Response({"errorCodes": codes})
 
 
 class OptionsView(View):
@@ -295,15 +336,36 @@ def _routes(found: type[Destination]) -> list[Any]:
             TAG,
             "Runs, newest first.",
             closed({"runs": listed(RUN), "totalCount": WHOLE}),
-            query=PAGE,
+            query=RUNS,
             path=SYNC,
         )
         def get(self, request: Request, syncId: str) -> Response:
             sync_id = self.ids(syncId=syncId)["syncId"]
-            page = self.query(PAGE)
-            runs = SyncRun.objects.filter(sync=self.sync(sync_id))
+            page = self.query(RUNS)
+            runs = _chosen(self.sync(sync_id), page)
             shown = runs[page["offset"] : page["offset"] + page["limit"]]
             return Response({"runs": [run_as_json(run) for run in shown], "totalCount": runs.count()})
+
+    class History(_SyncView):
+        @described(
+            f"export{pascal}SecretSyncRuns",
+            TAG,
+            "The runs with every key, newest first, as JSON or CSV.",
+            listed(component("RunInHistory", {**RUN_DETAIL, **_IN_HISTORY})),
+            query=EXPORT,
+            path=SYNC,
+        )
+        def get(self, request: Request, syncId: str) -> HttpResponseBase:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            wish = self.query(EXPORT)
+            sync = self.sync(sync_id)
+            write, kind = FORMATS[wish["format"]]
+            runs = _chosen(sync, wish).select_related("sync").prefetch_related("changes")
+            answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
+            name = f"{sync.name}-runs.{wish['format']}"
+            answer["Content-Disposition"] = f'attachment; filename="{name}"'
+            answer["Cache-Control"] = "no-store"
+            return answer
 
     class Run(_SyncView):
         @described(f"get{pascal}SecretSyncRun", TAG, "A run.", closed({"run": RUN_DETAIL}), path=RUN_ID)
@@ -325,7 +387,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             ids = self.ids(syncId=syncId, runId=runId)
             writes_only = self.body(APPROVE)["writesOnly"]
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            approved = services.approve(self.actor, run, writes_only=writes_only)
+            approved = holds.approve(self.actor, run, writes_only=writes_only)
             return Response({"run": run_as_json(approved, detail=True)})
 
     class Dismiss(_SyncView):
@@ -339,7 +401,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request, syncId: str, runId: str) -> Response:
             ids = self.ids(syncId=syncId, runId=runId)
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            return Response({"run": run_as_json(services.dismiss(self.actor, run), detail=True)})
+            return Response({"run": run_as_json(holds.dismiss(self.actor, run), detail=True)})
 
     class Policy(_SyncView):
         @described(
@@ -375,6 +437,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         ("/<str:syncId>/plan", Plan),
         ("/<str:syncId>/drift", Drift),
         ("/<str:syncId>/runs", Runs),
+        ("/<str:syncId>/runs/export", History),
         ("/<str:syncId>/runs/<str:runId>", Run),
         ("/<str:syncId>/runs/<str:runId>/approve", Approve),
         ("/<str:syncId>/runs/<str:runId>/dismiss", Dismiss),

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from .codes import Code
 from .types import Action, Desired, Remote, Write
 
 CONTESTED_AFTER = 3
@@ -96,7 +97,7 @@ class Change:
     canonical: str
     rule: int
     reason: str
-    code: str = ""
+    code: Code | None = None
     source_key: str = ""
     write: Write | None = None
     desired: Desired | None = None
@@ -179,7 +180,9 @@ class _Table:
         if row and not row.mine and row.state is not State.MISSING:
             reason = f"belongs to the sync {row.owner}"
             if want:
-                return self._change(3, Action.BLOCKED, want, seen, row, f"{reason}; waiting for it", "owned-by-other")
+                return self._change(
+                    3, Action.BLOCKED, want, seen, row, f"{reason}; waiting for it", Code.OWNED_BY_OTHER
+                )
             return self._change(3, Action.KEEP, want, seen, row, reason) if present else None
         own = row if row and row.mine else None
         if want:
@@ -191,7 +194,7 @@ class _Table:
         where = "in the wider scope" if seen.inherited else "at the destination"
         reason = f"a plain (not secret) value of this name stands {where}; it is never touched"
         if want:
-            return self._change(2, Action.BLOCKED, want, seen, row, reason, "plain-value", effects)
+            return self._change(2, Action.BLOCKED, want, seen, row, reason, Code.PLAIN_VALUE, effects)
         return self._change(2, Action.KEEP, want, seen, row, reason, effects=effects)
 
     def _wanted(self, want: Desired, seen: Remote | None, own: Row | None, *, inherited: bool) -> Change:
@@ -208,7 +211,7 @@ class _Table:
             if not _known_foreign(own, seen):
                 if self.rules.unmanaged == "leave" and not _known_ours(own, seen):
                     reason = "may be ours: an earlier write was never answered"
-                    return self._change(5, Action.BLOCKED, want, seen, own, reason, "maybe-ours")
+                    return self._change(5, Action.BLOCKED, want, seen, own, reason, Code.MAYBE_OURS)
                 return self._change(5, Action.UPDATE, want, seen, own, "an earlier write was never answered")
         elif own and own.state is State.OWNED and _same_incarnation(own, seen):
             return self._ours(want, seen, own)
@@ -229,7 +232,7 @@ class _Table:
         drift = "" if same_destination else "changed"
         if same_source and own.rewrites >= CONTESTED_AFTER:
             reason = f"other hands changed it back {own.rewrites} times; find who else writes it"
-            return self._change(7, Action.BLOCKED, want, seen, own, reason, "contested", drift=drift)
+            return self._change(7, Action.BLOCKED, want, seen, own, reason, Code.CONTESTED, drift=drift)
         reason = "changed at the destination by other hands" if same_source else "changed at the source"
         return self._change(7, Action.UPDATE, want, seen, own, reason, drift=drift)
 
@@ -240,7 +243,7 @@ class _Table:
             return self._change(8, Action.ADOPT, want, seen, own, "already there with this value", effects=both)
         if self.rules.unmanaged == "leave":
             reason = "not written by this sync, and its policy is to leave such keys"
-            return self._change(9, Action.BLOCKED, want, seen, own, reason, "unmanaged", effects)
+            return self._change(9, Action.BLOCKED, want, seen, own, reason, Code.UNMANAGED, effects)
         reason = "was there before this sync; overwritten"
         return self._change(9, Action.ADOPT, want, seen, own, reason, effects=effects)
 
@@ -292,7 +295,7 @@ class _Table:
             reason = "would be deleted, but the source could not be read whole"
             return self._change(12, Action.KEEP, None, seen, own, reason, effects=effects, suspended=True)
         if wait := self.memory.waiting.get(canonical):
-            return self._change(rule, Action.KEEP, None, seen, own, wait, "waits", effects)
+            return self._change(rule, Action.KEEP, None, seen, own, wait, Code.WAITS, effects)
         return self._change(rule, Action.DELETE, None, seen, own, reason, effects=effects)
 
     def _change(
@@ -303,7 +306,7 @@ class _Table:
         seen: Remote | None,
         row: Row | None,
         reason: str,
-        code: str = "",
+        code: Code | None = None,
         effects: tuple[Effect, ...] = (),
         *,
         drift: str = "",
@@ -408,7 +411,7 @@ def _by_canonical(desired: Iterable[Desired]) -> dict[str, Desired]:
             names = " and ".join(sorted(want.source_key for want in wants))
             barred = f"{len(wants)} secrets would be named {wants[0].key} at the destination: {names}. Rename one."
             first = min(wants, key=lambda want: want.source_key)
-            found[key] = Desired(first.key, key, first.source_key, "", barred=barred, barred_code="collision")
+            found[key] = Desired(first.key, key, first.source_key, "", barred=barred, barred_code=Code.COLLISION)
         else:
             found[key] = wants[0]
     return found

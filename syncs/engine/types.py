@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .codes import Code
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -45,7 +47,7 @@ class Desired:
     secret_id: str = ""
     version: int = 0
     barred: str | None = None
-    barred_code: str = ""
+    barred_code: Code | None = None
 
 
 @dataclass(frozen=True, slots=True)

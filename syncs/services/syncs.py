@@ -272,7 +272,7 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
     if operation == "sync" and sync.folder is None:
         raise BadRequest(NO_FOLDER)
-    _refuse_paused(sync)
+    refuse_paused(sync)
     now = timezone.now()
     with transaction.atomic():
         SecretSync.objects.select_for_update().get(pk=sync.pk)
@@ -299,7 +299,8 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str
     return run
 
 
-def _refuse_paused(sync: SecretSync) -> None:
+def refuse_paused(sync: SecretSync) -> None:
+    """Raises BadRequest that says who paused what, and when."""
     instance = Instance.objects.filter(paused_at__isnull=False).first()
     if instance and instance.paused_at:
         raise BadRequest(f"All syncs were paused by {instance.paused_by} on {instance.paused_at:%Y-%m-%d %H:%M} UTC")
@@ -355,39 +356,6 @@ def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> S
         else:
             schedule(actor, [sync], "change")
     return policy
-
-
-def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun:
-    """Let a held run go ahead with the deletes that it shows, or with its writes alone."""
-    actor.require(Right.RUN_SYNCS, run.sync.project_id)
-    _refuse_paused(run.sync)
-    with transaction.atomic():
-        shown = list(run.changes.filter(action__in=("delete", "keep")).values_list("canonical", flat=True))
-        options = {"writesOnly": True} if writes_only else {"approved": shown}
-        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
-            status=Status.PENDING, trigger="approval", options=options, due_at=timezone.now(), queued_at=None
-        )
-        if not done:
-            raise BadRequest("This run is not held any more")
-        SecretSync.objects.filter(pk=run.sync_id).update(sync_status=Status.PENDING)
-        audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
-        transaction.on_commit(lambda: enqueue(run.pk))
-    return SyncRun.objects.get(pk=run.pk)
-
-
-def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
-    """Keep the keys that a held run would delete, until their source or the policy changes; the rest goes on."""
-    actor.require(Right.RUN_SYNCS, run.sync.project_id)
-    with transaction.atomic():
-        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
-            status=Status.DISMISSED, ended_at=timezone.now(), message=f"Dismissed by {actor.name}: its keys are kept."
-        )
-        if not done:
-            raise BadRequest("This run is not held any more")
-        keys = list(run.changes.values_list("key", flat=True)[:100])
-        audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
-        want(actor, [run.sync])
-    return SyncRun.objects.get(pk=run.pk)
 
 
 def find_duplicate(destination: str, config: object, exclude: UUID | str | None) -> SecretSync | None:

@@ -77,7 +77,7 @@ class Place:
         services.update_policy(self.actor, syncs().get(pk=sync.pk), changes)
 
     def set(self, **values: str) -> None:
-        set_secrets(self.actor, self.folder, [SecretInput(key, value) for key, value in values.items()])
+        set_secrets(self.actor, self.folder, [SecretInput(key, value) for key, value in values.items()], resolved=False)
 
     def unset(self, *keys: str) -> None:
         delete_secrets(self.actor, self.folder, keys)
@@ -231,7 +231,7 @@ def test_one_bad_key_does_not_stop_the_rest(place: Place) -> None:
     if not place.fake.bad_key:
         pytest.skip("the vendor takes every name")
     given = [SecretInput(place.fake.bad_key, "x"), SecretInput("GOOD", "y")]
-    set_secrets(place.actor, place.folder, given, resolved=False)
+    set_secrets(place.actor, place.folder, given)
     run = place.run(place.sync())
     assert run.status == "failed"
     assert run.message

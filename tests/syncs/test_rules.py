@@ -9,7 +9,7 @@ import pytest
 from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
-from syncs.services import imports, secrets, source
+from syncs.services import holds, imports, secrets, source
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput, trigger
@@ -120,7 +120,7 @@ def test_more_than_ten_deletes_are_held_and_nothing_is_written(world: World) -> 
     world.due()
     (held,) = SyncRun.objects.filter(status="held")
     assert held.pk == run.pk
-    services.approve(world.actor, held, writes_only=True)
+    holds.approve(world.actor, held, writes_only=True)
     world.due()
     assert len(world.held()) == 22
 
@@ -131,13 +131,42 @@ def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
     world.run(sync)
     world.unset(*(f"K{n}" for n in range(11)))
     run = world.run(sync)
+    before = run.changes.count()
     world.unset("K11")
-    services.approve(world.actor, run)
+    with pytest.raises(BadRequest, match=r"would now delete 1 more than was shown \(K11\)"):
+        holds.approve(world.actor, run)
+    run = world.again(run)
+    assert (run.status, run.changes.count(), len(world.held())) == ("held", before + 1, 20)
+    assert run.message
+    assert "it would delete 12 keys" in run.message
+    world.set(K0="back")  # fewer than were shown is what was approved, and less
+    holds.approve(world.actor, run)
+    world.due()
+    assert (world.again(run).status, len(world.held())) == ("succeeded", 9)
+
+
+def test_the_source_moves_between_approval_and_run(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(20)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    run = world.run(sync)
+    holds.approve(world.actor, run)
+    world.unset("K11")
     world.due()
     assert (world.again(run).status, len(world.held())) == ("held", 20)
-    services.approve(world.actor, world.again(run))
-    world.due()
-    assert (world.again(run).status, len(world.held())) == ("succeeded", 8)
+
+
+def test_an_approval_that_cannot_look_approves_nothing(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("A", "B", "C")
+    run = world.run(sync)
+    world.sandbox.fault = lambda method, path: (503, {"message": "down"})
+    with pytest.raises(BadRequest, match="Unable to plan"):
+        holds.approve(world.actor, run)
+    assert world.again(run).status == "held"
 
 
 def test_one_edit_at_a_time_meets_the_guard_too(world: World) -> None:
@@ -157,9 +186,9 @@ def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
     world.run(sync)
     world.unset(*(f"K{n}" for n in range(11)))
     held = world.run(sync)
-    assert services.dismiss(world.actor, held).status == "dismissed"
+    assert holds.dismiss(world.actor, held).status == "dismissed"
     with pytest.raises(BadRequest, match="not held any more"):
-        services.dismiss(world.actor, held)
+        holds.dismiss(world.actor, held)
     world.set(NEW="y")
     run = world.run(sync)
     assert (run.status, len(world.held())) == ("succeeded", 16)

@@ -1,0 +1,80 @@
+"""The history of runs as a file: one line a key of each run, for a spreadsheet or a program."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from syncs.models import SyncRun
+from syncs.runs import changes_as_json, run_as_json
+
+COLUMNS = (
+    "run",
+    "sync",
+    "destination",
+    "operation",
+    "trigger",
+    "actor",
+    "runStatus",
+    "startedAt",
+    "endedAt",
+    "key",
+    "sourceKey",
+    "action",
+    "outcome",
+    "reason",
+    "errorCode",
+    "errorMessage",
+)
+
+
+def as_json(runs: Iterable[SyncRun]) -> Iterator[str]:
+    """An array of runs with their keys, run by run."""
+    yield "["
+    for number, run in enumerate(runs):
+        shown = {"sync": run.sync.name, "destination": run.sync.destination, **run_as_json(run, detail=True)}
+        yield ("," if number else "") + json.dumps(shown)
+    yield "]"
+
+
+def as_csv(runs: Iterable[SyncRun]) -> Iterator[str]:
+    """A header, then one line a key; a run that touched none has one line of its own."""
+    yield _line(COLUMNS)
+    for run in runs:
+        shown = run_as_json(run)
+        common = [
+            shown["id"],
+            run.sync.name,
+            run.sync.destination,
+            shown["operation"],
+            shown["trigger"],
+            shown["actor"]["name"],
+            shown["status"],
+            shown["startedAt"],
+            shown["endedAt"],
+        ]
+        empty = True
+        for change in changes_as_json(run):
+            empty = False
+            error = change["error"] or {"code": "", "message": ""}
+            own = [change[name] for name in ("key", "sourceKey", "action", "outcome", "reason")]
+            yield _line([*common, *own, error["code"], error["message"]])
+        if empty:
+            yield _line([*common, "", "", "", "", run.message or "", "", ""])
+
+
+def _line(cells: Iterable[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out).writerow([_harmless(str(cell or "")) for cell in cells])
+    return out.getvalue()
+
+
+def _harmless(cell: str) -> str:
+    """A spreadsheet takes some texts for formulas; a quote in front makes them texts again."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
+
+
+FORMATS = {"json": (as_json, "application/json"), "csv": (as_csv, "text/csv; charset=utf-8")}

@@ -1,0 +1,98 @@
+"""Held runs: what they would delete is shown, and somebody approves or dismisses it."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from config.access import audit
+from config.access.roles import Actor, Right
+from config.errors import BadRequest
+from syncs.engine.plan import Plan
+from syncs.engine.types import Action
+from syncs.ledger import planned_row, record_changes
+from syncs.models import SecretSync, Status, SyncRun
+from syncs.preview import preview
+from syncs.selectors import syncs
+
+from .reach import enqueue, want
+from .syncs import refuse_paused
+
+NOT_HELD = "This run is not held any more"
+
+
+def refresh(held: SyncRun, plan: Plan) -> str:
+    """The hold as the plan is now, in place; its message. Call it in the transaction that has locked the run."""
+    where = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
+    reason = plan.held or "its deletes were not approved"
+    held.message = f"Held: {reason}. Nothing was written. Approve or dismiss it at {where}"[:1024]
+    held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
+    held.ended_at, held.due_at = timezone.now(), None
+    held.save()
+    held.changes.all().delete()
+    record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
+    return held.message
+
+
+def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun:
+    """Let a held run go ahead with the deletes that it shows, or with its writes alone.
+
+    Looked at afresh first: raises BadRequest, with the hold refreshed, where it would now delete more than was shown.
+    """
+    actor.require(Right.RUN_SYNCS, run.sync.project_id)
+    refuse_paused(run.sync)
+    if run.status != Status.HELD:
+        raise BadRequest(NOT_HELD)
+    shown = list(run.changes.filter(action__in=("delete", "keep")).values_list("canonical", flat=True))
+    if not writes_only:
+        _require_no_more(run, set(shown))
+    with transaction.atomic():
+        options = {"writesOnly": True} if writes_only else {"approved": shown}
+        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
+            status=Status.PENDING, trigger="approval", options=options, due_at=timezone.now(), queued_at=None
+        )
+        if not done:
+            raise BadRequest(NOT_HELD)
+        SecretSync.objects.filter(pk=run.sync_id).update(sync_status=Status.PENDING)
+        audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
+        transaction.on_commit(lambda: enqueue(run.pk))
+    return SyncRun.objects.get(pk=run.pk)
+
+
+def _require_no_more(run: SyncRun, shown: set[str]) -> None:
+    sync = syncs().get(pk=run.sync_id)
+    plan = preview(sync, run.operation)
+    more = [
+        change
+        for change in plan.changes
+        if (change.action is Action.DELETE or change.suspended) and change.canonical not in shown
+    ]
+    if not more:
+        return
+    with transaction.atomic():
+        held = SyncRun.objects.select_for_update().filter(pk=run.pk, status=Status.HELD).first()
+        if held is None:
+            raise BadRequest(NOT_HELD)
+        message = refresh(held, plan)
+        SecretSync.objects.filter(pk=sync.pk).update(last_sync_message=message)
+    names = ", ".join(change.key for change in more[:10]) + (", ..." if len(more) > 10 else "")
+    raise BadRequest(
+        f"Nothing was approved: the run would now delete {len(more)} more than was shown ({names}). "
+        "It shows them now; look again, and approve or dismiss it."
+    )
+
+
+def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
+    """Keep the keys that a held run would delete, until their source or the policy changes; the rest goes on."""
+    actor.require(Right.RUN_SYNCS, run.sync.project_id)
+    with transaction.atomic():
+        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
+            status=Status.DISMISSED, ended_at=timezone.now(), message=f"Dismissed by {actor.name}: its keys are kept."
+        )
+        if not done:
+            raise BadRequest(NOT_HELD)
+        keys = list(run.changes.values_list("key", flat=True)[:100])
+        audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
+        want(actor, [run.sync])
+    return SyncRun.objects.get(pk=run.pk)
