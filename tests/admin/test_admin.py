@@ -11,7 +11,9 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 
+from config.access.identities import create_identity
 from config.access.models import AuditEvent, Identity, Instance, Membership, Project, Role, User
+from config.access.roles import PLATFORM
 from connections.models import AppConnection
 from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncPolicy, SyncRun, Tag
 from syncs.selectors import comment_of, value_of
@@ -313,3 +315,35 @@ def test_lists_cost_the_same_for_any_number(world: World, browser: Client, model
         source.ensure_folder(world.actor, world.environment(), f"/f{number}")
         world.sync(f"s{number}", {**APPLICATION, "app": f"a{number}"}, secret_path=f"/f{number}")
     assert cost() <= few + 1
+
+
+def test_how_a_machine_may_sign_in(world: World, browser: Client) -> None:
+    identity = create_identity(PLATFORM, "ci", role="member").identity
+    page = url(Identity, "change", identity.pk)
+    text = browser.get(page).content.decode()
+    assert "0.0.0.0/0, ::/0" in text
+    given = {
+        "name": "pipeline",
+        "access_token_ttl": "60",
+        "access_token_max_ttl": "600",
+        "access_token_num_uses_limit": "0",
+        "access_token_period": "0",
+        "token_addresses": "10.0.0.0/8, 192.0.2.7",
+        "login_addresses": "10.0.0.0/8",
+        "lockout_enabled": "on",
+        "lockout_threshold": "5",
+        "lockout_duration": "60",
+        "lockout_counter_reset": "30",
+        "client_secrets-TOTAL_FORMS": "0",
+        "client_secrets-INITIAL_FORMS": "0",
+    }
+    refused = browser.post(page, {**given, "login_addresses": "10.0.0.0/8, here"})
+    assert "neither an address nor a range" in refused.content.decode()
+    assert browser.post(page, given).status_code == 302
+    identity.refresh_from_db()
+    assert (identity.name, identity.access_token_ttl, identity.lockout_threshold) == ("pipeline", 60, 5)
+    assert identity.access_token_trusted_ips == [{"ipAddress": "10.0.0.0/8"}, {"ipAddress": "192.0.2.7"}]
+    Identity.objects.update(locked_until="2099-01-01T00:00:00Z")
+    browser.post(url(Identity, "changelist"), {"action": "unlock", "_selected_action": [str(identity.pk)]})
+    identity.refresh_from_db()
+    assert identity.locked_until is None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from django.db import connection
@@ -248,3 +249,42 @@ def test_a_body_may_say_null_for_what_it_leaves_out(api: Api, world: World) -> N
     assert (secret["version"], secret["secretValue"], secret["secretComment"]) == (2, "1", "why")
     assert [tag["slug"] for tag in secret["tags"]] == ["db"]
     assert delete_secrets(world.actor, world.folder(), ["A"])
+
+
+@pytest.mark.parametrize(
+    "name", ['it\'s "quoted"', "ключ", "a b", "100%41", "🔑", "a+b&c=d", "<script>", "batch", ".."]
+)
+def test_awkward_names(api: Api, world: World, name: str) -> None:
+    """Whole round: made under its percent-encoded name, read, listed, renamed in a batch, deleted."""
+    place = {"workspaceId": str(world.project.pk), "environment": "dev"}
+    where = f"/v3/secrets/raw/{quote(name, safe='')}"
+    made = api("POST", where, {**place, "secretValue": "x"})
+    assert made[0] == 200, made[1]
+    assert made[1]["secret"]["secretKey"] == name
+    assert api("GET", where, None, **place)[1]["secret"]["secretValue"] == "x"
+    listed = api("GET", "/v3/secrets/raw", None, **place)[1]["secrets"]
+    assert [one["secretKey"] for one in listed] == [name]
+    items = [{"secretKey": name, "newSecretName": "PLAIN"}]
+    assert api("PATCH", "/v3/secrets/batch/raw", {**place, "secrets": items})[0] == 200
+    assert api("GET", where, None, **place)[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("/a/b", "/a/b"),
+        ("a/b/", "/a/b"),
+        ("//a//b", "/a/b"),
+        (" /a ", "/a"),
+        ("", "/"),
+        ("/a/../b", None),
+        ("/a\x00", None),
+    ],
+)
+def test_ways_of_writing_a_path(api: Api, world: World, path: str, found: str | None) -> None:
+    ensure_folder(world.actor, world.environment(), "/a/b")
+    query = {"projectId": str(world.project.pk), "environment": "dev", "secretPath": path}
+    status, answer = api("POST", "/v4/secrets/A", {**query, "secretValue": "x"})
+    assert status == (200 if found else 422)
+    if found:
+        assert answer["secret"]["secretPath"] == found
