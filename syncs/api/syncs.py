@@ -27,6 +27,7 @@ from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.services import holds
 from syncs.services import syncs as services
+from syncs.why import why
 
 from .wire import (
     DRIFT,
@@ -34,6 +35,7 @@ from .wire import (
     POLICY,
     RUN,
     RUN_DETAIL,
+    WHY,
     policy_as_json,
     policy_changes,
     policy_shape,
@@ -69,6 +71,7 @@ _CHOICE = (
     Text("key", "Key", "Runs that touched this key of the destination.", required=False, max_length=1024),
 )
 RUNS = Schema((*PAGE.fields, *_CHOICE), strict=False)
+KEY = Schema((Text("key", "Key", "Its name at the destination.", max_length=1024),), strict=False)
 EXPORT = Schema((Text("format", "Format", required=False, choices=tuple(FORMATS), default="json"), *_CHOICE), False)
 APPROVE = Schema((Flag("writesOnly", "", "Create and update, delete nothing.", default=False),), strict=False)
 CHECK = Schema(
@@ -403,6 +406,20 @@ def _routes(found: type[Destination]) -> list[Any]:
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
             return Response({"run": run_as_json(holds.dismiss(self.actor, run), detail=True)})
 
+    class Why(_SyncView):
+        @described(
+            f"explain{pascal}SecretSyncKey",
+            TAG,
+            "Which secret a key of the destination is, through what it came, and who wrote it when.",
+            closed({"why": WHY}),
+            query=KEY,
+            path=SYNC,
+        )
+        def get(self, request: Request, syncId: str) -> Response:
+            sync_id = self.ids(syncId=syncId)["syncId"]
+            key = self.query(KEY)["key"]
+            return Response({"why": why(self.actor, self.sync(sync_id), key)})
+
     class Policy(_SyncView):
         @described(
             f"get{pascal}SecretSyncPolicy", TAG, "The sync's policy.", closed({"policy": policy_shape()}), path=SYNC
@@ -442,5 +459,6 @@ def _routes(found: type[Destination]) -> list[Any]:
         ("/<str:syncId>/runs/<str:runId>/approve", Approve),
         ("/<str:syncId>/runs/<str:runId>/dismiss", Dismiss),
         ("/<str:syncId>/policy", Policy),
+        ("/<str:syncId>/why", Why),
     ]
     return [path(f"v1/secret-syncs/{slug}{tail}", view.as_view(destination=found)) for tail, view in views]

@@ -167,6 +167,53 @@ _RUN = {
     "startedAt": TIME_OR_NULL,
     "endedAt": TIME_OR_NULL,
 }
+WHY = component(
+    "Why",
+    closed(
+        {
+            "key": TEXT,
+            "owner": {**closed({"syncId": TEXT_OR_NULL, "name": TEXT}), "nullable": True},
+            "state": TEXT_OR_NULL,
+            "secret": {
+                **closed(
+                    {
+                        "id": UUID,
+                        "secretKey": TEXT,
+                        "environment": TEXT,
+                        "secretPath": TEXT,
+                        "through": TEXT,
+                        "references": listed(TEXT),
+                        "writtenVersion": WHOLE,
+                        "currentVersion": WHOLE,
+                        "changedBy": TEXT_OR_NULL,
+                        "changedAt": TIME_OR_NULL,
+                    }
+                ),
+                "nullable": True,
+            },
+            "keySchema": TEXT_OR_NULL,
+            "writtenAt": TIME_OR_NULL,
+            "writtenBy": {
+                **closed({"runId": UUID, "operation": TEXT, "trigger": TEXT, "actor": TEXT, "startedAt": TIME_OR_NULL}),
+                "nullable": True,
+            },
+            "lastOutcome": {
+                **closed(
+                    {
+                        "runId": UUID,
+                        "action": TEXT,
+                        "outcome": TEXT_OR_NULL,
+                        "reason": TEXT,
+                        "errorCode": TEXT_OR_NULL,
+                        "at": TIME_OR_NULL,
+                    }
+                ),
+                "nullable": True,
+            },
+            "lastCheckedAt": TIME_OR_NULL,
+        }
+    ),
+)
 _RUN_CHANGE = closed(
     {
         "key": TEXT,

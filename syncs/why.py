@@ -1,0 +1,116 @@
+"""Why a key stands at a destination: which secret it is, through what it came, who wrote it when, on whose change."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from config.access.roles import Actor, Right
+from config.api import timestamp
+from config.errors import NotFound
+from connections.services import open_client
+from syncs.engine.references import precedence, references_in
+from syncs.models import DriftCheck, ManagedSecret, RunChange, Secret, SecretSync, SecretVersion, Status, SyncRun
+from syncs.planning import open_destination
+from syncs.reading import imports_of
+from syncs.selectors import value_or_none
+
+
+def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:
+    """The `why` object of the API; nothing is asked of the vendor. Raises NotFound for an unknown key."""
+    with open_client(sync.connection) as client:
+        canonical = open_destination(sync, client).canonical(key)
+    rows = ManagedSecret.objects.select_related("sync", "run")
+    row = rows.filter(place=sync.place, canonical=canonical).first()
+    last = RunChange.objects.select_related("run").filter(run__sync=sync, canonical=canonical).order_by("-id").first()
+    if row is None and last is None:
+        raise NotFound(f"Nothing is known of the key '{key}': neither the ledger nor a run of this sync names it")
+    mine = row if row and row.sync_id == sync.pk else None
+    return {
+        "key": row.key if row else last.key if last else key,
+        "owner": _owner(actor, row),
+        "state": row.state if row else None,
+        "secret": _secret(actor, sync, mine) if mine else None,
+        "keySchema": sync.sync_options.get("keySchema") or None,
+        "writtenAt": timestamp(row.written_at) if row else None,
+        "writtenBy": _run(mine.run) if mine and mine.run else None,
+        "lastOutcome": _outcome(last) if last else None,
+        "lastCheckedAt": timestamp(_checked_at(sync)),
+    }
+
+
+def _owner(actor: Actor, row: ManagedSecret | None) -> dict[str, Any] | None:
+    if row is None or row.sync is None:
+        return None
+    if not actor.may(Right.SEE_SYNCS, row.sync.project_id):
+        return {"syncId": None, "name": "a sync of another project"}
+    return {"syncId": str(row.sync.pk), "name": row.sync.name}
+
+
+def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> dict[str, Any] | None:
+    """The source of the key, as far as it is still there."""
+    known = Secret.objects.select_related("folder__environment").filter(pk=row.secret_id or UUID(int=0)).first()
+    if known is None:
+        return None
+    here = known.folder.environment.slug, known.folder.path
+    version = SecretVersion.objects.filter(secret=known, version=row.secret_version).first()
+    referred = references_in(value_or_none(known) or "", here)
+    return {
+        "id": str(known.pk),
+        "secretKey": known.key,
+        "environment": here[0],
+        "secretPath": here[1],
+        "through": _through(sync, known),
+        "references": [f"{slug}:{path} {name}" for slug, path, name in sorted(referred)],
+        "writtenVersion": row.secret_version,
+        "currentVersion": known.version,
+        "changedBy": version.actor_name if version else None,
+        "changedAt": timestamp(version.created_at) if version else None,
+    }
+
+
+def _through(sync: SecretSync, secret: Secret) -> str:
+    """In words: the sync's own folder, one below it, or the import that brings it."""
+    folder = sync.folder
+    if folder is None:
+        return "the sync has lost its folder"
+    if secret.folder_id == folder.pk:
+        return "the sync's folder"
+    address = secret.folder.environment.slug, secret.folder.path
+    start = folder.environment.slug, folder.path
+    imports = imports_of(sync.project_id)
+    for target in reversed(imports.get(start, [])):
+        if address in precedence(target, lambda each: imports.get(each, ())):
+            return f"the import of {target[0]}:{target[1]}"
+    if address[0] == start[0] and address[1].startswith(f"{start[1].rstrip('/')}/"):
+        return "a folder below the sync's"
+    return "no longer a part of this sync's source"
+
+
+def _run(run: SyncRun) -> dict[str, Any]:
+    return {
+        "runId": str(run.pk),
+        "operation": run.operation,
+        "trigger": run.trigger,
+        "actor": run.actor_name,
+        "startedAt": timestamp(run.started_at),
+    }
+
+
+def _outcome(change: RunChange) -> dict[str, Any]:
+    return {
+        "runId": str(change.run_id),
+        "action": change.action,
+        "outcome": change.outcome or None,
+        "reason": change.error_message or change.reason,
+        "errorCode": change.error_code or None,
+        "at": timestamp(change.ended_at or change.run.started_at),
+    }
+
+
+def _checked_at(sync: SecretSync) -> Any:
+    """When the destination was last listed: by a run that ended, or by a look for drift."""
+    ended = SyncRun.objects.filter(sync=sync, status=Status.SUCCEEDED).order_by("-ended_at").first()
+    drift = DriftCheck.objects.filter(sync=sync).first()
+    moments = [moment for moment in (ended and ended.ended_at, drift and drift.checked_at) if moment]
+    return max(moments, default=None)

@@ -1,0 +1,89 @@
+"""Why a key stands at a destination: the whole way from a person's change to the vendor's object."""
+
+from __future__ import annotations
+
+import json
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from config.access.roles import PLATFORM, Actor
+from config.errors import NotFound
+from syncs.models import SecretSync
+from syncs.selectors import syncs
+from syncs.services.imports import add_import
+from syncs.services.source import create_project
+from syncs.why import why
+from tests.api.conftest import api_for
+from tests.api.openapi import require_fit
+
+from .conftest import World
+
+MARKER = "mArKeR-why"
+
+
+def asked(world: World, sync: SecretSync, key: str) -> dict[str, Any]:
+    return why(world.actor, syncs().get(pk=sync.pk), key)
+
+
+def test_the_way_of_a_key(world: World) -> None:
+    world.set(environment="staging", HOST=f"{MARKER}-host")
+    world.set(OWN=f"{MARKER} ${{staging.HOST}}")
+    add_import(world.actor, world.folder(), world.environment("staging"), "/")
+    sync = world.sync(sync_options={"initialSyncBehavior": "overwrite-destination", "keySchema": "X_{{secretKey}}"})
+    run = world.run(sync)
+    own = asked(world, sync, "X_OWN")
+    assert own["owner"] == {"syncId": str(sync.pk), "name": "shop-dev"}
+    assert own["secret"]["through"] == "the sync's folder"
+    assert own["secret"]["references"] == ["staging:/ HOST"]
+    assert (own["secret"]["changedBy"], own["keySchema"]) == ("ada", "X_{{secretKey}}")
+    assert own["writtenBy"]["runId"] == str(run.pk)
+    assert own["lastOutcome"]["outcome"] == "applied"
+    assert own["lastCheckedAt"] >= own["writtenAt"]
+    assert asked(world, sync, "X_HOST")["secret"]["through"] == "the import of staging:/"
+    assert MARKER not in json.dumps([own, asked(world, sync, "X_HOST")])
+    world.set(OWN="changed since")
+    later = asked(world, sync, "X_OWN")["secret"]
+    assert (later["writtenVersion"], later["currentVersion"]) == (1, 2)
+
+
+def test_a_key_that_did_not_arrive_and_one_that_nobody_knows(world: World) -> None:
+    world.set(BROKEN="${NOWHERE}")
+    sync = world.sync()
+    world.run(sync)
+    found = asked(world, sync, "BROKEN")
+    assert (found["owner"], found["secret"]) == (None, None)
+    assert (found["lastOutcome"]["outcome"], found["lastOutcome"]["errorCode"]) == ("blocked", "unresolved")
+    with pytest.raises(NotFound, match="Nothing is known"):
+        asked(world, sync, "NOBODY_KNOWS")
+
+
+def test_a_key_of_another_projects_sync(world: World) -> None:
+    """Who may not see that project is told no more than that the key is another's."""
+    world.set(A="1")
+    theirs = world.sync("first")
+    world.run(theirs)
+    ours = world.sync("second")
+    other = create_project(PLATFORM, "Other", slug="other-project")
+    SecretSync.objects.filter(pk=theirs.pk).update(project=other)
+    member = Actor("user", None, "somebody")
+    member.__dict__["roles"] = {world.project.pk: "member"}
+    assert why(member, syncs().get(pk=ours.pk), "A")["owner"] == {"syncId": None, "name": "a sync of another project"}
+
+
+def test_over_http_and_from_a_terminal(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    path = f"/v1/secret-syncs/humanitec/{sync.pk}/why"
+    status, answer = api_for("viewer", world)("GET", path, None, key="A")
+    assert status == 200
+    require_fit("GET", f"/api{path}", 200, answer)
+    out = StringIO()
+    call_command("why", str(sync.pk), "A", "--json", stdout=out)
+    assert json.loads(out.getvalue())["why"] == answer["why"]
+    out = StringIO()
+    call_command("why", str(sync.pk), "A", stdout=out)
+    assert "secret through               the sync's folder" in out.getvalue()
