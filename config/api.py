@@ -15,6 +15,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
+from django.db import IntegrityError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -65,6 +66,10 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             for name, value in limits.Budget(error.limit, 0, error.wait).headers.items():
                 response[name] = value
         return response
+    if isinstance(error, IntegrityError):  # two at once, each allowed by itself; what was first stays
+        log.warning("%s at %s", type(error).__name__, where(error))
+        message = "Somebody else made or changed the same in this moment. Look again, and try again."
+        return Response(envelope(400, message), status=400)
     if isinstance(error, RequestDataTooBig | TooLarge):
         return Response(envelope(413, "The request's body is larger than 16 MiB."), status=413)
     if isinstance(error, Http404):

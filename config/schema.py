@@ -53,7 +53,7 @@ class Field(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A string, trimmed. `secret` is never shown again; `literal` allows just that text.
+    """A string, trimmed, on one line or `multiline`. `secret` is never shown again; `literal` allows just that text.
 
     `verbatim` takes the text as it is: not trimmed, control characters allowed.
     """
@@ -72,6 +72,7 @@ class Text:
     pattern_message: str = "Invalid"
     default: str | None = None
     verbatim: bool = False
+    multiline: bool = False
 
     def check(self, value: object, path: Path) -> Checked:
         if self.default is not None and (value is ... or (value is None and not self.required)):
@@ -103,11 +104,12 @@ class Text:
         """As a regular expression: no control character, and something besides blanks where it may not be empty."""
         if self.pattern:
             return f"^(?:{self.pattern})$"
-        plain = r"[^\u0000-\u001f\u007f]*"
-        return rf"^{plain}[^\s\u0000-\u001f\u007f\u0085]{plain}$" if self.min_length else f"^{plain}$"
+        control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f" if self.multiline else r"\u0000-\u001f\u007f"
+        plain = f"[^{control}]*"
+        return rf"^{plain}[^\s{control}\u0085]{plain}$" if self.min_length else f"^{plain}$"
 
     def _shape(self, text: str, path: Path) -> list[Issue]:
-        if re.search(r"[\x00-\x1f\x7f]", text):
+        if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]" if self.multiline else r"[\x00-\x1f\x7f]", text):
             return [{"code": "custom", "path": list(path), "message": f"{self.label} has a control character"}]
         if self.pattern and not re.fullmatch(self.pattern, text):
             return [

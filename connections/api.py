@@ -162,7 +162,7 @@ def _routes(provider: type[Provider]) -> list[Any]:
         for method, fields in provider.methods.items()
     }
     common = (
-        Text("description", "Description", required=False, min_length=0, max_length=256),
+        Text("description", "Description", required=False, min_length=0, max_length=256, multiline=True),
         Flag("isPlatformManagedCredentials", only=False),
     )
     named = Schema(

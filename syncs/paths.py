@@ -10,6 +10,7 @@ from config.errors import Invalid, problem
 from config.schema import Checked, Path, Text
 
 NAME = r"[A-Za-z0-9_-]{1,255}"
+MAX_PATH = 2048
 BAD_NAME = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed."
 
 
@@ -22,7 +23,10 @@ def folder_name(name: str) -> str:
 
 def normal_path(path: str) -> str:
     """`/a/b`: a slash in front, none at the end. Raises Invalid for a name that no folder may have."""
-    return "/" + "/".join(folder_name(part) for part in path.strip().split("/") if part)
+    found = "/" + "/".join(folder_name(part) for part in path.strip().split("/") if part)
+    if len(found) > MAX_PATH:
+        raise Invalid([problem(["path"], f"The path would be longer than {MAX_PATH} characters")])
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,7 @@ class FolderPath:
             required=self.required,
             min_length=least,
             empty_message=self.empty_message,
-            max_length=2048,
+            max_length=MAX_PATH,
         )
         text, issues = plain.check(value, path)
         if issues or (text is None and self.default is None):
@@ -54,7 +58,7 @@ class FolderPath:
             return None, [problem(path, BAD_NAME)]
 
     def json_schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "string", "maxLength": 2048, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
+        made: dict[str, Any] = {"type": "string", "maxLength": MAX_PATH, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
         if self.empty_message:
             made["minLength"] = 1
         if self.help:

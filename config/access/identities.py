@@ -51,7 +51,7 @@ def identities_of(actor: Actor) -> QuerySet[Identity]:
     if actor.kind == "platform" or actor.is_instance_admin:
         return found
     managed = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_MEMBERS, project_id)]
-    inside = found.filter(role="", memberships__project_id__in=managed)
+    inside = found.filter(role="", home_id__in=managed)
     outside = Membership.objects.exclude(project_id__in=managed).filter(identity__isnull=False)
     return (inside.exclude(pk__in=outside.values("identity_id")) | found.filter(pk=actor.id or UUID(int=0))).distinct()
 
@@ -65,7 +65,10 @@ def find_identity(actor: Actor, identity_id: str | UUID) -> Identity:
 
 
 def require_manager(actor: Actor, identity: Identity) -> None:
-    """An instance admin, or the admin of every project it is in where it has no role in the instance."""
+    """An instance admin; or the admin of the project that it was made for, while it has no role elsewhere.
+
+    Taking somebody else's machine into one's project gives nothing over it: its secrets would open other doors too.
+    """
     if identity.pk == actor.id or not identities_of(actor).filter(pk=identity.pk).exists():
         actor.require_instance_admin("manage this identity")
 
@@ -96,7 +99,7 @@ def _made(actor: Actor, name: str, role: str, project: Project | None, **more: A
         actor.require(Right.MANAGE_MEMBERS, project.pk)
     else:
         actor.require_instance_admin("make instance identities")
-    return Identity.objects.create(name=_checked_name(name), role=role, **more)
+    return Identity.objects.create(name=_checked_name(name), role=role, home=project, **more)
 
 
 def _checked_name(name: str) -> str:

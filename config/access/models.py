@@ -65,6 +65,8 @@ class Identity(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     role = models.CharField(max_length=16, choices=Role.choices, blank=True)
+    # Made for this project, whose admins manage it; one of the instance is the instance admins' to manage.
+    home = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     client_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     access_token_ttl = models.PositiveIntegerField(default=2592000)
     access_token_max_ttl = models.PositiveIntegerField(default=2592000)

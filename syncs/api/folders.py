@@ -32,7 +32,7 @@ NAME = Text(
     pattern=paths.NAME,
     pattern_message=paths.BAD_NAME,
 )
-DESCRIPTION = Text("description", "Description", required=False, min_length=0, max_length=1024)
+DESCRIPTION = Text("description", "Description", required=False, min_length=0, max_length=1024, multiline=True)
 ID = Schema((Id("folderId"),))
 PATH = (("folderId", "The folder's id."),)
 SHAPE: dict[str, Any] = {

@@ -30,7 +30,7 @@ PRODUCTS = ("secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "
 CREATE = Schema(
     (
         Text("projectName", "Name", max_length=64),
-        Text("projectDescription", "Description", required=False, min_length=0, max_length=1024),
+        Text("projectDescription", "Description", required=False, min_length=0, max_length=1024, multiline=True),
         Slug("slug", "Made from the name where it is left out.", required=False, least=5, most=36),
         Text("kmsKeyId", "KMS key", "Not used here.", required=False, min_length=0),
         Text("template", "Template", "Not used here.", required=False, min_length=0, max_length=64),
@@ -43,7 +43,7 @@ CREATE = Schema(
 UPDATE = Schema(
     (
         Text("name", "Name", required=False, max_length=64),
-        Text("description", "Description", required=False, min_length=0, max_length=1024),
+        Text("description", "Description", required=False, min_length=0, max_length=1024, multiline=True),
         Text("slug", "Slug", required=False, max_length=64, pattern=r"[a-z0-9]+(?:[_-][a-z0-9]+)*"),
         Flag("autoCapitalization"),
         Flag("hasDeleteProtection", help="A protected project cannot be deleted."),

@@ -179,7 +179,15 @@ def _content(*, value_needed: bool) -> tuple[Field, ...]:
         Flag("skipMultilineEncoding", help="Ferry a value of several lines as one, in quotes."),
         TYPE,
         Whole("secretReminderRepeatDays", "Kept for clients; nobody is reminded.", maximum=36500),
-        Text("secretReminderNote", "Reminder", "Kept for clients.", required=False, min_length=0, max_length=1024),
+        Text(
+            "secretReminderNote",
+            "Reminder",
+            "Kept for clients.",
+            required=False,
+            min_length=0,
+            max_length=1024,
+            multiline=True,
+        ),
     )
 
 

@@ -15,7 +15,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, Issue, problem
 from config.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
-from syncs.paths import folder_name, normal_path
+from syncs.paths import MAX_PATH, folder_name, normal_path
 
 from .reach import address_of, changed
 
@@ -220,6 +220,8 @@ def _moved(folder: Folder, name: str, parent: Folder | None) -> list[Folder]:
     if Folder.objects.filter(environment=folder.environment, path=after).exists():
         raise BadRequest("Folder with specified name already exists")
     subtree = _subtree(folder)
+    if max(len(each.path) for each in subtree) + len(after) - len(before) > MAX_PATH:
+        raise BadRequest(f"A path below it would be longer than {MAX_PATH} characters")
     for each in subtree:
         each.path = after + each.path[len(before) :]
         each.version += 1

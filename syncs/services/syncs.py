@@ -51,7 +51,7 @@ def sync_schema(found: type[Destination], *, new: bool) -> Schema:
     """The body that makes (`new`) or changes a sync of this destination, as the API takes it."""
     fields: list[Field] = [
         Slug("name", "Unique in the project.", required=new, most=256),
-        Text("description", "Description", required=False, min_length=0, max_length=256),
+        Text("description", "Description", required=False, min_length=0, max_length=256, multiline=True),
         Id("connectionId", f"A connection of {found.label}.", required=new),
         Text("environment", "Environment", "The slug of the source's environment.", required=new, max_length=64),
         FolderPath(

@@ -11,7 +11,7 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from config.access.identities import NewIdentity, create_identity, unlock, update_universal_auth
+from config.access.identities import NewIdentity, create_identity, register_identity, unlock, update_universal_auth
 from config.access.models import AccessToken, AuditEvent, ClientSecret, Identity
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
@@ -146,6 +146,11 @@ def test_a_project_admin_manages_the_machines_of_his_project_alone(world: World)
     assert Api(token)("POST", secrets.format(mine.identity.pk), {})[0] == 403
     assert Api(token)("PATCH", f"/v1/identities/{hers.pk}", {"role": "admin"})[0] == 403
     assert Api(token)("POST", "/v1/identities", {"name": "x"})[0] == 403
+    # A machine that is in no project yet is not his for the taking either: it may get rights elsewhere later.
+    bare = register_identity(PLATFORM, "bare", "no-access")
+    where = f"/v2/workspace/{world.project.pk}/identity-memberships/{bare.pk}"
+    assert Api(token)("POST", where, {"role": "viewer"})[0] == 200
+    assert Api(token)("POST", f"/v1/auth/universal-auth/identities/{bare.pk}", {})[0] == 404
     # Taking an instance admin's machine into the project gives nothing over it.
     where = f"/v2/workspace/{world.project.pk}/identity-memberships/{root.pk}"
     assert Api(token)("POST", where, {"role": "viewer"})[0] == 200

@@ -110,7 +110,8 @@ def asked(api: Api, method: str, path: str, operation: dict[str, Any], names: di
     content = operation.get("requestBody", {}).get("content", {}).get("application/json")
     body = json.dumps(body_for(content["schema"], names)) if content else None
     response = api.raw(method, path.removeprefix("/api"), body, **query)
-    return response.status_code, response.content.decode()
+    content = b"".join(response.streaming_content) if response.streaming else response.content
+    return response.status_code, content.decode()
 
 
 PUBLIC = {"loginUniversalAuth", "renewAccessToken", "revokeAccessToken", "getStatus"}

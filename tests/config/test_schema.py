@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from config.errors import Invalid
@@ -59,13 +61,20 @@ def test_a_secret_member_is_not_repeated_in_a_problem() -> None:
 
 def test_openapi_is_closed_and_names_what_is_required() -> None:
     first, second = CONFIG.json_schema()["anyOf"]
-    assert first == {
-        "type": "object",
-        "properties": {
-            "scope": {"type": "string", "enum": ["application"]},
-            "org": {"type": "string", "minLength": 1},
-        },
-        "required": ["scope", "org"],
-        "additionalProperties": False,
-    }
-    assert second["properties"]["env"] == {"type": "string", "minLength": 1, "maxLength": 5}
+    assert (first["required"], first["additionalProperties"]) == (["scope", "org"], False)
+    assert first["properties"]["scope"] == {"type": "string", "enum": ["application"]}
+    env = second["properties"]["env"]
+    assert (env["minLength"], env["maxLength"]) == (1, 5)
+
+
+@pytest.mark.parametrize("text", ["a", " a ", "a\nb", "a\x00b", "\x85", " ", "", "\u00a0x", "a\x7f", "\t", "ä b"])
+@pytest.mark.parametrize("multiline", [False, True])
+@pytest.mark.parametrize("least", [0, 1])
+def test_openapi_takes_what_the_check_takes(text: str, multiline: bool, least: int) -> None:
+    field = Text("name", "Name", min_length=least, multiline=multiline)
+    described = field.json_schema()
+    fits = re.search(described["pattern"], text) is not None and len(text) >= described["minLength"]
+    taken = not field.check(text, ("name",))[1]
+    assert fits <= taken, "what is described as good must be taken"
+    if text.strip() == text:
+        assert fits == taken

@@ -66,7 +66,7 @@ SETTINGS = Schema(
 )
 NEW_SECRET = Schema(
     (
-        Text("description", "Description", required=False, min_length=0, max_length=255),
+        Text("description", "Description", required=False, min_length=0, max_length=255, multiline=True),
         Whole("numUsesLimit", "Logins that it is good for; 0: no limit.", maximum=10**9),
         Whole("ttl", "Seconds that it lives; 0: without end.", maximum=TEN_YEARS),
     ),
