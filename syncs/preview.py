@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from config.encryption import Undecryptable
@@ -31,9 +32,10 @@ def preview(sync: SecretSync, operation: str = "sync") -> Plan:
         raise BadRequest("The connection's credentials cannot be decrypted; enter them again.") from None
 
 
-def plan_as_json(plan: Plan) -> dict[str, Any]:
+def plan_as_json(plan: Plan, warnings: Sequence[str] = ()) -> dict[str, Any]:
     """The `plan` object of the API."""
     return {
+        "warnings": list(warnings),
         "digest": plan.digest,
         "complete": plan.complete,
         "held": plan.held or None,

@@ -23,8 +23,10 @@ from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.destination import Destination, destinations
 from syncs.engine.types import Action
 from syncs.models import Folder, ManagedSecret, SecretSync, Status
+from syncs.overlaps import warnings_of
 from syncs.planning import destination_class
 from syncs.preview import preview
+from syncs.selectors import find_sync
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 
@@ -188,6 +190,11 @@ class SecretSyncAdmin(ServiceAdmin):
         return field
 
     # -- writes ------------------------------------------------------------------------------------------------
+
+    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        for warning in warnings_of(actor_of(request), find_sync(actor_of(request), str(obj.pk))):
+            messages.warning(request, warning)
 
     def create(self, actor: Actor, form: Any) -> SecretSync:
         project = form.cleaned_data["folder"].environment.project

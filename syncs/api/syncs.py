@@ -23,6 +23,7 @@ from syncs.drift import check, drift_as_json
 from syncs.engine.codes import Code
 from syncs.history import FORMATS
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.overlaps import warnings_of
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.services import holds
@@ -231,7 +232,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             given = self.body(create_body)
             project = project_for(self.actor, given["projectId"], Right.EDIT_SYNCS)
             sync = services.draft_sync(self.actor, project, slug, services.given_sync(given))
-            return Response({"plan": plan_as_json(preview(sync))})
+            return Response({"plan": plan_as_json(preview(sync), warnings_of(self.actor, sync))})
 
     class Check(_SyncView):
         @described(
@@ -318,7 +319,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             sync = self.sync(sync_id, Right.RUN_SYNCS)
             if operation == "import":
                 services.require_import(found)
-            return Response({"plan": plan_as_json(preview(sync, operation))})
+            return Response({"plan": plan_as_json(preview(sync, operation), warnings_of(self.actor, sync))})
 
     class Drift(_SyncView):
         @described(f"get{pascal}SecretSyncDrift", TAG, "What the last look found.", closed({"drift": DRIFT}), path=SYNC)

@@ -116,6 +116,7 @@ PLAN = component(
     "Plan",
     closed(
         {
+            "warnings": listed(TEXT),
             "digest": TEXT,
             "complete": FLAG,
             "held": TEXT_OR_NULL,
