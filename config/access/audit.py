@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from .models import AuditEvent, Instance
+from .models import AuditEvent, Instance, Project
 from .roles import Actor
 
 GENESIS = "0" * 64
@@ -36,6 +38,28 @@ def record(actor: Actor, event: str, project_id: UUID | None = None, **metadata:
         )
         row.hash = _hash(row)
         row.save(force_insert=True)
+
+
+def search(
+    *,
+    project_id: UUID | str | None = None,
+    events: Sequence[str] = (),
+    actor: str | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> QuerySet[AuditEvent]:
+    """Newest first. `actor`: a name or an id. The project is found also when it is gone."""
+    found = AuditEvent.objects.all()
+    if project_id:
+        there = Project.objects.filter(pk=project_id).exists()
+        found = found.filter(project_id=project_id) if there else found.filter(metadata__project=str(project_id))
+    if events:
+        found = found.filter(event__in=events)
+    if actor:
+        found = found.filter(Q(actor_name=actor) | Q(actor_id=actor))
+    if since:
+        found = found.filter(at__gte=since)
+    return found.filter(at__lt=until) if until else found
 
 
 def broken_links() -> Iterator[str]:

@@ -425,6 +425,15 @@ ROWS = [
         key="identityMembership",
         errors=(UNKNOWN_ID,),
     ),
+    Row(
+        "GET",
+        "/v1/projects/{project}/audit-logs",
+        query={"eventType": "create-secret, create-secrets", "actor": "ada", "limit": "5"},
+        least="admin",
+        key="auditLogs",
+        errors=(({"startDate": "yesterday"}, 422, "Invalid datetime"), ({"limit": "1001"}, 422, "less than or equal")),
+    ),
+    Row("GET", "/v1/organization/audit-logs", least="instance", key="auditLogs"),
     Row("POST", "/v1/identities", {"name": "x", "organizationId": "y", "role": None}, least="instance", key="identity"),
     Row("GET", "/v1/identities", key="identities"),
     Row("GET", "/v1/identities/{identity}", least="instance", key="identity", errors=(NOT_A_UUID, UNKNOWN_ID)),
@@ -553,7 +562,11 @@ def test_who_may(world: World, scene: Scene, row: Row) -> None:
         status, answer, path = scene.ask(api_for(role, world), row)
         assert status in ((403, 404) if row.least == "instance" else (403,)), answer
         require_fit(row.method, path, status, answer)
-    if "identit" in row.path or row.path in ("/v1/projects", "/v1/workspace", "/v2/workspace"):
+    if (
+        "identit" in row.path
+        or row.least == "instance"
+        or row.path in ("/v1/projects", "/v1/workspace", "/v2/workspace")
+    ):
         return
     outsider = api_for("member", None)
     assert scene.ask(outsider, row)[0] == 404

@@ -156,3 +156,14 @@ def test_verify_audit(world: World) -> None:
 def test_list_destinations(db: None) -> None:
     known = one_line(call("list_destinations", "--json")[1])["destinations"]
     assert {"slug": "humanitec", "name": "Humanitec", "connection": "humanitec"} in known
+
+
+def test_the_audit_log_is_searched_and_exported(world: World) -> None:
+    world.set(A="mArKeR-audit")
+    code, text = call("audit_log", "--project", "shop-project", "--event", "create-secret", "--jsonl")
+    (event,) = [json.loads(line) for line in text.splitlines()]
+    assert (code, event["actor"]["name"], event["eventMetadata"]["secretKey"]) == (0, "ada", "A")
+    assert "mArKeR-audit" not in call("audit_log")[1]
+    assert call("audit_log", "--actor", "nobody") == (0, "")
+    assert call("audit_log", "--until", "2020-01-01") == (0, "")
+    assert call("audit_log", "--since", "yesterday")[0] == 1

@@ -1,0 +1,54 @@
+"""The audit log, searched and exported."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from config.access.api.audit import wire
+from config.access.audit import search
+from config.access.services import find_project
+from config.commands import OperatorCommand
+from config.errors import BadRequest
+
+
+class Command(OperatorCommand):
+    help = "Print what was done, oldest first; with --jsonl one object a line, as programs that collect logs take it."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--project", metavar="SLUG")
+        parser.add_argument("--event", action="append", default=[], help="such as get-secret; may be given again")
+        parser.add_argument("--actor", help="name or id")
+        parser.add_argument("--since", metavar="DATE", help="ISO 8601, as 2026-02-01 or 2026-02-01T09:30:00Z")
+        parser.add_argument("--until", metavar="DATE")
+        parser.add_argument("--jsonl", action="store_true", help="one line an event, an object")
+
+    def work(self, options: dict[str, Any]) -> int:
+        project = find_project(options["project"]) if options["project"] else None
+        found = search(
+            project_id=project.pk if project else None,
+            events=options["event"],
+            actor=options["actor"],
+            since=_moment(options["since"]),
+            until=_moment(options["until"]),
+        )
+        for row in found.order_by("sequence").iterator(chunk_size=1000):
+            if options["jsonl"]:
+                self.stdout.write(json.dumps(wire(row), separators=(",", ":")))
+            else:
+                what = " ".join(f"{key}={value}" for key, value in wire(row)["eventMetadata"].items())
+                self.stdout.write(f"{row.sequence:8} {row.at:%Y-%m-%d %H:%M:%S} {row.event} {row.actor_name} {what}")
+        return 0
+
+
+def _moment(text: str | None) -> datetime | None:
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise BadRequest(f"'{text}' is not a date such as 2026-02-01 or 2026-02-01T09:30:00Z") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
