@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.tags import create_tag
 from tests.api.conftest import Api, api_for
-from tests.api.openapi import require_fit
+from tests.api.openapi import operation_of, operations, require_fit
 from tests.syncs.conftest import World
 
 ROLES = ("viewer", "member", "admin")
@@ -593,3 +594,18 @@ def test_signed_in_people_may_do_the_same(world: World, scene: Scene) -> None:
         "A": "one",
         "REFERS": "<one>",
     }
+
+
+# Those have tables of their own, beside this file.
+ELSEWHERE = {"Secret Syncs", "App Connections", "Status"}
+BY_THEMSELVES = {"loginUniversalAuth", "renewAccessToken", "revokeAccessToken"}
+
+
+def test_no_endpoint_is_forgotten() -> None:
+    covered = {operation_of(row.method, "/api" + re.sub(r"\{\w+\}", NOBODY, row.path))["operationId"] for row in ROWS}
+    known = {
+        operation["operationId"]
+        for _, _, operation in operations()
+        if not set(operation["tags"]) & ELSEWHERE and operation["operationId"] not in BY_THEMSELVES
+    }
+    assert known == covered
