@@ -273,14 +273,26 @@ class Moment:
         if text is None or issues:
             return None, issues
         try:
-            found = datetime.fromisoformat(str(text))
-            return found if found.tzinfo else found.replace(tzinfo=UTC), []
+            return _moment(str(text)), []
         except ValueError:
             message = "Invalid datetime"
             return None, [{"code": "invalid_string", "validation": "datetime", "path": list(path), "message": message}]
 
     def json_schema(self) -> dict[str, Any]:
         return _described({"type": "string", "format": "date-time"}, self.help)
+
+
+def _moment(text: str) -> datetime:
+    """In UTC. RFC 3339 knows a 60th second, a year 0 and moments that are another year in UTC; Python does not."""
+    text = re.sub(r":60(?=[.Zz+-]|$)", ":59", text.upper())
+    if re.match(r"0000-", text):
+        return datetime.min.replace(tzinfo=UTC)
+    found = datetime.fromisoformat(text)
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:
+        edge = datetime.min if found.year == 1 else datetime.max
+        return edge.replace(tzinfo=UTC)
 
 
 class _Null:

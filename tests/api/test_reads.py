@@ -288,3 +288,14 @@ def test_ways_of_writing_a_path(api: Api, world: World, path: str, found: str | 
     assert status == (200 if found else 422)
     if found:
         assert answer["secret"]["secretPath"] == found
+
+
+@pytest.mark.parametrize("moment", ["0000-01-01T00:00:00Z", "0001-01-01T00:00:00+10:00", "9999-12-31T23:59:59-10:00"])
+def test_moments_at_the_edge_of_time(api: Api, world: World, moment: str) -> None:
+    ensure_folder(world.actor, world.environment(), "/a")
+    world.set("/a", A="1")
+    query = {"projectId": str(world.project.pk), "environment": "dev", "lastSecretModified": moment}
+    status, answer = api("GET", "/v2/folders", None, **query)
+    assert (status, len(answer["folders"])) == (200, 0 if moment.startswith("9") else 1)
+    logs = f"/v1/projects/{world.project.pk}/audit-logs"
+    assert api("GET", logs, None, startDate=moment, endDate=moment)[0] == 200

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 
 from config.errors import Invalid
-from config.schema import OneOf, Schema, Text, literal, secret
+from config.schema import Moment, OneOf, Schema, Text, literal, secret
 
 APP = Schema((literal("scope", "application"), Text("org", "Org ID", empty_message="Org ID required")))
 ENV = Schema((literal("scope", "environment"), *APP.fields[1:], Text("env", "Environment ID", max_length=5)))
@@ -65,6 +66,27 @@ def test_openapi_is_closed_and_names_what_is_required() -> None:
     assert first["properties"]["scope"] == {"type": "string", "enum": ["application"]}
     env = second["properties"]["env"]
     assert (env["minLength"], env["maxLength"]) == (1, 5)
+
+
+@pytest.mark.parametrize(
+    ("text", "year"),
+    [
+        ("2026-02-01T09:30:00.000Z", 2026),
+        ("2026-02-01t09:30:00z", 2026),
+        ("2026-12-31T23:59:60Z", 2026),
+        ("2026-02-01", 2026),
+        ("0000-01-01T00:00:00Z", 1),
+        ("0001-01-01T00:00:00+10:00", 1),
+        ("9999-12-31T23:59:59-10:00", 9999),
+        ("2026-13-01T00:00:00Z", None),
+        ("yesterday", None),
+    ],
+)
+def test_moments(text: str, year: int | None) -> None:
+    found, issues = Moment("at").check(text, ("at",))
+    assert bool(issues) == (year is None)
+    if isinstance(found, datetime):
+        assert (found.year, found.utcoffset()) == (year, timedelta(0))
 
 
 @pytest.mark.parametrize("text", ["a", " a ", "a\nb", "a\x00b", "\x85", " ", "", "\u00a0x", "a\x7f", "\t", "ä b"])
