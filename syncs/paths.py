@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from config.errors import Invalid, problem
+from config.errors import BadRequest, Invalid, problem
 from config.schema import Checked, Path, Text
 
 NAME = r"[A-Za-z0-9_-]{1,255}"
@@ -25,7 +25,7 @@ def normal_path(path: str) -> str:
     """`/a/b`: a slash in front, none at the end. Raises Invalid for a name that no folder may have."""
     found = "/" + "/".join(folder_name(part) for part in path.strip().split("/") if part)
     if len(found) > MAX_PATH:
-        raise Invalid([problem(["path"], f"The path would be longer than {MAX_PATH} characters")])
+        raise BadRequest(f"The path would be longer than {MAX_PATH} characters")
     return found
 
 
@@ -47,7 +47,7 @@ class FolderPath:
             required=self.required,
             min_length=least,
             empty_message=self.empty_message,
-            max_length=MAX_PATH,
+            max_length=MAX_PATH - 1,  # a slash may be added
         )
         text, issues = plain.check(value, path)
         if issues or (text is None and self.default is None):
@@ -58,7 +58,7 @@ class FolderPath:
             return None, [problem(path, BAD_NAME)]
 
     def json_schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "string", "maxLength": MAX_PATH, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
+        made: dict[str, Any] = {"type": "string", "maxLength": MAX_PATH - 1, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
         if self.empty_message:
             made["minLength"] = 1
         if self.help:

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from config.encryption import fingerprint
-from config.errors import BadRequest, Invalid, Issue, NotFound, problem
+from config.errors import BadRequest, Invalid, NotFound, problem
 
 from . import audit
 from .models import AccessToken, ClientSecret, Identity, Membership, Project, Role
@@ -154,11 +154,9 @@ def update_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, 
 
 
 def _configure(actor: Actor, identity: Identity, given: Mapping[str, Any], event: str) -> Identity:
-    issues = [
-        issue for name in given if name.endswith("TrustedIps") for issue in _range_issues(name, given[name] or ())
-    ]
-    if issues:
-        raise Invalid(issues)
+    for name in given:
+        if name.endswith("TrustedIps"):
+            _check_ranges(name, given[name] or ())
     for name, value in given.items():
         setattr(identity, SETTINGS[name], value)
     if identity.access_token_max_ttl and identity.access_token_ttl > identity.access_token_max_ttl:
@@ -168,15 +166,16 @@ def _configure(actor: Actor, identity: Identity, given: Mapping[str, Any], event
     return identity
 
 
-def _range_issues(name: str, ranges: Any) -> list[Issue]:
-    issues = []
-    for index, each in enumerate(ranges):
+def _check_ranges(name: str, ranges: Any) -> None:
+    """Raises BadRequest naming what is no address."""
+    if not ranges:
+        raise BadRequest(f"{name}: name at least one address range; 0.0.0.0/0 and ::/0 are all")
+    for each in ranges:
         try:
             ipaddress.ip_network(each["ipAddress"], strict=False)
         except ValueError:
-            path: list[str | int] = [name, index, "ipAddress"]
-            issues.append(problem(path, "This is neither an address nor a range such as 10.0.0.0/8"))
-    return issues if ranges else [problem([name], "Name at least one address range; 0.0.0.0/0 and ::/0 are all")]
+            said = f"{name}: '{each['ipAddress']}' is neither an address nor a range such as 10.0.0.0/8"
+            raise BadRequest(said) from None
 
 
 @transaction.atomic

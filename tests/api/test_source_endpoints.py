@@ -449,7 +449,7 @@ ROWS = [
         key="identityUniversalAuth",
         errors=(
             ({"accessTokenTTL": 60, "accessTokenMaxTTL": 30}, 400, "cannot be greater than max TTL"),
-            ({"accessTokenTrustedIps": [{"ipAddress": "here"}]}, 422, "neither an address nor a range"),
+            ({"accessTokenTrustedIps": [{"ipAddress": "here"}]}, 400, "neither an address nor a range"),
             ({"lockoutThreshold": 0}, 422, "greater than or equal to 1"),
         ),
     ),
