@@ -53,7 +53,7 @@ class FolderPath:
         if issues or (text is None and self.default is None):
             return None, issues
         try:
-            return normal_path(str(text or self.default)), []
+            return normal_path(str(text or self.default or "/")), []
         except Invalid:
             return None, [problem(path, BAD_NAME)]
 

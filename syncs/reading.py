@@ -57,7 +57,9 @@ def _source(sync: SecretSync, folder_id: UUID) -> Source:
         below = f"{folder.path.rstrip('/')}/"
         paths = Folder.objects.filter(environment=folder.environment, path__startswith=below)
         addresses += [
-            (folder.environment.slug, path) for path in paths.values_list("path", flat=True) if path != folder.path
+            (folder.environment.slug, path)
+            for path in paths.values_list("path", flat=True)
+            if path != folder.path and path.startswith(below)  # SQLite's LIKE ignores case
         ]
     graph = load_graph(sync.project_id, addresses)
     entries: list[Entry] = []
