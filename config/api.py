@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import RequestDataTooBig
-from django.db import IntegrityError
+from django.db import IntegrityError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified, JsonResponse
 from rest_framework import exceptions
 from rest_framework.request import Request
@@ -66,7 +67,8 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             for name, value in limits.Budget(error.limit, 0, error.wait).headers.items():
                 response[name] = value
         return response
-    if isinstance(error, IntegrityError):  # two at once, each allowed by itself; what was first stays
+    if isinstance(error, IntegrityError) or _gave_way(error):
+        # Two at once, each allowed by itself; what was first stays.
         log.warning("%s at %s", type(error).__name__, where(error))
         message = "Somebody else made or changed the same in this moment. Look again, and try again."
         return Response(envelope(400, message), status=400)
@@ -84,6 +86,11 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             response["WWW-Authenticate"] = "Bearer"
         return response
     return _unexpected(error)
+
+
+def _gave_way(error: Exception) -> bool:
+    """PostgreSQL found two transactions waiting for each other, or one that cannot follow another."""
+    return isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", "") in ("40P01", "40001")
 
 
 def _text(error: exceptions.APIException) -> str:
@@ -134,6 +141,7 @@ class View(APIView):
 
     address_limit = "ADDRESS_RATE_LIMIT"
     budget: limits.Budget | None = None
+    tried_again = False
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """An address may ask so often, whoever it says it is; then a caller may, whatever his address."""
@@ -146,6 +154,18 @@ class View(APIView):
         budget = limits.spend(who, limit)
         if budget and (self.budget is None or budget.remaining < self.budget.remaining):
             self.budget = budget
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """A request that the database chose to give way to another one is done again, once; nothing was written yet."""
+        if _gave_way(exc) and not self.tried_again:
+            self.tried_again = True
+            handler = getattr(self, str(self.request.method).lower())
+            try:
+                found: Response = handler(self.request, *self.args, **self.kwargs)
+                return found
+            except Exception as error:  # noqa: BLE001 - whatever it is, it is answered as any other
+                exc = error
+        return super().handle_exception(exc)
 
     def finalize_response(self, request: Request, response: Response, *args: Any, **kwargs: Any) -> Response:
         if self.budget:
@@ -171,6 +191,26 @@ class View(APIView):
     def query(self, schema: Schema) -> dict[str, Any]:
         """The request's query, validated. Raises Invalid."""
         return schema.validate(self.request.query_params.dict())
+
+
+def or_named(
+    view: Callable[..., Any], other: Callable[..., Any], methods: Collection[str], **named: str
+) -> Callable[..., Any]:
+    """One path, two endpoints: of `methods`, what `view` does not do is done by `other`, by that name.
+
+    A person who opens it in a browser sees the first, with its forms.
+    """
+
+    @wraps(view)
+    def chosen(request: HttpRequest) -> Any:
+        method = (request.method or "get").lower()
+        method = "get" if method == "head" else method
+        page = method == "get" and "text/html" in request.headers.get("accept", "")
+        if page or method not in methods or hasattr(view.cls, method):  # type: ignore[attr-defined]
+            return view(request)
+        return other(request, **named)
+
+    return chosen
 
 
 def with_etag(request: Request, response: Response, project_id: UUID) -> Response:

@@ -93,13 +93,15 @@ def described(
     *,
     body: Schema | AllOf | None = None,
     query: Schema | None = None,
-    path: Sequence[tuple[str, str]] = (),
+    path: Sequence[tuple[str, str] | tuple[str, str, dict[str, Any]]] = (),
     public: bool = False,
 ) -> Callable[[F], F]:
-    """Describe a method of a view. `path`: names of ids in the path, with what they are."""
+    """Describe a method of a view. `path`: names in the path, with what they are; a UUID where one ends in Id."""
     parameters = [
-        OpenApiParameter(name, {**(UUID if name.endswith("Id") else TEXT)}, "path", description=said)
-        for name, said in path
+        OpenApiParameter(
+            name, {**(shape[0] if shape else UUID if name.endswith("Id") else TEXT)}, "path", description=said
+        )
+        for name, said, *shape in path
     ]
     if query:
         for field in query.fields:

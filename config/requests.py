@@ -37,7 +37,7 @@ class JSONParser(parsers.JSONParser):
         if not data.strip():
             return {}
         try:
-            found = json.loads(data, parse_constant=_refuse)
+            found = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
             if b"\\u" in data:
                 json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
         except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import ProtectedError
+from django.db.models import F, RestrictedError
 from django.utils import timezone
 
 from config.access import audit
@@ -127,16 +127,20 @@ def update_connection(
     checked = _checked(provider, given, connection.method, kept, description)
     if given != connection.name:
         _refuse_taken(given, connection.project, connection.pk)
+    # Its pause and the like are not this request's to write: they may have changed while the vendor was asked.
+    written = ["name", "description", "updated_at"]
     if credentials is not None:
         verify(provider, connection.method, checked)
         _put(connection, checked)
+        written += ["credentials_sealed", "credentials_hash", "checked_at", "retry_at"]
     connection.name = given
     if description is not None:
         connection.description = _described(description)
-    connection.version += 1
     try:
         with transaction.atomic():
-            connection.save()
+            connection.save(update_fields=written)
+            AppConnection.objects.filter(pk=connection.pk).update(version=F("version") + 1)
+            connection.refresh_from_db(fields=["version"])
             audit.record(
                 actor,
                 "update-app-connection",
@@ -156,7 +160,7 @@ def delete_connection(actor: Actor, connection: AppConnection) -> None:
         with transaction.atomic():
             audit.record(actor, "delete-app-connection", connection.project_id, **_named(connection))
             AppConnection.objects.get(pk=connection.pk).delete()
-    except ProtectedError:
+    except RestrictedError:
         raise BadRequest(
             "Cannot delete App Connection with existing connections. Remove all existing connections and try again."
         ) from None

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from config.encryption import Undecryptable, unseal
 from syncs.engine.references import Address, FolderData, SecretData, precedence, references_in, resolve
-from syncs.engine.types import Entry, Source
+from syncs.engine.types import Source
 from syncs.models import Folder, Secret, SecretImport, SecretSync
 
 TORN_READS = 3
@@ -62,13 +62,7 @@ def _source(sync: SecretSync, folder_id: UUID) -> Source:
             if path != folder.path and path.startswith(below)  # SQLite's LIKE ignores case
         ]
     graph = load_graph(sync.project_id, addresses)
-    entries: list[Entry] = []
-    gaps: list[str] = []
-    for address in addresses:
-        resolved = resolve(graph, address)
-        entries += resolved.entries
-        gaps += resolved.gaps
-    return Source(tuple(entries), tuple(gaps))
+    return resolve(graph, *addresses)
 
 
 Known = Mapping[UUID, Mapping[str, SecretData]]
@@ -102,7 +96,7 @@ def _load(project_id: UUID, addresses: set[Address], known: Known) -> dict[Addre
     imports: dict[UUID, list[Address]] = {pk: [] for pk in found}
     for pk, slug, path in (
         SecretImport.objects.filter(folder_id__in=found)
-        .order_by("position")
+        .order_by("position", "pk")
         .values_list("folder_id", "import_environment__slug", "import_path")
     ):
         imports[pk].append((slug, path))
@@ -129,7 +123,7 @@ def _load(project_id: UUID, addresses: set[Address], known: Known) -> dict[Addre
 def imports_of(project_id: UUID) -> dict[Address, list[Address]]:
     """Every import of a project, by the importing folder, in the order of their positions."""
     found: dict[Address, list[Address]] = {}
-    rows = SecretImport.objects.filter(folder__environment__project_id=project_id).order_by("position")
+    rows = SecretImport.objects.filter(folder__environment__project_id=project_id).order_by("position", "pk")
     for slug, path, target_slug, target_path in rows.values_list(
         "folder__environment__slug", "folder__path", "import_environment__slug", "import_path"
     ):

@@ -12,13 +12,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, prefetch_related_objects
 
 from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound, Unreadable
-from syncs.engine.references import Address, Node, Reader, SecretData, precedence, references_in
+from syncs.engine.references import Address, Node, Reader, SecretData, TooMuch, precedence, references_in
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
 from syncs.reading import imports_of, load_graph
 from syncs.selectors import environment_by_slug, folder_by_path, folders, metadata_of
@@ -89,6 +89,19 @@ def place(actor: Actor, project: Mapping[str, str], environment: str, path: str,
     return folder
 
 
+def places(
+    actor: Actor, project: Mapping[str, str], environment: str, paths: Iterable[str], right: Right
+) -> dict[str, Folder]:
+    """As `place`, of several paths of one environment."""
+    wanted = list(dict.fromkeys(paths))
+    first = place(actor, project, environment, wanted[0], right)
+    found = {each.path: each for each in folders().filter(environment=first.environment_id, path__in=wanted)}
+    for path in wanted:
+        if path not in found:
+            folder_by_path(first.environment, path)  # says that it is not there
+    return found
+
+
 def named_project(actor: Actor, project: Mapping[str, str], right: Right = Right.SEE) -> Project:
     """By `id` or `slug`. Raises NotFound."""
     if "id" in project:
@@ -149,8 +162,10 @@ def secret_with_id(actor: Actor, secret_id: str | UUID, wish: Wish, version: int
 
 def shown_of(secrets: Sequence[Secret], *, values: bool = False) -> list[Shown]:
     """Secrets that a service answered with."""
-    tags = _tags_of(Q(secret_id__in=[secret.pk for secret in secrets]))
-    shown = [Shown(secret, None, "", tags.get(secret.pk, ())) for secret in secrets]
+    prefetch_related_objects(secrets, "tags")  # of deleted ones they are at hand
+    shown = [
+        Shown(secret, None, "", [(str(tag.pk), tag.slug, tag.color) for tag in secret.tags.all()]) for secret in secrets
+    ]
     if shown:
         _fill(secrets[0].folder.environment.project_id, shown, Wish(values=values), {})
     return shown
@@ -180,7 +195,10 @@ def tree_of(folder: Folder, key: str) -> Node:
     """What a secret refers to, and what those refer to. Raises NotFound."""
     here = _address(folder)
     graph = load_graph(folder.environment.project_id, {here})
-    found = Reader(graph).tree(here, key)
+    try:
+        found = Reader(graph).tree(here, key)
+    except TooMuch as error:
+        raise BadRequest(f"The tree cannot be shown: {error}") from None
     if found is None:
         raise NotFound(f"Secret with name '{key}' not found")
     return found
@@ -208,7 +226,7 @@ def referrers(folder: Folder, key: str) -> list[Secret]:
         secret__folder__environment__project_id=project_id, key=key, path__in={path for _, path in sees}
     )
     found = {pk for pk, slug, path in rows.values_list("secret_id", "environment", "path") if (slug, path) in sees}
-    # References within a folder are not in the index.
+    # References to a folder's own secrets by their bare names are not in the index.
     for address, data in load_graph(project_id, sees).items():
         if address in sees:
             found |= {
@@ -237,7 +255,7 @@ def _around(folder: Folder, wish: Wish) -> _Around:
     if not wish.imports and not wish.recursive:
         return _Around({_address(folder): folder}, {})
     known = {_address(folder): folder}
-    imports: dict[Address, list[tuple[int, Address]]] = {}
+    imports: dict[Address, list[tuple[int, UUID, Address]]] = {}
     below = Q(environment=folder.environment_id, path__startswith=f"{folder.path.rstrip('/')}/")
     named = SecretImport.objects.filter(import_environment=OuterRef("environment"), import_path=OuterRef("path"))
     tied = Q(Exists(named)) | Q(imports__isnull=False)
@@ -252,17 +270,18 @@ def _around(folder: Folder, wish: Wish) -> _Around:
         "imports__import_environment__slug",
         "imports__import_path",
         "imports__position",
+        "imports__pk",
     )
     environments = {folder.environment_id: folder.environment}
-    for pk, name, path, environment_id, slug, environment_name, to_slug, to_path, position in rows:
+    for pk, name, path, environment_id, slug, environment_name, to_slug, to_path, position, import_id in rows:
         environment = environments.setdefault(
             environment_id,
             Environment(pk=environment_id, slug=slug, name=environment_name, project=folder.environment.project),
         )
         known.setdefault((slug, path), Folder(pk=pk, name=name, path=path, environment=environment))
         if to_path is not None:
-            imports.setdefault((slug, path), []).append((position, (to_slug, to_path)))
-    return _Around(known, {address: [to for _, to in sorted(found)] for address, found in imports.items()})
+            imports.setdefault((slug, path), []).append((position, import_id, (to_slug, to_path)))
+    return _Around(known, {address: [to for _, _, to in sorted(found)] for address, found in imports.items()})
 
 
 def _is_below(each: Folder, folder: Folder, wish: Wish) -> bool:
@@ -322,8 +341,11 @@ def _expand(project_id: UUID, found: Iterable[Shown], whole: Mapping[UUID, Seque
     refers = [shown for shown in found if shown.value and "${" in shown.value]
     known = {pk: {each.secret.key: _data(each) for each in all_of_it} for pk, all_of_it in whole.items()}
     reader = Reader(load_graph(project_id, {shown.address for shown in refers}, known))
-    for shown in refers:
-        shown.value = reader.value(shown.address, _data(shown))
+    try:
+        for shown in refers:
+            shown.value = reader.value(shown.address, _data(shown))
+    except TooMuch as error:
+        raise BadRequest(f"Too much for one answer: {error}. Read with expandSecretReferences=false.") from None
 
 
 def _data(shown: Shown) -> SecretData:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from config.encryption import fingerprint
 from config.errors import BadRequest, Invalid, NotFound, problem
@@ -73,6 +73,15 @@ def require_manager(actor: Actor, identity: Identity) -> None:
         actor.require_instance_admin("manage this identity")
 
 
+def _managed(actor: Actor, identity: Identity) -> Identity:
+    """The identity as it is now, locked until the transaction ends. Raises NotFound, PermissionDenied."""
+    require_manager(actor, identity)
+    found = Identity.objects.select_for_update().filter(pk=identity.pk).first()
+    if found is None:
+        raise NotFound(f"Identity with ID {identity.pk} not found")
+    return found
+
+
 @transaction.atomic
 def create_identity(actor: Actor, name: str, *, role: str, project: Project | None = None) -> NewIdentity:
     """A machine with its first client secret, of one project or of the instance (there, role admin makes projects)."""
@@ -111,7 +120,7 @@ def _checked_name(name: str) -> str:
 @transaction.atomic
 def update_identity(actor: Actor, identity: Identity, *, name: str | None = None, role: str | None = None) -> Identity:
     """Rename it, or give it another instance role ("no-access": none)."""
-    require_manager(actor, identity)
+    identity = _managed(actor, identity)
     if name is not None:
         identity.name = _checked_name(name)
     if role is not None:
@@ -125,7 +134,7 @@ def update_identity(actor: Actor, identity: Identity, *, name: str | None = None
 @transaction.atomic
 def delete_identity(actor: Actor, identity: Identity) -> None:
     """The identity with its secrets and tokens; what it owns stays without an owner."""
-    require_manager(actor, identity)
+    identity = _managed(actor, identity)
     audit.record(actor, "delete-identity", identity=identity.pk, name=identity.name)
     identity.delete()
 
@@ -136,7 +145,7 @@ def delete_identity(actor: Actor, identity: Identity) -> None:
 @transaction.atomic
 def add_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
     """Let an identity sign in. `given`: settings by their wire names; those left out are the defaults."""
-    require_manager(actor, identity)
+    identity = _managed(actor, identity)
     if identity.has_universal_auth:
         raise BadRequest("Failed to add universal auth to already configured identity")
     fresh = Identity()
@@ -148,8 +157,7 @@ def add_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any
 @transaction.atomic
 def update_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
     """Change what is given, by wire names. Tokens that were given out keep their life; addresses count at once."""
-    require_manager(actor, identity)
-    with_universal_auth(identity)
+    identity = with_universal_auth(_managed(actor, identity))
     return _configure(actor, identity, given, "update-identity-universal-auth")
 
 
@@ -161,7 +169,7 @@ def _configure(actor: Actor, identity: Identity, given: Mapping[str, Any], event
         setattr(identity, SETTINGS[name], value)
     if identity.access_token_max_ttl and identity.access_token_ttl > identity.access_token_max_ttl:
         raise BadRequest("Access token TTL cannot be greater than max TTL")
-    identity.save()
+    identity.save(update_fields=["has_universal_auth", *(SETTINGS[name] for name in given), "updated_at"])
     audit.record(actor, event, identityId=identity.pk, settings=sorted(given))
     return identity
 
@@ -181,8 +189,7 @@ def _check_ranges(name: str, ranges: Any) -> None:
 @transaction.atomic
 def remove_universal_auth(actor: Actor, identity: Identity) -> Identity:
     """It can sign in no more; its client secrets and tokens stop working."""
-    require_manager(actor, identity)
-    with_universal_auth(identity)
+    identity = with_universal_auth(_managed(actor, identity))
     Identity.objects.filter(pk=identity.pk).update(has_universal_auth=False)
     identity.client_secrets.update(is_revoked=True)
     AccessToken.objects.filter(identity=identity).update(is_revoked=True)
@@ -200,7 +207,7 @@ def with_universal_auth(identity: Identity) -> Identity:
 @transaction.atomic
 def unlock(actor: Actor, identity: Identity) -> None:
     """After failed logins, without waiting."""
-    require_manager(actor, identity)
+    identity = _managed(actor, identity)
     Identity.objects.filter(pk=identity.pk).update(failed_logins=0, locked_until=None)
     audit.record(actor, "unlock-identity-universal-auth", identityId=identity.pk)
 
@@ -213,8 +220,7 @@ def create_client_secret(
     actor: Actor, identity: Identity, description: str = "", *, ttl: int = 0, num_uses_limit: int = 0
 ) -> tuple[ClientSecret, str]:
     """Another client secret; its text is returned here and never again. `ttl` in seconds; 0 is no limit."""
-    require_manager(actor, identity)
-    with_universal_auth(identity)
+    identity = with_universal_auth(_managed(actor, identity))
     row, text = _new_client_secret(identity, description, ttl=ttl, num_uses_limit=num_uses_limit)
     audit.record(actor, "create-client-secret", identity=identity.pk, clientSecret=row.pk)
     return row, text
@@ -240,7 +246,7 @@ def find_client_secret(identity: Identity, secret_id: str | UUID) -> ClientSecre
 @transaction.atomic
 def revoke_client_secret(actor: Actor, row: ClientSecret) -> ClientSecret:
     """The secret, and every token that was given for it, stop working."""
-    require_manager(actor, row.identity)
+    _managed(actor, row.identity)  # a login with this secret ends before it, or finds it revoked
     row.is_revoked = True
     row.save(update_fields=["is_revoked", "updated_at"])
     AccessToken.objects.filter(client_secret=row).update(is_revoked=True)
@@ -260,10 +266,14 @@ def membership_of(project: Project, identity_id: str | UUID) -> Membership:
 
 
 def identity_to_add(actor: Actor, project: Project, identity_id: str | UUID) -> Identity:
-    """An identity that a project's admin may name. Raises NotFound."""
+    """An identity that a project's admin may add: the instance's, his own, or a member already. Raises NotFound.
+
+    With another project's, its admin would lose it: a machine of two projects is an instance admin's.
+    """
     if not actor.may(Right.MANAGE_MEMBERS, project.pk):
         raise denied(Right.MANAGE_MEMBERS)
-    found = Identity.objects.filter(pk=identity_id).first()
+    known = Q(home=None) | Q(pk__in=identities_of(actor).values("pk")) | Q(memberships__project=project)
+    found = Identity.objects.filter(known, pk=identity_id).distinct().first()
     if found is None:
         raise NotFound(f"Identity with ID {identity_id} not found")
     return found

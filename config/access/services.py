@@ -45,7 +45,7 @@ def create_project(
     issues += slug_issues("slug", slug, least=5, most=36) if slug else []
     if issues:
         raise Invalid(issues)
-    slug = slug or f"{slugify(name)[:30] or 'project'}-{secrets.token_hex(2)}"
+    slug = slug or _made_slug(name)
     if Project.objects.filter(slug=slug).exists():
         raise BadRequest(f"Project with the slug '{slug}' already exists")
     project = Project.objects.create(
@@ -55,6 +55,11 @@ def create_project(
         Membership.objects.create(project=project, role=Role.ADMIN, **{f"{actor.kind}_id": actor.id})
     audit.record(actor, "create-project", project.pk, name=name, slug=slug)
     return project
+
+
+def _made_slug(name: str) -> str:
+    plain = re.sub(r"[-_]+", "-", slugify(name))[:30].strip("-")
+    return f"{plain or 'project'}-{secrets.token_hex(2)}"
 
 
 @transaction.atomic
@@ -75,19 +80,21 @@ def set_role(actor: Actor, project: Project, member: User | Identity, role: Role
 def add_people(
     actor: Actor, project: Project, *, names: Iterable[str], emails: Iterable[str], role: Role
 ) -> list[Membership]:
-    """Give people who have an account a role in a project, all or none. Raises BadRequest naming those without one."""
+    """Give people who have an account a role in a project, all or none; who is a member already stays what he is.
+
+    Raises BadRequest naming those without an account.
+    """
     actor.require(Right.MANAGE_MEMBERS, project.pk)
     names, emails = list(names), list(emails)
     found = list(User.objects.filter(Q(username__in=names) | Q(email__in=emails)))
     known = {user.username for user in found} | {user.email for user in found}
     if missing := sorted({*names, *emails} - known):
         raise BadRequest(f"No account for: {', '.join(missing)}. An instance admin makes accounts.")
-    made = []
-    for user in found:
-        membership, _ = Membership.objects.update_or_create(project=project, user=user, defaults={"role": role})
-        made.append(membership)
-    audit.record(actor, "add-workspace-member", project.pk, members=sorted(str(user.pk) for user in found), role=role)
-    return made
+    there = {each.user_id for each in project.memberships.filter(user__in=found)}
+    added = [user for user in found if user.pk not in there]
+    Membership.objects.bulk_create([Membership(project=project, user=user, role=role) for user in added])
+    audit.record(actor, "add-workspace-member", project.pk, members=sorted(str(user.pk) for user in added), role=role)
+    return list(project.memberships.filter(user__in=found).order_by("created_at"))
 
 
 def find_project(slug: str) -> Project:
@@ -124,6 +131,7 @@ def update_project(
         raise Invalid(issues)
     if slug is not None and Project.objects.exclude(pk=project.pk).filter(slug=slug).exists():
         raise BadRequest(f"Project with the slug '{slug}' already exists")
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     changes = {
         "name": name.strip() if name is not None else None,
         "description": description,
@@ -132,10 +140,10 @@ def update_project(
         "has_delete_protection": protected,
         "kept_settings": {**project.kept_settings, **kept} if kept else None,
     }
-    for field, value in changes.items():
-        if value is not None:
-            setattr(project, field, value)
-    project.save()
+    given = {field: value for field, value in changes.items() if value is not None}
+    for field, value in given.items():
+        setattr(project, field, value)
+    project.save(update_fields=[*given, "updated_at"])
     audit.record(actor, "update-project", project.pk, name=project.name, slug=project.slug)
     return project
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right
-from config.api import View, timestamp
+from config.api import View, or_named, timestamp
 from config.errors import NotFound
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.schema import Flag, Id, Moment, Objects, Schema, Text
@@ -143,6 +143,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             rows = [
                 wire(each, **({"relativePath": each.path[len(below) - 1 :]} if given["recursive"] else {}))
                 for each in found.order_by("path")
+                if each.path.startswith(below)  # SQLite's LIKE ignores case
             ]
             return Response({"folders": rows})
 
@@ -206,7 +207,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             "Delete a folder of `path`, named by its id or its name, with all below it.",
             closed({"folder": BARE}),
             body=delete_body,
-            path=(("folderId", "The folder's id, or its name."),),
+            path=(("folderId", "The folder's id, or its name.", TEXT),),
         )
         def delete(self, request: Request, folderId: str) -> Response:
             given = self.body(delete_body)
@@ -245,10 +246,11 @@ def _routes(dialect: Dialect) -> list[Any]:
             return Response({"folders": [wire(each, path=each.path) for each in changed]})
 
     base = f"{dialect.version}/folders"
+    one = OneFolder.as_view()
     return [
         path(base, Folders.as_view()),
-        path(f"{base}/batch", Batch.as_view()),
-        path(f"{base}/<str:folderId>", OneFolder.as_view()),
+        path(f"{base}/batch", or_named(Batch.as_view(), one, ("delete",), folderId="batch")),
+        path(f"{base}/<str:folderId>", one),
     ]
 
 

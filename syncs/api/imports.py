@@ -124,7 +124,7 @@ def _routes(dialect: Dialect) -> list[Any]:
         )
         def get(self, request: Request) -> Response:
             folder = self.folder(self.query(at))
-            found = folder.imports.select_related("import_environment").order_by("position")
+            found = folder.imports.select_related("import_environment").order_by("position", "pk")
             shown = [wire(row) for row in found]
             audit.record(
                 self.actor,

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 
 from config.access import audit
 from config.access.roles import Right
-from config.api import View, timestamp, with_etag
+from config.api import View, or_named, timestamp, with_etag
 from config.errors import BadRequest
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
 from config.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
@@ -416,10 +416,11 @@ def _routes(dialect: Dialect) -> list[Any]:
             by_path: dict[str, list[Mapping[str, Any]]] = {}
             for item in given["secrets"]:
                 by_path.setdefault(item.get("secretPath") or given["secretPath"], []).append(item)
-            groups = []
-            for at, items in by_path.items():
-                folder = self.folder({**given, "secretPath": at}, Right.WRITE_SECRETS)
-                groups.append((folder, self.inputs(folder, items)))
+            project = dialect.project(given, "You must provide workspaceSlug or workspaceId")
+            found = showing.places(self.actor, project, given["environment"], by_path, Right.WRITE_SECRETS)
+            ordered = [item for items in by_path.values() for item in items]
+            inputs = iter(self.inputs(next(iter(found.values())), ordered))
+            groups = [(found[at], [next(inputs) for _ in items]) for at, items in by_path.items()]
             changed = service.set_in_folders(self.actor, groups, mode=MODES[given["mode"]])
             return Response({"secrets": self.wires(changed)})
 
@@ -431,15 +432,23 @@ def _routes(dialect: Dialect) -> list[Any]:
             gone = service.delete_secrets(self.actor, folder, [one.key.strip() for one in inputs])
             return Response({"secrets": self.wires(gone)})
 
-    views: list[tuple[str, type[_SecretView]]] = [
-        (base, Secrets),
-        (f"{base}/id/<str:secretId>", ById),
-        ("v3/secrets/batch/raw" if old else f"{base}/batch", Batch),
-        (f"{base}/<str:secretName>", OneSecret),
+    one, batch_view = OneSecret.as_view(dialect=dialect), Batch.as_view(dialect=dialect)
+    return [
+        path(base, Secrets.as_view(dialect=dialect)),
+        path(f"{base}/id/<str:secretId>", ById.as_view(dialect=dialect)),
+        *(
+            [path("v3/secrets/batch/raw", batch_view)]
+            if old
+            else [
+                path(f"{base}/batch", or_named(batch_view, one, NAMED, secretName="batch")),
+                path(f"{base}/move", or_named(Move.as_view(dialect=dialect), one, NAMED, secretName="move")),
+            ]
+        ),
+        path(f"{base}/<str:secretName>", one),
     ]
-    return [path(at, view.as_view(dialect=dialect)) for at, view in views]
 
 
+NAMED = ("get", "post", "patch", "delete")
 MODES = {"failOnNotFound": "update", "ignore": "existing", "upsert": "upsert"}
 
 _AT = Schema((*V4.query_fields(), environment_field(), FolderPath("secretPath")), strict=False)
@@ -627,7 +636,6 @@ class Versions(_SecretView):
 urlpatterns = [
     path("v3/secrets/tags/<str:secretName>", Tagging.as_view()),
     *_routes(V3),
-    path("v4/secrets/move", Move.as_view()),
     path("v4/secrets/<str:secretName>/secret-references", References.as_view()),
     path("v4/secrets/<str:secretName>/secret-reference-tree", ReferenceTree.as_view()),
     path("v1/secret/<str:secretId>/secret-versions", Versions.as_view()),

@@ -15,7 +15,9 @@ from .types import Entry, Source
 
 MAX_DEPTH = 10  # levels of imports, and of references within references
 MAX_VALUE = 1024 * 1024  # bytes of an expanded value: a few lines can otherwise ask for gigabytes
+MAX_TOTAL = 64 * MAX_VALUE  # of all values that references make of one read
 MAX_NODES = 500  # secrets that one tree of references shows
+MAX_TREE = 16 * MAX_VALUE  # of the values in one tree
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.@-]+)\}", re.ASCII)
 
 Address = tuple[str, str]
@@ -57,8 +59,16 @@ class Node:
     children: list[Node] = field(default_factory=list)
 
 
+class TooMuch(Exception):
+    """The values of one read are larger than MAX_TOTAL once their references are followed."""
+
+
 class _Unresolved(Exception):
     """Why a value cannot be made whole."""
+
+
+class _TooDeep(_Unresolved):
+    """Of the value that was asked for. What lies on the way may be fine when it is asked for by itself."""
 
 
 def target_of(name: str, here: Address) -> tuple[Address, str]:
@@ -76,6 +86,12 @@ def references_in(value: str, here: Address) -> set[tuple[str, str, str]]:
         return set()  # most values: no need to scan them
     found = (target_of(match[1], here) for match in REFERENCE.finditer(value))
     return {(*address, key) for address, key in found}
+
+
+def folders_named(value: str) -> set[tuple[str, str, str]]:
+    """As `references_in`, without bare names: those mean the secret's own folder, also when it moves."""
+    nowhere = ("", "")
+    return {target for target in references_in(value, nowhere) if target[:2] != nowhere}
 
 
 def precedence(here: Address, imports_of: Callable[[Address], Sequence[Address] | None]) -> Iterator[Address]:
@@ -100,11 +116,13 @@ class Reader:
     """Values for people's eyes, out of one graph.
 
     A reference that leads nowhere stays as typed, and so does every value of a circle; None: it cannot be read.
+    Raises TooMuch.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._resolver = _Resolver(graph, as_typed=True)
         self._left = MAX_NODES
+        self._room = MAX_TREE
 
     def value(self, owner: Address, secret: SecretData) -> str | None:
         try:
@@ -114,20 +132,21 @@ class Reader:
 
     def tree(self, here: Address, key: str) -> Node | None:
         """The secret that a folder has under this name, what it refers to, and so on; a circle is cut."""
-        self._left = MAX_NODES
+        self._left, self._room = MAX_NODES, MAX_TREE
         return self._node(here, key, ())
 
     def _node(self, here: Address, key: str, trail: tuple[tuple[Address, str], ...]) -> Node | None:
+        self._left -= 1
         found = self._resolver.secrets(here).get(key)
         if found is None:
             return None
         secret, owner = found
         node = Node(secret.key, owner, self.value(owner, secret))
-        self._left -= 1
+        self._room -= len(node.value or "")
         if (owner, key) in trail or len(trail) >= MAX_DEPTH or secret.value is None:
             return node
         for match in REFERENCE.finditer(secret.value):
-            if self._left <= 0:
+            if self._left <= 0 or self._room <= 0:
                 break
             address, name = target_of(match[1], owner)
             child = self._node(address, name, (*trail, (owner, key)))
@@ -135,12 +154,15 @@ class Reader:
         return node
 
 
-def resolve(graph: Graph, here: Address) -> Source:
-    """The entries of the folder `here`, sorted by key, and the gaps where an import's folder does not exist."""
+def resolve(graph: Graph, *folders: Address) -> Source:
+    """The folders' entries, each folder's sorted by key, and the gaps where an import's folder does not exist."""
     resolver = _Resolver(graph)
-    secrets = resolver.secrets(here)
-    entries = [resolver.entry(secret, owner) for _, (secret, owner) in sorted(secrets.items())]
-    return Source(tuple(entries), tuple(resolver.gaps(here)))
+    entries = [
+        resolver.entry(secret, owner)
+        for here in folders
+        for _, (secret, owner) in sorted(resolver.secrets(here).items())
+    ]
+    return Source(tuple(entries), tuple(gap for here in folders for gap in resolver.gaps(here)))
 
 
 class _Resolver:
@@ -149,6 +171,7 @@ class _Resolver:
         self._as_typed = as_typed
         self._secrets: dict[Address, dict[str, tuple[SecretData, Address]]] = {}
         self._values: dict[tuple[Address, str], tuple[str, int] | _Unresolved] = {}
+        self._room = MAX_TOTAL
 
     def secrets(self, here: Address) -> Mapping[str, tuple[SecretData, Address]]:
         """By key, what the folder holds of its own or through imports, with the folder each is from."""
@@ -172,14 +195,14 @@ class _Resolver:
         return precedence(here, lambda address: found.imports if (found := self._graph.get(address)) else None)
 
     def value(self, owner: Address, secret: SecretData) -> str:
-        """Raises _Unresolved."""
+        """Raises _Unresolved, TooMuch."""
         return self._value(owner, secret.key, secret, ())[0]
 
     def entry(self, secret: SecretData, owner: Address) -> Entry:
         value, problem = None, None
         try:
             value, _ = self._value(owner, secret.key, secret, ())
-        except _Unresolved as error:
+        except (_Unresolved, TooMuch) as error:
             problem = str(error)
         if value is not None and secret.skip_multiline and "\n" in value:
             value = '"' + value.replace("\n", "\\n") + '"'
@@ -195,7 +218,10 @@ class _Resolver:
         )
 
     def _value(self, here: Address, key: str, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int]:
-        """The whole value and how many levels of references it took. A cycle names its members."""
+        """The whole value and how many levels of references it took. A cycle names its members.
+
+        `trail`: the secrets on the way here, at most MAX_DEPTH, so that no chain is followed further than that.
+        """
         name = f"{here[0]}{here[1].rstrip('/')}/{key}"
         if name in trail:
             cycle = " -> ".join((*trail[trail.index(name) :], name))
@@ -209,6 +235,7 @@ class _Resolver:
         return known
 
     def _expanded(self, here: Address, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int] | _Unresolved:
+        """What is to be remembered of the secret. Raises _TooDeep, which is another's."""
         if secret.value is None:
             return _Unresolved(f"the value of {secret.key} cannot be read")
         if "${" not in secret.value:
@@ -222,17 +249,26 @@ class _Resolver:
                 continue  # the text up to the next reference, this one with it, is taken then
             if found is None:
                 return _Unresolved(f"the reference ${{{match[1]}}} does not resolve")
+            too_deep = f"the reference ${{{match[1]}}} is more than {MAX_DEPTH} levels deep"
+            if len(trail) > MAX_DEPTH:
+                raise _TooDeep(too_deep)
             try:
                 value, below = self._value(found[1], key, found[0], trail)
+            except _TooDeep:
+                raise
             except _Unresolved as error:
                 return error
             depth = max(depth, below + 1)
             if depth > MAX_DEPTH:
-                return _Unresolved(f"the reference ${{{match[1]}}} is more than {MAX_DEPTH} levels deep")
+                return _Unresolved(too_deep)
             parts += (secret.value[end : match.start()], value)
             size += len(value)
             end = match.end()
             if size > MAX_VALUE:
                 return _Unresolved(f"with its references, {secret.key} is larger than {MAX_VALUE // 1024**2} MiB")
         parts.append(secret.value[end:])
-        return "".join(parts), depth
+        whole = "".join(parts)
+        self._room -= len(whole)
+        if self._room < 0:
+            raise TooMuch(f"the values are larger than {MAX_TOTAL // 1024**2} MiB once their references are followed")
+        return whole, depth

@@ -150,7 +150,7 @@ class SecretImport(models.Model):
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        ordering = ("folder", "position")
+        ordering = ("folder", "position", "pk")
         constraints = [
             models.UniqueConstraint(
                 fields=("folder", "import_environment", "import_path"), name="secret_import_once_a_folder"

@@ -10,8 +10,10 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from syncs.models import Environment, Folder, SecretImport
 from syncs.paths import normal_path
+from syncs.selectors import import_of
 
 from .reach import changed
+from .source import lock_folders
 
 
 @transaction.atomic
@@ -23,6 +25,7 @@ def add_import(actor: Actor, folder: Folder, environment: Environment, path: str
     path = normal_path(path)
     if environment.project_id != project_id:
         raise NotFound(f"Environment with slug '{environment.slug}' not found")
+    lock_folders([folder])
     _check_cycle(folder, environment, path)
     if folder.imports.filter(import_environment=environment, import_path=path).exists():
         raise BadRequest("Secret import already exist")
@@ -50,6 +53,8 @@ def update_import(
     actor.require(Right.WRITE_SECRETS, project_id)
     if environment is not None and environment.project_id != project_id:
         raise NotFound(f"Environment with slug '{environment.slug}' not found")
+    lock_folders([folder])
+    row = import_of(folder, row.pk)
     row.import_environment = environment or row.import_environment
     row.import_path = normal_path(path) if path is not None else row.import_path
     if environment is not None or path is not None:
@@ -57,9 +62,9 @@ def update_import(
     twins = folder.imports.filter(import_environment=row.import_environment, import_path=row.import_path)
     if twins.exclude(pk=row.pk).exists():
         raise BadRequest("Secret import already exist")
-    row.save()
+    row.save(update_fields=["import_environment", "import_path", "updated_at"])
     if position is not None:
-        others = list(folder.imports.exclude(pk=row.pk).order_by("position"))
+        others = list(folder.imports.exclude(pk=row.pk).order_by("position", "pk"))
         others.insert(max(0, min(position - 1, len(others))), row)
         for index, each in enumerate(others, start=1):
             each.position = index
@@ -74,6 +79,8 @@ def delete_import(actor: Actor, row: SecretImport) -> None:
     folder = row.folder
     project_id = folder.environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)
+    lock_folders([folder])
+    row = import_of(folder, row.pk)
     _record(actor, "delete-secret-import", row)
     folder.imports.filter(pk=row.pk).delete()
     changed(actor, project_id, [folder])

@@ -1,7 +1,7 @@
 """Which syncs a change reaches, and wanting their runs. The change and the want commit together.
 
 A change in a folder reaches the folder's own syncs, and those of every folder that imports it or refers to it,
-however many steps away; each folder is visited once.
+however many steps away; each folder is visited once. Whatever it reaches also reaches the recursive syncs above it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 
 from config.access.roles import Actor
@@ -37,12 +37,27 @@ def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Ite
     """
     folders = list(folders)
     addresses = {address_of(folder) for folder in folders} | set(also)
-    reached = {folder.pk for folder in folders} | _reached(project_id, addresses)
-    want(actor, SecretSync.objects.filter(project_id=project_id, folder_id__in=reached))
+    reached, known = _reached(project_id, addresses)
+    reached |= {folder.pk for folder in folders}
+    own = Q(folder_id__in=reached) | Q(pk__in=_recursive_above(project_id, known))
+    want(actor, SecretSync.objects.filter(own, project_id=project_id))
 
 
-def _reached(project_id: UUID, addresses: set[Address]) -> set[UUID]:
-    """Ids of the folders that import or refer to the addresses, transitively; two queries a step."""
+def _recursive_above(project_id: UUID, addresses: set[Address]) -> list[UUID]:
+    """Ids of the recursive syncs that take one of the addresses with the folders below their own."""
+    rows = SecretSync.objects.filter(project_id=project_id, policy__recursive=True, folder__isnull=False)
+    return [
+        pk
+        for pk, slug, path in rows.values_list("pk", "folder__environment__slug", "folder__path")
+        if any(slug == each and below.startswith(f"{str(path).rstrip('/')}/") for each, below in addresses)
+    ]
+
+
+def _reached(project_id: UUID, addresses: set[Address]) -> tuple[set[UUID], set[Address]]:
+    """The folders that import or refer to the addresses, transitively: their ids, and all addresses on the way.
+
+    Two queries a step.
+    """
     found: set[UUID] = set()
     known = set(addresses)
     pending = set(addresses)
@@ -69,7 +84,7 @@ def _reached(project_id: UUID, addresses: set[Address]) -> set[UUID]:
                 step.add((own_slug, own_path))
         pending = step - known
         known |= step
-    return found
+    return found, known
 
 
 def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change") -> None:
@@ -77,8 +92,11 @@ def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change") -> 
     found = {sync.pk: sync for sync in syncs}
     if not found:
         return
-    SecretSync.objects.filter(pk__in=found).update(wanted_rev=F("wanted_rev") + 1)
-    schedule(actor, found.values(), trigger)
+    rows = SecretSync.objects.filter(pk__in=found)
+    with transaction.atomic():
+        list(rows.select_for_update().order_by("pk").values_list("pk"))  # in one order: of two, one waits for the other
+        rows.update(wanted_rev=F("wanted_rev") + 1)
+        schedule(actor, found.values(), trigger)
 
 
 def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: datetime | None = None) -> None:

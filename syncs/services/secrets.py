@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
+from uuid import UUID
 
 from django.db import transaction
+from django.db.models import prefetch_related_objects
 from django.utils import timezone
 
 from config.access import audit
@@ -17,16 +20,19 @@ from config.access.roles import Actor, Right
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
 from config.schema import slug_issues
-from syncs.engine.references import MAX_VALUE, references_in
+from syncs.engine.references import MAX_VALUE, folders_named, references_in
 from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
+from syncs.paths import MAX_PATH
 from syncs.reading import keys_reached
 from syncs.selectors import comment_of, metadata_of, value_or_none
 
 from .reach import address_of, changed
+from .source import lock_folders
 
 T = TypeVar("T")
 
 MAX_KEY = 512
+MAX_SLUG = 64  # of an environment
 BATCH = 500  # rows a statement
 NAMED = 100  # keys that one audit event names; it tells their number besides
 
@@ -136,18 +142,17 @@ def _check(given: Sequence[SecretInput], mode: str) -> None:
         raise BadRequest("New secret name cannot be empty")
 
 
-def _check_presence(given: Sequence[SecretInput], stored: Mapping[str, Secret], mode: str) -> None:
+def _check_presence(given: Sequence[SecretInput], stored: Container[str], mode: str) -> None:
     if mode == "create" and (there := [one.key for one in given if one.key in stored]):
         raise BadRequest(f"Secret already exist: {','.join(there)}")
     if mode == "update" and (missing := [one.key for one in given if one.key not in stored]):
         raise NotFound(f"Secret with name '{', '.join(missing)}' not found")
 
 
-def _check_new_keys(folder: Folder, given: Sequence[SecretInput]) -> None:
-    renamed = [one.new_key for one in given if one.new_key and one.new_key != one.key]
-    taken = set(folder.secrets.filter(key__in=renamed).values_list("key", flat=True))
+def _check_new_keys(given: Sequence[SecretInput], stored: Container[str]) -> None:
+    renamed = Counter(one.new_key for one in given if one.new_key and one.new_key != one.key)
     kept = {one.key for one in given if not one.new_key}
-    clashes = sorted({key for key in renamed if key in taken or key in kept or renamed.count(key) > 1})
+    clashes = sorted(key for key, count in renamed.items() if key in stored or key in kept or count > 1)
     if clashes:
         raise BadRequest(f"Secret with the new name already exist: {','.join(clashes)}")
 
@@ -193,14 +198,40 @@ def set_in_folders(
     """As `set_secrets`, in several folders of one project."""
     project = groups[0][0].environment.project
     actor.require(Right.WRITE_SECRETS, project.pk)
-    done: list[Secret] = []
-    changes: list[_Change] = []
-    for folder, inputs in groups:
-        stored, found = _set(actor, project, folder, inputs, mode)
-        done += stored
-        changes += found
+    cleaned = [(folder, [_cleaned(one) for one in inputs]) for folder, inputs in groups]
+    for _, given in cleaned:
+        _check(given, mode)
+    lock_folders(folder for folder, _ in cleaned)
+    stored = {
+        (secret.folder_id, secret.key): secret
+        for secret in _rows(
+            [folder for folder, _ in cleaned],
+            sorted({key for _, given in cleaned for one in given for key in (one.key, one.new_key) if key}),
+        )
+    }
+    keys: dict[UUID, set[str]] = {}
+    for pk, key in stored:
+        keys.setdefault(pk, set()).add(key)
+    wanted: list[tuple[Folder, SecretInput]] = []
+    for folder, given in cleaned:
+        there = keys.get(folder.pk, set())
+        given = [one for one in given if mode != "existing" or one.key in there]
+        _check_presence(given, there, mode)
+        _check_new_keys(given, there)
+        wanted += [(folder, one) for one in given]
+    tags = _tags(project, [one for _, one in wanted])
+    tagged = list(stored.values()) if any(one.tags is not None for _, one in wanted) else []
+    held = _tags_held(tagged)
+    changes, done = [], []
+    for folder, one in wanted:
+        secret, before = _applied(project, folder, one, stored.get((folder.pk, one.key)))
+        slugs = None if one.tags is None or set(one.tags) == held.get(secret.pk, set()) else set(one.tags)
+        if before is None or before != _state(secret) or slugs is not None:
+            changes.append(_Change(secret, one, before is None, slugs))
+        done.append(secret)
     if not changes:
         return done
+    _store(actor, changes, tags)
     if resolved:
         _check_references(project, changes)
     event = "create-secret" if all(change.is_new for change in changes) else "update-secret"
@@ -210,36 +241,11 @@ def set_in_folders(
     return done
 
 
-def _set(
-    actor: Actor, project: Project, folder: Folder, inputs: Sequence[SecretInput], mode: str
-) -> tuple[list[Secret], list[_Change]]:
-    """The secrets of one folder as they are now, and which of them are others than before."""
-    given = [_cleaned(one) for one in inputs]
-    _check(given, mode)
-    Folder.objects.select_for_update().get(pk=folder.pk)
-    stored = {secret.key: secret for secret in _rows(folder, [one.key for one in given])}
-    if mode == "existing":
-        given = [one for one in given if one.key in stored]
-    _check_presence(given, stored, mode)
-    _check_new_keys(folder, given)
-    tags = _tags(project, given)
-    held = _tags_held(stored.values()) if any(one.tags is not None for one in given) else {}
-    changes, done = [], []
-    for one in given:
-        secret, before = _applied(project, folder, one, stored.get(one.key))
-        slugs = None if one.tags is None or set(one.tags) == held.get(secret.pk, set()) else set(one.tags)
-        if before is None or before != _state(secret) or slugs is not None:
-            changes.append(_Change(secret, one, before is None, slugs))
-        done.append(secret)
-    if changes:
-        _store(actor, folder, changes, tags)
-    return done, changes
-
-
-def _rows(folder: Folder, keys: Sequence[str]) -> Iterator[Secret]:
+def _rows(folders: Sequence[Folder], keys: Sequence[str]) -> Iterator[Secret]:
+    by_id = {folder.pk: folder for folder in folders}
     for batch in _batches(keys):
-        for secret in folder.secrets.filter(key__in=batch):
-            secret.folder = folder
+        for secret in Secret.objects.filter(folder__in=by_id, key__in=batch):
+            secret.folder = by_id[secret.folder_id]
             yield secret
 
 
@@ -307,7 +313,7 @@ def _tags_held(secrets: Iterable[Secret]) -> dict[Any, set[str]]:
     return held
 
 
-def _store(actor: Actor, folder: Folder, changes: Sequence[_Change], tags: Mapping[str, Tag]) -> None:
+def _store(actor: Actor, changes: Sequence[_Change], tags: Mapping[str, Tag]) -> None:
     now = timezone.now()
     for change in changes:
         secret = change.secret
@@ -320,8 +326,8 @@ def _store(actor: Actor, folder: Folder, changes: Sequence[_Change], tags: Mappi
     Secret.objects.bulk_update(kept, fields, batch_size=BATCH)
     _remember(actor, [change.secret for change in changes])
     _retag([change for change in changes if change.tags is not None], tags)
-    _index(folder, [change for change in changes if change.is_new or change.given.value is not None])
-    Folder.objects.filter(pk=folder.pk).update(last_secret_modified=now)
+    _index([change for change in changes if change.is_new or change.given.value is not None])
+    Folder.objects.filter(pk__in={change.secret.folder_id for change in changes}).update(last_secret_modified=now)
 
 
 def _remember(actor: Actor, secrets: Iterable[Secret]) -> None:
@@ -354,16 +360,15 @@ def _retag(changes: Sequence[_Change], tags: Mapping[str, Tag]) -> None:
     through.objects.bulk_create(rows, batch_size=BATCH)
 
 
-def _index(folder: Folder, changes: Sequence[_Change]) -> None:
-    """Which folders the values refer to. Their own folder is reached anyway, and keeps its name for itself."""
-    here = address_of(folder)
+def _index(changes: Sequence[_Change]) -> None:
+    """Which folders the values name. What is no longer than a name may be can lead somewhere, now or later."""
     for batch in _batches([change.secret.pk for change in changes if not change.is_new]):
         SecretReference.objects.filter(secret_id__in=batch).delete()
     rows = [
         SecretReference(secret=change.secret, environment=slug, path=path, key=key)
         for change in changes
-        for slug, path, key in references_in(change.given.value or "", here)
-        if (slug, path) != here
+        for slug, path, key in folders_named(change.given.value or "")
+        if len(slug) <= MAX_SLUG and len(path) <= MAX_PATH and len(key) <= MAX_KEY
     ]
     SecretReference.objects.bulk_create(rows, batch_size=BATCH)
 
@@ -389,9 +394,11 @@ def delete_secrets(actor: Actor, folder: Folder, keys: Sequence[str]) -> list[Se
     """Take secrets out of a folder, all or none; as they were. Raises NotFound naming those that are missing."""
     project_id = folder.environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)
-    found = list(_rows(folder, sorted(set(keys))))
+    lock_folders([folder])
+    found = list(_rows([folder], sorted(set(keys))))
     if missing := sorted(set(keys) - {secret.key for secret in found}):
         raise NotFound(f"Secret with name '{', '.join(missing)}' not found")
+    prefetch_related_objects(found, "tags")  # as they were
     for batch in _batches([secret.pk for secret in found]):
         Secret.objects.filter(pk__in=batch).delete()
     Folder.objects.filter(pk=folder.pk).update(last_secret_modified=timezone.now())
@@ -414,11 +421,11 @@ def move_secrets(
         raise BadRequest("Secrets can be moved within their project only")
     if target.pk == folder.pk:
         raise BadRequest("The secrets are in that folder already")
-    list(Folder.objects.select_for_update().filter(pk__in=[folder.pk, target.pk]).order_by("pk"))
+    lock_folders([folder, target])
     moved = list(folder.secrets.filter(pk__in=ids))
     if missing := sorted(set(ids) - {str(secret.pk) for secret in moved}):
         raise NotFound(f"Secret with ID {', '.join(missing)} not found in {folder.path}")
-    in_the_way = {secret.key: secret for secret in _rows(target, [secret.key for secret in moved])}
+    in_the_way = {secret.key: secret for secret in _rows([target], [secret.key for secret in moved])}
     for secret in moved:
         secret.folder = folder
     clashes = [
@@ -438,7 +445,7 @@ def move_secrets(
     written = ["folder", "version", "updated_at", "actor_kind", "actor_id", "actor_name"]
     Secret.objects.bulk_update(moved, written, batch_size=BATCH)
     _remember(actor, moved)
-    _index(target, [_Change(each, SecretInput(each.key, value_or_none(each) or ""), False, None) for each in moved])
+    _index([_Change(each, SecretInput(each.key, value_or_none(each) or ""), False, None) for each in moved])
     Folder.objects.filter(pk__in=[folder.pk, target.pk]).update(last_secret_modified=now)
     audit.record(
         actor,

@@ -1,18 +1,25 @@
-"""Every change of where secrets live: projects, environments, folders; each one transaction with what it reaches."""
+"""Every change of where secrets live: projects, environments, folders; each one transaction with what it reaches.
+
+Locks are taken in one order everywhere, so that two changes at once wait for each other and never in a circle:
+environment, folders by their ids, the audit log, syncs, runs.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Max
+from django.db.models import CharField, F, Max
+from django.db.models.functions import Cast
+from django.utils import timezone
 
 from config.access import audit
 from config.access import services as access
 from config.access.models import Project
 from config.access.roles import Actor, Right
-from config.errors import BadRequest, Invalid, Issue, problem
+from config.errors import BadRequest, Invalid, Issue, NotFound, problem
 from config.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
 from syncs.paths import MAX_PATH, folder_name, normal_path
@@ -115,13 +122,23 @@ def _reorder(environment: Environment, position: int) -> None:
 def delete_environment(actor: Actor, environment: Environment) -> None:
     """The environment with all that is in it. Syncs it feeds stay, without a source."""
     actor.require(Right.MANAGE_ENVIRONMENTS, environment.project_id)
-    _delete_folders(actor, environment.project, list(environment.folders.select_related("environment")))
+    folders = list(environment.folders.select_related("environment"))
+    lock_folders(folders, gone=True)
     audit.record(actor, "delete-environment", environment.project_id, environment=environment.pk, slug=environment.slug)
+    _starve(actor, environment.project, folders)
     environment.delete()
 
 
-def _delete_folders(actor: Actor, project: Project, folders: list[Folder]) -> None:
-    """Syncs lose their source and stop; what referred to the folders is reached."""
+def lock_folders(folders: Iterable[Folder], *, gone: bool = False) -> None:
+    """Nobody else changes them until the transaction ends; `gone`: nor puts anything into them. Raises NotFound."""
+    wanted = {folder.pk: folder for folder in folders}
+    rows = Folder.objects.select_for_update(no_key=not gone).filter(pk__in=wanted).order_by("pk")
+    if missing := set(wanted) - set(rows.values_list("pk", flat=True)):
+        raise NotFound(f"Folder with path '{wanted[missing.pop()].path}' not found")
+
+
+def _starve(actor: Actor, project: Project, folders: list[Folder]) -> None:
+    """Syncs of folders that go lose their source and stop; what referred to the folders is reached."""
     gone = [address_of(folder) for folder in folders]
     fed = SecretSync.objects.filter(folder__in=folders)
     fed.update(generation=F("generation") + 1, folder=None)
@@ -179,57 +196,91 @@ def move_folder(actor: Actor, folder: Folder, *, name: str | None = None, parent
 
 @transaction.atomic
 def update_folders(actor: Actor, updates: Sequence[tuple[Folder, Mapping[str, Any]]]) -> list[Folder]:
-    """Rename, move or describe folders of one project (`name`, `parent`, `description`), all or none."""
+    """Rename, move or describe folders of one project (`name`, `parent`, `description`), all or none, one by one.
+
+    What is written is the outcome, in a few statements whatever the number.
+    """
     project_id = updates[0][0].environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)
-    reached: list[Folder] = []
-    old: list[tuple[str, str]] = []
+    trees = _Trees.of(folder for folder, _ in updates)
     told = []
-    done = []
     for folder, given in updates:
-        folder.refresh_from_db(fields=["path", "name"])  # an earlier one of them may have moved it
-        before = folder.path
-        moved = _moved(folder, given.get("name") or folder.name, given.get("parent"))
+        known = trees.folder(folder)
+        before = known.path
+        trees.move(known, given.get("name") or known.name, given.get("parent"))
         if (description := given.get("description")) is not None:
-            folder.description = description or None
-            folder.save(update_fields=["description", "updated_at"])
-        reached += moved
-        old += [(folder.environment.slug, before + each.path[len(folder.path) :]) for each in moved]
-        told.append({"folderId": folder.pk, "oldFolderPath": before, "newFolderPath": folder.path})
-        done.append(folder)
+            known.description = description or None
+        told.append({"folderId": known.pk, "oldFolderPath": before, "newFolderPath": known.path})
     what: dict[str, Any] = told[0] if len(told) == 1 else {"folders": told}
     audit.record(actor, "update-folder" if len(told) == 1 else "update-folders", project_id, **what)
-    changed(actor, project_id, reached, also=old)
+    done = [trees.folder(folder) for folder, _ in updates]
+    moved = trees.store()
+    for each in done:
+        each.updated_at = timezone.now()
+    Folder.objects.bulk_update(done, ["description", "updated_at"])
+    changed(actor, project_id, moved, also=[(each.environment.slug, trees.before[each.pk]) for each in moved])
     return done
 
 
-def _moved(folder: Folder, name: str, parent: Folder | None) -> list[Folder]:
-    """The folders whose path is another now: it and all below it."""
-    folder_name(name)
-    parent = parent or folder.parent
-    if parent is None:
-        if name != folder.name:
-            raise BadRequest("The root folder cannot be renamed or moved")
-        return []
-    before = folder.path
-    if parent.environment_id != folder.environment_id or f"{parent.path}/".startswith(f"{before}/"):
-        raise BadRequest("A folder can be moved to another folder of its environment, not into itself")
-    after = f"{parent.path.rstrip('/')}/{name}"
-    if after == before:
-        return []
-    if Folder.objects.filter(environment=folder.environment, path=after).exists():
-        raise BadRequest("Folder with specified name already exists")
-    subtree = _subtree(folder)
-    if max(len(each.path) for each in subtree) + len(after) - len(before) > MAX_PATH:
-        raise BadRequest(f"A path below it would be longer than {MAX_PATH} characters")
-    for each in subtree:
-        each.path = after + each.path[len(before) :]
-        each.version += 1
-        if each.pk == folder.pk:
-            each.name, each.parent = name, parent
-            folder.name, folder.parent, folder.path, folder.version = name, parent, each.path, each.version
-    Folder.objects.bulk_update(subtree, ["path", "name", "parent", "version"])
-    return subtree
+class _Trees:
+    """The folders of some environments, locked, as a batch of changes leaves them."""
+
+    def __init__(self, folders: Iterable[Folder]) -> None:
+        self._by_id = {each.pk: each for each in folders}
+        self._by_path = {(each.environment_id, each.path): each for each in self._by_id.values()}
+        self.before = {each.pk: each.path for each in self._by_id.values()}
+        self._moved: dict[UUID, Folder] = {}
+
+    @classmethod
+    def of(cls, some: Iterable[Folder]) -> _Trees:
+        environments = {folder.environment_id for folder in some}
+        rows = Folder.objects.select_for_update(of=("self",), no_key=True).filter(environment__in=environments)
+        return cls(rows.select_related("environment__project").order_by("pk"))
+
+    def folder(self, named: Folder) -> Folder:
+        """Raises NotFound."""
+        found = self._by_id.get(named.pk)
+        if found is None:
+            raise NotFound(f"Folder with ID '{named.pk}' not found")
+        return found
+
+    def move(self, folder: Folder, name: str, to: Folder | None) -> None:
+        """Give a folder, and with it all below it, another path. Raises BadRequest."""
+        folder_name(name)
+        parent = self.folder(to) if to else self._by_id[folder.parent_id] if folder.parent_id else None
+        if parent is None:
+            if name != folder.name:
+                raise BadRequest("The root folder cannot be renamed or moved")
+            return
+        before = folder.path
+        if parent.environment_id != folder.environment_id or f"{parent.path}/".startswith(f"{before}/"):
+            raise BadRequest("A folder can be moved to another folder of its environment, not into itself")
+        after = f"{parent.path.rstrip('/')}/{name}"
+        if after == before:
+            return
+        if (folder.environment_id, after) in self._by_path:
+            raise BadRequest("Folder with specified name already exists")
+        subtree = [each for each in self._by_id.values() if _holds(folder, each)]
+        if max(len(each.path) for each in subtree) + len(after) - len(before) > MAX_PATH:
+            raise BadRequest(f"A path below it would be longer than {MAX_PATH} characters")
+        for each in subtree:
+            del self._by_path[each.environment_id, each.path]
+            each.path = after + each.path[len(before) :]
+            self._by_path[each.environment_id, each.path] = self._moved[each.pk] = each
+        folder.name, folder.parent = name, parent
+
+    def store(self) -> list[Folder]:
+        """Those that were moved."""
+        moved = list(self._moved.values())
+        taken = {(each.environment_id, self.before[each.pk]) for each in moved}
+        if any((each.environment_id, each.path) in taken for each in moved):
+            # One takes a path that another had: out of each other's way first, or the rows clash one by one.
+            Folder.objects.filter(pk__in=[each.pk for each in moved]).update(path=Cast("pk", CharField()))
+        for each in moved:
+            each.version += 1
+            each.updated_at = timezone.now()
+        Folder.objects.bulk_update(moved, ["path", "name", "parent", "version", "updated_at"])
+        return moved
 
 
 @transaction.atomic
@@ -242,7 +293,7 @@ def delete_folder(actor: Actor, folder: Folder, *, force: bool = True) -> None:
     subtree = _subtree(folder)
     if not force and (len(subtree) > 1 or folder.secrets.exists() or folder.imports.exists()):
         raise BadRequest(f"The folder {folder.path} is not empty. Send forceDelete: true to delete all that is in it.")
-    _delete_folders(actor, environment.project, subtree)
+    lock_folders(subtree, gone=True)
     audit.record(
         actor,
         "delete-folder",
@@ -252,9 +303,17 @@ def delete_folder(actor: Actor, folder: Folder, *, force: bool = True) -> None:
         folderName=folder.name,
         folderPath=folder.path,
     )
-    Folder.objects.filter(pk=folder.pk).delete()
+    _starve(actor, environment.project, subtree)
+    # All at once: level by level, as it cascades, Django recurses too deep.
+    Folder.objects.filter(pk__in=[each.pk for each in subtree]).delete()
 
 
 def _subtree(folder: Folder) -> list[Folder]:
     found = Folder.objects.select_related("environment").filter(environment=folder.environment)
-    return [each for each in found if each.path == folder.path or each.path.startswith(f"{folder.path.rstrip('/')}/")]
+    return [each for each in found if _holds(folder, each)]
+
+
+def _holds(folder: Folder, each: Folder) -> bool:
+    """Whether the folder is `each`, or above it."""
+    same = each.environment_id == folder.environment_id
+    return same and (each.path == folder.path or each.path.startswith(f"{folder.path.rstrip('/')}/"))

@@ -27,6 +27,7 @@ def create_tag(actor: Actor, project: Project, slug: str, color: str = "") -> Ta
 def update_tag(actor: Actor, tag: Tag, *, slug: str | None = None, color: str | None = None) -> Tag:
     """Rename or recolour. Syncs that choose by tags are reached by a rename."""
     actor.require(Right.WRITE_SECRETS, tag.project_id)
+    tag = Tag.objects.select_for_update(no_key=True).select_related("project").get(pk=tag.pk)
     before = tag.slug
     _check(tag.project, slug if slug != before else None, color)
     tag.slug = before if slug is None else slug

@@ -6,7 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncs.engine.references import FolderData, Graph, SecretData, references_in, resolve
+from syncs.engine.references import (
+    MAX_NODES,
+    FolderData,
+    Graph,
+    Reader,
+    SecretData,
+    TooMuch,
+    folders_named,
+    references_in,
+    resolve,
+)
 
 ROOT = ("dev", "/")
 
@@ -140,3 +150,50 @@ def test_every_entry_has_a_value_or_a_problem_and_the_order_of_asking_does_not_m
         alone = FolderData({**graph[ROOT].secrets, "0": SecretData("0", f"${{{key}}}")}, graph[ROOT].imports)
         asked_first = values({**graph, ROOT: alone})["0"]
         assert asked_first == whole[key]
+
+
+def test_a_chain_is_followed_ten_levels_and_no_further() -> None:
+    graph = {ROOT: folder(**{f"K{number:04}": f"${{K{number + 1:04}}}" for number in range(3000)}, K3000="end")}
+    found = values(graph)
+    whole = {key for key, value in found.items() if value == "end"}
+    assert whole == {f"K{number:04}" for number in range(2990, 3001)}
+    assert "more than 10 levels deep" in problem({ROOT: folder(**{**_texts(graph), "A": "${K0000}"})})
+    # What lies on the way of a chain that is too deep is whole when asked for by itself.
+    assert values({ROOT: folder(**{**_texts(graph), "A": "${K2989}", "Z": "${K2991}"})})["Z"] == "end"
+    reader = Reader(graph)
+    assert reader.value(ROOT, graph[ROOT].secrets["K0000"]) == "${K0001}"
+    assert reader.value(ROOT, graph[ROOT].secrets["K2990"]) == "end"
+
+
+def _texts(graph: Graph) -> dict[str, str | None]:
+    return {key: secret.value for key, secret in graph[ROOT].secrets.items()}
+
+
+def test_the_values_of_one_read_have_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("syncs.engine.references.MAX_TOTAL", 3 * 1024**2)
+    large = "x" * (1024**2 - 1)
+    graph = {ROOT: folder(BIG=large, PLAIN="p", **{f"K{number}": "${BIG}" for number in range(4)})}
+    entries = {entry.key: entry for entry in resolve(graph, ROOT).entries}
+    assert [key for key, entry in entries.items() if entry.value is None] == ["K3"]
+    assert "larger than 3 MiB" in (entries["K3"].problem or "")
+    reader = Reader(graph)
+    for key in ("K0", "K1", "K2"):
+        assert reader.value(ROOT, graph[ROOT].secrets[key]) == large
+    with pytest.raises(TooMuch, match="larger than 3 MiB"):
+        reader.value(ROOT, graph[ROOT].secrets["K3"])
+
+
+def test_a_tree_has_an_end() -> None:
+    graph = {ROOT: folder(A="".join(f"${{MISSING{number}}}" for number in range(10_000)), BIG="x" * 1024**2)}
+    tree = Reader(graph).tree(ROOT, "A")
+    assert tree
+    assert len(tree.children) < MAX_NODES
+    # By the size of what it shows, too.
+    graph[ROOT] = folder(A="${BIG}" * 400, BIG="x" * 1024**2)
+    tree = Reader(graph).tree(ROOT, "A")
+    assert tree
+    assert sum(len(child.value or "") for child in tree.children) <= 17 * 1024**2
+
+
+def test_folders_that_a_value_names() -> None:
+    assert folders_named("${OWN} ${dev.A} ${prod.api.v1.B}") == {("dev", "/", "A"), ("prod", "/api/v1", "B")}

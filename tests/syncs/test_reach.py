@@ -107,6 +107,36 @@ def test_circles_end(world: World, three: dict[str, SecretSync]) -> None:
     assert reached(three, lambda: world.set("/web", X="1")) == {"/api", "/web"}
 
 
+def test_a_recursive_sync_is_reached_from_below(world: World, three: dict[str, SecretSync]) -> None:
+    services.update_policy(world.actor, three["/api"], {"recursive": True})
+    source.ensure_folder(world.actor, world.environment(), "/api/v1/deep")
+    source.ensure_folder(world.actor, world.environment(), "/API/v1")
+    source.ensure_folder(world.actor, world.environment(), "/shared")
+    imports.add_import(world.actor, world.folder("/api/v1/deep"), world.environment(), "/shared")
+    assert reached(three, lambda: world.set("/api/v1/deep", X="1")) == {"/api"}
+    assert reached(three, lambda: world.set("/shared", X="1")) == {"/api"}
+    assert reached(three, lambda: world.set("/API/v1", X="1")) == set()
+    assert reached(three, lambda: source.move_folder(world.actor, world.folder("/api/v1"), name="v2")) == {"/api"}
+    assert reached(three, lambda: source.delete_folder(world.actor, world.folder("/api/v2"))) == {"/api"}
+    world.due()
+    world.set("/api", URL="x")
+    source.ensure_folder(world.actor, world.environment(), "/api/v3")
+    world.set("/api/v3", BELOW="y")
+    world.set("/API/v1", ELSEWHERE="z")
+    for run in SyncRun.objects.filter(status="pending"):
+        SyncRun.objects.filter(pk=run.pk).update(due_at=None)
+    world.due()
+    assert set(world.held(("acme", "app-1", ""))) == {"URL", "BELOW"}
+
+
+def test_what_names_a_folder_is_found_after_that_was_renamed(world: World, three: dict[str, SecretSync]) -> None:
+    world.set("/api", SELF="${dev.api.URL}")
+    source.move_folder(world.actor, world.folder("/api"), name="apis")
+    source.ensure_folder(world.actor, world.environment(), "/api")
+    assert reached(three, lambda: world.set("/api", URL="another")) == {"/api", "/web"}
+    # The first is the sync of what is /apis now; the second still imports by the path.
+
+
 # -- how often -------------------------------------------------------------------------------------------------
 
 
