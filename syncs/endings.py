@@ -26,6 +26,7 @@ from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.services.holds import refresh
 from syncs.services.reach import schedule, want
 from syncs.services.syncs import forget_sync
+from syncs.undo import forget_older
 
 OPEN = (Status.PENDING, Status.RUNNING)
 TRIES = 5  # attempts of one run, the first included
@@ -34,6 +35,7 @@ LATER = (1, 5, 15, 60)  # minutes until a failed sync is tried again by a new ru
 COLUMNS = {"sync": "sync", "import": "import", "remove": "remove", "undo": "sync"}
 _PAST = {"sync": "synced", "import": "imported", "remove": "removed", "undo": "synced"}
 
+UNDONE = "Undone. Automatic runs of this sync are paused: the next one would write the source again."
 CHANGED, ASKED_TO_WAIT = "the sync was changed", "the service asked to wait"
 
 
@@ -103,9 +105,12 @@ class Ending:
     def _conclude(self, plan: Plan) -> None:
         message = summary(self.run, plan)
         status = Status.SUCCEEDED if message is None else Status.FAILED
+        if self.run.operation == "undo":
+            message = f"{UNDONE} {message}" if message else UNDONE
         with transaction.atomic():
             self._end(status, message)
             self._sync_ends(status, message)
+        forget_older(self.sync)
         failed = RunChange.objects.filter(run=self.run, outcome="failed").exists()
         if failed or not plan.complete:
             self._try_later(failed)

@@ -5,8 +5,10 @@ Every function is one transaction that first looks whether the lease's fence sti
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +19,7 @@ from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.leases import Held
 from syncs.models import ManagedSecret, RunChange, SecretSync, SyncRun
-from syncs.planning import context_of, mac_of, verifier
+from syncs.planning import mac_of, verifier
 
 _ROW = (
     "key",
@@ -57,10 +59,14 @@ class Ledger:
     def settle(self, changes: Iterable[Change]) -> set[str]:
         """The effects that no request is needed for. The keys that were given up are returned."""
         rows, gone, missing, freed = [], [], [], set()
+        learned: dict[str, Written] = {}
         for change in changes:
-            if Effect.SETTLE in change.effects or Effect.RESTAMP in change.effects:
+            if Effect.SETTLE in change.effects:
                 assert change.remote
                 rows.append(self._owned(change, _as_listed(change.remote)))
+            elif Effect.RESTAMP in change.effects:
+                assert change.remote
+                learned[change.canonical] = _as_listed(change.remote)
             elif Effect.HAND_OVER in change.effects:
                 gone.append(change.canonical)
                 freed.add(change.canonical)
@@ -68,14 +74,23 @@ class Ledger:
                 gone.append(change.canonical)
             elif Effect.MISS in change.effects:
                 missing.append(change.canonical)
-        if not (rows or gone or missing):
+        if not (rows or gone or missing or learned):
             return freed
         with transaction.atomic():
             self._stand()
             self._put(rows)
+            self._restamp(learned)
             self._mine(gone).delete()
             self._mine(missing).update(state=State.MISSING)
         return freed
+
+    def _restamp(self, learned: Mapping[str, Written]) -> None:
+        """What the vendor's answer to the write did not say. Who wrote it when stays."""
+        known = list(self._mine(list(learned)))
+        for row in known:
+            written = learned[row.canonical]
+            row.incarnation, row.stamp = written.incarnation or row.incarnation, written.stamp
+        ManagedSecret.objects.bulk_update(known, ["incarnation", "stamp"], batch_size=BATCH)
 
     def claim(self, changes: Sequence[Change]) -> None:
         """Say what is intended, keeping each row as it was. Deleting what is nobody's claims nothing."""
@@ -101,7 +116,7 @@ class Ledger:
         if row is not None and _own(change) and Effect.VOID not in change.effects and change.remote:
             claimed = row.incarnation or change.remote.incarnation
         made = row or ManagedSecret(place=self.lease.place, canonical=change.canonical)
-        kept = before and {**before, "sync": row and row.sync_id and str(row.sync_id)}
+        kept = before and row and {**before, "sync": _text(row.sync_id), "run": _text(row.run_id)}
         made.key = change.key
         made.sync = self.sync
         made.connection = self.sync.connection
@@ -134,6 +149,7 @@ class Ledger:
                 setattr(row, name, prior["row"][name])
             if (owner := prior["row"].get("sync")) != str(self.sync.pk):
                 row.sync_id = owner
+            row.run_id = prior["row"].get("run")
             row.prior = None
             back.append(row)
         ManagedSecret.objects.filter(pk__in=gone).delete()
@@ -146,10 +162,38 @@ class Ledger:
         with transaction.atomic():
             self._stand()
             applied = [(change, outcome) for change, outcome in outcomes if outcome.error is None]
-            self._put([self._owned(c, o.written) for c, o in applied if c.action is not Action.DELETE])
-            self._rows([c.canonical for c, _ in applied if c.action is Action.DELETE]).delete()
+            before = self._before([change for change, _ in applied])
+            self._put([self._owned(c, o.written) for c, o in applied if not _lets_go(c)])
+            self._rows([c.canonical for c, _ in applied if _lets_go(c)]).delete()
             self._restore([c.canonical for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
-            record_changes(self.run, [_change_row(self.run, change, outcome) for change, outcome in outcomes])
+            record_changes(
+                self.run, [_change_row(self.run, c, outcome, before.get(c.canonical)) for c, outcome in outcomes]
+            )
+
+    def _before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
+        """What stood at keys that were just written, for undo: of our own what we had written, else what was listed."""
+        stored = {row.canonical: row for row in self._rows([change.canonical for change in changes])}
+        found: dict[str, tuple[dict[str, Any], bytes | None]] = {}
+        for change in changes:
+            if change.remote is None:
+                continue
+            row = stored.get(change.canonical)
+            kept = ((row.prior or {}).get("row") or {}) if row is not None else {}
+            ours = kept.get("state") == State.OWNED and kept.get("sync") == str(self.sync.pk)
+            if row is not None and ours and Effect.VOID not in change.effects:
+                known = {"secretId": kept["secret_id"], "version": kept["secret_version"]}
+                sealed = bytes(row.value_sealed) if row.value_sealed else None
+                found[change.canonical] = ({"owned": True, **known}, sealed)
+                continue
+            sealed = None
+            if change.remote.value is not None:
+                sealed = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")
+            found[change.canonical] = ({"owned": False}, sealed)
+        return found
+
+    def _sealed(self, canonical: str, value: str, comment: str) -> bytes:
+        """What a write sends, so that it can be sent again."""
+        return seal(self.sync.project_id, restore_context(self.lease.place, canonical), json.dumps([value, comment]))
 
     def doubt(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
         """Of a late writer: its keys are unknown from now on, whatever it was told."""
@@ -176,7 +220,7 @@ class Ledger:
             stamp=written.stamp,
             value_mac=mac_of(self.sync, place, change.canonical, want.value),
             rest_mac=mac_of(self.sync, place, change.canonical, rest_of(want)),
-            value_sealed=seal(self.sync.project_id, context_of(place, change.canonical), want.value),
+            value_sealed=self._sealed(change.canonical, want.value, want.comment),
             secret_id=want.secret_id,
             secret_version=want.version,
             rewrites=self._rewrites(change, want),
@@ -228,13 +272,30 @@ def _as_listed(remote: Remote) -> Written:
     return Written(remote.incarnation, remote.stamp)
 
 
-def _change_row(run: SyncRun, change: Change, outcome: Outcome) -> RunChange:
+def _text(pk: UUID | None) -> str | None:
+    return None if pk is None else str(pk)
+
+
+def restore_context(place: str, canonical: str) -> str:
+    return f"restore:{place}:{canonical}"
+
+
+def _lets_go(change: Change) -> bool:
+    """Whether the key is nobody's once it was written."""
+    return change.action is Action.DELETE or Effect.RELEASE in change.effects
+
+
+def _change_row(
+    run: SyncRun, change: Change, outcome: Outcome, before: tuple[dict[str, Any], bytes | None] | None
+) -> RunChange:
     error = outcome.error
     row = planned_row(run, change)
     row.outcome = "applied" if error is None else "failed"
     row.error_code = getattr(error, "code", "") if error else ""
     row.error_message = str(error)[:1024] if error else ""
     row.ended_at = timezone.now()
+    if before is not None:
+        row.before, row.before_sealed = before
     return row
 
 
@@ -269,5 +330,7 @@ def record_changes(run: SyncRun, rows: Sequence[RunChange]) -> None:
             "error_message",
             "version",
             "ended_at",
+            "before",
+            "before_sealed",
         ],
     )

@@ -10,19 +10,25 @@ from config.errors import BadRequest
 from connections.errors import IntegrationError
 from connections.services import open_client
 from syncs.engine.plan import Change, Plan
-from syncs.models import SecretSync
+from syncs.models import SecretSync, SyncRun
 from syncs.planning import open_destination, picture, removal_for
+from syncs.undo import restore_for
 
 
-def preview(sync: SecretSync, operation: str = "sync") -> Plan:
-    """What a run would do now; nothing is written anywhere. Raises BadRequest where it cannot be told."""
-    if operation == "sync" and sync.folder is None:
+def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None) -> Plan:
+    """What a run would do now, or what undoing one would; nothing is written anywhere.
+
+    Raises BadRequest where it cannot be told.
+    """
+    if operation == "sync" and undone is None and sync.folder is None:
         raise BadRequest(
             "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
         )
     try:
         with open_client(sync.connection) as client:
             destination = open_destination(sync, client)
+            if undone is not None:
+                return restore_for(undone, destination, destination.listing())
             if operation == "remove":
                 return removal_for(sync, destination, destination.listing())
             return picture(sync, destination).plan

@@ -36,6 +36,7 @@ from syncs.planning import Picture, destination_class, open_destination, picture
 from syncs.selectors import syncs
 from syncs.services.reach import want
 from syncs.services.syncs import leave_elsewhere, place_of
+from syncs.undo import restore_for
 
 log = logging.getLogger(__name__)
 
@@ -150,6 +151,8 @@ class _Run:
                 destination = open_destination(self.sync, client)
                 if self.run.operation == "remove":
                     self._remove(destination)
+                elif self.run.operation == "undo":
+                    self._undo(destination)
                 else:
                     self._sync(destination)
         except IntegrationError as error:
@@ -324,6 +327,31 @@ class _Run:
             return
         freed = {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
         self.ending.finish(plan, freed, last=self.last)
+
+    # -- undo --------------------------------------------------------------------------------------------------
+
+    def _undo(self, destination: Destination) -> None:
+        """Restore what stood there before another run, as it was shown, or nothing."""
+        undone = SyncRun.objects.select_related("sync").filter(pk=self.run.options["undo"]).first()
+        if undone is None:
+            self.ending.fail("The run to be undone is forgotten.")
+            return
+        plan = restore_for(undone, destination, destination.listing(), self.run)
+        shown = self.run.options.get("digest")
+        if self.run.attempts == 1 and shown and shown != plan.digest:
+            self.ending.fail("Nothing was undone: what it would restore has changed since it was shown. Look again.")
+            return
+        self.run.generation = SecretSync.objects.values_list("generation", flat=True).get(pk=self.sync.pk)
+        self.run.digest, self.run.counts = plan.digest, plan.counts
+        self._note(plan)
+        freed = self.ledger.settle(plan.changes)
+        self._write(destination, plan.writes)
+        self._write(destination, plan.deletes)
+        if self.stopped:
+            self.ending.go_on_later(self.stopped, plan)
+            return
+        freed |= {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
+        self.ending.finish(plan, freed, last=True)
 
     # -- writes ------------------------------------------------------------------------------------------------
 

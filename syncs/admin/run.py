@@ -8,7 +8,8 @@ from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
-from django.urls import path
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
@@ -19,7 +20,11 @@ from syncs.engine.codes import Code
 from syncs.engine.types import Action
 from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun
+from syncs.preview import preview
+from syncs.selectors import syncs
 from syncs.services import holds
+from syncs.services import syncs as services
+from syncs.undo import require_undoable, undoable
 
 from .sync import ACTION_COLORS, STATUS_LABELS
 
@@ -78,7 +83,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(require_POST(self.approve_view))
-        return [path("<uuid:pk>/approve/", view, name="syncs_syncrun_approve"), *super().get_urls()]
+        return [
+            path("<uuid:pk>/approve/", view, name="syncs_syncrun_approve"),
+            path("<uuid:pk>/undo/", self.admin_site.admin_view(self.undo_view), name="syncs_syncrun_undo"),
+            *super().get_urls(),
+        ]
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
@@ -90,7 +99,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return super().change_view(request, object_id, form_url, shown)
 
     def _detail(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
-        rows = run.changes.all()
+        rows = run.changes.defer("before", "before_sealed")
         chosen = request.GET.get("outcome", "")
         if chosen in OUTCOME_COLORS and chosen:
             rows = rows.filter(outcome=chosen)
@@ -116,10 +125,45 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "percent": round(100 * min(done, planned) / planned) if planned else 100,
             "going": run.status in (Status.PENDING, Status.RUNNING),
             "held": run.status == Status.HELD,
-            "may_approve": actor_of(request).may(Right.RUN_SYNCS, run.sync.project_id),
+            "may_approve": (may := actor_of(request).may(Right.RUN_SYNCS, run.sync.project_id)),
+            "may_undo": may and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],
             "unmanaged": run.unmanaged[:200],
         }
+
+    def undo_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """What undoing the run would restore; posted, with the digest of what was shown, it is done."""
+        run = self.get_object(request, str(pk))
+        actor = actor_of(request)
+        if run is None or not actor.may(Right.RUN_SYNCS, run.sync.project_id):
+            messages.error(request, "There is no such run, or you may not undo it.")
+            return redirect("admin:syncs_syncrun_changelist")
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"Undo a run of {run.sync.name}",
+            "opts": self.model._meta,
+            "sync": run.sync,
+            "operation": "undo",
+            "run": run,
+            "back": reverse("admin:syncs_syncrun_change", args=[run.pk]),
+        }
+        try:
+            if request.method == "POST":
+                made = services.undo(actor, run, request.POST.get("digest", ""))
+                messages.success(request, "It is being undone. Automatic runs of this sync are paused.")
+                return redirect("admin:syncs_syncrun_change", made.pk)
+            require_undoable(run)
+            plan = preview(syncs().get(pk=run.sync_id), undone=run)
+        except ServiceError as refusal:
+            context["problem"] = str(refusal)
+        else:
+            context |= {
+                "plan": plan,
+                "may_undo": any(change.write or change.effects for change in plan.changes),
+                "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in plan.counts.items() if count],
+                "changes": [(change, ACTION_COLORS[change.action]) for change in plan.changes],
+            }
+        return TemplateResponse(request, "syncs/plan.html", context)
 
     @admin.action(description="Export as CSV")
     def export_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:

@@ -28,6 +28,7 @@ from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.services import holds
 from syncs.services import syncs as services
+from syncs.undo import require_undoable
 from syncs.why import why
 
 from .wire import (
@@ -75,6 +76,10 @@ RUNS = Schema((*PAGE.fields, *_CHOICE), strict=False)
 KEY = Schema((Text("key", "Key", "Its name at the destination.", max_length=1024),), strict=False)
 EXPORT = Schema((Text("format", "Format", required=False, choices=tuple(FORMATS), default="json"), *_CHOICE), False)
 APPROVE = Schema((Flag("writesOnly", "", "Create and update, delete nothing.", default=False),), strict=False)
+UNDO = Schema(
+    (Text("digest", "Digest", "Of the plan that was looked at: refused where it is another now.", required=False),),
+    strict=False,
+)
 CHECK = Schema(
     (
         Anything("destinationConfig"),
@@ -407,6 +412,37 @@ def _routes(found: type[Destination]) -> list[Any]:
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
             return Response({"run": run_as_json(holds.dismiss(self.actor, run), detail=True)})
 
+    class Undo(_SyncView):
+        def ended(self, sync_id: str, run_id: str) -> SyncRun:
+            ids = self.ids(syncId=sync_id, runId=run_id)
+            run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
+            require_undoable(run)
+            return run
+
+        @described(
+            f"planUndo{pascal}SecretSyncRun",
+            TAG,
+            "What undoing a run would restore, and what it cannot; nothing is written.",
+            closed({"plan": PLAN}),
+            path=RUN_ID,
+        )
+        def get(self, request: Request, syncId: str, runId: str) -> Response:
+            run = self.ended(syncId, runId)
+            return Response({"plan": plan_as_json(preview(selectors.syncs().get(pk=run.sync_id), undone=run))})
+
+        @described(
+            f"undo{pascal}SecretSyncRun",
+            TAG,
+            "Undo a run: the state before, for the keys that nobody touched since. Pauses the sync.",
+            closed({"run": RUN_DETAIL}),
+            body=UNDO,
+            path=RUN_ID,
+        )
+        def post(self, request: Request, syncId: str, runId: str) -> Response:
+            digest = self.body(UNDO).get("digest", "")
+            made = services.undo(self.actor, self.ended(syncId, runId), digest)
+            return Response({"run": run_as_json(made, detail=True)})
+
     class Why(_SyncView):
         @described(
             f"explain{pascal}SecretSyncKey",
@@ -459,6 +495,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         ("/<str:syncId>/runs/<str:runId>", Run),
         ("/<str:syncId>/runs/<str:runId>/approve", Approve),
         ("/<str:syncId>/runs/<str:runId>/dismiss", Dismiss),
+        ("/<str:syncId>/runs/<str:runId>/undo", Undo),
         ("/<str:syncId>/policy", Policy),
         ("/<str:syncId>/why", Why),
     ]

@@ -19,6 +19,8 @@ class Code(StrEnum):
     MAYBE_OURS = "maybe-ours"
     CONTESTED = "contested"
     WAITS = "waits"
+    NOT_RESTORABLE = "not-restorable"
+    NOT_RESTORED = "not-restored"
     # -- said by the vendor, or by the way there
     UNREACHABLE = "unreachable"
     UNAVAILABLE = "unavailable"
@@ -80,6 +82,14 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.WAITS: (
         "The deletion is half of a move, and waits until the key has arrived at its new place.",
         "Nothing; it follows when the other half is done.",
+    ),
+    Code.NOT_RESTORABLE: (
+        "The run overwrote or deleted a value that could not be read, so it cannot be brought back.",
+        "Set the value at the destination by hand, from where it came from.",
+    ),
+    Code.NOT_RESTORED: (
+        "Undoing leaves the key alone: it was written or changed again since the run.",
+        "Undo the later run first, or set the key by hand.",
     ),
     Code.UNREACHABLE: (
         "The service could not be reached, or did not answer in time.",

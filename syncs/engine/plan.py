@@ -36,6 +36,7 @@ class Effect(enum.StrEnum):
     RESTAMP = "restamp"  # ours and unchanged, but the row lacked a stamp or incarnation
     VOID = "void"  # the row speaks of an object that is gone
     MISS = "miss"  # the key is gone
+    RELEASE = "release"  # once written, the key is nobody's
     HAND_OVER = "hand-over"  # another live sync wants the key: the row goes, that sync is woken
 
 
@@ -209,7 +210,7 @@ class _Table:
                 effects = (Effect.SETTLE,)
                 return self._change(5, Action.UNCHANGED, want, seen, own, "arrived; confirmed now", effects=effects)
             if not _known_foreign(own, seen):
-                if self.rules.unmanaged == "leave" and not _known_ours(own, seen):
+                if self.rules.unmanaged == "leave" and not known_ours(own, seen):
                     reason = "may be ours: an earlier write was never answered"
                     return self._change(5, Action.BLOCKED, want, seen, own, reason, Code.MAYBE_OURS)
                 return self._change(5, Action.UPDATE, want, seen, own, "an earlier write was never answered")
@@ -253,11 +254,11 @@ class _Table:
                 return self._change(10, Action.KEEP, None, None, own, "already gone", effects=(Effect.MISS,))
             return None
         effects: tuple[Effect, ...] = ()
-        if own and own.state is State.CLAIM and not _known_ours(own, seen) and not _known_foreign(own, seen):
+        if own and own.state is State.CLAIM and not known_ours(own, seen) and not _known_foreign(own, seen):
             reason = "may be ours: an earlier write was never answered"
             return self._change(14, Action.KEEP, None, seen, own, reason)
         if own and own.state is not State.MISSING:
-            ours = _known_ours(own, seen) if own.state is State.CLAIM else _same_incarnation(own, seen)
+            ours = known_ours(own, seen) if own.state is State.CLAIM else _same_incarnation(own, seen)
             if ours:
                 return self._own_surplus(seen, own)
             effects = (Effect.VOID,)
@@ -360,7 +361,7 @@ def _same_incarnation(own: Row, seen: Remote) -> bool:
     return own.incarnation is None or seen.incarnation is None or own.incarnation == seen.incarnation
 
 
-def _known_ours(claim: Row, seen: Remote) -> bool:
+def known_ours(claim: Row, seen: Remote) -> bool:
     """An update or a delete was claimed, and the object is still the one that it was claimed for."""
     return claim.claimed_incarnation is not None and claim.claimed_incarnation == seen.incarnation
 

@@ -38,7 +38,7 @@ class SecretSync(models.Model):
     destination_config = models.JSONField()
     sync_options = models.JSONField(default=dict)
     folder = models.ForeignKey(Folder, null=True, blank=True, on_delete=models.SET_NULL, related_name="syncs")
-    connection = models.ForeignKey(AppConnection, on_delete=models.PROTECT, related_name="syncs")
+    connection = models.ForeignKey(AppConnection, on_delete=models.RESTRICT, related_name="syncs")
     is_auto_sync_enabled = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)
     owner_user = models.ForeignKey(
@@ -148,6 +148,9 @@ class RunChange(models.Model):
     error_message = models.CharField(max_length=1024, blank=True)
     version = models.PositiveIntegerField(default=0)
     ended_at = models.DateTimeField(null=True, blank=True)
+    # What stood there before, for undo: {"owned", "secretId", "version"}, and [value, comment] sealed.
+    before = models.JSONField(null=True)
+    before_sealed = models.BinaryField(null=True)
 
     class Meta:
         ordering = ("id",)

@@ -49,13 +49,13 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
         _require_no_more(run, set(shown))
     with transaction.atomic():
         options = {"writesOnly": True} if writes_only else {"approved": shown}
+        audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
         done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
             status=Status.PENDING, trigger="approval", options=options, due_at=timezone.now(), queued_at=None
         )
         if not done:
             raise BadRequest(NOT_HELD)
         SecretSync.objects.filter(pk=run.sync_id).update(sync_status=Status.PENDING)
-        audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
         transaction.on_commit(lambda: enqueue(run.pk))
     return SyncRun.objects.get(pk=run.pk)
 
@@ -87,12 +87,12 @@ def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
     """Keep the keys that a held run would delete, until their source or the policy changes; the rest goes on."""
     actor.require(Right.RUN_SYNCS, run.sync.project_id)
     with transaction.atomic():
+        keys = list(run.changes.values_list("key", flat=True)[:100])
+        audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
         done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
             status=Status.DISMISSED, ended_at=timezone.now(), message=f"Dismissed by {actor.name}: its keys are kept."
         )
         if not done:
             raise BadRequest(NOT_HELD)
-        keys = list(run.changes.values_list("key", flat=True)[:100])
-        audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
         want(actor, [run.sync])
     return SyncRun.objects.get(pk=run.pk)

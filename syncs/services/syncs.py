@@ -15,7 +15,7 @@ from config.access import audit
 from config.access.models import Identity, Instance, Project, User
 from config.access.roles import PLATFORM, Actor, Right
 from config.access.services import slug_issues
-from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
+from config.errors import BadRequest, Invalid, Issue, NotFound, PermissionDenied, problem
 from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
@@ -24,9 +24,12 @@ from syncs.destination import Destination
 from syncs.models import Folder, ManagedSecret, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.paths import FolderPath, normal_path
 from syncs.planning import destination_class
+from syncs.preview import preview
 from syncs.selectors import syncs
+from syncs.undo import require_undoable
 
 from .reach import enqueue, schedule, want
+from .source import lock_folders
 
 BUSY = "A job for this sync is already in progress. Please try again shortly."
 NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
@@ -146,10 +149,11 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
     _owned_by(sync, actor)
     try:
         with transaction.atomic():
+            lock_folders([sync.folder] if sync.folder else [])
+            audit.record(actor, "update-secret-sync", project.pk, **_named(sync))
             sync.save(update_fields=_EDITABLE)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
             leave_elsewhere(sync)
-            audit.record(actor, "update-secret-sync", project.pk, **_named(sync))
             want(actor, [sync])
     except IntegrityError:
         raise _taken(sync) from None
@@ -274,29 +278,58 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str
         raise BadRequest(NO_FOLDER)
     refuse_paused(sync)
     now = timezone.now()
+    run = SyncRun(
+        sync=sync,
+        operation=operation,
+        trigger="manual",
+        actor_kind=actor.kind,
+        actor_id=str(actor.id or ""),
+        actor_name=actor.name,
+        options=options or {},
+        due_at=now,
+    )
     with transaction.atomic():
-        SecretSync.objects.select_for_update().get(pk=sync.pk)
+        audit.record(actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **run.options, **_named(sync))
+        if not SecretSync.objects.select_for_update().filter(pk=sync.pk).exists():
+            raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')
         if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
             raise BadRequest(BUSY)
         waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
         waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
-        run = SyncRun.objects.create(
-            sync=sync,
-            operation=operation,
-            trigger="manual",
-            actor_kind=actor.kind,
-            actor_id=str(actor.id or ""),
-            actor_name=actor.name,
-            options=options or {},
-            due_at=now,
-        )
+        run.save(force_insert=True)
         column = "sync" if operation == "undo" else operation
         SecretSync.objects.filter(pk=sync.pk).update(
             **{f"{column}_status": Status.PENDING, f"last_{column}_job_id": str(run.pk)}
         )
-        audit.record(actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **_named(sync))
         transaction.on_commit(lambda: enqueue(run.pk))
     return run
+
+
+def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:
+    """Queue the undoing of a finished run, and pause the sync: its source is another than what is restored.
+
+    Raises BadRequest where that plan is not the one of `digest`, or would change nothing.
+    """
+    actor.require(Right.RUN_SYNCS, run.sync.project_id)
+    require_undoable(run)
+    sync = syncs().get(pk=run.sync_id)
+    plan = preview(sync, undone=run)
+    if digest and digest != plan.digest:
+        raise BadRequest("Nothing was undone: what it would restore has changed since it was shown. Look again.")
+    if not any(change.write or change.effects for change in plan.changes):
+        raise BadRequest("There is nothing to undo: every key was written or changed again since, or is not known.")
+    with transaction.atomic():
+        made = trigger(actor, sync, "undo", options={"undo": str(run.pk), "digest": plan.digest})
+        SyncPolicy.objects.filter(sync=sync).update(paused=True)
+        SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
+        stop_waiting(sync)
+    return made
+
+
+def stop_waiting(sync: SecretSync) -> None:
+    """Of a sync that is paused: automatic runs that have not begun never will."""
+    waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger="manual")
+    waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
 
 
 def refuse_paused(sync: SecretSync) -> None:
@@ -347,12 +380,11 @@ def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> S
     for name, value in given.items():
         setattr(policy, name, value)
     with transaction.atomic():
-        policy.save()
-        SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **_named(sync))
+        policy.save(update_fields=list(given))
+        SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if policy.paused:
-            waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger="manual")
-            waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
+            stop_waiting(sync)
         else:
             schedule(actor, [sync], "change")
     return policy

@@ -225,6 +225,29 @@ def test_a_held_run_is_approved_on_its_page(world: World, browser: Client) -> No
     assert world.held() == {}
 
 
+def test_a_run_is_undone_on_its_page(world: World, browser: Client) -> None:
+    world.set(A=MARKER)
+    run = world.run(world.sync())
+    page = url(SyncRun, "change", run.pk)
+    there = reverse("admin:syncs_syncrun_undo", args=[run.pk])
+    assert there in browser.get(page).content.decode()
+    shown = browser.get(there)
+    assert "the run created it" in shown.content.decode()
+    assert MARKER not in shown.content.decode()
+    assert world.held() == {"A": MARKER}
+    stale = browser.post(there, {"digest": "another"})
+    assert "has changed since it was shown" in stale.content.decode()
+    done = browser.post(there, {"digest": shown.context["plan"].digest}, follow=True)
+    assert "It is being undone" in done.content.decode()
+    world.due()
+    assert world.held() == {}
+    assert "There is nothing left to undo" in browser.get(there).content.decode()
+    viewer = person(world, Role.VIEWER)
+    assert there not in viewer.get(page).content.decode()
+    viewer.post(there, {})
+    assert SyncRun.objects.filter(operation="undo").count() == 1
+
+
 def test_a_vendor_that_is_away_does_not_take_the_page_with_it(world: World, browser: Client) -> None:
     sync = world.sync()
     world.sandbox.fault = lambda method, path: (401, {"message": "no"})

@@ -56,7 +56,25 @@ def test_plan_tells_by_its_exit_code(world: World) -> None:
     assert "${NOPE} does not resolve" in text
 
 
-@pytest.mark.parametrize("command", ["plan", "drift", "sync"])
+def test_undo_shows_and_does(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    name = "shop-project/shop-dev"
+    assert call("undo", name)[0] == 1  # nothing has run
+    run = world.run(sync)
+    code, text = call("undo", name)
+    assert (code, "the run created it" in text) == (2, True)
+    code, text = call("undo", name, "--run", str(run.pk), "--json")
+    assert (code, one_line(text)["run"], one_line(text)["counts"]["delete"]) == (2, str(run.pk), 1)
+    assert call("undo", name, "--run", "nonsense")[0] == 1
+    assert world.held() == {"A": "1"}
+    code, text = call("undo", name, "--apply")
+    assert (code, "automatic runs are paused" in text) == (0, True)
+    world.due()
+    assert world.held() == {}
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "sync", "undo"])
 def test_usage_errors_are_1(db: None, command: str) -> None:
     assert call(command)[0] == 1
     assert call(command, "--nope")[0] == 1

@@ -318,3 +318,16 @@ def test_no_value_and_no_credential_is_anywhere_but_sealed(place: Place, caplog:
                 )
                 assert secret not in text, model
                 assert MARKER not in text, model
+
+
+def test_a_run_is_undone(place: Place) -> None:
+    place.set(SAME="1", CHANGED="1", GONE="1")
+    sync = place.sync()
+    place.run(sync)
+    before = place.held
+    place.set(CHANGED="2", MADE="2")
+    place.unset("GONE")
+    run = place.run(sync)
+    assert place.held != before
+    execute(services.undo(place.actor, SyncRun.objects.select_related("sync").get(pk=run.pk)).pk)
+    assert place.held == before

@@ -1,0 +1,116 @@
+"""Taking a finished run back: what that would restore, read from history, the ledger and the destination."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from config.encryption import Undecryptable, unseal
+from config.errors import BadRequest
+from syncs.destination import Destination
+from syncs.engine.plan import Plan, State
+from syncs.engine.restore import Before, Past, plan_restore
+from syncs.engine.types import Action, Remote
+from syncs.ledger import restore_context
+from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
+from syncs.planning import ledger_rows, verifier
+
+LAST = 10
+"""Runs of a sync that can be undone: the newest that wrote something."""
+
+WRITES = (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.DELETE)
+
+
+def undoable(sync: SecretSync) -> QuerySet[SyncRun]:
+    """The runs that can still be undone, newest first."""
+    wrote = RunChange.objects.filter(run=OuterRef("pk"), outcome="applied", action__in=WRITES)
+    ended = SyncRun.objects.filter(Exists(wrote), sync=sync, status__in=(Status.SUCCEEDED, Status.FAILED))
+    return ended.order_by("-ended_at")[:LAST]
+
+
+def require_undoable(run: SyncRun) -> None:
+    """Raises BadRequest that says why not."""
+    if run.status not in (Status.SUCCEEDED, Status.FAILED):
+        raise BadRequest("Only a run that has ended can be undone")
+    if run.place != run.sync.place:
+        raise BadRequest("The sync writes to another place now. Point it back there to undo this run.")
+    if run.pk not in {each.pk for each in undoable(run.sync)}:
+        raise BadRequest(f"Only the last {LAST} runs that wrote something can be undone")
+
+
+def restore_for(run: SyncRun, destination: Destination, listing: Iterable[Remote], by: SyncRun | None = None) -> Plan:
+    """What undoing the run would do now; `by`: the run that undoes it, which may have begun already."""
+    rows, _ = ledger_rows(run.sync, run.place)
+    return plan_restore(
+        _pasts(run, by), listing, rows, canonical=destination.canonical, verify=verifier(run.sync, run.place)
+    )
+
+
+def _pasts(run: SyncRun, by: SyncRun | None) -> list[Past]:
+    done = list(run.changes.filter(outcome="applied", action__in=WRITES))
+    rows = ManagedSecret.objects.filter(place=run.place, run=run, sync=run.sync)
+    ours = set(rows.values_list("canonical", flat=True))
+    tried = _claimed(run, by) if by else set()
+    later = RunChange.objects.filter(run__place=run.place, outcome="applied", action__in=WRITES).exclude(run=run)
+    newest: dict[str, datetime] = {}
+    if done and run.started_at:
+        later = later.filter(ended_at__gt=run.started_at).order_by("ended_at")
+        newest = {canonical: at for canonical, at in later.values_list("canonical", "ended_at") if at is not None}
+    return [
+        _past(run, change, newest.get(change.canonical), mine=change.canonical in ours, tried=change.canonical in tried)
+        for change in done
+    ]
+
+
+def _claimed(run: SyncRun, by: SyncRun) -> set[str]:
+    """Keys that the undoing has written, without an answer, over what the run had left there, or where it deleted."""
+    rows = ManagedSecret.objects.filter(place=run.place, sync=run.sync, run=by, state=State.CLAIM)
+    found = set()
+    for canonical, prior in rows.values_list("canonical", "prior"):
+        before = (prior or {}).get("row")
+        if before is None or before.get("run") == str(run.pk):
+            found.add(canonical)
+    return found
+
+
+def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool, tried: bool) -> Past:
+    again = later is not None and change.ended_at is not None and later > change.ended_at
+    action = Action(change.action)
+    before = None
+    if change.before is not None:
+        value, comment = _opened(run, change)
+        before = Before(
+            change.before["owned"], value, comment, change.before.get("secretId", ""), change.before.get("version", 0)
+        )
+    return Past(
+        change.key,
+        change.canonical,
+        action,
+        last=not again and (action is Action.DELETE or mine or tried),
+        source_key=change.source_key,
+        wrote=action is not Action.ADOPT or before is not None,
+        before=before,
+        tried=tried,
+    )
+
+
+def _opened(run: SyncRun, change: RunChange) -> tuple[str | None, str]:
+    """Value and comment as they were; (None, "") where they were never known, or do not open."""
+    if change.before_sealed is None:
+        return None, ""
+    try:
+        text = unseal(run.sync.project_id, restore_context(run.place, change.canonical), change.before_sealed)
+    except Undecryptable:
+        return None, ""
+    value, comment = json.loads(text)
+    return value, comment
+
+
+def forget_older(sync: SecretSync) -> None:
+    """What stood there before the runs that can be undone no more."""
+    kept = [run.pk for run in undoable(sync)]
+    old = RunChange.objects.filter(run__sync=sync, before_sealed__isnull=False).exclude(run_id__in=kept)
+    old.update(before_sealed=None)

@@ -1,0 +1,327 @@
+"""Random histories of three syncs, other hands, faults and changes of mind, against a model of the destination.
+
+The model watches every request: no key that a sync did not write, take over because its source has it, or remove by the
+documented first overwrite or mirror, is ever changed; and after quiet the destination holds what the sources say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from django.db import transaction
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from config.errors import ServiceError
+from connections.models import AppConnection
+from connections.sandbox import ADDRESS, Drop
+from syncs.models import InitialSet, Lease, SecretSync, Status, SyncRun
+from syncs.preview import preview
+from syncs.runner import execute
+from syncs.selectors import syncs
+from syncs.services import holds, source
+from syncs.services import syncs as services
+from syncs.services.syncs import SyncInput, trigger, update_policy
+from syncs.undo import undoable
+
+from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
+
+KEYS = ("A", "B", "C", "P_A", "P_B")
+FOLDERS = ("/", "/other", "/third")
+NAMES = ("first", "second", "third")
+SCOPES = {"first": ("acme", "shop", ""), "second": ("acme", "shop", ""), "third": ("acme", "shop", "development")}
+PREFIXES = ("", "P_")
+FAULTS = ("", "", "", "503", "400", "drop", "late 503", "late drop", "list")
+
+Object = tuple[tuple[str, str, str], str, str]
+"""Scope, key and creation time: one incarnation of a key."""
+
+
+@dataclass
+class Model:
+    """What is allowed, and what was done against it."""
+
+    world: World
+    current: str = ""
+    writers: dict[Object, set[str]] = field(default_factory=dict)
+    first_seen: dict[str, set[Object]] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+    wishes: dict[str, dict[str, str]] = field(default_factory=dict)
+    unmanaged: dict[str, str] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Before a run: the stand-in answers in threads of its own, which do not see this transaction."""
+        live = {sync.name: sync for sync in syncs()}
+        self.wishes = {name: self.wanted(live.get(name)) for name in NAMES}
+        self.unmanaged = {name: sync.policy.unmanaged for name, sync in live.items()}
+
+    def object(self, scope: tuple[str, str, str], key: str) -> tuple[Object, dict[str, Any]] | None:
+        held = self.world.sandbox.values.get(scope, {}).get(key)
+        return None if held is None else ((scope, key, held["created_at"]), held)
+
+    def sync(self, name: str) -> SecretSync | None:
+        return syncs().filter(name=name).first()
+
+    def wanted(self, sync: SecretSync | None) -> dict[str, str]:
+        """What the source of a live sync has: keys of the destination, and of the source."""
+        if sync is None or sync.folder is None:
+            return {}
+        prefix = "P_" if sync.sync_options.get("keySchema") else ""
+        return {f"{prefix}{key}": key for key in sync.folder.secrets.values_list("key", flat=True)}
+
+    def before(self, method: str, scope: tuple[str, str, str], key: str, *, undoing: bool) -> None:
+        """A write that is about to be done."""
+        if not key:
+            if method == "DELETE":
+                self.wrong.append("a whole scope was deleted")
+            return
+        found = self.object(scope, key)
+        if found is None or method == "POST":
+            return
+        one, held = found
+        writers = self.writers.get(one, set())
+        others = [name for name in writers - {self.current} if SCOPES[name] == scope and key in self.wishes[name]]
+        unmanaged = self.unmanaged[self.current]
+        said = f"{method} of {key} by {self.current} ({unmanaged})"
+        if not held["is_secret"]:
+            self.wrong.append(f"{said}: plain")
+        elif self.current in writers:
+            return
+        elif others:
+            self.wrong.append(f"{said}: written and wanted by {others}")
+        elif undoing or unmanaged == "leave":
+            self.wrong.append(f"{said}: not its own")
+        elif method == "DELETE" and unmanaged != "mirror" and one not in self.first_seen[self.current]:
+            self.wrong.append(f"{said}: neither its own nor there at its first listing")
+        elif method == "PATCH" and key not in self.wishes[self.current]:
+            self.wrong.append(f"{said}: not in its source")
+
+    def after(self, method: str, scope: tuple[str, str, str], key: str) -> None:
+        found = self.object(scope, key)
+        if method != "DELETE" and found:
+            self.writers.setdefault(found[0], set()).add(self.current)
+
+
+@contextmanager
+def watched(model: Model, fault: str = "", *, undoing: bool = False) -> Iterator[None]:
+    """Every write of the time being is looked at; the second one meets the fault."""
+    sandbox = model.world.sandbox
+    plain = sandbox._answer
+    count = iter(range(1000))
+
+    def answer(method: str, path: str, body: dict[str, Any]) -> Any:
+        address = ADDRESS.fullmatch(urlsplit(path).path)
+        if method == "GET" or address is None:
+            return plain(method, path, body)
+        scope = (address["org"], address["app"], address["env"] or "")
+        key = body.get("key", "") if method == "POST" else unquote(address["key"] or "")
+        model.before(method, scope, key, undoing=undoing)
+        answered = plain(method, path, body)
+        if answered[0] < 300:
+            model.after(method, scope, key)
+        return answered
+
+    def failing(method: str, path: str) -> Any:
+        if fault == "list" and method == "GET":
+            return 200, b"[{"
+        if method == "GET" or next(count) != 1:
+            return None
+        if fault.endswith("drop"):
+            raise Drop
+        return (int(fault[-3:]), {}) if fault[-3:].isdigit() else None
+
+    sandbox._answer = answer  # type: ignore[method-assign]
+    setattr(sandbox, "late_fault" if fault.startswith("late") else "fault", failing)
+    try:
+        yield
+    finally:
+        sandbox._answer = plain  # type: ignore[method-assign]
+        sandbox.fault = sandbox.late_fault = None
+
+
+# -- steps: each a name and its numbers ------------------------------------------------------------------------
+
+
+def edit(model: Model, which: int, key: int, value: int) -> None:
+    model.world.set(FOLDERS[which], **{KEYS[key]: "${prod.NOWHERE}" if value == 5 else f"v{value}"})
+
+
+def remove(model: Model, which: int, key: int, _: int) -> None:
+    if model.world.folder(FOLDERS[which]).secrets.filter(key=KEYS[key]).exists():
+        model.world.unset(KEYS[key], path=FOLDERS[which])
+
+
+def foreign(model: Model, which: int, key: int, value: int) -> None:
+    """By other hands: put, put as a plain value, take away, make anew."""
+    scope = SCOPES[NAMES[which]]
+    held = model.world.sandbox.values.setdefault(scope, {})
+    if value >= 3:
+        held.pop(KEYS[key], None)
+    if value != 3:
+        model.world.sandbox.put(scope, KEYS[key], f"foreign {value}", is_secret=value != 5)
+
+
+def run(model: Model, which: int, fault: int, _: int) -> None:
+    sync = model.sync(NAMES[which])
+    if sync is None:
+        return
+    _run(model, sync, lambda: trigger(model.world.actor, sync, "sync"), FAULTS[fault])
+
+
+def go_on(model: Model, which: int, fault: int, _: int) -> None:
+    """What waits for its next attempt, or was to run by itself."""
+    sync = model.sync(NAMES[which])
+    waiting = SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING)).first() if sync else None
+    if sync and waiting:
+        _run(model, sync, lambda: waiting, FAULTS[fault])
+
+
+def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: str = "") -> None:
+    model.current = sync.name
+    scope = SCOPES[sync.name]
+    if not InitialSet.objects.filter(sync=sync).exists():
+        listed = model.world.sandbox.values.get(scope, {})
+        model.first_seen.setdefault(sync.name, set()).update((scope, k, v["created_at"]) for k, v in listed.items())
+    AppConnection.objects.update(retry_at=None)
+    Lease.objects.update(expires_at="2001-01-01T00:00:00Z")
+    try:
+        made = queued()
+    except ServiceError:
+        return
+    model.look()
+    with watched(model, fault, undoing=made.operation == "undo"):
+        execute(made.pk)
+
+
+def decide(model: Model, which: int, choice: int, _: int) -> None:
+    """Of a held run."""
+    held = SyncRun.objects.select_related("sync__project").filter(sync__name=NAMES[which], status="held").first()
+    if held is None:
+        return
+    try:
+        if choice % 3 == 0:
+            holds.dismiss(model.world.actor, held)
+        else:
+            holds.approve(model.world.actor, held, writes_only=choice % 3 == 1)
+    except ServiceError:
+        return
+    go_on(model, which, 0, 0)
+
+
+def policy(model: Model, which: int, choice: int, limit: int) -> None:
+    sync = model.sync(NAMES[which])
+    if sync:
+        unmanaged = services.UNMANAGED[choice % 3]
+        update_policy(model.world.actor, sync, {"unmanaged": unmanaged, "max_deletions": limit, "paused": False})
+
+
+def schema(model: Model, which: int, choice: int, _: int) -> None:
+    sync = model.sync(NAMES[which])
+    if sync:
+        options = {**OPTIONS, **({"keySchema": "P_{{secretKey}}"} if choice % 2 else {})}
+        services.update_sync(model.world.actor, sync, SyncInput(sync_options=options))
+
+
+def undo(model: Model, which: int, nth: int, fault: int) -> None:
+    sync = model.sync(NAMES[which])
+    runs = list(undoable(sync)) if sync else []
+    if sync and runs:
+        chosen = SyncRun.objects.select_related("sync").get(pk=runs[nth % len(runs)].pk)
+        _run(model, sync, lambda: services.undo(model.world.actor, chosen), FAULTS[fault])
+
+
+def forget(model: Model, which: int, choice: int, _: int) -> None:
+    """Delete a sync, with its secrets or without, or make it again."""
+    sync = model.sync(NAMES[which])
+    if sync is None:
+        make(model, which)
+    elif choice == 0:
+        services.delete_sync(model.world.actor, sync)
+        model.first_seen.pop(NAMES[which], None)
+        for writers in model.writers.values():
+            writers.discard(NAMES[which])
+    elif choice == 1:
+        _run(model, sync, lambda: trigger(model.world.actor, sync, "remove"))
+
+
+def make(model: Model, which: int) -> None:
+    config = ENVIRONMENT if NAMES[which] == "third" else APPLICATION
+    model.world.sync(NAMES[which], config, secret_path=FOLDERS[which], is_auto_sync_enabled=which != 1)
+
+
+STEPS = (edit, edit, remove, foreign, run, run, run, go_on, decide, policy, schema, undo, forget)
+steps = st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 2), st.integers(0, 4), st.integers(0, 5))
+
+
+def quiet(model: Model) -> None:
+    """Everything mended and nothing held back, until no run is left to do."""
+    world = model.world
+    for path in FOLDERS:
+        for secret in world.folder(path).secrets.all():
+            world.set(path, **{secret.key: f"last {path}{secret.key}"})
+    for sync in syncs():
+        update_policy(world.actor, sync, {"max_deletions": None, "paused": False})
+    writes = -1
+    while writes != len(world.writes()):
+        writes = len(world.writes())
+        for name in NAMES:
+            if sync := model.sync(name):
+                for waiting in SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING)):
+                    _run(model, sync, lambda waiting=waiting: waiting)  # type: ignore[misc]
+                if again := model.sync(name):
+                    _run(model, again, lambda again=again: trigger(world.actor, again, "sync"))  # type: ignore[misc]
+
+
+def agrees(model: Model) -> None:
+    """Each key of a source stands at its place with its value, or is blocked for a reason that stands there too."""
+    for sync in syncs():
+        held = model.world.held(SCOPES[sync.name])
+        blocked = {change.key: change.code for change in preview(sync).changes if change.action.value == "blocked"}
+        for key, source_key in model.wanted(sync).items():
+            if key in blocked:
+                assert blocked[key] in ("plain-value", "owned-by-other", "unmanaged", "maybe-ours", "collision"), key
+                continue
+            assert sync.folder
+            assert held.get(key) == f"last {sync.folder.path}{source_key}", (sync.name, key, held)
+        mine = sync.managed.filter(state="owned").values_list("key", flat=True)
+        surplus = set(mine) - set(model.wanted(sync))
+        assert not surplus, (sync.name, surplus)
+
+
+def play(world: World, history: list[tuple[int, int, int, int]]) -> None:
+    with transaction.atomic():
+        world.sandbox.values.clear()
+        model = Model(world)
+        for path in FOLDERS[1:]:
+            source.ensure_folder(world.actor, world.environment(), path)
+        for which in range(len(NAMES)):
+            make(model, which)
+        for step, which, one, other in history:
+            STEPS[step](model, which, one, other)
+            assert not model.wrong, model.wrong
+        quiet(model)
+        assert not model.wrong, model.wrong
+        agrees(model)
+        transaction.set_rollback(True)
+
+
+quietly = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+
+
+@given(st.lists(steps, min_size=10, max_size=40))
+@settings(max_examples=10, deadline=None, suppress_health_check=quietly, derandomize=True)
+@example([(3, 0, 0, 1), (0, 0, 0, 1), (4, 0, 0, 0), (11, 0, 0, 0)])
+def test_a_few_histories(world: World, history: list[tuple[int, int, int, int]]) -> None:
+    play(world, history)
+
+
+@pytest.mark.slow
+@given(st.lists(steps, min_size=30, max_size=50))
+@settings(max_examples=250, deadline=None, suppress_health_check=quietly)
+def test_ten_thousand_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
+    play(world, history)
