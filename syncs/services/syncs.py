@@ -21,7 +21,9 @@ from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
 from syncs.destination import Destination
-from syncs.models import Folder, ManagedSecret, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.engine.plan import State
+from syncs.engine.types import Action
+from syncs.models import Folder, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.paths import FolderPath, normal_path
 from syncs.planning import destination_class
 from syncs.preview import preview
@@ -153,7 +155,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
             audit.record(actor, "update-secret-sync", project.pk, **_named(sync))
             sync.save(update_fields=_EDITABLE)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
-            leave_elsewhere(sync)
+            leave_elsewhere(sync, actor)
             want(actor, [sync])
     except IntegrityError:
         raise _taken(sync) from None
@@ -175,9 +177,48 @@ _EDITABLE = (
 )
 
 
-def leave_elsewhere(sync: SecretSync) -> None:
-    """Keys at a place that the sync has left stay there; its claim on them ends, and who waited for them is woken."""
-    _let_go(sync, ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place))
+def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
+    """Keys at a place that the sync has left stay there, and a run of their own lists them.
+
+    The sync's claim on them ends, and who waited for them is woken.
+    """
+    rows = ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place)
+    left: dict[str, list[RunChange]] = {}
+    there = rows.exclude(state=State.MISSING).order_by("canonical")
+    for place, key, canonical in there.values_list("place", "key", "canonical"):
+        change = RunChange(
+            key=key,
+            canonical=canonical,
+            action=Action.KEEP,
+            outcome="kept",
+            reason=f"left at {place}",
+            ended_at=timezone.now(),
+        )
+        left.setdefault(place, []).append(change)
+    for place, changes in left.items():
+        _tell_left(actor, sync, place, changes)
+    _let_go(sync, rows)
+
+
+def _tell_left(actor: Actor, sync: SecretSync, place: str, changes: list[RunChange]) -> None:
+    keys = "1 key stays" if len(changes) == 1 else f"{len(changes)} keys stay"
+    run = SyncRun.objects.create(
+        sync=sync,
+        operation="sync",
+        trigger="change",
+        actor_kind=actor.kind,
+        actor_id=str(actor.id or ""),
+        actor_name=actor.name,
+        status=Status.SUCCEEDED,
+        place=place,
+        message=f"The sync writes elsewhere now. {keys} at {place}, and nobody's."[:1024],
+        counts={Action.KEEP.value: len(changes)},
+        started_at=timezone.now(),
+        ended_at=timezone.now(),
+    )
+    for change in changes:
+        change.run = run
+    RunChange.objects.bulk_create(changes, batch_size=500)
 
 
 def _let_go(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
@@ -358,7 +399,8 @@ def delete_sync(actor: Actor, sync: SecretSync, *, remove_secrets: bool = False)
     if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
         raise BadRequest(BUSY)
     with transaction.atomic():
-        audit.record(actor, "delete-secret-sync", sync.project_id, **_named(sync))
+        left = list(ManagedSecret.objects.filter(sync=sync).order_by("canonical").values_list("key", flat=True))
+        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(left), keys=left[:100], **_named(sync))
         forget_sync(sync)
     return sync
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from config.access.models import AuditEvent
 from config.errors import BadRequest
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.overlaps import warnings_of
@@ -197,6 +198,21 @@ def test_a_sync_deleted_without_its_secrets_leaves_them(world: World) -> None:
     world.set(B="2")
     world.run(world.sync("another"))
     assert world.held() == {"A": "1", "B": "2"}
+
+
+def test_keys_that_are_left_behind_are_listed(world: World) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync()
+    world.run(sync)
+    update_sync(world.actor, fresh(sync), SyncInput(destination_config={**APPLICATION, "app": "blog"}))
+    left = SyncRun.objects.get(sync=sync, place__endswith="acme/shop", counts={"keep": 2})
+    assert list(left.changes.values_list("key", "action", "outcome")) == [("A", "keep", "kept"), ("B", "keep", "kept")]
+    assert "2 keys stay at humanitec|" in (left.message or "")
+    world.due()
+    assert (world.held(), world.held(("acme", "blog", ""))) == ({"A": "1", "B": "2"},) * 2
+    delete_sync(world.actor, fresh(sync))
+    told = AuditEvent.objects.get(event="delete-secret-sync").metadata
+    assert (told["left"], told["keys"]) == (2, ["A", "B"])
 
 
 def test_a_sync_deleted_with_its_secrets_takes_its_own_alone(world: World) -> None:

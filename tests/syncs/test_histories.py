@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from config.errors import ServiceError
 from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
+from syncs.ledger import Ledger
 from syncs.models import InitialSet, Lease, SecretSync, Status, SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
@@ -36,7 +38,12 @@ FOLDERS = ("/", "/other", "/third")
 NAMES = ("first", "second", "third")
 SCOPES = {"first": ("acme", "shop", ""), "second": ("acme", "shop", ""), "third": ("acme", "shop", "development")}
 PREFIXES = ("", "P_")
-FAULTS = ("", "", "", "503", "400", "drop", "late 503", "late drop", "list")
+FAULTS = ("", "", "503", "400", "drop", "crash", "late 503", "late drop", "late crash", "list")
+
+
+class Crash(BaseException):
+    """The worker is gone from one moment to the next."""
+
 
 Object = tuple[tuple[str, str, str], str, str]
 """Scope, key and creation time: one incarnation of a key."""
@@ -138,22 +145,45 @@ def watched(model: Model, fault: str = "", *, undoing: bool = False) -> Iterator
     sandbox._answer = answer  # type: ignore[method-assign]
     setattr(sandbox, "late_fault" if fault.startswith("late") else "fault", failing)
     try:
-        yield
+        with crashing(fault):
+            yield
+    except Crash:
+        pass
     finally:
         sandbox._answer = plain  # type: ignore[method-assign]
         sandbox.fault = sandbox.late_fault = None
+
+
+@contextmanager
+def crashing(fault: str) -> Iterator[None]:
+    """The worker dies once it has claimed its keys, or with answers that it has not written down."""
+    claim = Ledger.claim
+
+    def claiming(self: Ledger, changes: Any) -> None:
+        claim(self, changes)
+        raise Crash
+
+    def dying(self: Ledger, outcomes: Any) -> None:
+        raise Crash
+
+    if fault.endswith("crash"):
+        late = fault.startswith("late")
+        with patch.object(Ledger, "record" if late else "claim", dying if late else claiming):
+            yield
+    else:
+        yield
 
 
 # -- steps: each a name and its numbers ------------------------------------------------------------------------
 
 
 def edit(model: Model, which: int, key: int, value: int) -> None:
-    model.world.set(FOLDERS[which], **{KEYS[key]: "${prod.NOWHERE}" if value == 5 else f"v{value}"})
+    model.world.set(FOLDERS[which], **{KEYS[key % 5]: "${prod.NOWHERE}" if value == 5 else f"v{value}"})
 
 
 def remove(model: Model, which: int, key: int, _: int) -> None:
-    if model.world.folder(FOLDERS[which]).secrets.filter(key=KEYS[key]).exists():
-        model.world.unset(KEYS[key], path=FOLDERS[which])
+    if model.world.folder(FOLDERS[which]).secrets.filter(key=KEYS[key % 5]).exists():
+        model.world.unset(KEYS[key % 5], path=FOLDERS[which])
 
 
 def foreign(model: Model, which: int, key: int, value: int) -> None:
@@ -161,16 +191,16 @@ def foreign(model: Model, which: int, key: int, value: int) -> None:
     scope = SCOPES[NAMES[which]]
     held = model.world.sandbox.values.setdefault(scope, {})
     if value >= 3:
-        held.pop(KEYS[key], None)
+        held.pop(KEYS[key % 5], None)
     if value != 3:
-        model.world.sandbox.put(scope, KEYS[key], f"foreign {value}", is_secret=value != 5)
+        model.world.sandbox.put(scope, KEYS[key % 5], f"foreign {value}", is_secret=value != 5)
 
 
 def run(model: Model, which: int, fault: int, _: int) -> None:
     sync = model.sync(NAMES[which])
     if sync is None:
         return
-    _run(model, sync, lambda: trigger(model.world.actor, sync, "sync"), FAULTS[fault])
+    _run(model, sync, lambda: trigger(model.world.actor, sync, "sync"), FAULTS[fault % len(FAULTS)])
 
 
 def go_on(model: Model, which: int, fault: int, _: int) -> None:
@@ -178,7 +208,7 @@ def go_on(model: Model, which: int, fault: int, _: int) -> None:
     sync = model.sync(NAMES[which])
     waiting = SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING)).first() if sync else None
     if sync and waiting:
-        _run(model, sync, lambda: waiting, FAULTS[fault])
+        _run(model, sync, lambda: waiting, FAULTS[fault % len(FAULTS)])
 
 
 def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: str = "") -> None:
@@ -232,7 +262,7 @@ def undo(model: Model, which: int, nth: int, fault: int) -> None:
     runs = list(undoable(sync)) if sync else []
     if sync and runs:
         chosen = SyncRun.objects.select_related("sync").get(pk=runs[nth % len(runs)].pk)
-        _run(model, sync, lambda: services.undo(model.world.actor, chosen), FAULTS[fault])
+        _run(model, sync, lambda: services.undo(model.world.actor, chosen), FAULTS[fault % len(FAULTS)])
 
 
 def forget(model: Model, which: int, choice: int, _: int) -> None:
@@ -255,7 +285,7 @@ def make(model: Model, which: int) -> None:
 
 
 STEPS = (edit, edit, remove, foreign, run, run, run, go_on, decide, policy, schema, undo, forget)
-steps = st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 2), st.integers(0, 4), st.integers(0, 5))
+steps = st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 2), st.integers(0, 9), st.integers(0, 5))
 
 
 def quiet(model: Model) -> None:
