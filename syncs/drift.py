@@ -12,7 +12,7 @@ from config.access.roles import PLATFORM
 from config.api import timestamp
 from config.errors import BadRequest
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
-from syncs.preview import drift_of, preview
+from syncs.preview import drift_of, drift_status, preview
 from syncs.selectors import syncs
 from syncs.services.reach import want
 
@@ -31,9 +31,9 @@ def check(sync: SecretSync) -> DriftCheck:
     # What a run wrote since then was listed too early: it is no drift.
     ours = set(ManagedSecret.objects.filter(sync=sync, written_at__gte=began).values_list("key", flat=True))
     changes = [one for one in drift_of(plan) if one["key"] not in ours]
-    drifted = any(one["state"] != "unmanaged" for one in changes)
-    kept = _keep(sync, status="drifted" if drifted else "none", complete=plan.complete, message="", changes=changes)
-    if drifted and sync.policy.heal:
+    status = drift_status(changes)
+    kept = _keep(sync, status=status, complete=plan.complete, message="", changes=changes)
+    if status == "drifted" and sync.policy.heal:
         want(PLATFORM, [sync], "schedule")
     return kept
 

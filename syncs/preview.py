@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from config.encryption import Undecryptable
 from config.errors import BadRequest
 from connections.errors import IntegrationError
 from connections.services import open_client
-from syncs.engine.plan import Change, Plan
+from syncs.engine.plan import Change, Plan, State
 from syncs.models import SecretSync, SyncRun
 from syncs.planning import open_destination, picture, removal_for
 from syncs.undo import restore_for
@@ -70,4 +70,26 @@ def drift_of(plan: Plan) -> list[dict[str, str]]:
             found.append({"key": change.key, "state": state, "reason": change.reason})
         elif change.rule in (15, 16) and change.row is None:
             found.append({"key": change.key, "state": "unmanaged", "reason": change.reason})
+        elif reason := _untold(change):
+            found.append({"key": change.key, "state": "unknown", "reason": reason})
     return found
+
+
+def _untold(change: Change) -> str:
+    """Why it cannot be told whether other hands were at a key of ours, or ""."""
+    row, seen = change.row, change.remote
+    if row is None or seen is None or not row.mine or row.state is State.MISSING:
+        return ""
+    if row.state is State.CLAIM:
+        return "an earlier write was never answered"
+    if seen.value is None and (row.stamp is None or seen.stamp is None):
+        return "the destination tells neither its value nor a version of it"
+    return ""
+
+
+def drift_status(found: Sequence[Mapping[str, str]]) -> str:
+    """Of what `drift_of` found: drifted, unknown or none."""
+    states = {one["state"] for one in found}
+    if states & {"changed", "missing"}:
+        return "drifted"
+    return "unknown" if "unknown" in states else "none"

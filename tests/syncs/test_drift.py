@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from config.errors import BadRequest
 from syncs import dispatcher, drift, tasks
+from syncs.destinations.humanitec import Humanitec
 from syncs.models import DriftCheck, SecretSync, SyncRun
 from syncs.selectors import syncs
 from syncs.services import syncs as services
@@ -48,6 +50,36 @@ def test_unmanaged_keys_alone_are_no_drift(world: World) -> None:
     world.run(sync)
     world.sandbox.put(APP, "FOREIGN", "x")
     assert drift.check(fresh(sync)).status == "none"
+
+
+def test_what_cannot_be_told_is_unknown_and_never_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync()
+    world.run(sync)
+    listed = Humanitec.fetch
+    monkeypatch.setattr(Humanitec, "fetch", lambda self: [replace(one, stamp=None) for one in listed(self)])
+    found = drift.check(fresh(sync))
+    assert (found.status, [one["state"] for one in found.changes]) == ("unknown", ["unknown", "unknown"])
+    del world.sandbox.values[APP]["B"]
+    assert drift.check(fresh(sync)).status == "drifted"
+
+
+def test_a_write_without_an_answer_is_unknown_too(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.sandbox.late_fault = lambda method, path: (503, {}) if method == "POST" else None
+    world.run(sync)
+    world.sandbox.late_fault = None
+    assert [one["state"] for one in drift.check(fresh(sync)).changes] == ["unknown"]
+
+
+def test_a_check_asks_the_vendor_once(world: World) -> None:
+    world.set(**{f"K{number}": "1" for number in range(50)})
+    sync = world.sync()
+    world.run(sync)
+    world.sandbox.asked.clear()
+    drift.check(fresh(sync))
+    assert len(world.sandbox.asked) == 1
 
 
 def test_a_vendor_that_does_not_answer(world: World) -> None:

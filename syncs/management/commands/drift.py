@@ -7,12 +7,12 @@ from typing import Any
 
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
-from syncs.preview import drift_of, preview
+from syncs.preview import drift_of, drift_status, preview
 from syncs.selectors import find_sync
 
 
 class Command(OperatorCommand):
-    help = "Compare with the destination now. Exit 0: no drift, 2: drift, 1: error."
+    help = "Compare with the destination now. Exit 0: no drift, 2: drift, 1: error, or it cannot be told."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
@@ -21,11 +21,19 @@ class Command(OperatorCommand):
     def work(self, options: dict[str, Any]) -> int:
         plan = preview(find_sync(PLATFORM, options["sync"]))
         found = drift_of(plan)
-        ours = [one for one in found if one["state"] != "unmanaged"]
+        status = drift_status(found)
         if options["json"]:
-            status = "drifted" if ours else "none"
             self.line({"status": status, "complete": plan.complete, "changes": found})
         else:
             self.table([(one["state"], one["key"], one["reason"]) for one in found])
-            self.stdout.write(f"{len(ours)} drifted" if ours else "no drift")
-        return 2 if ours else 0
+            count = sum(one["state"] in ("changed", "missing") for one in found)
+            said = {
+                "drifted": f"{count} drifted",
+                "none": "no drift",
+                "unknown": "it cannot be told whether it drifted",
+            }
+            self.stdout.write(said[status])
+        return EXIT[status]
+
+
+EXIT = {"none": 0, "drifted": 2, "unknown": 1}
