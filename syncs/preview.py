@@ -38,10 +38,11 @@ def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = 
         raise BadRequest("The connection's credentials cannot be decrypted; enter them again.") from None
 
 
-def plan_as_json(plan: Plan, warnings: Sequence[str] = ()) -> dict[str, Any]:
+def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: Mapping[str, int] | None = None) -> dict[str, Any]:
     """The `plan` object of the API."""
     return {
         "warnings": list(warnings),
+        "estimate": estimate,
         "digest": plan.digest,
         "complete": plan.complete,
         "held": plan.held or None,

@@ -23,9 +23,8 @@ from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.destination import Destination, destinations
 from syncs.engine.types import Action
 from syncs.models import Folder, ManagedSecret, SecretSync, Status
-from syncs.overlaps import warnings_of
 from syncs.planning import destination_class
-from syncs.preview import preview
+from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
@@ -193,7 +192,12 @@ class SecretSyncAdmin(ServiceAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
-        for warning in warnings_of(actor_of(request), find_sync(actor_of(request), str(obj.pk))):
+        actor = actor_of(request)
+        try:
+            found = checked_plan(actor, find_sync(actor, str(obj.pk))).warnings
+        except ServiceError as refusal:
+            found = (str(refusal),)  # saved all the same: the vendor may only be away
+        for warning in found:
             messages.warning(request, warning)
 
     def create(self, actor: Actor, form: Any) -> SecretSync:
@@ -274,12 +278,15 @@ class SecretSyncAdmin(ServiceAdmin):
             "back": reverse("admin:syncs_secretsync_change", args=[sync.pk]),
         }
         try:
-            plan = preview(sync, operation)
+            checked = checked_plan(actor_of(request), sync, operation)
         except ServiceError as refusal:
             context["problem"] = str(refusal)
         else:
+            plan = checked.plan
             context |= {
                 "plan": plan,
+                "warnings": checked.warnings,
+                "estimate": checked.estimate if any(change.write for change in plan.changes) else None,
                 "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in plan.counts.items() if count],
                 "changes": [(change, ACTION_COLORS[change.action]) for change in plan.changes],
             }

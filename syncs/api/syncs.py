@@ -23,7 +23,7 @@ from syncs.drift import check, drift_as_json
 from syncs.engine.codes import Code
 from syncs.history import FORMATS
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.overlaps import warnings_of
+from syncs.preflight import checked_plan
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.services import holds
@@ -237,7 +237,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             given = self.body(create_body)
             project = project_for(self.actor, given["projectId"], Right.EDIT_SYNCS)
             sync = services.draft_sync(self.actor, project, slug, services.given_sync(given))
-            return Response({"plan": plan_as_json(preview(sync), warnings_of(self.actor, sync))})
+            return Response({"plan": checked_plan(self.actor, sync).as_json()})
 
     class Check(_SyncView):
         @described(
@@ -324,7 +324,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             sync = self.sync(sync_id, Right.RUN_SYNCS)
             if operation == "import":
                 services.require_import(found)
-            return Response({"plan": plan_as_json(preview(sync, operation), warnings_of(self.actor, sync))})
+            return Response({"plan": checked_plan(self.actor, sync, operation).as_json()})
 
     class Drift(_SyncView):
         @described(f"get{pascal}SecretSyncDrift", TAG, "What the last look found.", closed({"drift": DRIFT}), path=SYNC)

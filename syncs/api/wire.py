@@ -117,6 +117,7 @@ PLAN = component(
     closed(
         {
             "warnings": listed(TEXT),
+            "estimate": {**closed({"requests": WHOLE, "seconds": WHOLE}), "nullable": True},
             "digest": TEXT,
             "complete": FLAG,
             "held": TEXT_OR_NULL,

@@ -8,9 +8,8 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.engine.types import Action
-from syncs.overlaps import warnings_of
 from syncs.planning import destination_class
-from syncs.preview import plan_as_json, preview
+from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
 
 NOTHING, CHANGES, STOPPED = 0, 2, 4
@@ -27,19 +26,19 @@ class Command(OperatorCommand):
 
     def work(self, options: dict[str, Any]) -> int:
         found = find_sync(PLATFORM, options["sync"])
-        plan = preview(found)
-        warnings = warnings_of(PLATFORM, found)
+        checked = checked_plan(PLATFORM, found)
+        plan = checked.plan
         if options["json"]:
-            self.line(plan_as_json(plan, warnings))
+            self.line(checked.as_json())
         else:
             quiet = (Action.UNCHANGED,)
             self.table([(c.action.value, c.key, c.reason) for c in plan.changes if c.action not in quiet])
             counts = ", ".join(f"{count} {name}" for name, count in plan.counts.items() if count)
             self.stdout.write(counts or "nothing at the source, nothing at the destination")
-            for warning in warnings:
+            if any(change.write for change in plan.changes):
+                self.stdout.write(str(checked.estimate))
+            for warning in checked.warnings:
                 self.stdout.write(self.style.WARNING(f"warning: {warning}"))
-            for gap in plan.gaps:
-                self.stdout.write(f"incomplete: {gap}")
             if note := destination_class(found.destination).capabilities.note:
                 self.stdout.write(note)
             if plan.held:

@@ -1,0 +1,154 @@
+"""What stands in a sync's way, and how long it will take: looked for before it runs, and told all at once.
+
+Pure but for `checked_plan`, which asks the destination for its list, and the login alone where that fails.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from config.access.roles import Actor
+from config.encryption import Undecryptable
+from config.errors import BadRequest
+from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
+from connections.services import open_client, provider_of
+from syncs.destination import Capabilities
+from syncs.engine.codes import Code
+from syncs.engine.plan import Plan
+from syncs.engine.types import Action
+from syncs.models import SecretSync
+from syncs.overlaps import warnings_of
+from syncs.planning import desired_of, destination_class, open_destination
+from syncs.preview import plan_as_json, preview
+from syncs.reading import read
+
+NAMED = 10  # keys that a problem names
+SECONDS_A_REQUEST = 0.3  # of a vendor across the internet that says nothing of its pace
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Requests to do, and the seconds that they take if the vendor is in good health."""
+
+    requests: int
+    seconds: int
+
+    def __str__(self) -> str:
+        requests = "1 request" if self.requests == 1 else f"{self.requests} requests"
+        if self.seconds <= 1:
+            return f"{requests}, about a second"
+        if self.seconds < 120:
+            return f"{requests}, about {self.seconds} seconds"
+        return f"{requests}, about {math.ceil(self.seconds / 60)} minutes"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """A plan, what is wrong with it or around it, in words, and what it costs."""
+
+    plan: Plan
+    warnings: tuple[str, ...]
+    estimate: Estimate
+
+    def as_json(self) -> dict[str, Any]:
+        """The `plan` object of the API."""
+        return plan_as_json(self.plan, self.warnings, asdict(self.estimate))
+
+
+def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync") -> Checked:
+    """What a run would do now, with every problem that can be known before it. Nothing is written anywhere.
+
+    Raises BadRequest where the destination does not tell; then with what is wrong with login and source as well.
+    """
+    found = destination_class(sync.destination)
+    try:
+        plan = preview(sync, operation)
+    except BadRequest as refusal:
+        if operation == "remove" or sync.folder is None:
+            raise
+        raise BadRequest(
+            " ".join(map(_sentence, [str(refusal), *_login(sync, refusal.__context__), *_source(sync)]))
+        ) from None
+    concurrency = sync.policy.max_concurrency
+    warnings = [*problems(plan, found.label, found.capabilities), *warnings_of(actor, sync)]
+    return Checked(plan, tuple(warnings), estimate(plan, found.capabilities, concurrency))
+
+
+def problems(plan: Plan, label: str, rule: Capabilities) -> list[str]:
+    """Gaps of the source, keys that cannot go, and too many of them."""
+    found = [f"The source is incomplete: {gap}. Nothing is deleted until it is whole." for gap in plan.gaps]
+    blocked = [change for change in plan.changes if change.action is Action.BLOCKED]
+    found += grouped((change.code, change.key, change.reason) for change in blocked)
+    standing = sum(
+        _stands(change.action, bool(change.remote and not change.remote.inherited)) for change in plan.changes
+    )
+    if rule.max_keys is not None and standing > rule.max_keys:
+        found.append(f"{standing} keys would stand at {label}, which takes {rule.max_keys}; the last ones are refused.")
+    return found
+
+
+def _stands(action: Action, present: bool) -> bool:
+    """Whether a key is there when the plan has been carried out."""
+    return action is Action.CREATE or (present and action is not Action.DELETE)
+
+
+def grouped(blocked: Iterable[tuple[Code | None, str, str]]) -> list[str]:
+    """Keys that cannot go, with code and reason, as one sentence a code: how many, why, which, and the way out."""
+    by_code: dict[Code | None, list[tuple[str, str]]] = {}
+    for code, key, reason in blocked:
+        by_code.setdefault(code, []).append((key, reason))
+    return [_group(code, by_code[code]) for code in sorted(by_code, key=str)]
+
+
+def _group(code: Code | None, met: Sequence[tuple[str, str]]) -> str:
+    keys = [key for key, _ in met]
+    reasons = {reason for _, reason in met}
+    why = reasons.pop() if len(reasons) == 1 else code.meaning if code else "each for its own reason"
+    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
+    named = ", ".join(keys[:NAMED]) + more
+    count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    remedy = f" {code.remedy}" if code else ""
+    return f"{count} cannot go ({named}): {why.rstrip('.')}.{remedy}"
+
+
+def estimate(plan: Plan, rule: Capabilities, concurrency: int | None = None) -> Estimate:
+    """One list call and what the changes need: at the vendor's pace, and no more side by side than is allowed."""
+    requests = 1 + sum(change.write is not None for change in plan.changes)
+    side_by_side = concurrency or rule.concurrency
+    if rule.concurrency_limit:
+        side_by_side = min(side_by_side, rule.concurrency_limit)
+    seconds = SECONDS_A_REQUEST * (1 + math.ceil((requests - 1) / side_by_side))
+    if rule.pace:
+        seconds = max(seconds, requests / rule.pace)
+    return Estimate(requests, math.ceil(seconds))
+
+
+def _login(sync: SecretSync, met: BaseException | None) -> list[str]:
+    """Whether the login itself fails or only the place: asked where the vendor has answered, and refused the list."""
+    connection = sync.connection
+    if not isinstance(met, Unauthorized | NotFound | Rejected):
+        return []
+    try:
+        with open_client(connection) as client:
+            provider_of(connection.app).check(client)
+    except IntegrationError as error:
+        return [f"The connection {connection.name} does not work any more: {error}"]
+    return [f"The connection {connection.name} is accepted; it is this place that is not there or not its to list."]
+
+
+def _source(sync: SecretSync) -> list[str]:
+    """What is wrong with the source and its names, whatever the destination holds."""
+    try:
+        with open_client(sync.connection) as client:
+            reading = read(sync)
+            wants = desired_of(sync, open_destination(sync, client), reading.source.entries, reading.environment)
+    except Undecryptable:
+        return []
+    return grouped((want.barred_code, want.key, want.barred) for want in wants if want.barred)
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."

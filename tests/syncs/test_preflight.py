@@ -1,0 +1,122 @@
+"""What stands in a sync's way is told before it runs, all of it at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.access.roles import PLATFORM
+from config.errors import BadRequest
+from connections.services import update_connection
+from syncs.destination import Capabilities
+from syncs.destinations.humanitec import Humanitec
+from syncs.engine.codes import Code
+from syncs.engine.plan import Change, Plan
+from syncs.engine.types import Action, Remote, Write
+from syncs.preflight import checked_plan, estimate, grouped, problems
+from tests.syncs.conftest import APPLICATION, World
+
+
+def change(action: Action, key: str, present: bool = False, **more: Any) -> Change:
+    writes = {Action.CREATE, Action.UPDATE, Action.DELETE}
+    return Change(
+        action,
+        key,
+        key,
+        4,
+        more.pop("reason", "new"),
+        write=Write(action, key, key) if action in writes else None,
+        remote=Remote(key) if present else None,
+        **more,
+    )
+
+
+def plan_of(*changes: Change, **more: Any) -> Plan:
+    return Plan(changes, complete=True, **more)
+
+
+def test_too_many_keys_are_counted_as_they_would_stand() -> None:
+    plan = plan_of(
+        change(Action.CREATE, "A"),
+        change(Action.KEEP, "B", present=True),
+        change(Action.DELETE, "C", present=True),
+        change(Action.BLOCKED, "D", code=Code.KEY_REFUSED),
+    )
+    assert problems(plan, "Acme", Capabilities(max_keys=2))[1:] == []
+    assert "2 keys would stand at Acme, which takes 1" in problems(plan, "Acme", Capabilities(max_keys=1))[-1]
+
+
+def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
+    met = [(Code.KEY_REFUSED, f"K{number}", "only letters") for number in range(12)]
+    sizes = [(Code.VALUE_TOO_LARGE, "A", "its 10 bytes are too many"), (Code.VALUE_TOO_LARGE, "B", "its 20 bytes are")]
+    names, large = grouped([*met, *sizes])
+    assert names.startswith(
+        "12 keys cannot go (K0, K1, K2, K3, K4, K5, K6, K7, K8, K9 and 2 more): only letters. Rename"
+    )
+    assert large.startswith("2 keys cannot go (A, B): The value is larger than the destination takes. Shorten")
+
+
+@pytest.mark.parametrize(
+    ("rule", "concurrency", "seconds"),
+    [
+        (Capabilities(), None, 5),  # 1 + 13 rounds of 0.3 s
+        (Capabilities(concurrency=1), None, 31),
+        (Capabilities(concurrency_limit=2), 32, 16),
+        (Capabilities(pace=2.0), None, 51),
+    ],
+)
+def test_the_duration_follows_from_pace_and_concurrency(
+    rule: Capabilities, concurrency: int | None, seconds: int
+) -> None:
+    plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.KEEP, "kept"))
+    found = estimate(plan, rule, concurrency)
+    assert (found.requests, found.seconds) == (101, seconds)
+    assert str(found).startswith("101 requests, about ")
+
+
+def test_a_run_that_changes_nothing_is_one_request() -> None:
+    assert (
+        str(estimate(plan_of(change(Action.UNCHANGED, "A", present=True)), Capabilities()))
+        == "1 request, about a second"
+    )
+
+
+def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Humanitec, "capabilities", Capabilities(key_pattern="[A-Z_]+", key_rule="capitals", max_keys=1))
+    first = world.sync("first")
+    world.set(A="1", B="2", lower="3", BROKEN="${dev.nowhere.X}")
+    second = world.sync("second", secret_path="/")
+    found = checked_plan(world.actor, second)
+    said = "\n".join(found.warnings)
+    assert "1 key cannot go (lower): Humanitec takes only capitals in a name." in said
+    assert "1 key cannot go (BROKEN)" in said
+    assert "2 keys would stand at Humanitec, which takes 1" in said
+    assert "The sync first writes the same keys: A, B, BROKEN, lower" in said
+    assert found.as_json()["estimate"] == {"requests": 3, "seconds": 1}
+    assert found.as_json() == checked_plan(PLATFORM, second).as_json()
+    assert first.project_id == second.project_id
+
+
+def test_a_place_that_is_not_there_is_told_apart_from_a_login_that_fails(world: World) -> None:
+    world.set(**{"A B": "1"})
+    sync = world.sync(config={**APPLICATION, "app": "nowhere"})
+    gone = {"error": "API-404", "message": "no such app"}
+    world.sandbox.fault = lambda method, path: (404, gone) if "/nowhere/" in path else None
+    with pytest.raises(BadRequest) as told:
+        checked_plan(world.actor, sync)
+    assert "Unable to plan: Humanitec: GET /orgs/acme/apps/nowhere/values answered 404" in str(told.value)
+    assert "The connection humanitec-dev is accepted; it is this place" in str(told.value)
+    assert "1 key cannot go (A B): Humanitec takes only letters" in str(told.value)
+    assert world.writes() == []
+
+
+def test_a_login_that_was_revoked_is_named(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.sandbox.token = "another-token-now"
+    with pytest.raises(BadRequest, match="The connection humanitec-dev does not work any more: Humanitec: GET /orgs"):
+        checked_plan(world.actor, sync)
+    world.sandbox.token = ""
+    update_connection(world.actor, world.connection, name="renamed")
+    assert checked_plan(world.actor, sync).plan.counts["create"] == 1
