@@ -4,6 +4,7 @@ import secrets
 from pathlib import Path
 
 import environ
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 env = environ.Env()
@@ -124,6 +125,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = True  # served from the packages themselves: no collecting step to forget
 
 CACHES = {
@@ -161,13 +163,31 @@ UNFOLD = {
     "SITE_HEADER": "Keyferry",
     "SITE_SUBHEADER": "Secrets, ferried safely",
     "SITE_SYMBOL": "directions_boat",
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("keyferry/icon.svg")}],
+    "STYLES": [lambda request: static("keyferry/keyferry.css")],
     "SHOW_HISTORY": False,
+    "COLORS": {
+        "primary": {  # sea blue; 600 and darker carry white text, 500 and lighter are read on dark grounds
+            "50": "oklch(97.6% .013 222)",
+            "100": "oklch(94.8% .028 222)",
+            "200": "oklch(89.6% .055 222)",
+            "300": "oklch(82.5% .09 222)",
+            "400": "oklch(76.5% .112 222)",
+            "500": "oklch(69% .115 222)",
+            "600": "oklch(48.5% .092 222)",
+            "700": "oklch(42% .08 222)",
+            "800": "oklch(36% .066 222)",
+            "900": "oklch(30.5% .054 222)",
+            "950": "oklch(22% .044 222)",
+        },
+    },
     "SIDEBAR": {
         "show_search": True,
         "navigation": [
             {
                 "title": group,
                 "separator": True,
+                "collapsible": group == "Behind the scenes",
                 "items": [
                     {
                         "title": title,
