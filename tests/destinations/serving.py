@@ -1,0 +1,150 @@
+"""A fake that serves itself on loopback: what every stand-in of a vendor would else write again."""
+
+from __future__ import annotations
+
+import json
+import socket
+import struct
+import threading
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from .fake import Fake
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request. `parts` are those of its path, decoded; `body` is its JSON or its form, parsed, or None."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: Any
+
+    @property
+    def parts(self) -> list[str]:
+        return [unquote(part) for part in self.path.strip("/").split("/")]
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A body of bytes is sent as it is, None as nothing."""
+
+    status: int
+    body: Any = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+class Drop(Exception):
+    """Raised by an answer or a fault: the connection is reset without one."""
+
+
+Fault = Callable[[Ask], Answer | None]
+
+
+class Served(Fake):
+    """`exchanges` has every request with its answer.
+
+    `fault` may answer in the vendor's place, `late_fault` once the vendor has done what was asked.
+    """
+
+    def __init__(self) -> None:
+        self.exchanges: list[tuple[Ask, Answer]] = []
+        self.fault: Fault | None = None
+        self.late_fault: Fault | None = None
+        self.url = ""
+        self._asked: list[tuple[str, str]] = []
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def answer(self, ask: Ask) -> Answer:
+        """What the vendor says, and does; one request at a time."""
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        server.daemon_threads = True
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        try:
+            yield self.url
+        finally:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+    def asked(self) -> list[tuple[str, str]]:
+        with self._lock:
+            found, self._asked = self._asked, []
+        return found
+
+    def fail(self, method: str | None, status: int = 500, body: Any = None) -> None:
+        said = {"message": "no"} if body is None else body
+        self.fault = (lambda ask: Answer(status, said) if ask.method == method else None) if method else None
+
+    def serve(self, ask: Ask) -> Answer:
+        with self._lock:
+            self._asked.append((ask.method, ask.path))
+        answer = self.fault(ask) if self.fault else None
+        if answer is None:
+            with self._lock:
+                answer = self.answer(ask)
+            if self.late_fault:
+                answer = self.late_fault(ask) or answer
+        with self._lock:
+            self.exchanges.append((ask, answer))
+        return answer
+
+
+def _parsed(headers: Mapping[str, str], sent: bytes) -> Any:
+    if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
+        return dict(parse_qsl(sent.decode(), keep_blank_values=True))
+    try:
+        return json.loads(sent)
+    except ValueError:
+        return None
+
+
+def _handler(fake: Served) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        wbufsize = -1  # one send an answer: two would wait for each other's acknowledgement
+        disable_nagle_algorithm = True
+
+        def _serve(self) -> None:
+            sent = self.rfile.read(int(self.headers.get("content-length") or 0))
+            split = urlsplit(self.path)
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            ask = Ask(self.command, split.path, dict(parse_qsl(split.query)), headers, _parsed(headers, sent))
+            try:
+                answer = fake.serve(ask)
+            except Drop:
+                self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                self.close_connection = True
+                self.connection.close()
+                return
+            body = answer.body
+            data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            if answer.status != 204:
+                self.send_header("content-type", "application/json")
+                self.send_header("content-length", str(len(data)))
+            self.end_headers()
+            if answer.status != 204:
+                self.wfile.write(data)
+
+        do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Silent: addresses name keys."""
+
+    return Handler
