@@ -1,6 +1,6 @@
 """A local stand-in for Humanitec's Shared Values: small, stateful, honest about what is secret.
 
-Source of each answer: Humanitec's published OpenAPI description, operations "Shared Values".
+Source of each answer: Humanitec's published OpenAPI description, operations "Shared Values" and "Value Set Versions".
 """
 
 from __future__ import annotations
@@ -12,13 +12,19 @@ import socket
 import struct
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 ADDRESS = re.compile(
     r"/orgs/(?P<org>[^/]+)/apps/(?P<app>[^/]+)(?:/envs/(?P<env>[^/]+))?/values(?:/(?P<key>[^/]+))?", re.ASCII
+)
+VERSIONS = re.compile(
+    r"/orgs/(?P<org>[^/]+)/apps/(?P<app>[^/]+)(?:/envs/(?P<env>[^/]+))?/value-set-versions"
+    r"(?:/(?P<id>[^/]+)/(?P<act>restore|purge)/(?P<key>[^/]+))?",
+    re.ASCII,
 )
 KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
@@ -34,6 +40,7 @@ class HumanitecSandbox:
     """Serves on 127.0.0.1. `values` maps (org, app, env or "") to its values by key; `asked` lists (method, path).
 
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
+    `history` maps a scope to its changes, the oldest first, each with the one value it left (None: deleted).
     `exchanges` lists each request's body with the status and the answer it got.
     `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method
     and path, it returns (status, body), (status, body, headers) or None, takes its time, or raises `Drop`; a body of
@@ -45,6 +52,7 @@ class HumanitecSandbox:
         self.latency = latency
         self.orgs = {"acme": {"shop": ["development", "production"], "blog": ["development"]}}
         self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+        self.history: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
         self.asked: list[tuple[str, str]] = []
         self.exchanges: list[tuple[dict[str, Any], int, object]] = []
         self.fault: Fault | None = None
@@ -85,6 +93,8 @@ class HumanitecSandbox:
     def _answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
         if method == "GET" and (named := self._names(urlsplit(path).path)) is not None:
             return 200, named
+        if found := VERSIONS.fullmatch(urlsplit(path).path):
+            return self._versions(method, found, urlsplit(path).query)
         found = ADDRESS.fullmatch(urlsplit(path).path)
         if not found:
             return _error(404, "no such address")
@@ -131,14 +141,15 @@ class HumanitecSandbox:
             return _error(404, "Shared Value does not exist")
         if method == "DELETE":
             del self.values[scope][key]
+            self._remember(scope, key, None, "value_delete")
             return 204, None
         if method not in ("PATCH", "PUT") or not ({"value", "description"} & set(body)):
             return _error(400, "value or description must be supplied")
         return 200, _shown(self._write(scope, key, body))
 
     def _write(self, scope: tuple[str, str, str], key: str, body: dict[str, Any]) -> dict[str, Any]:
-        tick = next(self._clock)
-        now = f"2026-01-01T{tick // 3600 % 24:02}:{tick // 60 % 60:02}:{tick % 60:02}.{tick:06}Z"
+        now = self._now()
+        tick = self._tick
         held = self.values.setdefault(scope, {})
         before = held.get(key, {"created_at": now, "is_secret": bool(body.get("is_secret"))})
         held[key] = {
@@ -153,7 +164,59 @@ class HumanitecSandbox:
             "created_at": before["created_at"],
             "updated_at": now,
         }
+        self._remember(scope, key, dict(held[key]), "value_create" if before["created_at"] == now else "value_update")
         return held[key]
+
+    # -- value set versions: every write makes one ------------------------------------------------------------
+
+    def _remember(self, scope: tuple[str, str, str], key: str, value: dict[str, Any] | None, by: str) -> None:
+        made = {"id": str(uuid.uuid4()), "key": key, "value": value, "at": self._now(), "by": by, "purged": False}
+        self.history.setdefault(scope, []).append(made)
+
+    def _versions(self, method: str, found: re.Match[str], query: str) -> Answer:
+        scope = (found["org"], found["app"], found["env"] or "")
+        if method == "GET" and not found["id"]:
+            changed = parse_qs(query).get("key_changed", [None])[0]
+            history = self.history.get(scope, [])
+            shown = [self._version(scope, n) for n, one in enumerate(history) if changed in (None, one["key"])]
+            return 200, shown[::-1]
+        key = unquote(found["key"] or "")
+        index = next((n for n, one in enumerate(self.history.get(scope, [])) if one["id"] == found["id"]), None)
+        if method != "POST" or index is None:
+            return _error(404, "no such version")
+        kept = self._at(scope, index).get(key)
+        if kept is None or kept["purged"]:
+            return _error(400, "the key has no value in this version")
+        if found["act"] == "purge":
+            kept["purged"] = True
+            return 204, None
+        self._write(scope, key, kept["value"])
+        return 200, self._version(scope, len(self.history[scope]) - 1)
+
+    def _at(self, scope: tuple[str, str, str], index: int) -> dict[str, dict[str, Any]]:
+        """The change that left each value which stood when the version was made."""
+        standing = {one["key"]: one for one in self.history[scope][: index + 1]}
+        return {key: one for key, one in standing.items() if one["value"] is not None}
+
+    def _version(self, scope: tuple[str, str, str], index: int) -> dict[str, Any]:
+        made = self.history[scope][index]
+        shown = {key: _shown(one["value"]) for key, one in self._at(scope, index).items()}
+        return {
+            "id": made["id"],
+            "values": shown,
+            "change": [],
+            "comment": "",
+            "created_at": made["at"],
+            "created_by": "sandbox",
+            "updated_at": made["at"],
+            "result_of": f"{'env' if scope[2] else 'app'}_{made['by']}",
+            "source_value_set_version_id": None,
+        }
+
+    def _now(self) -> str:
+        self._tick = next(self._clock)
+        tick = self._tick
+        return f"2026-01-01T{tick // 3600 % 24:02}:{tick // 60 % 60:02}:{tick % 60:02}.{tick:06}Z"
 
 
 def _shown(value: dict[str, Any]) -> dict[str, Any]:

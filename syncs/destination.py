@@ -38,6 +38,7 @@ class Capabilities:
     pace: float | None = None
     concurrency: int = 8
     concurrency_limit: int | None = None
+    keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`
     note: str = ""
 
 
@@ -145,6 +146,17 @@ class Destination(ABC):
         stops the rest.
         """
 
+    def version_of(self, key: str, stamp: str) -> str | None:
+        """The version in the vendor's own history that still holds `key` as it was when its stamp was `stamp`.
+
+        What it answers, a `Write` may name. Raises IntegrationError.
+        """
+        return None
+
+    def purge(self, key: str, incarnation: str) -> None:
+        """Take the values of an object that was deleted out of the vendor's own history. Raises IntegrationError."""
+        raise NotImplementedError
+
 
 class KeyValueDestination(Destination):
     """A vendor that takes one key a request. The base runs them side by side."""
@@ -160,6 +172,10 @@ class KeyValueDestination(Destination):
     @abstractmethod
     def delete(self, write: Write) -> None:
         """Take `write.remote` away; one that is gone already is a success."""
+
+    def restore(self, write: Write) -> None:
+        """Put back `write.version` of the vendor's own history. Asked only where `version_of` gave it."""
+        raise NotImplementedError
 
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
         gate = iter(writes)
@@ -182,6 +198,9 @@ class KeyValueDestination(Destination):
 
     def _outcome(self, write: Write) -> Outcome:
         try:
+            if write.version is not None:
+                self.restore(write)
+                return Outcome(write)
             if write.action is Action.CREATE:
                 return Outcome(write, self.create(write))
             if write.action is Action.UPDATE:

@@ -188,7 +188,7 @@ class Ledger:
             sealed = None
             if change.remote.value is not None:
                 sealed = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")
-            found[change.canonical] = ({"owned": False}, sealed)
+            found[change.canonical] = ({"owned": False, "stamp": change.remote.stamp}, sealed)
         return found
 
     def _sealed(self, canonical: str, value: str, comment: str) -> bytes:

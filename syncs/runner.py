@@ -33,6 +33,7 @@ from syncs.engine.types import Action, Outcome, Write
 from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
+from syncs.purge import purge, remember
 from syncs.selectors import syncs
 from syncs.services.reach import want
 from syncs.services.syncs import leave_elsewhere, place_of
@@ -321,7 +322,13 @@ class _Run:
         self.run.counts = {name: self.run.counts.get(name, 0) + count for name, count in plan.counts.items()}
         self._note(plan)
         self.ledger.settle(plan.changes)
+        purging = self.run.options.get("purge")
+        if purging:
+            remember(self.run, self.lease.place, plan.deletes)
         self._write(destination, list(plan.deletes))
+        if purging and not self.stopped:
+            there = {change.key for change, outcome in self.ending.results if outcome.error is not None}
+            purge(self.run, destination, self.lease.place, there, self._may_go_on)
         if self.stopped:
             self.ending.go_on_later(self.stopped, plan)
             return

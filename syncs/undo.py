@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -44,9 +45,17 @@ def require_undoable(run: SyncRun) -> None:
 def restore_for(run: SyncRun, destination: Destination, listing: Iterable[Remote], by: SyncRun | None = None) -> Plan:
     """What undoing the run would do now; `by`: the run that undoes it, which may have begun already."""
     rows, _ = ledger_rows(run.sync, run.place)
-    return plan_restore(
-        _pasts(run, by), listing, rows, canonical=destination.canonical, verify=verifier(run.sync, run.place)
-    )
+    pasts = [_with_history(past, destination) for past in _pasts(run, by)]
+    return plan_restore(pasts, listing, rows, canonical=destination.canonical, verify=verifier(run.sync, run.place))
+
+
+def _with_history(past: Past, destination: Destination) -> Past:
+    """A value that could not be read may be in the vendor's own history. Raises IntegrationError."""
+    before = past.before
+    if not past.last or not past.wrote or before is None or before.owned or before.value is not None:
+        return past
+    kept = destination.version_of(past.key, before.stamp) if before.stamp else None
+    return replace(past, before=replace(before, kept=kept))
 
 
 def _pasts(run: SyncRun, by: SyncRun | None) -> list[Past]:
@@ -83,7 +92,12 @@ def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool
     if change.before is not None:
         value, comment = _opened(run, change)
         before = Before(
-            change.before["owned"], value, comment, change.before.get("secretId", ""), change.before.get("version", 0)
+            change.before["owned"],
+            value,
+            comment,
+            secret_id=change.before.get("secretId", ""),
+            version=change.before.get("version", 0),
+            stamp=change.before.get("stamp"),
         )
     return Past(
         change.key,

@@ -221,9 +221,13 @@ class SecretSyncAdmin(ServiceAdmin):
         for sync in queryset:
             self._trigger(request, sync, "sync")
 
-    def _trigger(self, request: HttpRequest, sync: SecretSync, operation: str) -> Any:
+    def _trigger(self, request: HttpRequest, sync: SecretSync, operation: str, *, purge: bool = False) -> Any:
+        actor = actor_of(request)
         try:
-            run = services.trigger(actor_of(request), sync, operation)
+            if operation == "remove":
+                run = services.remove_secrets(actor, sync, purge=purge)
+            else:
+                run = services.trigger(actor, sync, operation)
         except ServiceError as refusal:
             messages.error(request, f"{sync.name}: {refusal}")
             return None
@@ -273,7 +277,8 @@ class SecretSyncAdmin(ServiceAdmin):
             "opts": self.model._meta,
             "sync": sync,
             "operation": operation,
-            "note": destination_class(sync.destination).capabilities.note,
+            "note": (can := destination_class(sync.destination).capabilities).note,
+            "keeps_versions": can.keeps_versions,
             "may_remove": actor_of(request).may(Right.REMOVE_SECRETS, sync.project_id),
             "back": reverse("admin:syncs_secretsync_change", args=[sync.pk]),
         }
@@ -296,7 +301,8 @@ class SecretSyncAdmin(ServiceAdmin):
         sync = self.get_object(request, str(pk))
         if sync is None or operation not in ("sync", "remove"):
             return redirect("admin:syncs_secretsync_changelist")
-        run = self._trigger(request, sync, operation)
+        purge = operation == "remove" and "purge" in request.POST
+        run = self._trigger(request, sync, operation, purge=purge)
         if run is None:
             return redirect("admin:syncs_secretsync_change", sync.pk)
         return redirect("admin:syncs_syncrun_change", run.pk)

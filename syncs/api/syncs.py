@@ -51,7 +51,15 @@ _IN_HISTORY = {
     "required": ["sync", "destination", *RUN_DETAIL["required"]],
 }
 OF_PROJECT = Schema((Text("projectId", "Project", "The project's id.", empty_message="Project ID required"),), False)
-REMOVE = Schema((Flag("removeSecrets", "", "Remove what the sync owns first.", text=True, default=False),), False)
+PURGE = Flag(
+    "purgeVersions",
+    "",
+    "Also take the old values out of the vendor's own history, where it keeps one.",
+    text=True,
+    default=False,
+)
+REMOVE = Schema((PURGE,), False)
+DELETE = Schema((Flag("removeSecrets", "", "Remove what the sync owns first.", text=True, default=False), PURGE), False)
 IMPORT = Schema(
     (Text("importBehavior", "Behavior", choices=("prioritize-source", "prioritize-destination")),), strict=False
 )
@@ -276,12 +284,13 @@ def _routes(found: type[Destination]) -> list[Any]:
             given = services.given_sync(self.body(update_body))
             return _answer(services.update_sync(self.actor, self.sync(sync_id, Right.EDIT_SYNCS), given))
 
-        @described(f"delete{pascal}SecretSync", TAG, f"Delete a {label} sync.", one, query=REMOVE, path=SYNC)
+        @described(f"delete{pascal}SecretSync", TAG, f"Delete a {label} sync.", one, query=DELETE, path=SYNC)
         def delete(self, request: Request, syncId: str) -> Response:
             sync_id = self.ids(syncId=syncId)["syncId"]
-            remove = self.query(REMOVE)["removeSecrets"]
+            given = self.query(DELETE)
             sync = self.sync(sync_id, Right.EDIT_SYNCS)
-            return _answer(services.delete_sync(self.actor, sync, remove_secrets=remove))
+            secrets, purge = given["removeSecrets"], given["purgeVersions"]
+            return _answer(services.delete_sync(self.actor, sync, with_secrets=secrets, purge=purge))
 
     class Sync(_SyncView):
         @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
@@ -303,10 +312,11 @@ def _routes(found: type[Destination]) -> list[Any]:
             return _answer(selectors.syncs().get(pk=sync.pk))
 
     class Remove(_SyncView):
-        @described(f"remove{pascal}SecretSyncSecrets", TAG, "Remove what the sync owns.", one, path=SYNC)
+        @described(f"remove{pascal}SecretSyncSecrets", TAG, "Remove what the sync owns.", one, query=REMOVE, path=SYNC)
         def post(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.REMOVE_SECRETS)
-            services.trigger(self.actor, sync, "remove")
+            sync_id, purge = self.ids(syncId=syncId)["syncId"], self.query(REMOVE)["purgeVersions"]
+            sync = self.sync(sync_id, Right.REMOVE_SECRETS)
+            services.remove_secrets(self.actor, sync, purge=purge)
             return _answer(selectors.syncs().get(pk=sync.pk))
 
     class Plan(_SyncView):

@@ -37,6 +37,7 @@ class Humanitec(KeyValueDestination):
     capabilities: ClassVar[Capabilities] = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",
+        keeps_versions=True,
         note="Workloads see new values at their next deployment.",
     )
 
@@ -71,11 +72,40 @@ class Humanitec(KeyValueDestination):
         except NotFound:
             return
 
-    def _values(self) -> str:
+    def version_of(self, key: str, stamp: str) -> str | None:
+        """Source: "List Value Set Versions", "Restore the value of a single Shared Value"."""
+        return next((str(one["id"]) for one, value in self._versions(key) if _stamp(value) == stamp), None)
+
+    def restore(self, write: Write) -> None:
+        path = f"{self._scope()}/value-set-versions/{quote(write.version or '')}/restore/{quote(write.key)}"
+        self.client.request("POST", path, json={"comment": "Undone by Keyferry"})
+
+    def purge(self, key: str, incarnation: str) -> None:
+        """Each version in which that object had another value; the vendor keeps the rest of the version."""
+        purged = set()
+        for version, value in self._versions(key):
+            if value["created_at"] != incarnation or _stamp(value) in purged:
+                continue
+            path = f"{self._scope()}/value-set-versions/{quote(version['id'])}/purge/{quote(key)}"
+            self.client.request("POST", path, json={"comment": "Purged by Keyferry"})
+            purged.add(_stamp(value))
+
+    def _versions(self, key: str) -> list[tuple[Any, Any]]:
+        """The versions in which `key` changed and is there, each with its value, the oldest first."""
+        path = f"{self._scope()}/value-set-versions"
+        listed = self.client.request("GET", path, params={"key_changed": key})
+        try:
+            found = [(one, one["values"][key]) for one in listed if key in one["values"]]
+            return sorted(found, key=lambda each: _text(each[0]["created_at"]))
+        except (KeyError, TypeError, AttributeError):
+            raise BadResponse(f"Humanitec: GET {path} answered with something that is no list of versions") from None
+
+    def _scope(self) -> str:
         path = f"/orgs/{quote(self.config['org'])}/apps/{quote(self.config['app'])}"
-        if self.config["scope"] == "environment":
-            path += f"/envs/{quote(self.config['env'])}"
-        return f"{path}/values"
+        return f"{path}/envs/{quote(self.config['env'])}" if self.config["scope"] == "environment" else path
+
+    def _values(self) -> str:
+        return f"{self._scope()}/values"
 
     def _value(self, write: Write) -> str:
         """The address of one value. Without its last part it would delete all values: `quote` refuses an empty part."""

@@ -16,13 +16,18 @@ from .types import Action, Desired, Remote, Write
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """A key before the run wrote it. `value` is None where it could not be read; `owned`: it was this sync's."""
+    """A key before the run wrote it. `value` is None where it could not be read; `owned`: it was this sync's.
+
+    `stamp` is the vendor's, `kept` the version of the vendor's own history that still holds an unreadable value.
+    """
 
     owned: bool
     value: str | None = field(default=None, repr=False)
     comment: str = field(default="", repr=False)
     secret_id: str = ""
     version: int = 0
+    stamp: str | None = None
+    kept: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +100,10 @@ def _undeleted(past: Past, seen: Remote | None, row: Row | None) -> Change:
 
 def _written_back(past: Past, action: Action, seen: Remote | None, row: Row | None, reason: str) -> Change:
     before = past.before
+    if before is not None and before.value is None and before.kept is not None and not before.owned:
+        write = Write(action, past.key, past.canonical, remote=seen, version=before.kept)
+        reason = f"{reason}, out of the destination's own history; nobody's again"
+        return _made(past, action, seen, row, reason, write=write, effects=(Effect.RELEASE,))
     if before is None or before.value is None:
         reason = "its value before the run is not known: the destination does not tell values"
         return _made(past, Action.BLOCKED, seen, row, reason, code=Code.NOT_RESTORABLE)

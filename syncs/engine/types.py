@@ -83,7 +83,8 @@ class Action(enum.StrEnum):
 class Write:
     """What an adapter is asked to do to one key. `action` is create, update or delete, nothing else.
 
-    `remote` is the listed object that an update or a delete is meant for.
+    `remote` is the listed object that an update or a delete is meant for. `version`: put back this version of the
+    vendor's own history instead of `value`.
     """
 
     action: Action
@@ -92,6 +93,7 @@ class Write:
     value: str = field(default="", repr=False)
     comment: str = field(default="", repr=False)
     remote: Remote | None = None
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

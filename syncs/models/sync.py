@@ -148,7 +148,7 @@ class RunChange(models.Model):
     error_message = models.CharField(max_length=1024, blank=True)
     version = models.PositiveIntegerField(default=0)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # What stood there before, for undo: {"owned", "secretId", "version"}, and [value, comment] sealed.
+    # What stood there before, for undo: {"owned", "secretId", "version", "stamp"}, and [value, comment] sealed.
     before = models.JSONField(null=True)
     before_sealed = models.BinaryField(null=True)
 

@@ -384,17 +384,31 @@ def refuse_paused(sync: SecretSync) -> None:
         raise BadRequest(f"The connection {connection.name} was paused by {connection.paused_by} on {when}")
 
 
+def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delete_sync: bool = False) -> SyncRun:
+    """Queue a run that removes what the sync owns; with `purge` also from the vendor's own history.
+
+    Raises BadRequest where the vendor keeps none.
+    """
+    found = destination_class(sync.destination)
+    if purge and not found.capabilities.keeps_versions:
+        raise BadRequest(f"{found.label} keeps no old values that could be purged.")
+    options = {**({"purge": True} if purge else {}), **({"deleteSync": True} if delete_sync else {})}
+    return trigger(actor, sync, "remove", options=options)
+
+
 def require_import(found: type[Destination]) -> None:
     """Raises BadRequest where the destination's values cannot be read."""
     if not found.capabilities.can_import:
         raise BadRequest(f"{found.label} does not support importing secrets.")
 
 
-def delete_sync(actor: Actor, sync: SecretSync, *, remove_secrets: bool = False) -> SecretSync:
-    """Without `remove_secrets` the destination keeps everything; with it, the sync goes when its keys are gone."""
+def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
+    """Without its secrets the destination keeps everything; with them, the sync goes when its keys are gone."""
     actor.require(Right.EDIT_SYNCS, sync.project_id)
-    if remove_secrets:
-        trigger(actor, sync, "remove", options={"deleteSync": True})
+    if purge and not with_secrets:
+        raise BadRequest("purgeVersions goes with removeSecrets: what stays at the destination keeps its history.")
+    if with_secrets:
+        remove_secrets(actor, sync, purge=purge, delete_sync=True)
         return syncs().get(pk=sync.pk)
     if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
         raise BadRequest(BUSY)

@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from config.access.models import AuditEvent, Identity
+from config.access.models import AuditEvent, Identity, User
 from syncs.models import SecretSync, SyncRun
 from syncs.runner import execute
+from syncs.selectors import syncs
+from syncs.services.syncs import update_policy
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]
@@ -74,7 +76,54 @@ def test_undo_shows_and_does(world: World) -> None:
     assert world.held() == {}
 
 
-@pytest.mark.parametrize("command", ["plan", "drift", "sync", "undo"])
+def test_a_hold_is_shown_and_decided(world: World) -> None:
+    name = "shop-project/shop-dev"
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    assert call("hold", name)[0] == 1
+    for decision, held in (("--writes-only", 3), ("--dismiss", 3), ("--approve", 0)):
+        world.set(A="1", B="2", C="3")
+        world.run(sync)
+        world.unset("A", "B", "C")
+        update_policy(world.actor, syncs().get(pk=sync.pk), {"max_deletions": 9 if decision == "--approve" else 10})
+        assert world.run(sync).status == "held"
+        code, text = call("hold", name)
+        assert (code, "it would delete 3 keys" in text, "no longer in the source" in text) == (4, True, True)
+        assert len(one_line(call("hold", name, "--json")[1])["changes"]) == 3
+        assert call("hold", name, decision)[0] == 0
+        world.due()
+        assert len(world.held()) == held, decision
+
+
+def test_a_removal_is_shown_and_done(world: World) -> None:
+    name = "shop-project/shop-dev"
+    world.set(A="1")
+    world.run(world.sync())
+    code, text = call("remove", name)
+    assert (code, "A" in text, world.held()) == (2, True, {"A": "1"})
+    assert call("remove", name, "--apply", "--purge", "--delete-sync")[0] == 0
+    world.due()
+    assert world.held() == {}
+    assert all(one["purged"] for one in world.sandbox.history["acme", "shop", ""] if one["value"])
+    assert not SecretSync.objects.exists()
+
+
+def test_the_api_is_asked_from_a_terminal(world: World) -> None:
+    sync = world.sync()
+    path = f"/v1/secret-syncs/humanitec/{sync.pk}"
+    code, text = call("api", "GET", path)
+    assert (code, one_line(text)["secretSync"]["name"]) == (0, "shop-dev")
+    code, text = call("api", "PATCH", f"/api{path}/policy/", '{"paused": true}')
+    assert (code, one_line(text)["policy"]["paused"]) == (0, True)
+    assert call("api", "GET", f"{path}/runs?limit=nonsense")[0] == 1
+    assert call("api", "GET", "/v1/nowhere")[0] == 1
+    assert call("api", "GET", path, "--user", "nobody")[0] == 1
+    User.objects.create_user("eve")
+    assert call("api", "GET", path, "--user", "eve")[0] == 1
+    assert call("api", "TRACE", path)[0] == 1
+
+
+@pytest.mark.parametrize("command", ["plan", "drift", "sync", "undo", "hold", "remove", "api"])
 def test_usage_errors_are_1(db: None, command: str) -> None:
     assert call(command)[0] == 1
     assert call(command, "--nope")[0] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,12 +179,19 @@ def test_every_request_is_one_that_the_vendor_publishes(vendor: HumanitecSandbox
     apply(destination, create("KEY"))
     remote = destination.listing()[0]
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "new", remote=remote))
+    version = destination.version_of("KEY", remote.stamp or "")
+    assert version
+    apply(destination, Write(Action.UPDATE, "KEY", "KEY", remote=remote, version=version))
     apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
+    destination.purge("KEY", remote.incarnation or "")
+    assert [asked for asked in vendor.asked if "/purge/" in asked[1]]
     env = "/envs/{envId}" if "env" in destination.config else ""
-    base = "/orgs/{orgId}/apps/{appId}" + env + "/values"
-    real = f"/orgs/acme/apps/shop{'/envs/development' if env else ''}/values"
+    base = "/orgs/{orgId}/apps/{appId}" + env
+    real = f"/orgs/acme/apps/shop{'/envs/development' if env else ''}"
     for (method, path), (body, status, answer) in zip(vendor.asked, vendor.exchanges, strict=True):
-        operation = spec["paths"][path.replace(f"{real}/KEY", base + "/{key}").replace(real, base)][method.lower()]
+        named = re.sub(r"(value-set-versions)/[0-9a-f-]{36}", r"\1/{valueSetVersionId}", path.partition("?")[0])
+        named = re.sub(r"/KEY$", "/{key}", named).replace(real, base)
+        operation = spec["paths"][named][method.lower()]
         if "requestBody" in operation:
             fits(body, operation["requestBody"]["content"]["application/json"]["schema"], spec)
         if content := operation["responses"][str(status)].get("content"):

@@ -222,7 +222,7 @@ def test_a_sync_deleted_with_its_secrets_takes_its_own_alone(world: World) -> No
     update_policy(world.actor, fresh(sync), {"unmanaged": "leave"})
     world.run(fresh(sync))
     source.delete_environment(world.actor, world.environment())  # its source is gone too
-    delete_sync(world.actor, fresh(sync), remove_secrets=True)
+    delete_sync(world.actor, fresh(sync), with_secrets=True)
     world.due()
     assert world.held() == {"FOREIGN": "theirs"}
     assert not SecretSync.objects.exists()

@@ -426,7 +426,7 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
     with pytest.raises(BadRequest, match="folder no longer exists"):
         trigger(world.actor, sync, "sync")
     assert world.held() == {"A": "1"}
-    services.delete_sync(world.actor, sync, remove_secrets=True)
+    services.delete_sync(world.actor, sync, with_secrets=True)
     world.due()
     assert world.held() == {}
     assert not SecretSync.objects.exists()

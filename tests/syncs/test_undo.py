@@ -138,9 +138,27 @@ def test_a_key_deleted_and_made_again_since_is_left_alone(world: World) -> None:
     assert planned(run) == {"A": ("keep", "written again since, by another run")}
 
 
-def test_foreign_values_that_could_not_be_read_cannot_come_back(world: World) -> None:
+def test_foreign_values_that_could_not_be_read_come_back_out_of_the_vendors_history(world: World) -> None:
+    world.sandbox.put(SHOP, "THERE", "foreign")
+    world.sandbox.put(SHOP, "SURPLUS", "foreign too")
+    before = world.held()
+    world.set(THERE="mine", NEW="n")
+    sync = world.sync()
+    run = ran(world, sync)
+    assert planned(run) == {
+        "THERE": ("update", "as it was before the run, out of the destination's own history; nobody's again"),
+        "SURPLUS": ("create", "the run deleted it, out of the destination's own history; nobody's again"),
+        "NEW": ("delete", "the run created it"),
+    }
+    assert undone(world, run).status == "succeeded"
+    assert world.held() == before
+    assert not ManagedSecret.objects.exists()
+
+
+def test_what_neither_we_nor_the_vendor_keep_cannot_come_back(world: World) -> None:
     world.sandbox.put(SHOP, "THERE", "foreign")
     world.sandbox.put(SHOP, "SURPLUS", "foreign")
+    world.sandbox.history.clear()
     world.set(THERE="mine", NEW="n")
     sync = world.sync()
     run = ran(world, sync)
@@ -154,6 +172,19 @@ def test_foreign_values_that_could_not_be_read_cannot_come_back(world: World) ->
     assert done.status == "failed"
     assert "2 keys blocked" in (done.message or "")
     assert world.held() == {"THERE": "mine"}
+
+
+def test_a_version_that_the_vendor_has_purged_is_named(world: World) -> None:
+    world.sandbox.put(SHOP, "THERE", "foreign")
+    world.set(THERE="mine", NEW="n")
+    run = ran(world, world.sync())
+    for one in world.sandbox.history[SHOP]:
+        one["purged"] = True
+    done = undone(world, run)
+    assert done.status == "failed"
+    assert "1 key failed: THERE" in (done.message or "")
+    assert world.held() == {"THERE": "mine"}
+    assert ManagedSecret.objects.get(key="THERE").state == "owned"
 
 
 @pytest.mark.usefixtures("readable")

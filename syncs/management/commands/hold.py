@@ -1,0 +1,47 @@
+"""Show the held run of a sync, and decide on it."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from config.access.roles import PLATFORM
+from config.commands import OperatorCommand
+from config.errors import NotFound
+from syncs.models import Status, SyncRun
+from syncs.runs import outcomes, run_as_json
+from syncs.selectors import find_sync
+from syncs.services import holds
+
+
+class Command(OperatorCommand):
+    help = "Show what a held run would do, approve it or dismiss it. Exit 0: decided, 4: shown, it is held, 1: error."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
+        decision = parser.add_mutually_exclusive_group()
+        decision.add_argument("--approve", action="store_true", help="let it go ahead with the deletes it shows")
+        decision.add_argument("--writes-only", action="store_true", help="let it create and update, and delete nothing")
+        decision.add_argument("--dismiss", action="store_true", help="keep the keys until source or policy changes")
+        parser.add_argument("--json", action="store_true", help="one line, an object")
+
+    def work(self, options: dict[str, Any]) -> int:
+        sync = find_sync(PLATFORM, options["sync"])
+        held = SyncRun.objects.select_related("sync__project").filter(sync=sync, status=Status.HELD).first()
+        if held is None:
+            raise NotFound(f"No run of {sync} is held")
+        decided = True
+        if options["approve"] or options["writes_only"]:
+            run = holds.approve(PLATFORM, held, writes_only=options["writes_only"])
+        elif options["dismiss"]:
+            run = holds.dismiss(PLATFORM, held)
+        else:
+            run, decided = held, False
+        if options["json"]:
+            self.line(run_as_json(run, detail=not decided))
+        elif decided:
+            self.stdout.write(f"{sync}: {'dismissed' if options['dismiss'] else 'approved, and queued'}")
+        else:
+            self.stdout.write(f"{sync}: {run.message}")
+            self.table([(one["action"], one["key"], one["why"]) for one in outcomes(run)])
+        return 0 if decided else 4

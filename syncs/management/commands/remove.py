@@ -1,0 +1,44 @@
+"""Remove from a destination what a sync owns there."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from config.access.roles import PLATFORM
+from config.commands import OperatorCommand
+from syncs.preview import plan_as_json, preview
+from syncs.runs import run_as_json
+from syncs.selectors import find_sync
+from syncs.services.syncs import delete_sync, remove_secrets
+
+
+class Command(OperatorCommand):
+    help = "Show what removing a sync's secrets would delete; with --apply do it. Exit 0: queued, 2: shown, 1: error."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
+        parser.add_argument("--apply", action="store_true", help="do it")
+        parser.add_argument("--purge", action="store_true", help="also out of the vendor's own history")
+        parser.add_argument("--delete-sync", action="store_true", help="and the sync itself, once they are gone")
+        parser.add_argument("--json", action="store_true", help="one line, an object")
+
+    def work(self, options: dict[str, Any]) -> int:
+        sync = find_sync(PLATFORM, options["sync"])
+        if not options["apply"]:
+            plan = preview(sync, "remove")
+            if options["json"]:
+                self.line(plan_as_json(plan))
+            else:
+                self.table([(change.action.value, change.key, change.reason) for change in plan.changes])
+            return 2 if plan.deletes else 0
+        if options["delete_sync"]:
+            delete_sync(PLATFORM, sync, with_secrets=True, purge=options["purge"])
+            run = sync.runs.filter(operation="remove").latest("created_at")
+        else:
+            run = remove_secrets(PLATFORM, sync, purge=options["purge"])
+        if options["json"]:
+            self.line(run_as_json(run))
+        else:
+            self.stdout.write(f"{sync}: queued as {run.pk}")
+        return 0

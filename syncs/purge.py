@@ -1,0 +1,47 @@
+"""Old values in a vendor's own history: taken out after a removal, where that was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+
+from connections.errors import IntegrationError
+from syncs.destination import Destination
+from syncs.engine.plan import Change
+from syncs.models import SyncRun
+
+
+def remember(run: SyncRun, place: str, deletes: Iterable[Change]) -> None:
+    """Before they are deleted: afterwards neither the listing nor the ledger knows them."""
+    known = {(at, key): incarnation for at, key, incarnation in run.options.get("purging", ())}
+    for change in deletes:
+        if change.remote and change.remote.incarnation:
+            known[place, change.key] = change.remote.incarnation
+    _keep(run, known)
+
+
+def purge(run: SyncRun, destination: Destination, place: str, there: Collection[str], go: Callable[[], bool]) -> None:
+    """Purge what was remembered of this place, but for keys that are still `there`, as long as `go` says so.
+
+    What the vendor refuses is named in the run's options. Raises IntegrationError for what may be tried again.
+    """
+    known = {(at, key): incarnation for at, key, incarnation in run.options.get("purging", ())}
+    try:
+        for (at, key), incarnation in list(known.items()):
+            if at != place or key in there:
+                continue
+            if not go():
+                return
+            try:
+                destination.purge(key, incarnation)
+            except IntegrationError as error:
+                if error.retryable:
+                    raise
+                run.options = {**run.options, "unpurged": {**run.options.get("unpurged", {}), key: str(error)}}
+            del known[at, key]
+    finally:
+        _keep(run, known)
+
+
+def _keep(run: SyncRun, known: dict[tuple[str, str], str]) -> None:
+    run.options = {**run.options, "purging": [[at, key, incarnation] for (at, key), incarnation in known.items()]}
+    SyncRun.objects.filter(pk=run.pk).update(options=run.options)

@@ -1,0 +1,128 @@
+"""Removal that takes the old values out of the vendor's own history too, where that is asked for."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from config.errors import BadRequest
+from connections.models import AppConnection
+from connections.sandbox import Drop
+from syncs.destinations.humanitec import Humanitec
+from syncs.models import SecretSync, SyncRun
+from syncs.runner import execute
+from syncs.selectors import syncs
+from syncs.services.syncs import delete_sync, remove_secrets
+from tests.api.conftest import api_for
+
+from .conftest import ENVIRONMENT, World
+
+SCOPES: dict[str, tuple[dict[str, str] | None, tuple[str, str, str]]] = {
+    "application": (None, ("acme", "shop", "")),
+    "environment": (ENVIRONMENT, ("acme", "shop", "development")),
+}
+
+
+@pytest.fixture(params=list(SCOPES))
+def written(world: World, request: pytest.FixtureRequest) -> tuple[SecretSync, tuple[str, str, str]]:
+    """A sync that has written three values each of two keys, beside a foreign one."""
+    config, scope = SCOPES[request.param]
+    world.sandbox.put(scope, "FOREIGN", "theirs")
+    sync = world.sync(config=config)
+    for number in range(3):
+        world.set(A=f"a{number}", B=f"b{number}")
+        world.run(sync)
+    return syncs().get(pk=sync.pk), scope
+
+
+def removed(world: World, sync: SecretSync, **given: Any) -> SyncRun:
+    run = remove_secrets(world.actor, sync, **given)
+    execute(run.pk)
+    return world.again(run)
+
+
+def left(world: World, scope: tuple[str, str, str]) -> set[str]:
+    """Keys with a value in the vendor's history that is not purged."""
+    return {one["key"] for one in world.sandbox.history[scope] if one["value"] is not None and not one["purged"]}
+
+
+def test_a_removal_leaves_the_vendors_history_unless_it_is_asked(world: World, written: Any) -> None:
+    sync, scope = written
+    assert removed(world, sync).status == "succeeded"
+    assert {"A", "B"} <= left(world, scope)
+
+
+def test_a_purge_takes_every_old_value_of_what_the_sync_owned_and_no_other(world: World, written: Any) -> None:
+    sync, scope = written
+    world.sandbox.put(scope, "C", "theirs")
+    assert removed(world, sync, purge=True).status == "succeeded"
+    assert set(world.held(scope)) == {"C"}
+    assert left(world, scope) == {"C", "FOREIGN"}
+
+
+def test_a_purge_that_is_cut_short_goes_on(world: World, written: Any) -> None:
+    sync, scope = written
+    asked = iter([False, True])
+
+    def fault(method: str, path: str) -> Any:
+        if "/purge/" in path and next(asked, False):
+            raise Drop
+        return None
+
+    world.sandbox.fault = fault
+    run = removed(world, sync, purge=True)
+    assert run.status == "failed"  # a write whose answer was lost: named, its key's history is to be looked at
+    assert "old values stay in the vendor's history" in (run.message or "")
+    assert not world.held(scope).keys() & {"A", "B"}
+
+
+def test_a_vendor_that_asks_to_wait_is_asked_again(world: World, written: Any) -> None:
+    sync, scope = written
+    asked = iter([True])
+    world.sandbox.fault = lambda method, path: (
+        (429, {}) if "/value-set-versions" in path and next(asked, False) else None
+    )
+    run = removed(world, sync, purge=True)
+    assert run.status == "pending"
+    AppConnection.objects.update(retry_at=None)
+    execute(run.pk)
+    assert (world.again(run).status, left(world, scope)) == ("succeeded", {"FOREIGN"})
+
+
+def test_what_the_vendor_refuses_to_purge_is_named(world: World, written: Any) -> None:
+    sync, scope = written
+    world.sandbox.fault = lambda method, path: (400, {"message": "no"}) if path.endswith("/purge/A") else None
+    run = removed(world, sync, purge=True)
+    assert run.status == "failed"
+    assert "old values stay in the vendor's history: A (Humanitec: POST" in (run.message or "")
+    assert "A" in left(world, scope)
+    assert "B" not in left(world, scope)
+
+
+def test_a_sync_goes_with_its_secrets_and_their_history(world: World, written: Any) -> None:
+    sync, scope = written
+    delete_sync(world.actor, sync, with_secrets=True, purge=True)
+    world.due()
+    assert not SecretSync.objects.exists()
+    assert left(world, scope) == {"FOREIGN"}
+
+
+def test_over_the_api(world: World, written: Any) -> None:
+    sync, scope = written
+    member, admin = api_for("member", world), api_for("admin", world)
+    path = f"/v1/secret-syncs/humanitec/{sync.pk}"
+    assert member("POST", f"{path}/remove-secrets?purgeVersions=true")[0] == 403
+    assert admin("POST", f"{path}/remove-secrets?purgeVersions=nonsense")[0] == 422
+    assert admin("DELETE", f"{path}?purgeVersions=true")[0] == 400
+    assert admin("POST", f"{path}/remove-secrets?purgeVersions=true")[0] == 200
+    world.due()
+    assert left(world, scope) == {"FOREIGN"}
+
+
+def test_where_the_vendor_keeps_no_history_it_is_refused(world: World, written: Any, monkeypatch: Any) -> None:
+    from dataclasses import replace
+
+    monkeypatch.setattr(Humanitec, "capabilities", replace(Humanitec.capabilities, keeps_versions=False))
+    with pytest.raises(BadRequest, match="keeps no old values"):
+        remove_secrets(world.actor, written[0], purge=True)
