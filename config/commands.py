@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from config.errors import ServiceError
+from config.logs import Formatter
 
 
 class _Parser(CommandParser):
@@ -34,6 +35,11 @@ class OperatorCommand(BaseCommand):
             code = self.work(options)
         except ServiceError as error:
             raise CommandError(str(error), returncode=1) from None
+        except CommandError:
+            raise
+        except Exception as error:  # noqa: BLE001 - Python would print its words, which may hold a value
+            self.stderr.write(Formatter().formatException((type(error), error, error.__traceback__)))
+            raise CommandError(f"Something went wrong ({type(error).__name__})", returncode=1) from None
         if code:
             sys.exit(code)
 

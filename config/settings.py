@@ -280,11 +280,21 @@ LOGIN_RATE_LIMIT = env.int("KEYFERRY_LOGIN_RATE_LIMIT", default=60)  # logins fr
 LEASE_SECONDS = env.float("KEYFERRY_LEASE_SECONDS", default=15.0)
 REQUEST_DEADLINE = env.float("KEYFERRY_REQUEST_DEADLINE", default=10.0)
 
+DEFAULT_EXCEPTION_REPORTER = "config.logs.Reporter"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logs.Filter"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {"()": "config.logs.Formatter", "format": "{asctime} {levelname} {name}: {message}", "style": "{"}
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "INFO"},
-    "loggers": {"httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}, "django-q": {"level": "WARNING"}},
+    "loggers": {
+        # Without handlers of Django's own: they would mail and print what a defect holds.
+        "django": {"handlers": [], "level": "INFO"},
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+        "django-q": {"level": "WARNING"},
+    },
 }

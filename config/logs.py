@@ -1,0 +1,59 @@
+"""What is told of a defect: where it is and of what kind, never its words or variables, which may hold a value."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import ItemsView
+from types import TracebackType
+from typing import Any
+
+from django.http import HttpRequest
+from django.views.debug import ExceptionReporter, SafeExceptionReporterFilter
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+
+
+class Formatter(logging.Formatter):
+    """Tracebacks without the exceptions' messages."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        kept, record.exc_text = record.exc_text, None  # another formatter may have left its own text there
+        try:
+            return super().format(record)
+        finally:
+            record.exc_text = kept
+
+    def formatException(self, ei: ExcInfo) -> str:
+        parts: list[str] = []
+        error = ei[1]
+        while error is not None:
+            parts.append(
+                "Traceback (most recent call last):\n"
+                + "".join(traceback.format_tb(error.__traceback__))
+                + type(error).__qualname__
+            )
+            error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        return "\n\n".join(reversed(parts))
+
+
+class Filter(SafeExceptionReporterFilter):
+    """No variable and nothing of a form, also with DJANGO_DEBUG on."""
+
+    def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
+        return dict.fromkeys(request.POST, self.cleansed_substitute) if request else {}
+
+    def get_traceback_frame_variables(self, request: Any, tb_frame: Any) -> ItemsView[str, Any]:
+        return dict.fromkeys(tb_frame.f_locals, self.cleansed_substitute).items()
+
+
+class Reporter(ExceptionReporter):
+    """Django's page for developers, without the exception's words."""
+
+    def get_traceback_data(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().get_traceback_data()
+        data["exception_value"] = "(not shown: it may hold a secret)"
+        for frame in data["frames"]:
+            frame.pop("exc_cause", None)
+            frame.pop("exc_cause_explicit", None)
+        return data
