@@ -6,40 +6,57 @@ deletion rules or ownership, so it cannot forget them; and it never turns a refu
 
 from __future__ import annotations
 
+import sys
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 from config.errors import problem
 from config.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
-from connections.errors import BadResponse, IntegrationError, OutcomeUnknown, RateLimited
+from connections.errors import BadResponse, IntegrationError, Rejected
 from connections.http import ApiClient
 from connections.registry import Registry
 
+from .applying import Document, perform, remotes_of, write_document, write_each
 from .engine.keys import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
 from .engine.types import Action, Outcome, Remote, Write, Written
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a vendor documents of itself. Sizes in bytes of UTF-8, `pace` in requests a second.
+    """What a vendor documents of itself, so that planning, pace, pages and laws follow. Sizes in bytes of UTF-8.
 
-    `concurrency` is how many requests go side by side by default; a policy may exceed it, never `concurrency_limit`.
+    Keys. `key_pattern` with `key_rule` in words; `reserved` are names that the vendor keeps for itself, as globs in
+    the canonical form. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
+    Knowing. `has_stamp`: what is listed carries a stamp that every write changes. `tells_incarnations`: a key made anew
+    is told apart from the one before. Without both, and where values cannot be read, drift is only a key that is gone.
+    Pace. `pace` in requests a second; `concurrency` is how many go side by side by default: a policy may exceed it,
+    never `concurrency_limit`.
+    For people: `note`, what the login needs (`rights`), and against what and when all this was checked (`verified`).
     """
 
     can_read_values: bool = False
     can_import: bool = False
+    has_stamp: bool = True
+    tells_incarnations: bool = True
+    takes_empty: bool = True
+    holds_comments: bool = True
     key_pattern: str = ""
     key_rule: str = ""
+    reserved: tuple[str, ...] = ()
+    max_key_length: int | None = None
     max_value_bytes: int | None = None
     max_keys: int | None = None
+    max_total_bytes: int | None = None
     pace: float | None = None
     concurrency: int = 8
     concurrency_limit: int | None = None
     keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`
     note: str = ""
+    rights: str = ""
+    verified: str = ""
+    docs_url: str = ""
 
 
 class _KeySchemaText(Text):
@@ -93,9 +110,18 @@ class Destination(ABC):
     Options: ClassVar[Schema]
     capabilities: ClassVar[Capabilities] = Capabilities()
 
-    def __init__(self, client: ApiClient, config: Mapping[str, str], *, concurrency: int | None = None) -> None:
+    def __init__(
+        self,
+        client: ApiClient,
+        config: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        concurrency: int | None = None,
+    ) -> None:
+        """`options` are {} where there are none, as in a removal at a place that the sync has left."""
         self.client = client
         self.config = config
+        self.options: Mapping[str, Any] = options or {}
         limit = self.capabilities.concurrency_limit
         asked = concurrency or self.capabilities.concurrency
         self.concurrency = min(asked, limit) if limit else asked
@@ -118,6 +144,18 @@ class Destination(ABC):
     def canonical(self, key: str) -> str:
         """One form for all keys that the vendor holds equal."""
         return key
+
+    def keys_a_request(self, action: Action) -> int:
+        """How many keys go in one request at the most."""
+        return 1
+
+    def requests_a_key(self, action: Action) -> float:
+        """How many requests one key takes, for the pace: 2 where it takes two, 0.1 where ten go together."""
+        return 1 / self.keys_a_request(action)
+
+    def attributes(self) -> str:
+        """What else each write sends, as one text made of the options: where it changes, own keys are written anew."""
+        return ""
 
     @final
     def listing(self) -> tuple[Remote, ...]:
@@ -159,58 +197,106 @@ class Destination(ABC):
 
 
 class KeyValueDestination(Destination):
-    """A vendor that takes one key a request. The base runs them side by side."""
+    """A vendor that takes one key a request, or some at once. The base runs the requests side by side.
 
-    @abstractmethod
+    `batch` says how many keys one request takes (absent: 1). Where more than one, the base calls `create_many` and so
+    on, else `create` and so on: an adapter defines those that its `batch` asks for. A batch that is refused with one of
+    `split_on` is sent again key by key, so that one bad key does not fail its neighbours.
+    """
+
+    batch: ClassVar[Mapping[Action, int]] = {}
+    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
+
     def create(self, write: Write) -> Written:
         """Make a key that must not exist yet. Raises Conflict where it does."""
+        raise NotImplementedError
 
-    @abstractmethod
     def update(self, write: Write) -> Written:
         """Replace the value of `write.remote`. Raises NotFound where it is gone."""
+        raise NotImplementedError
 
-    @abstractmethod
     def delete(self, write: Write) -> None:
         """Take `write.remote` away; one that is gone already is a success."""
+        raise NotImplementedError
+
+    def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """One request; one outcome a write, in any order. What is raised is the outcome of each."""
+        raise NotImplementedError
+
+    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """As `create_many`."""
+        raise NotImplementedError
+
+    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """As `create_many`."""
+        raise NotImplementedError
 
     def restore(self, write: Write) -> None:
         """Put back `write.version` of the vendor's own history. Asked only where `version_of` gave it."""
         raise NotImplementedError
 
-    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
-        gate = iter(writes)
-        going: set[Future[Outcome]] = set()
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            ended: list[Outcome] = []
-            while True:
-                # The next requests go out before the caller is told of the last, since it has work of its own to do;
-                # not so where the vendor asks to wait: then the caller closes the gate first.
-                if any(isinstance(outcome.error, RateLimited) for outcome in ended):
-                    yield from ended
-                    ended = []
-                while len(going) < self.concurrency and (write := next(gate, None)) is not None:
-                    going.add(pool.submit(self._outcome, write))
-                yield from ended
-                if not going:
-                    return
-                done, going = wait(going, return_when=FIRST_COMPLETED)
-                ended = [future.result() for future in done]
+    def keys_a_request(self, action: Action) -> int:
+        return self.batch.get(action, 1)
 
-    def _outcome(self, write: Write) -> Outcome:
-        try:
-            if write.version is not None:
-                self.restore(write)
-                return Outcome(write)
-            if write.action is Action.CREATE:
-                return Outcome(write, self.create(write))
-            if write.action is Action.UPDATE:
-                return Outcome(write, self.update(write))
-            self.delete(write)
-            return Outcome(write)
-        except IntegrationError as error:
-            return Outcome(write, error=error)
-        except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other keys' outcomes
-            return Outcome(write, error=OutcomeUnknown(f"{self.label}: {type(error).__name__} while writing a key"))
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        return write_each(writes, self._perform, size=self.keys_a_request, concurrency=self.concurrency)
+
+    def _perform(self, writes: Sequence[Write]) -> list[Outcome]:
+        """One request's worth of writes, all of one action."""
+        action = writes[0].action
+        if self.keys_a_request(action) > 1 and all(write.version is None for write in writes):
+            many = {Action.CREATE: self.create_many, Action.UPDATE: self.update_many, Action.DELETE: self.delete_many}
+            return perform(self.label, writes, many[action], self.split_on)
+        return [outcome for write in writes for outcome in perform(self.label, [write], self._single)]
+
+    def _single(self, writes: Sequence[Write]) -> list[Outcome]:
+        (write,) = writes
+        if write.version is not None:
+            self.restore(write)
+            return [Outcome(write)]
+        if write.action is Action.CREATE:
+            return [Outcome(write, self.create(write))]
+        if write.action is Action.UPDATE:
+            return [Outcome(write, self.update(write))]
+        self.delete(write)
+        return [Outcome(write)]
+
+
+class DocumentDestination(Destination):
+    """A vendor that holds all keys in one document, read and written whole.
+
+    The base merges into what stands there, so that entries of other hands are carried along as they are. Where the
+    vendor checks and sets (`Document.version`), no foreign write is ever lost, and a change costs one read and one
+    write; where it does not, the document is read once more just before it is written, and `capabilities.note` says so.
+    """
+
+    _seen: Document | None = None
+
+    @abstractmethod
+    def read(self) -> Document:
+        """The document as it stands; one that is not there has no entries and `exists` False."""
+
+    @abstractmethod
+    def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
+        """Put `entries` in place of `before`, all of them ({}: none is left).
+
+        The document as it stands then, or None where the answer does not tell. Raises Conflict where it is no more what
+        `before` was.
+        """
+
+    def keys_a_request(self, action: Action) -> int:
+        return sys.maxsize
+
+    def fetch(self) -> Iterable[Remote]:
+        self._seen = self.read()
+        return remotes_of(self._seen)
+
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        # What was listed is written over only where the vendor checks that it still stands.
+        seen = self._seen if self._seen and self._seen.version is not None else None
+        self._seen = yield from write_document(
+            writes, label=self.label, read=self.read, write=self.write, canonical=self.canonical, seen=seen
+        )
 
 
 destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-abstract]

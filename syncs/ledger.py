@@ -18,7 +18,7 @@ from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.leases import Held
-from syncs.models import ManagedSecret, RunChange, SecretSync, SyncRun
+from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, SyncRun
 from syncs.planning import mac_of, verifier
 
 _ROW = (
@@ -165,10 +165,18 @@ class Ledger:
             before = self._before([change for change, _ in applied])
             self._put([self._owned(c, o.written) for c, o in applied if not _lets_go(c)])
             self._rows([c.canonical for c, _ in applied if _lets_go(c)]).delete()
+            self._spend({c.canonical for c, _ in applied if c.action is Action.DELETE})
             self._restore([c.canonical for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
             record_changes(
                 self.run, [_change_row(self.run, c, outcome, before.get(c.canonical)) for c, outcome in outcomes]
             )
+
+    def _spend(self, deleted: set[str]) -> None:
+        """The first overwrite deletes a key once: what is made there again is another's, whatever the vendor tells."""
+        kept = InitialSet.objects.filter(sync=self.sync, place=self.lease.place).first() if deleted else None
+        if kept and deleted & kept.keys.keys():
+            kept.keys = {key: incarnation for key, incarnation in kept.keys.items() if key not in deleted}
+            kept.save(update_fields=["keys"])
 
     def _before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
         """What stood at keys that were just written, for undo: of our own what we had written, else what was listed."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -16,10 +15,10 @@ from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest
 from connections.http import ApiClient
 from syncs.destination import Destination, destinations
-from syncs.engine.codes import Code
 from syncs.engine.keys import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Desired, Entry, Remote
+from syncs.limits import barred_by, within
 from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync, Status
 from syncs.reading import Reading, read
 from syncs.selectors import syncs
@@ -37,7 +36,7 @@ def destination_class(slug: str) -> type[Destination]:
 
 def open_destination(sync: SecretSync, client: ApiClient) -> Destination:
     found = destination_class(sync.destination)
-    return found(client, sync.destination_config, concurrency=sync.policy.max_concurrency)
+    return found(client, sync.destination_config, sync.sync_options, concurrency=sync.policy.max_concurrency)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def plan_for(
         waiting=_waiting(sync, rows, {want.canonical for want in desired}),
         left=left,
     )
-    return plan_sync(
+    plan = plan_sync(
         desired,
         listing,
         rows,
@@ -96,32 +95,36 @@ def plan_for(
         in_schema=lambda name: schema.match(name, reading.environment),
         verify=verifier(sync, place),
     )
+    return within(plan, listing, destination.capabilities, destination.label)
 
 
 def removal_for(sync: SecretSync, destination: Destination, listing: Iterable[Remote]) -> Plan:
-    rows, _ = ledger_rows(sync, destination.place())
-    return plan_removal(listing, rows, canonical=destination.canonical)
+    place = destination.place()
+    rows, _ = ledger_rows(sync, place)
+    return plan_removal(listing, rows, canonical=destination.canonical, verify=verifier(sync, place))
 
 
 def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Entry], environment: str) -> list[Desired]:
     """The source as the destination should hold it; what must not be written says why."""
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     chosen = _filter(sync)
+    attributes, with_comments = destination.attributes(), destination.capabilities.holds_comments
     desired = []
     for entry in entries:
         if not chosen(entry):
             continue
         name = schema.render(entry.key, environment)
-        barred, code = _barred(destination, entry, name)
+        barred, code = barred_by(destination.capabilities, destination.label, entry, name, destination.canonical(name))
         desired.append(
             Desired(
                 key=name,
                 canonical=destination.canonical(name),
                 source_key=entry.key,
                 value=entry.value or "",
-                comment=entry.comment,
+                comment=entry.comment if with_comments else "",
                 secret_id=entry.secret_id,
                 version=entry.version,
+                attributes=attributes,
                 barred=barred,
                 barred_code=code,
             )
@@ -141,21 +144,6 @@ def _filter(sync: SecretSync) -> Callable[[Entry], bool]:
         return not tags or bool(tags & entry.tags)
 
     return chosen
-
-
-def _barred(destination: Destination, entry: Entry, name: str) -> tuple[str | None, Code | None]:
-    rule = destination.capabilities
-    if rule.key_pattern and not re.fullmatch(rule.key_pattern, name, re.ASCII):
-        return f"{destination.label} takes only {rule.key_rule} in a name", Code.KEY_REFUSED
-    if entry.problem or entry.value is None:
-        return entry.problem or "its value cannot be read", Code.UNRESOLVED
-    size = len(entry.value.encode())
-    if rule.max_value_bytes is not None and size > rule.max_value_bytes:
-        return (
-            f"its {size} bytes are more than the {rule.max_value_bytes} {destination.label} takes",
-            Code.VALUE_TOO_LARGE,
-        )
-    return None, None
 
 
 def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]]:

@@ -367,11 +367,13 @@ class _Run:
         changes = [change for change in changes if change.canonical not in refused]
         if not changes or self.stopped:
             return
+        # Side by side what may go in one request.
+        changes.sort(key=lambda change: change.write.action if change.write else "")
         self.ledger.claim(changes)
         by_key = {change.canonical: change for change in changes}
         answered = set()
         # Closed whatever happens here: the lease must outlive every request that is on its way.
-        with closing(destination.apply(self._gate(changes, destination.capabilities.pace))) as outcomes:
+        with closing(destination.apply(self._gate(changes, destination))) as outcomes:
             for outcome in outcomes:
                 change = by_key[outcome.write.canonical]
                 answered.add(change.canonical)
@@ -384,12 +386,15 @@ class _Run:
         self._flush()
         self.ledger.restore(by_key.keys() - answered)
 
-    def _gate(self, changes: Iterable[Change], pace: float | None) -> Iterator[Write]:
+    def _gate(self, changes: Iterable[Change], destination: Destination) -> Iterator[Write]:
         """Each write just before its request, as long as nothing says stop, no faster than the vendor allows."""
+        pace = destination.capabilities.pace
         for change in changes:
-            if pace:
-                time.sleep(reserve_slot(self.sync.connection_id, pace))
-            if change.write is None or not self._may_go_on():
+            if change.write is None:
+                return
+            if pace and (requests := destination.requests_a_key(change.write.action)):
+                time.sleep(reserve_slot(self.sync.connection_id, pace / requests))
+            if not self._may_go_on():
                 return
             yield change.write
 

@@ -12,6 +12,8 @@ class Code(StrEnum):
     UNRESOLVED = "unresolved"
     KEY_REFUSED = "key-refused"
     VALUE_TOO_LARGE = "value-too-large"
+    VALUE_EMPTY = "value-empty"
+    NO_ROOM = "no-room"
     COLLISION = "collision"
     PLAIN_VALUE = "plain-value"
     OWNED_BY_OTHER = "owned-by-other"
@@ -54,6 +56,14 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.VALUE_TOO_LARGE: (
         "The value is larger than the destination takes.",
         "Shorten or split the value, or leave the secret out with the policy's `exclude`.",
+    ),
+    Code.VALUE_EMPTY: (
+        "The destination does not take an empty value.",
+        "Give the secret a value, or leave it out with the policy's `exclude`.",
+    ),
+    Code.NO_ROOM: (
+        "The destination is full: it takes no more keys, or no more bytes in all of them together.",
+        "Delete keys there that are not needed, split the folder over several destinations, or use `exclude`.",
     ),
     Code.COLLISION: (
         "Two secrets would have one name at the destination.",

@@ -156,7 +156,8 @@ Verify = Callable[[str, str, str], bool]
 
 def rest_of(desired: Desired) -> str:
     """Everything besides the value that a write sends, as one text for the second MAC."""
-    return json.dumps([desired.key, desired.comment], ensure_ascii=False, separators=(",", ":"))
+    parts = [desired.key, desired.comment, *filter(None, [desired.attributes])]
+    return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +211,7 @@ class _Table:
                 effects = (Effect.SETTLE,)
                 return self._change(5, Action.UNCHANGED, want, seen, own, "arrived; confirmed now", effects=effects)
             if not _known_foreign(own, seen):
-                if self.rules.unmanaged == "leave" and not known_ours(own, seen):
+                if self.rules.unmanaged == "leave" and not self._known_ours(own, seen):
                     reason = "may be ours: an earlier write was never answered"
                     return self._change(5, Action.BLOCKED, want, seen, own, reason, Code.MAYBE_OURS)
                 return self._change(5, Action.UPDATE, want, seen, own, "an earlier write was never answered")
@@ -254,15 +255,23 @@ class _Table:
                 return self._change(10, Action.KEEP, None, None, own, "already gone", effects=(Effect.MISS,))
             return None
         effects: tuple[Effect, ...] = ()
-        if own and own.state is State.CLAIM and not known_ours(own, seen) and not _known_foreign(own, seen):
+        if own and own.state is State.CLAIM and not self._known_ours(own, seen) and not _known_foreign(own, seen):
             reason = "may be ours: an earlier write was never answered"
             return self._change(14, Action.KEEP, None, seen, own, reason)
         if own and own.state is not State.MISSING:
-            ours = known_ours(own, seen) if own.state is State.CLAIM else _same_incarnation(own, seen)
+            ours = self._known_ours(own, seen) if own.state is State.CLAIM else _same_incarnation(own, seen)
             if ours:
                 return self._own_surplus(seen, own)
             effects = (Effect.VOID,)
         return self._foreign_surplus(seen, own, effects)
+
+    def _known_ours(self, claim: Row, seen: Remote) -> bool:
+        """Also, where the vendor tells no incarnations, by what this sync is known to have written last."""
+        if known_ours(claim, seen) or seen.incarnation is not None:
+            return known_ours(claim, seen)
+        if seen.value is not None:
+            return bool(claim.value_mac) and self.verify(claim.canonical, seen.value, claim.value_mac)
+        return seen.stamp is not None and claim.stamp == seen.stamp
 
     def _own_surplus(self, seen: Remote, own: Row) -> Change:
         if other := self.memory.wanted.get(own.canonical):
@@ -486,12 +495,18 @@ def _kept_own(change: Change) -> bool:
     return bool(change.row and change.row.mine and not any(effect in held_back for effect in change.effects))
 
 
-def plan_removal(listing: Iterable[Remote], ledger: Iterable[Row], *, canonical: Callable[[str], str]) -> Plan:
+def plan_removal(
+    listing: Iterable[Remote],
+    ledger: Iterable[Row],
+    *,
+    canonical: Callable[[str], str],
+    verify: Verify = lambda *_: False,
+) -> Plan:
     """The deletes that take away exactly what this sync owns, and nothing else.
 
     An explicit removal is its own confirmation: it is never held.
     """
     seen = {canonical(remote.key): remote for remote in listing}
-    table = _Table(Rules(unmanaged="leave"), Memory(), {}, lambda *_: False, True, lambda _: True, canonical)
+    table = _Table(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, canonical)
     changes = (table.decide(None, seen.get(row.canonical), row) for row in ledger if row.mine)
     return Plan(tuple(_order_moves([change for change in changes if change])), complete=True)

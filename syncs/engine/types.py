@@ -37,7 +37,10 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A key as it should stand at the destination. `barred` says why it must not be written."""
+    """A key as it should stand at the destination. `barred` says why it must not be written.
+
+    `attributes` is what the destination's options add to a write, as one text.
+    """
 
     key: str
     canonical: str
@@ -46,6 +49,7 @@ class Desired:
     comment: str = field(default="", repr=False)
     secret_id: str = ""
     version: int = 0
+    attributes: str = ""
     barred: str | None = None
     barred_code: Code | None = None
 

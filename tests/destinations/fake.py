@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, ClassVar
 
@@ -13,31 +13,52 @@ class Fake(ABC):
 
     method: ClassVar[str]
     credentials: ClassVar[Mapping[str, str]]
-    configs: ClassVar[Mapping[str, Mapping[str, str]]]
+    configs: ClassVar[Mapping[str, Mapping[str, Any]]]
     """Every variant of the destination's config, by name."""
+    options: ClassVar[Mapping[str, Any]] = {}
+    """What a sync needs in `syncOptions` beyond what every sync has."""
     bad_key: ClassVar[str]
     """A name that a secret may have and the vendor refuses; "" where it takes all."""
+    writes_a_create: ClassVar[int] = 1
+    """Requests that make one key."""
+    writes_an_update: ClassVar[int] = 1
+    """Requests that change one key."""
 
     @abstractmethod
     def running(self) -> AbstractContextManager[str]:
         """Serves at the URL that it gives."""
 
     @abstractmethod
-    def held(self, config: Mapping[str, str]) -> dict[str, str]:
+    def held(self, config: Mapping[str, Any]) -> dict[str, str]:
         """Every value in scope, as the vendor holds it."""
 
     @abstractmethod
-    def put(self, config: Mapping[str, str], key: str, value: str) -> None:
+    def put(self, config: Mapping[str, Any], key: str, value: str) -> None:
         """By other hands."""
 
     @abstractmethod
-    def drop(self, config: Mapping[str, str], key: str) -> None:
+    def drop(self, config: Mapping[str, Any], key: str) -> None:
         """By other hands."""
 
     @abstractmethod
     def asked(self) -> list[tuple[str, str]]:
-        """Method and path of each request since the last call."""
+        """Method and path of each request since the last call; where all are POSTs, the operation for a path."""
 
     @abstractmethod
     def fail(self, method: str | None, status: int = 500, body: Any = None) -> None:
-        """Answer every request of that method so; None: no more."""
+        """Answer every request of that method so; None: no more.
+
+        A vendor whose reads are POSTs takes "GET" for its reads and any other method for its writes.
+        """
+
+    def is_write(self, method: str, path: str) -> bool:
+        """Whether a request that was asked changes anything."""
+        return method != "GET"
+
+    def issued(self) -> Sequence[str]:
+        """Tokens that the vendor has given out at sign-in: they must be nowhere either."""
+        return ()
+
+    def reads(self, config: Mapping[str, Any], keys: int) -> int:
+        """Requests that a run over that many keys needs to know what stands there, at the vendor's least."""
+        return 1

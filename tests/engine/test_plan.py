@@ -47,6 +47,8 @@ def row(key: str = "A", value: str = "1", **more: object) -> Row:
 
 CLAIM_OF_UPDATE = {"state": State.CLAIM, "claimed_incarnation": "i1"}
 CLAIM_OF_CREATE = {"state": State.CLAIM, "claimed_incarnation": None, "incarnation": None, "stamp": None}
+UNTOLD = {"incarnation": None, "claimed_incarnation": None, "state": State.CLAIM}
+"""A claim where the vendor tells no incarnations."""
 OPEN = Rules(max_deletions=None)
 
 
@@ -106,6 +108,18 @@ ROWS = {
     "13 claim known ours": (None, seen(), row(**CLAIM_OF_UPDATE), {}, 13, Action.DELETE),
     "14 claim unknown": (None, seen(), row(**CLAIM_OF_CREATE), {}, 14, Action.KEEP),
     "14 claim known foreign": (None, seen(incarnation="i2"), row(**CLAIM_OF_UPDATE), {}, 16, Action.KEEP),
+    "13 claim, untold, as we wrote it": (None, seen(incarnation=None, value="1"), row(**UNTOLD), {}, 13, Action.DELETE),
+    "13 claim, untold, our stamp": (None, seen(incarnation=None), row(**UNTOLD), {}, 13, Action.DELETE),
+    "14 claim, untold, another value": (None, seen(incarnation=None, value="9"), row(**UNTOLD), {}, 14, Action.KEEP),
+    "14 claim, untold, another stamp": (None, seen(incarnation=None, stamp="s2"), row(**UNTOLD), {}, 14, Action.KEEP),
+    "14 claim, untold, no stamp": (
+        None,
+        seen(incarnation=None, stamp=None),
+        row(**UNTOLD, stamp=None),
+        {},
+        14,
+        Action.KEEP,
+    ),
     "15 mirror": (None, seen(), None, {"unmanaged": "mirror"}, 15, Action.DELETE),
     "16 unmanaged": (None, seen(), None, {}, 16, Action.KEEP),
     "16 re-created, not wanted": (None, seen(incarnation="i2"), row(), {}, 16, Action.KEEP),

@@ -1,0 +1,208 @@
+"""Destinations that are no vendor's: the bases that real ones stand on, held to the same laws.
+
+`Batches` takes ten keys a request, knows neither incarnations nor stamps, folds names and keeps some for itself.
+`Checked` and `Unchecked` are documents, with and without check-and-set.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+from config.schema import Schema, Text, Texts, secret
+from connections.errors import BadResponse, NotFound
+from connections.http import ApiClient
+from connections.provider import Provider
+from syncs.applying import Document
+from syncs.destination import Capabilities, DocumentDestination, KeyValueDestination, sync_options
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
+from tests.destinations.serving import Answer, Ask, Served
+
+PLACE = Schema((Text("place", "Place"), Texts("more", required=False)))
+
+
+class Bases(Provider):
+    slug: ClassVar[str] = "bases"
+    label: ClassVar[str] = "Bases"
+    base_url: ClassVar[str] = "https://bases.invalid"
+    methods: ClassVar[Mapping[str, Schema]] = {"token": Schema((Text("account", "Account"), secret("token", "Token")))}
+
+    def client(self, method: str, credentials: Mapping[str, str]) -> ApiClient:
+        token = credentials["token"]
+        return ApiClient(self.label, self._base_url, headers={"Authorization": token}, secrets=[token])
+
+    def check(self, client: ApiClient) -> None:
+        client.request("GET", "/here")
+
+
+class Batches(KeyValueDestination):
+    slug: ClassVar[str] = "batches"
+    label: ClassVar[str] = "Batches"
+    provider: ClassVar[str] = "bases"
+    Config: ClassVar[Schema] = PLACE
+    Options: ClassVar[Schema] = sync_options("Batches", Texts("tags"))
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        has_stamp=False,
+        tells_incarnations=False,
+        takes_empty=False,
+        holds_comments=False,
+        key_pattern="[A-Za-z0-9_]+",
+        key_rule="letters, digits and underscores",
+        reserved=("OWN_*",),
+        max_key_length=100,
+        max_keys=600,
+    )
+    batch: ClassVar[Mapping[Action, int]] = {Action.CREATE: 10, Action.UPDATE: 10}
+
+    def place(self) -> str:
+        return f"batches|{self.client.base_url}|{self.config['place']}"
+
+    def canonical(self, key: str) -> str:
+        return key.upper()
+
+    def fetch(self) -> Iterable[Remote]:
+        listed = self.client.request("GET", "/keys")
+        if not isinstance(listed, list):
+            raise BadResponse("Batches: no list")
+        return [Remote(key) for key in listed]
+
+    def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        self.client.request("POST", "/keys", json={write.key: write.value for write in writes})
+        return [Outcome(write) for write in writes]
+
+    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        self.client.request("PATCH", "/keys", json={write.key: write.value for write in writes})
+        return [Outcome(write) for write in writes]
+
+    def delete(self, write: Write) -> None:
+        try:
+            self.client.request("DELETE", f"/keys/{write.canonical}")
+        except NotFound:
+            return
+
+    def update(self, write: Write) -> Written:
+        raise AssertionError("updates go in batches")
+
+
+class FakeBatches(Served):
+    method = "token"
+    credentials = {"account": "someone", "token": "contract-token-1"}
+    configs = {"any": {"place": "here", "more": ["a", "b"]}}
+    options = {"tags": ["x"]}
+    bad_key = "OWN_KEY"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+
+    def answer(self, ask: Ask) -> Answer:
+        if ask.headers.get("authorization") != self.credentials["token"]:
+            return Answer(403)
+        match ask.method:
+            case "GET":
+                return Answer(200, list(self.values))
+            case "DELETE":
+                gone = self.values.pop(ask.path.rpartition("/")[2], None)
+                return Answer(204 if gone is not None else 404)
+        given = {key.upper(): value for key, value in ask.body.items()}
+        if ask.method == "POST" and given.keys() & self.values.keys():
+            return Answer(409)
+        if ask.method == "PATCH" and given.keys() - self.values.keys():
+            return Answer(404)
+        if len(given) > 10 or any(not value or "refused" in value for value in given.values()):
+            return Answer(422, {"message": "one of them is bad"})
+        self.values |= given
+        return Answer(204)
+
+    def held(self, config: Mapping[str, Any]) -> dict[str, str]:
+        return dict(self.values)
+
+    def put(self, config: Mapping[str, Any], key: str, value: str) -> None:
+        self.values[key] = value
+
+    def drop(self, config: Mapping[str, Any], key: str) -> None:
+        del self.values[key]
+
+
+class _Documents(DocumentDestination):
+    provider: ClassVar[str] = "bases"
+    Config: ClassVar[Schema] = PLACE
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True, has_stamp=False, tells_incarnations=False, holds_comments=False, max_total_bytes=1_000_000
+    )
+
+    def place(self) -> str:
+        return f"{self.slug}|{self.client.base_url}|{self.config['place']}"
+
+    def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
+        body = {"entries": dict(entries), "version": before.version}
+        answer = self.client.request("POST", "/document", json=body)
+        return Document(entries, version=answer["version"]) if before.version is not None else None
+
+
+class Checked(_Documents):
+    slug: ClassVar[str] = "checked"
+    label: ClassVar[str] = "Checked"
+    Options: ClassVar[Schema] = sync_options("Checked")
+
+    def read(self) -> Document:
+        answer = self.client.request("GET", "/document")
+        if not isinstance(answer, dict) or not isinstance(answer.get("entries"), dict):
+            raise BadResponse("Checked: no document")
+        return Document(answer["entries"], version=str(answer["version"]))
+
+
+class Unchecked(_Documents):
+    slug: ClassVar[str] = "unchecked"
+    label: ClassVar[str] = "Unchecked"
+    Options: ClassVar[Schema] = sync_options("Unchecked")
+
+    def read(self) -> Document:
+        answer = self.client.request("GET", "/document")
+        if not isinstance(answer, dict) or not isinstance(answer.get("entries"), dict):
+            raise BadResponse("Unchecked: no document")
+        return Document(answer["entries"])
+
+
+class FakeDocument(Served):
+    method = "token"
+    credentials = {"account": "someone", "token": "contract-token-2"}
+    configs = {"any": {"place": "here"}}
+    bad_key = ""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.entries: dict[str, Any] = {}
+        self.version = itertools.count(1)
+        self.now = "0"
+
+    def answer(self, ask: Ask) -> Answer:
+        if ask.headers.get("authorization") != self.credentials["token"]:
+            return Answer(403)
+        if ask.method == "POST":
+            if ask.body["version"] not in (None, self.now):
+                return Answer(409)
+            self.entries = ask.body["entries"]
+            self.now = str(next(self.version))
+        return Answer(200, {"entries": self.entries, "version": self.now})
+
+    def held(self, config: Mapping[str, Any]) -> dict[str, str]:
+        return dict(self.entries)
+
+    def put(self, config: Mapping[str, Any], key: str, value: Any) -> None:
+        self.entries = {**self.entries, key: value}
+        self.now = str(next(self.version))
+
+    def drop(self, config: Mapping[str, Any], key: str) -> None:
+        self.entries = {name: value for name, value in self.entries.items() if name != key}
+        self.now = str(next(self.version))
+
+
+class FakeUnchecked(FakeDocument):
+    def reads(self, config: Mapping[str, Any], keys: int) -> int:
+        return 2
+
+
+FAKES: dict[str, type[Served]] = {"batches": FakeBatches, "checked": FakeDocument, "unchecked": FakeUnchecked}
+DESTINATIONS = {"batches": Batches, "checked": Checked, "unchecked": Unchecked}

@@ -1,0 +1,81 @@
+"""What a vendor documents as not allowed is blocked by name before anything is sent, and deletes make room."""
+
+from __future__ import annotations
+
+import pytest
+
+from syncs.destination import Capabilities
+from syncs.engine.plan import Change, Plan
+from syncs.engine.types import Action, Entry, Remote, Write
+from syncs.limits import barred_by, within
+
+LIMITS = Capabilities(
+    takes_empty=False,
+    key_pattern="[A-Z_]+",
+    key_rule="capitals and underscores",
+    reserved=("OWN_*", "PATH"),
+    max_key_length=8,
+    max_value_bytes=4,
+)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "code", "reason"),
+    [
+        ("GOOD", "ok", None, None),
+        ("small", "ok", "key-refused", "Vendor takes only capitals and underscores in a name"),
+        ("TOO_LONG_NAME", "ok", "key-refused", "its name has 13 bytes, Vendor takes 8"),
+        ("OWN_KEY", "ok", "key-refused", "Vendor keeps names that begin with OWN_ for itself"),
+        ("PATH", "ok", "key-refused", "Vendor keeps the name PATH for itself"),
+        ("GOOD", "", "value-empty", "its value is empty, which Vendor does not take"),
+        ("GOOD", "ä✓", "value-too-large", "its 5 bytes are more than the 4 Vendor takes"),
+        ("GOOD", None, "unresolved", "its value cannot be read"),
+    ],
+)
+def test_a_key_that_the_vendor_does_not_take_says_why(
+    key: str, value: str | None, code: str | None, reason: str | None
+) -> None:
+    assert barred_by(LIMITS, "Vendor", Entry(key, value), key, key) == (reason, code)
+
+
+def plan(*changes: tuple[Action, str, str, str]) -> Plan:
+    """Changes as (action, key, value before, value after)."""
+    made = []
+    for action, key, before, after in changes:
+        remote = None if action is Action.CREATE else Remote(key, before)
+        made.append(Change(action, key, key, 0, "", write=Write(action, key, key, after, remote=remote), remote=remote))
+    return Plan(tuple(made), complete=True)
+
+
+def actions(plan: Plan) -> dict[str, str]:
+    return {change.key: change.action.value for change in plan.changes}
+
+
+def test_keys_that_would_be_too_many_are_blocked_and_deletes_go_on() -> None:
+    listing = [Remote("A"), Remote("B"), Remote("WIDE", inherited=True)]
+    wanted = plan(
+        (Action.CREATE, "C", "", "x"),
+        (Action.CREATE, "D", "", "x"),
+        (Action.UPDATE, "A", "", "y"),
+        (Action.DELETE, "B", "", ""),
+    )
+    found = within(wanted, listing, Capabilities(max_keys=3), "Vendor")
+    assert actions(found) == {"C": "create", "D": "blocked", "A": "update", "B": "delete"}
+    (blocked,) = (change for change in found.changes if change.action is Action.BLOCKED)
+    assert (blocked.code, blocked.write) == ("no-room", None)
+    assert blocked.reason == "Vendor takes 3 keys here, and this would be one more"
+    assert found.complete, "what makes room must not wait for the room"
+
+
+def test_bytes_that_would_be_too_many_are_blocked() -> None:
+    listing = [Remote("A", "x" * 50)]
+    wanted = plan((Action.CREATE, "B", "", "x" * 50), (Action.UPDATE, "A", "x" * 50, "x" * 40))
+    limits = Capabilities(max_total_bytes=100)
+    assert actions(within(wanted, listing, limits, "Vendor")) == {"B": "blocked", "A": "update"}
+    shrunk = plan((Action.UPDATE, "A", "x" * 500, "x" * 400))
+    assert actions(within(shrunk, [Remote("A", "x" * 500)], limits, "Vendor")) == {"A": "update"}
+
+
+def test_without_limits_a_plan_stays_as_it_is() -> None:
+    wanted = plan((Action.CREATE, "A", "", "x"))
+    assert within(wanted, [], Capabilities(), "Vendor") is wanted
