@@ -59,7 +59,7 @@ def within(plan: Plan, listing: Sequence[Remote], limits: Capabilities, label: s
 def _too_much(keys: int, size: int, limits: Capabilities, label: str) -> str:
     """Why a write that makes it `keys` and `size` (0: no more than before) has no room, or ""."""
     if limits.max_keys is not None and keys > limits.max_keys:
-        return f"{label} takes {limits.max_keys} keys here, and this would be one more"
+        return f"{label} takes at most {limits.max_keys} keys here, and they are taken"
     if limits.max_total_bytes is not None and size > limits.max_total_bytes:
         return f"all keys together would have {size} bytes; {label} takes {limits.max_total_bytes} here"
     return ""

@@ -73,26 +73,16 @@ def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync") -> Che
             " ".join(map(_sentence, [str(refusal), *_login(sync, refusal.__context__), *_source(sync)]))
         ) from None
     concurrency = sync.policy.max_concurrency
-    warnings = [*problems(plan, found.label, found.capabilities), *warnings_of(actor, sync)]
+    warnings = [*problems(plan), *warnings_of(actor, sync)]
     return Checked(plan, tuple(warnings), estimate(plan, found.capabilities, concurrency))
 
 
-def problems(plan: Plan, label: str, rule: Capabilities) -> list[str]:
-    """Gaps of the source, keys that cannot go, and too many of them."""
+def problems(plan: Plan) -> list[str]:
+    """Gaps of the source, and keys that cannot go."""
     found = [f"The source is incomplete: {gap}. Nothing is deleted until it is whole." for gap in plan.gaps]
     blocked = [change for change in plan.changes if change.action is Action.BLOCKED]
     found += grouped((change.code, change.key, change.reason) for change in blocked)
-    standing = sum(
-        _stands(change.action, bool(change.remote and not change.remote.inherited)) for change in plan.changes
-    )
-    if rule.max_keys is not None and standing > rule.max_keys:
-        found.append(f"{standing} keys would stand at {label}, which takes {rule.max_keys}; the last ones are refused.")
     return found
-
-
-def _stands(action: Action, present: bool) -> bool:
-    """Whether a key is there when the plan has been carried out."""
-    return action is Action.CREATE or (present and action is not Action.DELETE)
 
 
 def grouped(blocked: Iterable[tuple[Code | None, str, str]]) -> list[str]:

@@ -63,7 +63,7 @@ def test_keys_that_would_be_too_many_are_blocked_and_deletes_go_on() -> None:
     assert actions(found) == {"C": "create", "D": "blocked", "A": "update", "B": "delete"}
     (blocked,) = (change for change in found.changes if change.action is Action.BLOCKED)
     assert (blocked.code, blocked.write) == ("no-room", None)
-    assert blocked.reason == "Vendor takes 3 keys here, and this would be one more"
+    assert blocked.reason == "Vendor takes at most 3 keys here, and they are taken"
     assert found.complete, "what makes room must not wait for the room"
 
 
