@@ -205,6 +205,7 @@ UNFOLD = {
                         ("Runs", "history", "syncs_syncrun"),
                         ("Ledger", "fact_check", "syncs_managedsecret"),
                         ("Connections", "cable", "connections_appconnection"),
+                        ("Notifications", "notifications", "syncs_notificationtarget"),
                     ),
                 ),
                 (
@@ -237,6 +238,7 @@ UNFOLD = {
                         ("References", "link", "syncs_secretreference"),
                         ("First listings", "flag", "syncs_initialset"),
                         ("Drift", "difference", "syncs_driftcheck"),
+                        ("Messages", "mail", "syncs_notice"),
                         ("Leases", "lock_clock", "syncs_lease"),
                         ("Rate limits", "speed", "access_requestwindow"),
                         ("Keysets", "vpn_key", "access_datakeyset"),
@@ -263,6 +265,18 @@ Q_CLUSTER = {
     **({"redis": BROKER_URL} if BROKER_URL else {"orm": "default"}),
 }
 
+# E-mail: one URL such as smtp+tls://user:password@mail.example.com:587, or Django's own names.
+EMAIL_HOST = env.str("EMAIL_HOST", default="")
+EMAIL_PORT = env.int("EMAIL_PORT", default=25)
+EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
+EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
+EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
+EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+EMAIL_TIMEOUT = 10
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyferry@localhost")
+if env.str("EMAIL_URL", default=""):
+    globals().update({name: value for name, value in env.email_url("EMAIL_URL").items() if value is not None})
+
 # Root keyset and vendors' addresses; see README, "Environment".
 KEYSET_FILE = Path(env.str("KEYFERRY_KEYSET_FILE", default=str(DATA_DIR / "keyset.json")))
 KMS_URI = env.str("KEYFERRY_KMS_URI", default="")
@@ -288,7 +302,10 @@ LOGGING = {
     "formatters": {
         "line": {"()": "config.logs.Formatter", "format": "{asctime} {levelname} {name}: {message}", "style": "{"}
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "handlers": {
+        "console": {"class": "logging.StreamHandler", "formatter": "line"},
+        "nowhere": {"class": "logging.NullHandler"},
+    },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
         # Without handlers of Django's own: they would mail and print what a defect holds.
@@ -296,5 +313,10 @@ LOGGING = {
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
+        # Addresses of notifications hold tokens, and these would write them down.
+        **{
+            name: {"handlers": ["nowhere"], "propagate": False}
+            for name in ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib")
+        },
     },
 }

@@ -16,6 +16,7 @@ from django.utils import timezone
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
 from config.limits import forget_old
+from syncs import notices
 from syncs.drift import queue_due
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.services.reach import enqueue, schedule
@@ -44,7 +45,7 @@ def serve(stop: threading.Event) -> None:
 
 
 def dispatch() -> int:
-    """Queue every run that is due and not queued, or queued so long ago that its task must be lost."""
+    """Queue every run and message that is due and not queued, or queued so long ago that its task must be lost."""
     now = timezone.now()
     open_runs = SyncRun.objects.filter(status__in=(Status.PENDING, Status.RUNNING), due_at__lte=now)
     lost = Q(queued_at__lt=now - LOST_AFTER) | Q(status=Status.RUNNING, queued_at__lt=F("due_at"))
@@ -52,6 +53,7 @@ def dispatch() -> int:
     due = list(open_runs.filter(queued_at__isnull=True).order_by("due_at").values_list("pk", flat=True)[:BATCH])
     for run_id in due:
         enqueue(run_id)
+    notices.queue_due()
     return len(due)
 
 
@@ -65,3 +67,4 @@ def sweep() -> None:
     SyncRun.objects.filter(ended_at__lt=timezone.now() - RETENTION).exclude(status=Status.HELD).delete()
     forget_ended()
     forget_old()
+    notices.forget_old()

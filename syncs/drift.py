@@ -6,12 +6,14 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from django.db import transaction
 from django.utils import timezone
 
 from config.access.roles import PLATFORM
 from config.api import timestamp
 from config.errors import BadRequest
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
+from syncs.notices import drift_checked
 from syncs.preview import drift_of, drift_status, preview
 from syncs.selectors import syncs
 from syncs.services.reach import want
@@ -32,7 +34,10 @@ def check(sync: SecretSync) -> DriftCheck:
     ours = set(ManagedSecret.objects.filter(sync=sync, written_at__gte=began).values_list("key", flat=True))
     changes = [one for one in drift_of(plan) if one["key"] not in ours]
     status = drift_status(changes)
-    kept = _keep(sync, status=status, complete=plan.complete, message="", changes=changes)
+    with transaction.atomic():
+        kept = _keep(sync, status=status, complete=plan.complete, message="", changes=changes)
+        if status != "unknown":
+            drift_checked(sync, [one for one in changes if one["state"] in ("changed", "missing")])
     if status == "drifted" and sync.policy.heal:
         want(PLATFORM, [sync], "schedule")
     return kept

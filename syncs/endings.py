@@ -22,7 +22,8 @@ from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
 from syncs.ledger import is_unknown
 from syncs.messages import summary
-from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
+from syncs.models import ManagedSecret, NoticeState, RunChange, SecretSync, Status, SyncRun
+from syncs.notices import run_ended
 from syncs.services.holds import refresh
 from syncs.services.reach import schedule, want
 from syncs.services.syncs import forget_sync
@@ -70,6 +71,7 @@ class Ending:
             if open_hold:
                 self._end(Status.SUPERSEDED, f"Held; see run {held.pk}.")
             self._sync_ends(Status.FAILED, message)
+            run_ended(held, self.sync, NoticeState.HELD, message)
 
     def go_on_later(self, stopped: str, plan: Plan) -> None:
         """The run stopped between keys. What it wrote is recorded; the rest is planned anew."""
@@ -110,6 +112,9 @@ class Ending:
         with transaction.atomic():
             self._end(status, message)
             self._sync_ends(status, message)
+            run_ended(
+                self.run, self.sync, NoticeState.FAILED if status == Status.FAILED else NoticeState.RECOVERED, message
+            )
         forget_older(self.sync)
         failed = RunChange.objects.filter(run=self.run, outcome="failed").exists()
         if failed or not plan.complete:
@@ -157,6 +162,7 @@ class Ending:
         with transaction.atomic():
             self._end(Status.FAILED, message)
             self._sync_ends(Status.FAILED, message)
+            run_ended(self.run, self.sync, NoticeState.FAILED, message)
 
     def _end(self, status: Status, message: str | None) -> None:
         there = SyncRun.objects.filter(pk=self.run.pk).update(

@@ -12,7 +12,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
-from syncs.models import Environment, Folder, Secret, SecretImport, SecretSync, Tag
+from syncs.models import Environment, Folder, NotificationTarget, Secret, SecretImport, SecretSync, Tag
 
 HIDDEN = "<hidden-by-infisical>"
 """What the modelled API shows instead of a value."""
@@ -92,6 +92,14 @@ def tag_of(project: Project, **named: Any) -> Tag:
     found = Tag.objects.select_related("project").filter(project=project, **named).first()
     if found is None:
         raise NotFound(f"Tag '{next(iter(named.values()))}' not found")
+    return found
+
+
+def target_of(project: Project, **named: Any) -> NotificationTarget:
+    """By `pk` or `name`. Raises NotFound."""
+    found = NotificationTarget.objects.select_related("project").filter(project=project, **named).first()
+    if found is None:
+        raise NotFound(f"Notification target '{next(iter(named.values()))}' not found")
     return found
 
 

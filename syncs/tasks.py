@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from syncs import drift, runner
+from syncs import drift, notices, runner
 
 
 def run(run_id: str) -> None:
@@ -15,3 +15,8 @@ def run(run_id: str) -> None:
 def check_drift(sync_id: str) -> None:
     """One scheduled look at one destination."""
     drift.check_by_id(UUID(sync_id))
+
+
+def send_notice(notice_id: int) -> None:
+    """One message to one target."""
+    notices.deliver(notice_id)

@@ -5,7 +5,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 
 from django.urls import path
 
-from . import folders, imports, projects, secrets
+from . import folders, imports, notifications, projects, secrets
 from .documents import SchemaPage, SchemaView
 from .syncs import CodesView, ListView, OptionsView, routes
 
@@ -21,4 +21,5 @@ urlpatterns = [
     *folders.urlpatterns,
     *secrets.urlpatterns,
     *imports.urlpatterns,
+    *notifications.urlpatterns,
 ]

@@ -1,5 +1,6 @@
 """The tables of this app: the source (what is synced) and the sync (how)."""
 
+from .notification import Notice, NoticeState, NotificationTarget
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
 from .sync import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
 
@@ -10,6 +11,9 @@ __all__ = [
     "InitialSet",
     "Lease",
     "ManagedSecret",
+    "Notice",
+    "NoticeState",
+    "NotificationTarget",
     "RunChange",
     "Secret",
     "SecretImport",

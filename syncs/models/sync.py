@@ -62,6 +62,9 @@ class SecretSync(models.Model):
     last_remove_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
     last_remove_message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001
     last_removed_at = models.DateTimeField(null=True, blank=True)
+    # What was last told of it: "failed", "held" or "" for its runs, and whether its destination drifted.
+    told_run = models.CharField(max_length=16, blank=True)
+    told_drift = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib import admin
+from django.core import mail
 from django.test import Client
 from django.urls import reverse
 
@@ -15,7 +16,18 @@ from config.access.identities import create_identity
 from config.access.models import AuditEvent, Identity, Instance, Membership, Project, Role, User
 from config.access.roles import PLATFORM
 from connections.models import AppConnection
-from syncs.models import Environment, Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncPolicy, SyncRun, Tag
+from syncs.models import (
+    Environment,
+    Folder,
+    ManagedSecret,
+    NotificationTarget,
+    Secret,
+    SecretImport,
+    SecretSync,
+    SyncPolicy,
+    SyncRun,
+    Tag,
+)
 from syncs.selectors import comment_of, value_of
 from syncs.services import imports, secrets, source
 from syncs.services.secrets import SecretInput
@@ -111,6 +123,39 @@ def test_a_connection_is_made_checked_and_kept(world: World, browser: Client) ->
     assert browser.post(change, {"name": "prod-2", "description": "x", "credentials__apiToken": ""}).status_code == 302
     kept = AppConnection.objects.get(pk=made.pk)
     assert (kept.name, kept.credentials_hash) == ("prod-2", made.credentials_hash)
+
+
+def test_a_notification_target_is_made_tried_and_its_address_kept(world: World, browser: Client) -> None:
+    add = url(NotificationTarget, "add")
+    given = {
+        "project": world.project.pk,
+        "name": "ops",
+        "is_enabled": "on",
+        "url": f"nonsense://{MARKER}",
+        "recipients": "",
+        "told_of": ["failed", "held"],
+    }
+    refused = browser.post(add, given)
+    assert "no URL that apprise can send to" in errors(refused)
+    assert MARKER not in refused.content.decode()
+    assert browser.post(add, {**given, "url": f"json://127.0.0.1:9/{MARKER}"}).status_code == 302
+    target = NotificationTarget.objects.get()
+    page = url(NotificationTarget, "change", target.pk)
+    assert MARKER not in browser.get(page).content.decode()
+    sealed = bytes(target.url_sealed or b"")
+    given = {**given, "url": "", "name": "ops-2", "syncs_notificationtarget_save_and_test": "1"}
+    answer = browser.post(page, given, follow=True).content.decode()
+    assert "The test did not reach ops-2: 127.0.0.1 is not an address of the internet" in answer
+    assert MARKER not in answer
+    target.refresh_from_db()
+    assert (target.name, target.scheme, bytes(target.url_sealed or b"")) == ("ops-2", "json", sealed)
+    browser.post(page, {**given, "recipients": "admins"})
+    target.refresh_from_db()
+    assert (target.scheme, target.recipients, target.url_sealed) == ("email", "admins", None)
+    browser.post(url(NotificationTarget, "changelist"), {"action": "test_now", "_selected_action": target.pk})
+    assert [each.to for each in mail.outbox][-1] == ["ada@example.com"]
+    browser.post(url(NotificationTarget, "delete", target.pk), {"post": "yes"})
+    assert not NotificationTarget.objects.exists()
 
 
 def test_pauses(world: World, browser: Client) -> None:

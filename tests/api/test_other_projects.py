@@ -11,8 +11,9 @@ from config.access.identities import create_identity
 from config.access.models import AuditEvent
 from config.access.roles import PLATFORM
 from config.access.services import set_role
-from syncs.models import Secret, SyncRun
+from syncs.models import NotificationTarget, Secret, SyncRun
 from syncs.services.imports import add_import
+from syncs.services.notifications import TargetInput, create_target
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.tags import create_tag
@@ -44,6 +45,7 @@ def names(world: World) -> dict[str, str]:
     identity = create_identity(PLATFORM, "of-shop", role="member", project=world.project).identity
     sync = world.sync("of-shop")
     run = SyncRun.objects.filter(sync=sync).first()
+    target = create_target(world.actor, world.project, TargetInput("ops", f"json://192.0.2.1/{MARKER}-value"))
     project = str(world.project.pk)
     return {
         "projectId": project,
@@ -70,6 +72,7 @@ def names(world: World) -> dict[str, str]:
         "connectionId": str(world.connection.pk),
         "syncId": str(sync.pk),
         "runId": str(run.pk if run else sync.pk),
+        "targetId": str(target.pk),
         "name": "of-shop",
     }
 
@@ -192,5 +195,6 @@ def state(world: World) -> Any:
         sorted(project.memberships.values_list("identity__name", "user__username", "role"), key=str),
         (project.name, project.slug),
         world.connection.name,
+        list(NotificationTarget.objects.values_list("name", "states", "is_enabled", "last_error")),
         SyncRun.objects.count(),
     )

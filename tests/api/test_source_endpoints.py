@@ -15,6 +15,7 @@ from config.access.roles import PLATFORM
 from config.access.services import set_role
 from syncs.models import Secret
 from syncs.services.imports import add_import
+from syncs.services.notifications import TargetInput, create_target
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.tags import create_tag
@@ -56,6 +57,7 @@ BAD_PATH = ({"secretPath": "/a/../b"}, 422, "Invalid folder name")
 NO_SECRET = ({"@": "A>NOPE"}, 404, "NOPE")
 COMMON3 = (NO_ENVIRONMENT, NO_WORKSPACE, NO_FOLDER, BAD_PATH)
 COMMON4 = (NO_ENVIRONMENT, NO_PROJECT, NO_FOLDER, BAD_PATH)
+TARGETS = "/v1/projects/{project}/notification-targets"
 NOT_A_UUID = ({"@": "last>nonsense"}, 422, "Invalid uuid")
 UNKNOWN_ID = ({"@": f"last>{NOBODY}"}, 404, NOBODY)
 
@@ -434,6 +436,35 @@ ROWS = [
         key="auditLogs",
         errors=(({"startDate": "yesterday"}, 422, "Invalid datetime"), ({"limit": "1001"}, 422, "less than or equal")),
     ),
+    Row(
+        "GET", TARGETS, query={"limit": "1"}, key="notificationTargets", errors=(({"limit": "101"}, 422, "less than"),)
+    ),
+    Row(
+        "POST",
+        TARGETS,
+        {"name": "chat", "recipients": None, "url": "json://hooks.example.com/x", "states": ["failed"]},
+        least="admin",
+        key="notificationTarget",
+        errors=(
+            ({"name": "people"}, 400, 'A notification target with the name "people" already exists in this project'),
+            ({"url": "nonsense://x"}, 422, "This is no URL that apprise can send to"),
+            ({"url": None}, 422, "Give an apprise URL, or recipients for e-mail"),
+            ({"recipients": "admins"}, 422, "not both"),
+            ({"states": []}, 422, "Some of failed, held, drifted, recovered"),
+            ({"states": ["asleep"]}, 422, "Invalid enum value"),
+        ),
+    ),
+    Row("GET", f"{TARGETS}/{{target}}", key="notificationTarget", errors=(NOT_A_UUID, UNKNOWN_ID)),
+    Row(
+        "PATCH",
+        f"{TARGETS}/{{target}}",
+        {"isEnabled": False, "states": ["held", "failed"]},
+        least="admin",
+        key="notificationTarget",
+        errors=(UNKNOWN_ID, ({"name": " "}, 422, "at least 1")),
+    ),
+    Row("DELETE", f"{TARGETS}/{{target}}", least="admin", key="notificationTarget", errors=(UNKNOWN_ID,)),
+    Row("POST", f"{TARGETS}/{{target}}/test", least="admin", key="notificationTarget"),
     Row("GET", "/v1/organization/audit-logs", least="instance", key="auditLogs"),
     Row("POST", "/v1/identities", {"name": "x", "organizationId": "y", "role": None}, least="instance", key="identity"),
     Row("GET", "/v1/identities", key="identities"),
@@ -532,6 +563,7 @@ def scene(world: World) -> Scene:
         "identity": identity,
         "bare": bare,
         "member": member,
+        "target": create_target(world.actor, world.project, TargetInput("people", recipients="members")),
         "clientSecret": identity.client_secrets.get(),
     }
     return Scene({name: str(found.pk) for name, found in names.items()})

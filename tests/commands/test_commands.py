@@ -213,6 +213,23 @@ def test_pause_and_resume(world: World) -> None:
     assert world.run(sync).status == "succeeded"
 
 
+def test_notifications(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = "shop-project"
+    monkeypatch.setattr("sys.stdin", StringIO("json://127.0.0.1:9/tOkEn\n"))
+    made = one_line(call("notifications", "add", project, "ops", "--on", "failed", "--json")[1])["notificationTarget"]
+    assert (made["scheme"], made["states"]) == ("json", ["failed"])
+    assert call("notifications", "add", project, "people", "--email", "admins")[0] == 0
+    code, text = call("notifications", "list", project)
+    assert (code, "people  admins" in text, "tOkEn" in text) == (0, True, False)
+    assert len(one_line(call("notifications", "list", project, "--json")[1])["notificationTargets"]) == 2
+    code, text = call("notifications", "test", project, "ops")
+    assert (code, "127.0.0.1 is not an address of the internet" in text) == (1, True)
+    assert call("notifications", "test", project, "people") == (0, "people: the message was taken\n")
+    assert call("notifications", "remove", project, "ops")[0] == 0
+    for refused in (("remove", project, "ops"), ("list", "nope"), ("test", project), ("sing", project)):
+        assert call("notifications", *refused)[0] == 1
+
+
 def test_verify_audit(world: World) -> None:
     world.set(A="1")
     assert call("verify_audit")[0] == 0

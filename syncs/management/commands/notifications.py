@@ -1,0 +1,74 @@
+"""Whom a project's syncs tell, from a terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from config.access.models import Project
+from config.access.roles import PLATFORM
+from config.access.services import find_project
+from config.commands import OperatorCommand
+from config.errors import BadRequest
+from syncs.api.notifications import wire
+from syncs.models import NoticeState, NotificationTarget
+from syncs.selectors import target_of
+from syncs.services import notifications as services
+from syncs.services.notifications import RECIPIENTS, TargetInput
+
+
+class Command(OperatorCommand):
+    help = (
+        "Whom a project's syncs tell that they failed, are held, drifted or recovered: list, add, remove, test. "
+        "`add` reads an apprise URL from standard input, because a URL holds tokens and a command line can be seen."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("do", choices=("list", "add", "remove", "test"))
+        parser.add_argument("project", metavar="PROJECT", help="its slug")
+        parser.add_argument("name", metavar="NAME", nargs="?", help="of the target")
+        parser.add_argument("--email", choices=RECIPIENTS, help="add: e-mail to these instead of a URL")
+        parser.add_argument("--on", choices=NoticeState.values, action="append", help="add: only this; may be repeated")
+        parser.add_argument("--json", action="store_true", help="one line, an object")
+
+    def work(self, options: dict[str, Any]) -> int:
+        project = find_project(options["project"])
+        if options["do"] == "list":
+            return self._list(project, options["json"])
+        if not options["name"]:
+            raise BadRequest(f"{options['do']} needs the target's NAME")
+        if options["do"] == "add":
+            return self._add(project, options)
+        target = target_of(project, name=options["name"])
+        if options["do"] == "test":
+            services.test_target(PLATFORM, target)
+            said = "the message was taken"
+        else:
+            services.delete_target(PLATFORM, target)
+            said = "is gone"
+        self._say(target, said, options["json"])
+        return 0
+
+    def _list(self, project: Project, as_json: bool) -> int:
+        found = list(project.notification_targets.all())
+        if as_json:
+            self.line({"notificationTargets": [wire(target) for target in found]})
+            return 0
+        self.table(
+            [(each.name, each.recipients or each.scheme, " ".join(each.states), each.last_error) for each in found]
+        )
+        return 0
+
+    def _add(self, project: Project, options: dict[str, Any]) -> int:
+        url = None if options["email"] else sys.stdin.readline().strip()
+        given = TargetInput(options["name"], url, options["email"], options["on"], True)
+        self._say(services.create_target(PLATFORM, project, given), "is told from now on", options["json"])
+        return 0
+
+    def _say(self, target: NotificationTarget, said: str, as_json: bool) -> None:
+        if as_json:
+            self.line({"notificationTarget": wire(target)})
+        else:
+            self.stdout.write(f"{target.name}: {said}")

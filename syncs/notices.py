@@ -1,0 +1,150 @@
+"""When a sync's state changes, the targets of its project are told, once: failed, held, drifted, recovered.
+
+A sync has two states that people are told of: how its runs end, and whether its destination has drifted. It has
+recovered when both are well again. The message is a row, written with the change of state; a task sends it, and what
+does not arrive is tried again a few times.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.utils import timezone
+
+from syncs import notifier
+from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
+
+WAITS = (10, 60, 300)  # seconds until the second, third and fourth attempt
+SENDING = timedelta(minutes=2)  # after that a message whose sender died is sent again
+LOST_AFTER = timedelta(seconds=60)
+BATCH = 200
+RETENTION = timedelta(days=30)
+NAMED = 20  # keys named in a message about drift
+
+
+def run_ended(run: SyncRun, sync: SecretSync, state: NoticeState, message: str | None) -> None:
+    """Call it in the transaction that ends the run. `state`: failed, held, or recovered for a run that did all.
+
+    An import says nothing: it changes the source, and who asked for it waits for its answer.
+    """
+    if run.operation == "import":
+        return
+    with transaction.atomic():
+        told = _told(sync)
+        if told is None:
+            return
+        if state is NoticeState.RECOVERED:
+            news = bool(told.told_run or told.told_drift)
+            told.told_run, told.told_drift = "", False
+        else:
+            news = told.told_run != state
+            told.told_run = state
+        if not news:
+            return
+        told.save(update_fields=["told_run", "told_drift"])
+        _tell(sync, state, message or "Every key is as it should be.", f"syncs/syncrun/{run.pk}/change/")
+
+
+def drift_checked(sync: SecretSync, changes: list[dict[str, str]]) -> None:
+    """Call it in the transaction that keeps the result of a check. `changes`: the keys that drifted."""
+    with transaction.atomic():
+        told = _told(sync)
+        if told is None or told.told_drift == bool(changes):
+            return
+        told.told_drift = bool(changes)
+        told.save(update_fields=["told_drift"])
+        path = f"syncs/secretsync/{sync.pk}/change/"
+        if changes:
+            named = ", ".join(f"{one['key']} {one['state']}" for one in changes[:NAMED])
+            more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
+            keys = "key is" if len(changes) == 1 else "keys are"
+            _tell(sync, NoticeState.DRIFTED, f"{len(changes)} {keys} not as the sync left them: {named}{more}.", path)
+        elif not told.told_run:
+            _tell(sync, NoticeState.RECOVERED, "The destination is as the sync left it again.", path)
+
+
+def _told(sync: SecretSync) -> SecretSync | None:
+    """What was last told of the sync, locked: of two changes at once the second sees the first."""
+    rows = SecretSync.objects.select_for_update(no_key=True).only("told_run", "told_drift")
+    return rows.filter(pk=sync.pk).first()
+
+
+def _tell(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
+    title = (
+        f"Keyferry: {sync.project.slug}/{sync.name} {'has ' if state is NoticeState.RECOVERED else ''}{_SAID[state]}"
+    )
+    text = f"{text}\n{settings.PUBLIC_URL}/admin/{path}"
+    targets = NotificationTarget.objects.filter(project=sync.project_id, is_enabled=True)
+    now = timezone.now()
+    for target in targets:
+        if state in target.states:
+            made = Notice.objects.create(target=target, sync=sync, state=state, title=title, text=text, due_at=now)
+            transaction.on_commit(partial(_enqueue, made.pk))
+
+
+_SAID = {
+    NoticeState.FAILED: "failed",
+    NoticeState.HELD: "is held",
+    NoticeState.DRIFTED: "drifted",
+    NoticeState.RECOVERED: "recovered",
+}
+
+
+def _due() -> QuerySet[Notice]:
+    """Messages of one sync reach a target in their order: a later one waits until the one before has ended."""
+    before = Notice.objects.filter(
+        target=OuterRef("target"), sync=OuterRef("sync"), status="pending", pk__lt=OuterRef("pk")
+    )
+    return Notice.objects.filter(~Exists(before), status="pending", due_at__lte=timezone.now())
+
+
+def queue_due() -> None:
+    """Queue what is due and was not queued, or so long ago that its task must be lost."""
+    lost = Q(queued_at__isnull=True) | Q(queued_at__lt=timezone.now() - LOST_AFTER)
+    for notice_id in _due().filter(lost).order_by("due_at").values_list("pk", flat=True)[:BATCH]:
+        Notice.objects.filter(pk=notice_id).update(queued_at=None)
+        _enqueue(notice_id)
+
+
+def _enqueue(notice_id: int) -> None:
+    from django_q.tasks import async_task
+
+    if Notice.objects.filter(pk=notice_id, queued_at__isnull=True).update(queued_at=timezone.now()):
+        async_task("syncs.tasks.send_notice", notice_id, task_name=f"notice {notice_id}")
+
+
+def deliver(notice_id: int) -> None:
+    """One attempt. Nobody else makes it at the same time: who begins moves the row's due time."""
+    later = timezone.now() + SENDING
+    if not _due().filter(pk=notice_id).update(due_at=later, attempts=F("attempts") + 1, queued_at=None):
+        Notice.objects.filter(pk=notice_id).update(queued_at=None)
+        return
+    notice = Notice.objects.select_related("target").get(pk=notice_id)
+    target = notice.target
+    error = "switched off"
+    if target.is_enabled:
+        error = notifier.send(target, notice.title, notice.text, notice.state)
+        remember(target, error)
+    now = timezone.now()
+    row = Notice.objects.filter(pk=notice_id)
+    if not error:
+        row.update(status="sent", ended_at=now, due_at=None, error="")
+    elif target.is_enabled and notice.attempts <= len(WAITS):
+        row.update(due_at=now + timedelta(seconds=WAITS[notice.attempts - 1]), error=error[:255])
+    else:
+        row.update(status="failed", ended_at=now, due_at=None, error=error[:255])
+
+
+def remember(target: NotificationTarget, error: str) -> None:
+    """On the target: that a message arrived, or why it did not."""
+    now = timezone.now()
+    told = {"last_error": error[:255], "last_failed_at": now} if error else {"last_error": "", "last_sent_at": now}
+    NotificationTarget.objects.filter(pk=target.pk).update(**told)
+
+
+def forget_old() -> None:
+    Notice.objects.filter(ended_at__lt=timezone.now() - RETENTION).delete()

@@ -1,0 +1,472 @@
+"""A project's people are told of a change of a sync's state: once, of names alone, wherever they want to be told."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+from pytest_django import Settings
+
+from config.access.models import AuditEvent, Membership, Role, User
+from config.errors import BadRequest, Invalid
+from syncs import dispatcher, drift, notices, notifier, tasks
+from syncs.confined import Refused, confined, is_allowed
+from syncs.models import Notice, NotificationTarget, SecretSync
+from syncs.selectors import syncs
+from syncs.services import holds
+from syncs.services import notifications as services
+from syncs.services.notifications import TargetInput
+
+from .conftest import World
+
+APP = ("acme", "shop", "")
+TOKEN = "tOkEn-9f31-of-the-address"
+
+
+class Listener:
+    """What somebody's webhook has been sent. `status` is what it answers."""
+
+    def __init__(self) -> None:
+        listener = self
+        self.got: list[dict[str, Any]] = []
+        self.paths: list[str] = []
+        self.status = 200
+        self.location = ""
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                sent = self.rfile.read(int(self.headers["content-length"]))
+                listener.paths.append(self.path)
+                listener.got.append(json.loads(sent))
+                self.send_response(listener.status)
+                if listener.location:
+                    self.send_header("Location", listener.location)
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+
+            do_GET = do_POST
+
+            def log_message(self, *_: object) -> None: ...
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server.server_port}"
+
+    @property
+    def url(self) -> str:
+        return f"json://{self.address}/{TOKEN}"
+
+    @property
+    def said(self) -> list[str]:
+        """The states, in the order in which they were told."""
+        return [each["title"].rsplit(" ", 1)[-1] for each in self.got]
+
+
+@pytest.fixture
+def listener(settings: Settings) -> Iterator[Listener]:
+    settings.ALLOWED_PRIVATE_CIDRS = ["127.0.0.0/8"]
+    made = Listener()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+@pytest.fixture
+def target(world: World, listener: Listener) -> NotificationTarget:
+    return services.create_target(world.actor, world.project, TargetInput("ops", listener.url))
+
+
+@pytest.fixture(autouse=True)
+def _queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("django_q.tasks.async_task", lambda *_, **__: None)
+
+
+def told(listener: Listener) -> list[str]:
+    """After every message that is due was sent."""
+    while due := list(notices._due().values_list("pk", flat=True)):
+        for notice_id in due:
+            tasks.send_notice(notice_id)
+    return listener.said
+
+
+def fresh(sync: SecretSync) -> SecretSync:
+    return syncs().get(pk=sync.pk)
+
+
+def test_one_message_a_change_of_state(world: World, listener: Listener, target: NotificationTarget) -> None:
+    world.set(A="1", B="${NOPE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    assert told(listener) == ["failed"]
+    world.run(sync)
+    world.run(sync)
+    assert told(listener) == ["failed"]
+    world.set(B="2")
+    world.run(sync)
+    world.run(sync)
+    assert told(listener) == ["failed", "recovered"]
+    message = listener.got[0]
+    assert message["title"] == "Keyferry: shop-project/shop-dev failed"
+    assert "B (" in message["message"]
+    assert "/admin/syncs/syncrun/" in message["message"]
+    assert message["type"] == "failure"
+
+
+def test_the_first_success_is_no_news(world: World, listener: Listener, target: NotificationTarget) -> None:
+    world.set(A="1")
+    world.run(world.sync(is_auto_sync_enabled=False))
+    assert told(listener) == []
+
+
+def test_a_hold_is_told_once_and_ends(
+    world: World, listener: Listener, target: NotificationTarget, settings: Settings
+) -> None:
+    settings.PUBLIC_URL = "https://keys.example.com"
+    world.set(**{f"K{number}": "x" for number in range(4)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{number}" for number in range(4)))
+    held = world.run(sync)
+    world.run(sync)
+    assert told(listener) == ["held"]
+    assert f"https://keys.example.com/admin/syncs/syncrun/{held.pk}/change/" in listener.got[0]["message"]
+    holds.approve(world.actor, world.again(held))
+    world.due()
+    assert told(listener) == ["held", "recovered"]
+
+
+def test_drift_is_told_once_and_mended(world: World, listener: Listener, target: NotificationTarget) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    drift.check(fresh(sync))
+    assert told(listener) == []
+    world.sandbox.put(APP, "A", "theirs")
+    drift.check(fresh(sync))
+    drift.check(fresh(sync))
+    assert told(listener) == ["drifted"]
+    assert "1 key is not as the sync left them: A changed." in listener.got[0]["message"]
+    world.run(sync)
+    drift.check(fresh(sync))
+    assert told(listener) == ["drifted", "recovered"]
+
+
+def test_drift_that_goes_by_itself(world: World, listener: Listener, target: NotificationTarget) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    kept = world.sandbox.values[APP].pop("B")
+    drift.check(fresh(sync))
+    world.sandbox.fault = lambda method, path: (503, {"message": "away"})
+    with pytest.raises(BadRequest):
+        drift.check(fresh(sync))
+    world.sandbox.fault = None
+    assert told(listener) == ["drifted"]
+    world.sandbox.values[APP]["B"] = kept
+    drift.check(fresh(sync))
+    assert told(listener) == ["drifted", "recovered"]
+
+
+def test_a_sync_that_fails_has_not_recovered_when_its_drift_goes(
+    world: World, listener: Listener, target: NotificationTarget
+) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    kept = world.sandbox.values[APP].pop("A")
+    drift.check(fresh(sync))
+    world.set(B="${NOPE}")
+    world.sandbox.values[APP]["A"] = kept
+    world.run(sync)
+    drift.check(fresh(sync))
+    assert told(listener) == ["drifted", "failed"]
+
+
+def test_only_what_a_target_asks_for(world: World, listener: Listener, target: NotificationTarget) -> None:
+    services.update_target(world.actor, target, TargetInput(states=["recovered"]))
+    world.set(A="${NOPE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    assert told(listener) == []
+    world.set(A="1")
+    world.run(sync)
+    assert told(listener) == ["recovered"]
+    services.update_target(world.actor, target, TargetInput(is_enabled=False))
+    world.set(A="${NOPE}")
+    world.run(sync)
+    assert Notice.objects.count() == 1
+
+
+def test_an_import_says_nothing(world: World, listener: Listener, target: NotificationTarget) -> None:
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.sandbox.fault = lambda method, path: (401, {"message": "no"})
+    from syncs.services.syncs import trigger
+
+    trigger(world.actor, sync, "import")
+    world.due()
+    assert told(listener) == []
+
+
+def test_a_target_that_is_away_is_tried_again_and_stops_nobody(
+    world: World, listener: Listener, target: NotificationTarget, settings: Settings
+) -> None:
+    gone = services.create_target(world.actor, world.project, TargetInput("gone", "json://127.0.0.1:9/x"))
+    listener.status = 503
+    world.set(A="${NOPE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    for notice in Notice.objects.all():
+        tasks.send_notice(notice.pk)
+        tasks.send_notice(notice.pk)  # the same task twice: the row is not due any more
+    assert len(listener.got) == 1
+    target.refresh_from_db()
+    assert target.last_error == "it answered 503"
+    # What comes later waits its turn.
+    world.set(A="1")
+    world.run(sync)
+    assert len(told(listener)) == 1
+    listener.status = 200
+    Notice.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
+    assert told(listener) == ["failed", "failed", "recovered"]
+    target.refresh_from_db()
+    assert (target.last_error, target.last_sent_at is not None) == ("", True)
+    for _ in range(len(notices.WAITS) + 1):
+        Notice.objects.filter(status="pending").update(due_at=timezone.now())
+        told(listener)
+    first = Notice.objects.filter(target=gone).earliest("pk")
+    assert (first.status, first.attempts) == ("failed", len(notices.WAITS) + 1)
+    gone.refresh_from_db()
+    assert gone.last_error == "it did not answer, or did not take the message"
+
+
+def test_a_lost_task_is_sent_again(
+    world: World, listener: Listener, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[Any] = []
+    monkeypatch.setattr("django_q.tasks.async_task", lambda *args, **_: sent.append(args))
+    world.set(A="${NOPE}")
+    world.run(world.sync(is_auto_sync_enabled=False))
+    notice = Notice.objects.get()
+    dispatcher.dispatch()
+    dispatcher.dispatch()
+    assert sent.count(("syncs.tasks.send_notice", notice.pk)) == 1
+    Notice.objects.update(queued_at=timezone.now() - timedelta(seconds=61))
+    dispatcher.dispatch()
+    assert sent.count(("syncs.tasks.send_notice", notice.pk)) == 2
+
+
+def test_asking_what_is_due_is_one_query(world: World) -> None:
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        notices.queue_due()
+    assert len(asked) == 1
+
+
+def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
+    for name, role in (("grace", Role.MEMBER), ("alan", Role.ADMIN), ("left", Role.ADMIN)):
+        user = User.objects.create_user(name, f"{name}@example.com", "x", is_active=name != "left")
+        Membership.objects.create(project=world.project, user=user, role=role)
+    User.objects.create_user("outside", "outside@example.com", "x")
+    for recipients in ("members", "admins"):
+        services.create_target(world.actor, world.project, TargetInput(recipients, recipients=recipients))
+    world.set(A="${NOPE}")
+    world.run(world.sync(is_auto_sync_enabled=False))
+    for notice in Notice.objects.order_by("pk"):
+        tasks.send_notice(notice.pk)
+    assert {tuple(each.to) for each in mail.outbox} == {
+        ("ada@example.com", "alan@example.com", "grace@example.com"),
+        ("ada@example.com", "alan@example.com"),
+    }
+    assert mail.outbox[0].subject == "Keyferry: shop-project/shop-dev failed"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with pytest.raises(BadRequest, match="no mail server is set"):
+        services.test_target(world.actor, NotificationTarget.objects.get(name="admins"))
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
+    with pytest.raises(BadRequest, match="did not take it \\(ConnectionRefusedError\\)"):
+        services.test_target(world.actor, NotificationTarget.objects.get(name="admins"))
+
+
+def test_a_target_is_tried(world: World, listener: Listener, target: NotificationTarget) -> None:
+    services.test_target(world.actor, target)
+    assert listener.paths == [f"/{TOKEN}"]
+    assert listener.got[0]["title"] == "Keyferry: a test"
+    listener.status = 404
+    with pytest.raises(BadRequest, match="The test did not reach ops: it answered 404"):
+        services.test_target(world.actor, target)
+    assert AuditEvent.objects.filter(event="test-notification-target").count() == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "nonsense",
+        "nonsense://token",
+        "json://",
+        "syslog://",
+        "dbus://",
+        "file:///etc/passwd",
+        "json://" + "x" * 3000,
+    ],
+)
+def test_addresses_that_nothing_can_be_sent_to(world: World, url: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        services.create_target(world.actor, world.project, TargetInput("x", url))
+    assert not url or url not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "2130706433"])
+def test_hosts_inside_are_not_called(
+    world: World, listener: Listener, target: NotificationTarget, settings: Settings, host: str
+) -> None:
+    settings.ALLOWED_PRIVATE_CIDRS = []
+    url = f"json://{host}:{listener.server.server_port}/?timeout=5"  # with which apprise sends in a thread of its own
+    services.update_target(world.actor, target, TargetInput(url=url))
+    with pytest.raises(BadRequest, match="is not an address of the internet"):
+        services.test_target(world.actor, target)
+    assert listener.got == []
+
+
+def test_a_redirect_is_not_followed(world: World, listener: Listener, target: NotificationTarget) -> None:
+    listener.status, listener.location = 307, f"http://{listener.address}/elsewhere"
+    services.update_target(world.actor, target, TargetInput(url=f"json://{listener.address}/?redirect=yes"))
+    with pytest.raises(BadRequest, match="it answered 307"):
+        services.test_target(world.actor, target)
+    assert listener.paths == ["/"]
+
+
+def test_an_address_reads_no_file(world: World, tmp_path: Any) -> None:
+
+    secret = tmp_path / "keyset.json"
+    secret.write_text("{}")
+    with confined() as refused:
+        with pytest.raises(Refused):
+            secret.read_text()
+        with pytest.raises(Refused):
+            subprocess.run(["true"], check=False)
+    assert len(refused) == 2
+    assert secret.read_text() == "{}"
+
+
+def test_a_target_that_drips_holds_nobody(
+    world: World, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = threading.Event()
+    monkeypatch.setattr(notifier, "DEADLINE", 0.05)
+    monkeypatch.setattr(notifier, "_push", lambda *_: str(waiting.wait(10)))
+    assert notifier.send(target, "t", "x") == "it did not take the message within 0.05 s"
+    waiting.set()
+
+
+def test_the_address_is_nowhere(
+    world: World,
+    listener: Listener,
+    target: NotificationTarget,
+    logged: StringIO,
+    stored: Callable[[], str],
+) -> None:
+    marker = "mArKeR-of-a-value"
+    world.set(A=marker, B="${NOPE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    for status in (500, 200):
+        listener.status = status
+        world.run(sync)
+        told(listener)
+        Notice.objects.filter(status="pending").update(due_at=timezone.now())
+    told(listener)
+    bad = services.create_target(world.actor, world.project, TargetInput("bad", f"json://127.0.0.1:9/{TOKEN}"))
+    with pytest.raises(BadRequest) as refused:
+        services.test_target(world.actor, bad)
+    with pytest.raises(Invalid) as invalid:
+        services.update_target(world.actor, bad, TargetInput(url=f"nonsense://{TOKEN}"))
+    assert len(listener.got) == 2
+    everything = (
+        stored(), logged.getvalue(), str(refused.value), str(invalid.value), str(listener.got),
+        repr(target.__dict__), repr(TargetInput("x", listener.url)),
+    )  # fmt: skip
+    for text in everything:
+        assert TOKEN not in text
+        assert marker not in text
+
+
+@pytest.fixture
+def logged() -> Iterator[StringIO]:
+    """All that reaches the log, however talkative it is set."""
+    root, text = logging.getLogger(), StringIO()
+    handler, before = logging.StreamHandler(text), root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield text
+    root.removeHandler(handler)
+    root.setLevel(before)
+
+
+@pytest.fixture
+def stored(world: World) -> Callable[[], str]:
+    """Every row of every table but what is sealed, as text."""
+
+    def read() -> str:
+        from django.apps import apps
+
+        return "".join(str(list(model._default_manager.values())) for model in apps.get_models())
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("address", "allowed"),
+    [
+        ("93.184.216.34", True),
+        ("2606:4700:4700::1111", True),
+        ("10.0.0.1", False),
+        ("100.64.0.1", False),
+        ("169.254.169.254", False),
+        ("::1", False),
+        ("fe80::1%eth0", False),
+        ("::ffff:10.0.0.1", False),
+        ("2002:0a00:0001::", False),
+        ("64:ff9b::a00:1", False),
+        ("224.0.0.1", False),
+        ("0.0.0.0", False),
+        ("localhost", False),
+        ("192.168.7.1", True),  # allowed below
+        ("192.168.8.1", False),
+    ],
+)
+def test_which_addresses_are_of_the_internet(settings: Settings, address: str, allowed: bool) -> None:
+    settings.ALLOWED_PRIVATE_CIDRS = ["192.168.7.0/24"]
+    assert is_allowed(address) is allowed
+
+
+def test_two_workers_send_a_message_once(
+    world: World, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.set(A="${NOPE}")
+    world.run(world.sync(is_auto_sync_enabled=False))
+    notice, sent = Notice.objects.get(), []
+
+    def send(*_: Any) -> str:
+        sent.append(notice.pk)
+        if len(sent) < 3:
+            tasks.send_notice(notice.pk)  # the other worker, while this one is sending
+        return ""
+
+    monkeypatch.setattr(notifier, "send", send)
+    tasks.send_notice(notice.pk)
+    assert sent == [notice.pk]
