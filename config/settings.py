@@ -192,9 +192,9 @@ UNFOLD = {
                     {
                         "title": title,
                         "icon": icon,
-                        "link": reverse_lazy(f"admin:{model}_changelist"),
+                        "link": reverse_lazy(page if page == "secrets" else f"admin:{page}_changelist"),
                     }
-                    for title, icon, model in items
+                    for title, icon, page in items
                 ],
             }
             for group, items in (
@@ -211,7 +211,8 @@ UNFOLD = {
                 (
                     "Source",
                     (
-                        ("Secrets", "key", "syncs_secret"),
+                        ("Secrets", "key", "secrets"),
+                        ("All secrets", "list_alt", "syncs_secret"),
                         ("Folders", "folder", "syncs_folder"),
                         ("Imports", "input", "syncs_secretimport"),
                         ("Tags", "sell", "syncs_tag"),

@@ -12,6 +12,7 @@ handler500 = api.server_error
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/secrets/", include("syncs.admin.editor.urls")),
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

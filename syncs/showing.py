@@ -206,36 +206,49 @@ def tree_of(folder: Folder, key: str) -> Node:
 
 def referrers(folder: Folder, key: str) -> list[Secret]:
     """The secrets whose values refer to a folder's secret, also through a folder that imports it."""
+    if not Secret.objects.filter(folder=folder, key=key).exists():
+        raise NotFound(f"Secret with name '{key}' not found")
+    return [secret for secret, _ in referrers_of(folder, [key])]
+
+
+def referrers_of(folder: Folder, keys: Iterable[str]) -> list[tuple[Secret, str]]:
+    """Who refers to a folder's secrets: each with the key it refers to. As `referrers`, of many at once."""
     project_id = folder.environment.project_id
     here = _address(folder)
-    holders = set(
-        Secret.objects.filter(folder__environment__project_id=project_id, key=key).values_list(
-            "folder__environment__slug", "folder__path"
-        )
-    )
-    if here not in holders:
-        raise NotFound(f"Secret with name '{key}' not found")
+    wanted = set(keys)
+    holders: dict[str, set[Address]] = {key: set() for key in wanted}
+    rows = Secret.objects.filter(folder__environment__project_id=project_id)
+    rows = rows.filter(key__in=wanted) if len(wanted) <= 500 else rows
+    for key, slug, path in rows.values_list("key", "folder__environment__slug", "folder__path"):
+        if key in wanted:
+            holders[key].add((slug, path))
     imports = imports_of(project_id)
+    orders = {each: list(precedence(each, lambda one: imports.get(one, ()))) for each in {here, *imports}}
+    reached = {address: order for address, order in orders.items() if here in order}
 
-    def holder(address: Address) -> Address | None:
-        order = precedence(address, lambda each: imports.get(each, ()))
-        return next((each for each in order if each in holders), None)
+    def leads_here(address: Address, key: str) -> bool:
+        return next((each for each in reached.get(address, ()) if each in holders[key]), None) == here
 
-    sees = {address for address in {here, *imports} if holder(address) == here}
-    rows = SecretReference.objects.filter(
-        secret__folder__environment__project_id=project_id, key=key, path__in={path for _, path in sees}
+    named = SecretReference.objects.filter(
+        secret__folder__environment__project_id=project_id, path__in={path for _, path in reached}
     )
-    found = {pk for pk, slug, path in rows.values_list("secret_id", "environment", "path") if (slug, path) in sees}
+    found = {
+        (pk, key)
+        for pk, slug, path, key in named.values_list("secret_id", "environment", "path", "key")
+        if key in wanted and leads_here((slug, path), key)
+    }
     # References to a folder's own secrets by their bare names are not in the index.
-    for address, data in load_graph(project_id, sees).items():
-        if address in sees:
+    for address, data in load_graph(project_id, set(reached)).items():
+        if address in reached:
             found |= {
-                UUID(each.secret_id)
+                (UUID(each.secret_id), key)
                 for each in data.secrets.values()
-                if (*address, key) in references_in(each.value or "", address)
+                for slug, path, key in references_in(each.value or "", address)
+                if (slug, path) == address and key in wanted and leads_here(address, key)
             }
-    named = Secret.objects.select_related("folder__environment").filter(pk__in=found)
-    return list(named.order_by("folder__environment__slug", "folder__path", "key"))
+    secrets = Secret.objects.select_related("folder__environment").in_bulk([pk for pk, _ in found])
+    pairs = [(secrets[pk], key) for pk, key in found]
+    return sorted(pairs, key=lambda pair: (*_address(pair[0].folder), pair[0].key, pair[1]))
 
 
 # -- folders around a folder -----------------------------------------------------------------------------------
@@ -303,7 +316,7 @@ def _rows(project_id: UUID, needed: Mapping[UUID, Folder], key: str | None = Non
     chosen = Q(folder_id__in=list(needed)) & (Q() if key is None else Q(key=key))
     rows = list(Secret.objects.filter(chosen).order_by("key"))
     named = Q(secret__folder_id__in=list(needed)) & (Q() if key is None else Q(secret__key=key))
-    tags = _tags_of(named) if rows else {}
+    tags = tags_of(named) if rows else {}
     found: dict[UUID, list[Shown]] = {}
     for row in rows:
         row.folder = needed[row.folder_id]
@@ -311,7 +324,7 @@ def _rows(project_id: UUID, needed: Mapping[UUID, Folder], key: str | None = Non
     return found
 
 
-def _tags_of(chosen: Q) -> dict[Any, list[TagRow]]:
+def tags_of(chosen: Q) -> dict[Any, list[TagRow]]:
     tags: dict[Any, list[TagRow]] = {}
     rows = Secret.tags.through.objects.filter(chosen).order_by("tag__slug")
     for pk, tag_id, slug, color in rows.values_list("secret_id", "tag_id", "tag__slug", "tag__color"):

@@ -19,6 +19,7 @@ MAX_TOTAL = 64 * MAX_VALUE  # of all values that references make of one read
 MAX_NODES = 500  # secrets that one tree of references shows
 MAX_TREE = 16 * MAX_VALUE  # of the values in one tree
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.@-]+)\}", re.ASCII)
+NAMED = re.compile(r"[A-Za-z0-9_@-]+", re.ASCII)  # a part of a reference
 
 Address = tuple[str, str]
 """Environment slug and folder path."""

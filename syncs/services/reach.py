@@ -12,7 +12,7 @@ from functools import partial
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from config.access.roles import Actor
@@ -35,12 +35,17 @@ def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Ite
 
     Call it inside the transaction of the change, after the change.
     """
+    want(actor, reached_syncs(project_id, folders, also))
+
+
+def reached_syncs(project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> QuerySet[SecretSync]:
+    """The syncs that a change in these folders reaches."""
     folders = list(folders)
     addresses = {address_of(folder) for folder in folders} | set(also)
     reached, known = _reached(project_id, addresses)
     reached |= {folder.pk for folder in folders}
     own = Q(folder_id__in=reached) | Q(pk__in=_recursive_above(project_id, known))
-    want(actor, SecretSync.objects.filter(own, project_id=project_id))
+    return SecretSync.objects.filter(own, project_id=project_id)
 
 
 def _recursive_above(project_id: UUID, addresses: set[Address]) -> list[UUID]:

@@ -42,6 +42,7 @@ class SecretInput:
     """What a secret shall be; a member that is None stays as it is. `new_key` renames.
 
     `tags`: slugs of the project's tags, made where they are missing. `metadata`: [{"key", "value", "isEncrypted"}].
+    `seen`: the version that the writer looked at; the write is refused where another has been stored since.
     """
 
     key: str
@@ -53,6 +54,7 @@ class SecretInput:
     new_key: str | None = None
     reminder_note: str | None = None
     reminder_repeat_days: int | None = None
+    seen: int | None = None
 
 
 @dataclass
@@ -94,6 +96,12 @@ def _is_unicode(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def issues_of(one: SecretInput) -> list[Issue]:
+    """What is wrong with one secret that is to be created or updated, whatever else is there."""
+    cleaned = _cleaned(one)
+    return [*key_issues(cleaned.key, ["secretKey"]), *_text_issues(cleaned, [])]
 
 
 def _text_issues(one: SecretInput, path: list[str | int]) -> Iterator[Issue]:
@@ -155,6 +163,12 @@ def _check_new_keys(given: Sequence[SecretInput], stored: Container[str]) -> Non
     clashes = sorted(key for key, count in renamed.items() if key in stored or key in kept or count > 1)
     if clashes:
         raise BadRequest(f"Secret with the new name already exist: {','.join(clashes)}")
+
+
+def _check_seen(pairs: Iterable[tuple[SecretInput, Secret | None]]) -> None:
+    for one, secret in pairs:
+        if secret and one.seen is not None and one.seen != secret.version:
+            raise BadRequest(f"{secret.key} was changed since you looked: {secret.actor_name} wrote v{secret.version}.")
 
 
 def _check_references(project: Project, changes: Iterable[_Change]) -> None:
@@ -223,6 +237,7 @@ def set_in_folders(
     tagged = list(stored.values()) if any(one.tags is not None for _, one in wanted) else []
     held = _tags_held(tagged)
     changes, done = [], []
+    _check_seen([(one, stored.get((folder.pk, one.key))) for folder, one in wanted])
     for folder, one in wanted:
         secret, before = _applied(project, folder, one, stored.get((folder.pk, one.key)))
         slugs = None if one.tags is None or set(one.tags) == held.get(secret.pk, set()) else set(one.tags)

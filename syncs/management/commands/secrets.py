@@ -1,15 +1,14 @@
-"""Secrets of one folder, from a terminal or a dotenv file."""
+"""Secrets of one folder, from a terminal or a file."""
 
 from __future__ import annotations
 
-import io
 import json
 import sys
 from pathlib import Path
 from typing import Any
 
 from django.core.management.base import CommandParser
-from dotenv import dotenv_values
+from django.db import transaction
 
 from config.access import audit
 from config.access.roles import PLATFORM
@@ -17,9 +16,11 @@ from config.access.services import find_project
 from config.commands import OperatorCommand
 from config.encryption import Undecryptable
 from config.errors import BadRequest, NotFound
-from syncs.models import Folder
+from syncs.files import KINDS, parse, written
+from syncs.models import Folder, Secret
 from syncs.paths import normal_path
 from syncs.selectors import comment_of, environment_by_slug, folder_by_path, value_of
+from syncs.services.files import store_file
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.source import ensure_folder
 
@@ -35,8 +36,8 @@ class Command(OperatorCommand):
             ("set", "create or update secrets; the folder is made where it is missing"),
             ("get", "print one value"),
             ("list", "the keys"),
-            ("import", "create or update from a dotenv file"),
-            ("export", "all of it, as dotenv or JSON"),
+            ("import", "create or update from a dotenv, JSON or YAML file"),
+            ("export", "all of it, as dotenv, JSON or YAML"),
         ):
             action = actions.add_parser(name, help=text)
             action.add_argument("folder", metavar="FOLDER")
@@ -48,6 +49,8 @@ class Command(OperatorCommand):
                 action.add_argument("key", metavar="KEY")
             if name == "import":
                 action.add_argument("file", metavar="FILE", help="- reads stdin")
+            if name in ("import", "export"):
+                action.add_argument("--format", choices=KINDS, default="", help="import: else told by its look")
 
     def work(self, options: dict[str, Any]) -> int:
         action = getattr(self, f"_{options['action']}")
@@ -64,14 +67,18 @@ class Command(OperatorCommand):
             text = sys.stdin.read() if options["file"] == "-" else Path(options["file"]).read_text()
         except (OSError, UnicodeDecodeError) as error:
             raise BadRequest(f"{options['file']} cannot be read ({type(error).__name__})") from None
-        found = dotenv_values(stream=io.StringIO(text), interpolate=False)
-        if not found:
-            raise BadRequest(f"{options['file']} holds no KEY=VALUE")
-        return self._stored(options, [SecretInput(key, value or "") for key, value in found.items()])
+        parsed = parse(text, options["format"])
+        with transaction.atomic():  # the folder stays away too where the file is refused
+            folder = _folder(options["folder"], make=True)
+            store_file(PLATFORM, folder, parsed, overwrite=True, prune=False)
+        keys = [line.key.strip() for line in parsed.lines]
+        return self._said(options, list(folder.secrets.filter(key__in=keys)))
 
     def _stored(self, options: dict[str, Any], given: list[SecretInput]) -> int:
         folder = _folder(options["folder"], make=True)
-        stored = set_secrets(PLATFORM, folder, given)
+        return self._said(options, set_secrets(PLATFORM, folder, given))
+
+    def _said(self, options: dict[str, Any], stored: list[Secret]) -> int:
         if options["json"]:
             self.line({"secrets": [{"key": secret.key, "version": secret.version} for secret in stored]})
         else:
@@ -118,8 +125,7 @@ class Command(OperatorCommand):
         if options["json"]:
             self.stdout.write(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
         else:
-            for key, value in values.items():
-                self.stdout.write(f"{key}={_quoted(value)}")
+            self.stdout.write(written(values, options["format"] or "dotenv"), ending="")
         return 0
 
     def _told(self, folder: Folder, event: str, **what: Any) -> None:
@@ -132,12 +138,6 @@ class Command(OperatorCommand):
 def _pair(text: str) -> tuple[str, str]:
     key, equals, value = text.partition("=")
     return key, value if equals else sys.stdin.read()
-
-
-def _quoted(value: str) -> str:
-    """As dotenv readers take it literally: single quotes, with a backslash before a quote or a backslash."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"
 
 
 def _folder(name: str, *, make: bool = False) -> Folder:

@@ -1,0 +1,121 @@
+"""What a file of secrets would change in a folder, told before anything is stored: per key an action, never a value."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from syncs.editing import referrers_said
+from syncs.engine.references import references_in
+from syncs.files import Line, Parsed, Problem
+from syncs.models import Folder, Secret
+from syncs.reading import keys_reached
+from syncs.selectors import value_or_none
+from syncs.services.reach import address_of
+from syncs.services.secrets import SecretInput, issues_of, trimmed
+from syncs.showing import referrers_of
+
+Action = Literal["create", "update", "delete", "keep", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What becomes of one key. `number` is its line, 0 where the file does not have it."""
+
+    key: str
+    action: Action
+    number: int = 0
+    version: int = 0
+    referrers: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`problems` keep all of it from being stored; `digest` stands for what was shown."""
+
+    differences: tuple[Difference, ...]
+    problems: tuple[Problem, ...]
+    digest: str
+    inputs: tuple[SecretInput, ...] = field(repr=False)
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        found = Counter(each.action for each in self.differences)
+        return {name: found[name] for name in ("create", "update", "delete", "keep", "unchanged") if found[name]}
+
+    @property
+    def deletes(self) -> list[str]:
+        return [each.key for each in self.differences if each.action == "delete"]
+
+    @property
+    def writes(self) -> bool:
+        return any(each.action in ("create", "update", "delete") for each in self.differences)
+
+
+def compare(folder: Folder, parsed: Parsed, *, overwrite: bool = True, prune: bool = False) -> Comparison:
+    """`overwrite`: a stored secret takes the file's value, else it is kept. `prune`: what the file lacks is deleted."""
+    stored: dict[str, Secret] = {}
+    for secret in folder.secrets.all():
+        secret.folder = folder
+        stored[secret.key] = secret
+    found = [_difference(line, stored.get(line.key.strip()), overwrite) for line in parsed.lines]
+    given = {each.key for each in found}
+    gone = [secret for key, secret in sorted(stored.items()) if prune and key not in given]
+    if gone:
+        leaving = {str(secret.pk) for secret in gone}
+        said = referrers_said(referrers_of(folder, [secret.key for secret in gone]), leaving)
+        found += [Difference(each.key, "delete", 0, each.version, tuple(said.get(each.key, ()))) for each in gone]
+    written = {each.key for each in found if each.action in ("create", "update")}
+    lines = [line for line in parsed.lines if line.key.strip() in written]
+    problems = [*parsed.problems, *_refused(parsed.lines), *_unresolved(folder, lines, given)]
+    told = json.dumps([[each.key, each.action, each.version] for each in found])
+    return Comparison(
+        tuple(found),
+        tuple(sorted(problems, key=lambda each: each.number)),
+        hashlib.sha256(f"{folder.pk}{told}".encode(errors="replace")).hexdigest(),
+        tuple(SecretInput(line.key, line.value) for line in lines),
+    )
+
+
+def _difference(line: Line, secret: Secret | None, overwrite: bool) -> Difference:
+    key = line.key.strip()
+    if secret is None:
+        return Difference(key, "create", line.number)
+    action: Action = "update" if overwrite else "keep"
+    if value_or_none(secret) == trimmed(line.value):
+        action = "unchanged"
+    return Difference(key, action, line.number, secret.version)
+
+
+def _refused(lines: tuple[Line, ...]) -> list[Problem]:
+    return [
+        Problem(line.number, str(issue["message"]))
+        for line in lines
+        for issue in issues_of(SecretInput(line.key, line.value))
+    ]
+
+
+def _unresolved(folder: Folder, lines: list[Line], given: set[str]) -> list[Problem]:
+    here = address_of(folder)
+    wanted = {line: references_in(line.value, here) for line in lines if "${" in line.value}
+    targets = {target for found in wanted.values() for target in found}
+    if not targets:
+        return []
+    known = keys_reached(
+        folder.environment.project_id, {(slug, path) for slug, path, _ in targets}, {key for _, _, key in targets}
+    )
+
+    def leads(target: tuple[str, str, str]) -> bool:
+        slug, path, key = target
+        return ((slug, path), key) in known or ((slug, path) == here and key in given)
+
+    return [
+        Problem(line.number, f"{line.key} refers to {key} in {slug}:{path}, which is not there")
+        for line, found in wanted.items()
+        for slug, path, key in sorted(found)
+        if not leads((slug, path, key))
+    ]

@@ -1,0 +1,217 @@
+"""Files of secrets: dotenv, JSON and YAML, read with every problem at its line, and written. Pure.
+
+A problem names the line and the key, never what stands there. A file is one flat mapping of names to texts; numbers,
+true and false are taken as they are typed, and nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from json.decoder import scanstring  # type: ignore[attr-defined]
+
+import yaml
+from dotenv.parser import parse_stream
+
+MAX_FILE = 8 * 1024 * 1024  # characters
+NOT_TEXT = "holds neither text nor a number, true or false; quote it to store it as text"
+_BLANK = re.compile(r"[ \t\n\r]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A secret of a file, and the line, from 1, that its name stands on."""
+
+    number: int
+    key: str
+    value: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What keeps a file from being taken; `number` is its line, 0 for the whole."""
+
+    number: int
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Parsed:
+    lines: tuple[Line, ...]
+    problems: tuple[Problem, ...]
+
+
+Found = Iterator[Line | Problem]
+
+
+def parse(text: str, kind: str = "") -> Parsed:
+    """What a file holds; `kind` is "dotenv", "json", "yaml", or "" to tell by its look."""
+    if len(text) > MAX_FILE:
+        return Parsed((), (Problem(0, f"The file is larger than {MAX_FILE // 1024**2} MiB"),))
+    text = text.removeprefix("\ufeff")
+    nul = [Problem(n, "A NUL character is not allowed") for n, line in enumerate(text.split("\n"), 1) if "\x00" in line]
+    if nul:
+        return Parsed((), tuple(nul))
+    found = list(_READERS[kind or kind_of(text)](text))
+    lines = [each for each in found if isinstance(each, Line)]
+    problems = [each for each in found if isinstance(each, Problem)] + list(_twice(lines))
+    if not found:
+        problems.append(Problem(0, "There is no secret in it"))
+    return Parsed(tuple(lines), tuple(sorted(problems, key=lambda each: each.number)))
+
+
+def kind_of(text: str) -> str:
+    """dotenv where a line assigns before any has a name and a colon; JSON where it opens with a brace."""
+    if text.lstrip().startswith("{"):
+        return "json"
+    for line in text.split("\n"):
+        if re.match(r"\s*(export\s+)?[^\s#=:'\"]+\s*=", line):
+            return "dotenv"
+        if re.match(r"(---\s*$|[^\s#=][^=]*:(\s|$))", line):
+            return "yaml"
+    return "dotenv"
+
+
+def _twice(lines: Iterable[Line]) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for line in lines:
+        if line.key in first:
+            yield Problem(line.number, f"{line.key} is given twice; it is on line {first[line.key]} too")
+        first.setdefault(line.key, line.number)
+
+
+# -- readers ---------------------------------------------------------------------------------------------------
+
+
+def _dotenv(text: str) -> Found:
+    for binding in parse_stream(io.StringIO(text)):
+        # The text of a binding takes the blank lines before it along.
+        before = binding.original.string[: -len(binding.original.string.lstrip()) or None]
+        number = binding.original.line + before.count("\n") if binding.original.string.strip() else 0
+        if binding.error:
+            yield Problem(number, "This is not KEY=VALUE; a quote may be open")
+        elif binding.key is not None and binding.value is None:
+            yield Problem(number, "There is no = after the name; a value of several lines needs quotes")
+        elif binding.key is not None:
+            yield Line(number, binding.key, binding.value or "")
+
+
+def _json(text: str) -> Found:
+    decoder = json.JSONDecoder(parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal)
+    at = _skip(text, 0)
+    try:
+        if text[at : at + 1] != "{":
+            yield Problem(_line(text, at), 'The file is not an object of names and values, as {"KEY": "value"}')
+            return
+        at = _skip(text, at + 1)
+        while text[at : at + 1] != "}":
+            number = _line(text, at)
+            if text[at : at + 1] != '"':
+                raise json.JSONDecodeError("Expecting a name in double quotes", text, at)
+            key, at = scanstring(text, at + 1, True)
+            at = _skip(text, at)
+            if text[at : at + 1] != ":":
+                raise json.JSONDecodeError("Expecting a colon after the name", text, at)
+            value, at = decoder.raw_decode(text, _skip(text, at + 1))
+            yield _scalar(number, key, value)
+            at = _skip(text, at)
+            if text[at : at + 1] == ",":
+                at = _skip(text, at + 1)
+            elif text[at : at + 1] != "}":
+                raise json.JSONDecodeError("Expecting a comma or the closing brace", text, at)
+        if text[at + 1 :].strip():
+            yield Problem(_line(text, _skip(text, at + 1)), "There is more after the closing brace")
+    except json.JSONDecodeError as error:
+        yield Problem(error.lineno, f"This is not JSON: {error.msg.lower()}")
+    except RecursionError:
+        yield Problem(_line(text, at), "This is nested too deep")
+
+
+class _Literal(str):
+    """A number as it is typed, so that 1.10 stays 1.10."""
+
+    __slots__ = ()
+
+
+def _scalar(number: int, key: str, value: object) -> Line | Problem:
+    if isinstance(value, bool):
+        return Line(number, key, "true" if value else "false")
+    return Line(number, key, str(value)) if isinstance(value, str) else Problem(number, f"{key} {NOT_TEXT}")
+
+
+def _skip(text: str, at: int) -> int:
+    found = _BLANK.match(text, at)
+    return found.end() if found else at
+
+
+def _line(text: str, at: int) -> int:
+    return text.count("\n", 0, at) + 1
+
+
+def _yaml(text: str) -> Found:
+    try:
+        # Composed, never constructed: nodes with their lines, and no object of any kind is made.
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        said = "This is not YAML; text that begins with one of * & ! % @ ` or holds a colon and a blank needs quotes"
+        yield Problem(mark.line + 1 if mark else 0, said)
+        return
+    except yaml.reader.ReaderError as error:
+        yield Problem(_line(text, error.position), "A control character is not allowed")
+        return
+    except RecursionError:
+        yield Problem(0, "This is nested too deep")
+        return
+    if root is None:
+        return
+    if not isinstance(root, yaml.MappingNode):
+        yield Problem(root.start_mark.line + 1, "The file is not a mapping of names to values, as KEY: value")
+        return
+    for name, value in root.value:
+        number = name.start_mark.line + 1
+        if not isinstance(name, yaml.ScalarNode):
+            yield Problem(number, "A name is text, not a list or a mapping")
+        elif not isinstance(value, yaml.ScalarNode) or value.tag not in _YAML_TEXTS:
+            yield Problem(number, f"{name.value} {NOT_TEXT}")
+        else:
+            yield Line(number, name.value, value.value)
+
+
+_YAML_TEXTS = {f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "timestamp")}
+_READERS: Mapping[str, Callable[[str], Found]] = {"dotenv": _dotenv, "json": _json, "yaml": _yaml}
+KINDS = tuple(_READERS)
+
+
+# -- writing ---------------------------------------------------------------------------------------------------
+
+
+def written(values: Mapping[str, str], kind: str) -> str:
+    """The file that `parse` reads the same values from."""
+    if kind == "json":
+        return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
+    if kind == "yaml":
+        made: str = yaml.dump(dict(values), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=2**31)
+        return made
+    return "".join(f"{key}={_quoted(value)}\n" for key, value in values.items())
+
+
+class _Dumper(yaml.SafeDumper):
+    """Several lines as a block, whatever YAML would fold or take for a line's end in double quotes."""
+
+
+def _represented(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+    odd = re.search(r"[\r\x85\u2028\u2029]", value)
+    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style='"' if odd else "|" if "\n" in value else None)
+
+
+_Dumper.add_representer(str, _represented)
+
+
+def _quoted(value: str) -> str:
+    """As dotenv readers take it literally: single quotes, with a backslash before a quote or a backslash."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -1,0 +1,34 @@
+"""Storing a file of secrets: what was shown of it, all or none."""
+
+from __future__ import annotations
+
+from django.db import transaction
+
+from config.access.roles import Actor, Right
+from config.errors import BadRequest
+from syncs.comparing import Comparison, compare
+from syncs.files import Parsed
+from syncs.models import Folder
+
+from .secrets import delete_secrets, set_secrets
+from .source import lock_folders
+
+
+@transaction.atomic
+def store_file(
+    actor: Actor, folder: Folder, parsed: Parsed, *, overwrite: bool, prune: bool, digest: str | None = None
+) -> Comparison:
+    """Store what `compare` says; with a `digest` only what was shown. Raises BadRequest naming every problem."""
+    actor.require(Right.WRITE_SECRETS, folder.environment.project_id)
+    lock_folders([folder])
+    found = compare(folder, parsed, overwrite=overwrite, prune=prune)
+    if found.problems:
+        said = "; ".join(f"line {one.number}: {one.message}" if one.number else one.message for one in found.problems)
+        raise BadRequest(f"Nothing was stored. {said}")
+    if digest is not None and digest != found.digest:
+        raise BadRequest("The folder has changed since it was shown. Look at it again.")
+    if found.deletes:
+        delete_secrets(actor, folder, found.deletes)
+    if found.inputs:
+        set_secrets(actor, folder, found.inputs)
+    return found

@@ -1,0 +1,349 @@
+// The secrets editor's behaviour in the browser: moving by keys, editing in place, dialogs, files, completion.
+// The server renders everything; what is sent is posted, so that no address ever holds a name or a value.
+(() => {
+    "use strict";
+    htmx.config.historyCacheSize = 0; // no copy of a page, revealed values in it, is kept in the browser's storage
+    const ed = document.getElementById("ed");
+    if (!ed) return;
+    const dialog = document.getElementById("ed-dialog");
+    const inside = document.getElementById("ed-dialog-in");
+    const HIDE_AFTER = 60_000; // milliseconds that a revealed value stays
+
+    // -- asking the server ------------------------------------------------------------------------------------
+
+    const inEnv = (env) => `${ed.dataset.editor}in/${env}/`;
+
+    function post(url, values, target, swap, source) {
+        return htmx.ajax("POST", url, { source: source || ed, target, swap, values: { path: ed.dataset.path, ...values } });
+    }
+
+    function say(words, bad) {
+        const line = document.createElement("p");
+        line.textContent = words;
+        if (bad) line.className = "is-bad";
+        document.getElementById("ed-toasts").append(line);
+        setTimeout(() => line.remove(), bad ? 12_000 : 4_000);
+    }
+
+    document.body.addEventListener("ed-said", (event) => event.detail.value && say(event.detail.value));
+    document.body.addEventListener("ed-refused", (event) => {
+        const form = event.target.closest("form") || (dialog.open ? dialog.querySelector("form") : null);
+        const slot = form && form.querySelector("[data-problem]");
+        if (slot) slot.textContent = event.detail.value;
+        else say(event.detail.value, true);
+    });
+    document.body.addEventListener("htmx:responseError", (event) => {
+        const { status } = event.detail.xhr;
+        say(status === 404 ? ed.dataset.gone : status === 403 ? ed.dataset.denied : ed.dataset.failed, true);
+    });
+    document.body.addEventListener("htmx:sendError", () => say(ed.dataset.failed, true));
+    document.body.addEventListener("ed-grid", () =>
+        htmx.ajax("GET", location.pathname + location.search, { source: "#ed-grid", target: "#ed-grid", swap: "outerHTML" }));
+    document.body.addEventListener("ed-feeds", feeds);
+    document.body.addEventListener("ed-close", () => dialog.close());
+
+    function feeds() {
+        const strip = document.getElementById("ed-feeds");
+        if (strip) post(`${ed.dataset.in}feeds/`, {}, strip, "outerHTML", strip);
+    }
+
+    let looking;
+    function look() { // at the syncs again, while one is on its way
+        clearTimeout(looking);
+        if (document.querySelector("#ed-feeds[data-going]") && !document.hidden) looking = setTimeout(feeds, 1500);
+    }
+    document.addEventListener("visibilitychange", look);
+
+    // -- the grid ---------------------------------------------------------------------------------------------
+
+    const stops = (row) => [...row.querySelectorAll("[data-stop]")].filter((one) => one.offsetParent);
+
+    function roam(to) { // one of the grid's stops is in the tab order, the rest are reached by arrows
+        document.querySelectorAll("#ed-grid [data-stop][tabindex='0']").forEach((one) => { one.tabIndex = -1; });
+        if (to) to.tabIndex = 0;
+    }
+
+    function settle() {
+        const grid = document.getElementById("ed-grid");
+        if (!grid) return;
+        const focus = grid.querySelector("[data-focus]") || null;
+        if (!grid.querySelector("[data-stop][tabindex='0']")) {
+            roam(grid.querySelector("td:not(.ed-check) [data-stop]") || grid.querySelector("[data-stop]"));
+        }
+        if (focus) {
+            focus.removeAttribute("data-focus");
+            focus.focus();
+            if (focus.matches("textarea")) focus.setSelectionRange(focus.value.length, focus.value.length);
+        }
+        grid.querySelectorAll("[data-grows]").forEach(grow);
+        grid.querySelectorAll("td[data-hides]").forEach((cell) => {
+            cell.removeAttribute("data-hides");
+            setTimeout(() => cell.isConnected && act(cell, "show"), HIDE_AFTER);
+        });
+        chosen();
+        look();
+    }
+    document.body.addEventListener("htmx:afterSettle", settle);
+
+    function act(from, what, values = {}) {
+        const cell = from.closest("td, th");
+        const env = from.dataset.env || cell.dataset.env;
+        const key = from.closest("tr").dataset.key;
+        if (what === "details") return open("details", { key }, env);
+        if (what === "copy") {
+            const text = cell.querySelector(".ed-value").textContent;
+            return navigator.clipboard.writeText(text).then(() => say(ed.dataset.copied), () => say(ed.dataset.failed, true));
+        }
+        return post(`${inEnv(env)}cell/${what}/`, { key, ...values }, cell, "outerHTML", cell);
+    }
+
+    document.addEventListener("click", (event) => {
+        const button = event.target.closest("[data-do]");
+        if (button && ed.contains(button)) act(button, button.dataset.do, button.dataset.loaded ? { loaded: "1" } : {});
+    });
+
+    document.addEventListener("submit", (event) => {
+        const form = event.target;
+        if (form.matches("[data-save]")) {
+            event.preventDefault();
+            const values = Object.fromEntries(new FormData(form));
+            const cell = form.closest("td");
+            form.querySelector("[data-problem]").textContent = "";
+            post(`${inEnv(cell.dataset.env)}cell/save/`, { key: form.closest("tr").dataset.key, ...values }, cell, "outerHTML", form);
+        }
+    });
+
+    document.addEventListener("keydown", (event) => {
+        const at = event.target;
+        if (completing(event)) return;
+        const editing = at.closest && at.closest("[data-save]");
+        if (editing) {
+            if (event.key === "Escape") { event.preventDefault(); act(at, "show"); }
+            const plain = event.key === "Enter" && !event.isComposing && at.matches("textarea");
+            if (plain && (event.ctrlKey || event.metaKey || (!event.shiftKey && !at.value.includes("\n")))) {
+                event.preventDefault();
+                editing.requestSubmit();
+            }
+            return;
+        }
+        if (at.closest && at.closest("[data-stop]") && ed.contains(at)) return moving(event, at.closest("[data-stop]"));
+        const typing = at.closest && at.closest("input, textarea, select, [contenteditable], dialog");
+        if (typing || event.ctrlKey || event.metaKey || event.altKey || dialog.open) return;
+        if (event.key === "/" && ed.contains(at) | at === document.body) {
+            event.preventDefault();
+            document.getElementById("ed-q").focus();
+        }
+    });
+
+    function moving(event, at) {
+        if (event.ctrlKey || event.metaKey || event.altKey) return;
+        const row = at.closest("tr");
+        const line = stops(row);
+        const index = line.indexOf(at);
+        const rows = [...row.parentElement.rows];
+        const go = (to) => { if (to) { event.preventDefault(); roam(to); to.focus(); } };
+        const across = (other) => {
+            if (!other) return null;
+            const column = at.closest("td, th").cellIndex;
+            return stops(other).find((one) => one.closest("td, th").cellIndex === column) || stops(other)[index];
+        };
+        const cell = at.closest("td.ed-cell");
+        const button = (what) => cell && cell.querySelector(`[data-do="${what}"]`);
+        switch (event.key) {
+        case "ArrowRight": return go(line[index + 1]);
+        case "ArrowLeft": return go(line[index - 1]);
+        case "ArrowDown": return go(across(rows[rows.indexOf(row) + 1]));
+        case "ArrowUp": return go(across(rows[rows.indexOf(row) - 1]));
+        case "Home": return go(line[0]);
+        case "End": return go(line[line.length - 1]);
+        case "v": case "V": { const one = button("reveal") || button("show"); if (one) one.click(); return; }
+        case "c": case "C": { const one = button("copy"); if (one) one.click(); return; }
+        case "d": case "D": { const one = button("details") || row.querySelector(".ed-keyname"); if (one) one.click(); return; }
+        case "n": case "N": { const one = document.querySelector("[data-open='new']"); if (one) one.click(); return; }
+        case "/": event.preventDefault(); document.getElementById("ed-q").focus(); return;
+        case "Escape": { const one = button("show"); if (one) one.click(); return; }
+        case " ": {
+            const box = row.querySelector("[name=keys]");
+            if (box && at !== box) { event.preventDefault(); box.click(); }
+        }
+        }
+    }
+
+    document.addEventListener("focusin", (event) => {
+        const at = event.target.closest && event.target.closest("#ed-grid [data-stop]");
+        if (at && at.tabIndex !== 0) roam(at);
+    });
+
+    // -- choosing rows ----------------------------------------------------------------------------------------
+
+    const boxes = () => [...document.querySelectorAll("#ed-grid [name=keys]")];
+
+    function chosen() {
+        const bar = document.getElementById("ed-bulk");
+        if (!bar) return;
+        const picked = boxes().filter((box) => box.checked).length;
+        bar.hidden = picked === 0;
+        bar.querySelector("[data-count]").textContent = picked;
+        const all = document.querySelector("[data-all]");
+        if (all) {
+            all.checked = picked > 0 && picked === boxes().length;
+            all.indeterminate = picked > 0 && picked < boxes().length;
+        }
+    }
+
+    document.addEventListener("change", (event) => {
+        if (event.target.matches("[data-all]")) boxes().forEach((box) => { box.checked = event.target.checked; });
+        if (event.target.matches("[data-all], [name=keys]")) chosen();
+        if (event.target.matches("[data-goes]")) location.assign(event.target.value);
+    });
+    document.addEventListener("click", (event) => {
+        if (event.target.closest("[data-none]")) { boxes().forEach((box) => { box.checked = false; }); chosen(); }
+    });
+
+    // -- dialogs ----------------------------------------------------------------------------------------------
+
+    let before = null; // what had the focus when the dialog opened
+
+    function open(what, values = {}, env = ed.dataset.env) {
+        before = document.activeElement;
+        return post(`${inEnv(env)}${what}/`, values, inside, "innerHTML").then(() => {
+            if (!inside.firstElementChild) return;
+            const look = inside.firstElementChild.dataset.look || "";
+            dialog.className = `ed-dialog ${look ? `is-${look}` : ""}`;
+            if (!dialog.open) dialog.showModal();
+            const focus = inside.querySelector("[data-focus]");
+            if (focus) focus.focus();
+            inside.querySelectorAll("[data-grows]").forEach(grow);
+        });
+    }
+
+    document.addEventListener("click", (event) => {
+        const opener = event.target.closest("[data-open]");
+        if (opener) {
+            const keys = opener.hasAttribute("data-chosen") ? { keys: boxes().filter((box) => box.checked).map((box) => box.value) } : {};
+            open(opener.dataset.open, { ...keys, ...(opener.dataset.values ? JSON.parse(opener.dataset.values) : {}) }, opener.dataset.env);
+        }
+        if (event.target.closest("[data-close]") || event.target === dialog) dialog.close();
+    });
+
+    dialog.addEventListener("close", () => {
+        inside.replaceChildren(); // nothing of what was shown or typed stays in the page
+        if (before && before.isConnected) before.focus();
+    });
+
+    document.addEventListener("submit", (event) => {
+        const form = event.target;
+        if (!form.matches("[data-post]")) return;
+        event.preventDefault();
+        const values = {};
+        const given = new FormData(form, event.submitter);
+        for (const name of new Set(given.keys())) {
+            const all = given.getAll(name);
+            values[name] = all.length > 1 ? all : all[0];
+        }
+        const slot = form.querySelector("[data-problem]");
+        if (slot) slot.textContent = "";
+        const env = form.dataset.env || ed.dataset.env;
+        const target = form.dataset.target ? form.querySelector(form.dataset.target) : inside;
+        post(`${inEnv(env)}${form.dataset.post}/`, values, target, "innerHTML", form).then(() => {
+            if (dialog.open && !inside.firstElementChild) dialog.close();
+            inside.querySelectorAll("[data-grows]").forEach(grow);
+        });
+    });
+
+    // -- typing -----------------------------------------------------------------------------------------------
+
+    function grow(area) {
+        area.style.height = "auto";
+        area.style.height = `${Math.min(area.scrollHeight + 2, window.innerHeight * 0.6)}px`;
+    }
+    document.addEventListener("input", (event) => {
+        if (event.target.matches("[data-grows]")) grow(event.target);
+        if (event.target.matches("[data-completes]")) complete(event.target);
+    });
+
+    // References: the names are asked for once, whole; what is typed is compared here.
+    let names = null;
+    let list = null;
+    let index = 0;
+
+    async function known() {
+        if (!names) {
+            const body = new URLSearchParams({ path: ed.dataset.path });
+            const headers = JSON.parse(ed.getAttribute("hx-headers"));
+            const answer = await fetch(`${ed.dataset.in}names/`, { method: "POST", headers, body });
+            names = answer.ok ? (await answer.json()).names : [];
+        }
+        return names;
+    }
+
+    async function complete(area) {
+        const start = area.value.slice(0, area.selectionStart).match(/\$\{([A-Za-z0-9_.@-]*)$/);
+        if (!start) return shut();
+        const typed = start[1].toLowerCase();
+        const fits = (await known()).filter((name) => name.toLowerCase().includes(typed)).slice(0, 50);
+        if (!fits.length || document.activeElement !== area) return shut();
+        shut();
+        list = document.createElement("ul");
+        list.className = "ed-names";
+        list.id = "ed-names";
+        list.setAttribute("role", "listbox");
+        list.setAttribute("aria-label", "${");
+        fits.forEach((name, at) => {
+            const item = document.createElement("li");
+            item.id = `ed-name-${at}`;
+            item.setAttribute("role", "option");
+            item.textContent = name;
+            item.addEventListener("mousedown", (event) => { event.preventDefault(); take(area, name); });
+            list.append(item);
+        });
+        const box = area.getBoundingClientRect();
+        const home = area.closest("dialog") || ed;
+        const origin = home.getBoundingClientRect();
+        home.style.position ||= home === ed ? "relative" : "";
+        list.style.left = `${box.left - origin.left + home.scrollLeft}px`;
+        list.style.top = `${box.bottom - origin.top + home.scrollTop + 2}px`;
+        home.append(list);
+        area.setAttribute("aria-controls", list.id);
+        mark(area, 0);
+    }
+
+    function mark(area, to) {
+        index = (to + list.children.length) % list.children.length;
+        [...list.children].forEach((item, at) => item.setAttribute("aria-selected", String(at === index)));
+        list.children[index].scrollIntoView({ block: "nearest" });
+        area.setAttribute("aria-activedescendant", list.children[index].id);
+    }
+
+    function take(area, name) {
+        const end = area.selectionStart;
+        const start = area.value.lastIndexOf("${", end - 1);
+        area.setRangeText(`\${${name}}`, start, area.value[end] === "}" ? end + 1 : end, "end");
+        shut();
+        area.focus();
+        grow(area);
+    }
+
+    function shut() {
+        if (list) list.remove();
+        list = null;
+        document.querySelectorAll("[aria-activedescendant]").forEach((one) => {
+            one.removeAttribute("aria-activedescendant");
+            one.removeAttribute("aria-controls");
+        });
+    }
+    document.addEventListener("focusout", shut);
+
+    function completing(event) { // whether the list took the key
+        if (!list || !event.target.matches("[data-completes]")) return false;
+        if (event.key === "ArrowDown") mark(event.target, index + 1);
+        else if (event.key === "ArrowUp") mark(event.target, index - 1);
+        else if (event.key === "Enter" || event.key === "Tab") take(event.target, list.children[index].textContent);
+        else if (event.key === "Escape") { shut(); event.stopPropagation(); }
+        else return false;
+        event.preventDefault();
+        return true;
+    }
+
+    settle();
+})();
