@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -175,6 +175,24 @@ class Destination(ABC):
     @abstractmethod
     def fetch(self) -> Iterable[Remote]:
         """Every key in scope, all pages, or an IntegrationError: never a part."""
+
+    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+        """Those of `remotes` that are there, with what the list leaves out of them. Raises IntegrationError.
+
+        `values`: all that can be read; else no more than it takes to tell whether they changed.
+        """
+        return remotes
+
+    @final
+    def looked_at(
+        self, listing: Sequence[Remote], keys: Collection[str], *, values: bool = False
+    ) -> tuple[Remote, ...]:
+        """The listing with the canonical `keys` `filled`: what nobody here has to do with is not read."""
+        near = [remote for remote in listing if self.canonical(remote.key) in keys]
+        if not near:
+            return tuple(listing)
+        far = [remote for remote in listing if self.canonical(remote.key) not in keys]
+        return (*far, *self.filled(near, values=values))
 
     @abstractmethod
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:

@@ -68,6 +68,7 @@ def plan_for(
     place = destination.place()
     desired = desired_of(sync, destination, reading.source.entries, reading.environment)
     rows, left = ledger_rows(sync, place)
+    listing = destination.looked_at(listing, {want.canonical for want in desired} | {row.canonical for row in rows})
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     rules = Rules(
         unmanaged=sync.policy.unmanaged,
@@ -98,9 +99,10 @@ def plan_for(
     return within(plan, listing, destination.capabilities, destination.label)
 
 
-def removal_for(sync: SecretSync, destination: Destination, listing: Iterable[Remote]) -> Plan:
+def removal_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote]) -> Plan:
     place = destination.place()
     rows, _ = ledger_rows(sync, place)
+    listing = destination.looked_at(listing, {row.canonical for row in rows})
     return plan_removal(listing, rows, canonical=destination.canonical, verify=verifier(sync, place))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -42,10 +42,11 @@ def require_undoable(run: SyncRun) -> None:
         raise BadRequest(f"Only the last {LAST} runs that wrote something can be undone")
 
 
-def restore_for(run: SyncRun, destination: Destination, listing: Iterable[Remote], by: SyncRun | None = None) -> Plan:
+def restore_for(run: SyncRun, destination: Destination, listing: Sequence[Remote], by: SyncRun | None = None) -> Plan:
     """What undoing the run would do now; `by`: the run that undoes it, which may have begun already."""
     rows, _ = ledger_rows(run.sync, run.place)
     pasts = [_with_history(past, destination) for past in _pasts(run, by)]
+    listing = destination.looked_at(listing, {past.canonical for past in pasts} | {row.canonical for row in rows})
     return plan_restore(pasts, listing, rows, canonical=destination.canonical, verify=verifier(run.sync, run.place))
 
 

@@ -16,6 +16,7 @@ class Code(StrEnum):
     NO_ROOM = "no-room"
     COLLISION = "collision"
     PLAIN_VALUE = "plain-value"
+    LOCKED = "locked"
     OWNED_BY_OTHER = "owned-by-other"
     UNMANAGED = "unmanaged"
     MAYBE_OURS = "maybe-ours"
@@ -72,6 +73,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.PLAIN_VALUE: (
         "A plain, not secret, value of this name stands at the destination. Such values are never touched.",
         "Delete the plain value at the destination, or rename the secret.",
+    ),
+    Code.LOCKED: (
+        "A secret of this name stands at the destination that is not for this sync to touch; the reason says why.",
+        "Rename the secret, or let whoever owns the other one take it away.",
     ),
     Code.OWNED_BY_OTHER: (
         "Another sync wrote this key and owns it.",

@@ -177,7 +177,7 @@ class _Table:
         present = seen is not None and not seen.inherited
         if want and want.barred:
             return self._change(1, Action.BLOCKED, want, seen, row, want.barred, want.barred_code)
-        if seen and not seen.is_secret:
+        if seen and seen.untouchable:
             return self._plain(want, seen, row)
         if row and not row.mine and row.state is not State.MISSING:
             reason = f"belongs to the sync {row.owner}"
@@ -194,9 +194,11 @@ class _Table:
     def _plain(self, want: Desired | None, seen: Remote, row: Row | None) -> Change:
         effects = (Effect.VOID,) if row and row.mine else ()
         where = "in the wider scope" if seen.inherited else "at the destination"
-        reason = f"a plain (not secret) value of this name stands {where}; it is never touched"
+        code, reason = Code.PLAIN_VALUE, f"a plain (not secret) value of this name stands {where}; it is never touched"
+        if seen.locked:
+            code, reason = Code.LOCKED, f"one of this name stands {where} and is never touched: {seen.locked}"
         if want:
-            return self._change(2, Action.BLOCKED, want, seen, row, reason, Code.PLAIN_VALUE, effects)
+            return self._change(2, Action.BLOCKED, want, seen, row, reason, code, effects)
         return self._change(2, Action.KEEP, want, seen, row, reason, effects=effects)
 
     def _wanted(self, want: Desired, seen: Remote | None, own: Row | None, *, inherited: bool) -> Change:
@@ -445,7 +447,7 @@ def _initial_set(
         and key not in memory.wanted
         and key not in memory.left
         and (key not in rows or rows[key].state is State.MISSING)
-        and remote.is_secret
+        and not remote.untouchable
         and not remote.inherited
         and in_schema(remote.key)
     }

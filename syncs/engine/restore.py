@@ -76,8 +76,8 @@ def _change(past: Past, seen: Remote | None, row: Row | None, verify: Verify) ->
         return _made(past, Action.KEEP, None, row, "the run created it; gone now", effects=(Effect.MISS,))
     if seen is None:
         return _kept(past, seen, row, "gone by other hands since")
-    if not seen.is_secret:
-        return _kept(past, seen, row, "a plain (not secret) value stands there now")
+    if seen.untouchable:
+        return _kept(past, seen, row, seen.locked or "a plain (not secret) value stands there now")
     touched = "" if past.tried and known_ours(row, seen) else _touched(seen, row, verify)
     if touched:
         return _kept(past, seen, row, touched)

@@ -60,7 +60,8 @@ class Remote:
 
     `value` is None where the vendor does not tell. `incarnation` is the vendor's id or creation time of this very
     object: another one means it was re-created. `stamp` changes with every write by anyone; compared for equality
-    only. `inherited` comes from a wider scope: it is overridden, never deleted. `ref` is the adapter's own handle.
+    only. `inherited` comes from a wider scope: it is overridden, never deleted. `locked` says why it is never touched,
+    though it is secret. `ref` is the adapter's own handle.
     """
 
     key: str
@@ -70,7 +71,12 @@ class Remote:
     stamp: str | None = None
     inherited: bool = False
     is_secret: bool = True
+    locked: str = ""
     ref: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def untouchable(self) -> bool:
+        return bool(self.locked) or not self.is_secret
 
 
 class Action(enum.StrEnum):

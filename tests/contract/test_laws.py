@@ -229,7 +229,8 @@ def test_what_the_capabilities_say_of_the_list_is_so(place: Place) -> None:
     sync = place.sync()
     place.run(sync)
     with place.opened(sync) as destination:
-        (listed,) = (remote for remote in destination.listing() if not remote.inherited)
+        own = [remote for remote in destination.listing() if not remote.inherited]
+        (listed,) = destination.filled(own, values=True)
     assert (listed.incarnation is not None) == place.can.tells_incarnations
     assert (listed.stamp is not None) == place.can.has_stamp
     assert listed.value == ("1" if place.can.can_read_values else None)

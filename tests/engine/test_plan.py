@@ -78,6 +78,8 @@ ROWS = {
     "1 barred": (want(barred="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
     "2 plain, wanted": (want(), seen(is_secret=False), None, {}, 2, Action.BLOCKED),
     "2 plain in the wider scope, wanted": (want(), seen(is_secret=False, inherited=True), None, {}, 2, Action.BLOCKED),
+    "2 locked, wanted": (want(), seen(locked="another's"), row(), {}, 2, Action.BLOCKED),
+    "2 locked, not wanted": (None, seen(locked="another's"), row(), {}, 2, Action.KEEP),
     "2 plain, not wanted": (None, seen(is_secret=False), row(), {}, 2, Action.KEEP),
     "3 another's, wanted": (want(), seen(), row(mine=False, owner="other"), {}, 3, Action.BLOCKED),
     "3 another's claim, wanted, absent": (want(), None, row(mine=False, **CLAIM_OF_CREATE), {}, 3, Action.BLOCKED),
