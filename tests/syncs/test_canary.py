@@ -32,7 +32,7 @@ from config.access.tokens import login
 from config.logs import Formatter
 from connections.models import AppConnection
 from connections.sandbox import Drop
-from syncs import drift
+from syncs import drift, tasks
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.runner import execute
@@ -276,6 +276,9 @@ def a_defect(scene: Scene) -> None:
         patch.setattr(Humanitec, "update", boom)
         scene.world.run(sync)
         patch.setattr("syncs.planning.plan_sync", boom)
+        tasks.check_drift(str(sync.pk))
+        patch.setattr("syncs.runner._must_wait", boom)
+        tasks.run(str(trigger(scene.world.actor, scene.fresh(sync), "sync").pk))
         scene.look(sync)
         with override_settings(DEBUG=True):
             scene.look(sync)
