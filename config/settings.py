@@ -285,6 +285,8 @@ BASE_URLS = env.json("KEYFERRY_BASE_URLS", default={})
 ALLOWED_PRIVATE_CIDRS = env.list("KEYFERRY_ALLOWED_PRIVATE_CIDRS", default=[])
 TRUSTED_PROXIES = env.list("KEYFERRY_TRUSTED_PROXIES", default=[])
 
+RUN_RETENTION_DAYS = env.int("KEYFERRY_RUN_RETENTION_DAYS", default=90)
+
 # Requests a minute to the API; 0 is no limit.
 RATE_LIMIT = env.int("KEYFERRY_RATE_LIMIT", default=0)  # of one identity or person
 ADDRESS_RATE_LIMIT = env.int("KEYFERRY_ADDRESS_RATE_LIMIT", default=0)  # from one address

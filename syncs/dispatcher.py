@@ -9,6 +9,7 @@ import logging
 import threading
 from datetime import timedelta
 
+from django.conf import settings
 from django.db import OperationalError, connection
 from django.db.models import F, Q
 from django.utils import timezone
@@ -26,7 +27,6 @@ log = logging.getLogger(__name__)
 TICK = 0.25  # seconds
 LOST_AFTER = timedelta(seconds=60)
 SWEEP_EVERY = timedelta(minutes=1)
-RETENTION = timedelta(days=90)
 BATCH = 200
 
 
@@ -64,7 +64,9 @@ def sweep() -> None:
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
     schedule(PLATFORM, list(behind), "schedule")
     queue_due()
-    SyncRun.objects.filter(ended_at__lt=timezone.now() - RETENTION).exclude(status=Status.HELD).delete()
+    SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)).exclude(
+        status=Status.HELD
+    ).delete()
     forget_ended()
     forget_old()
     notices.forget_old()

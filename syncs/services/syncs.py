@@ -137,6 +137,8 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
         sync.folder = _folder(actor, project, environment, path)
     if given.connection_id is not None:
         sync.connection = _connection(actor, project, found, given.connection_id)
+    else:
+        require_use(actor, sync.connection)
     if given.name is not None:
         sync.name = given.name.strip()
     if given.description is not None:

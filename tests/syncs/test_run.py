@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
+from django.utils import timezone
+from pytest_django import Settings
+
+from syncs import dispatcher
+from syncs.models import ManagedSecret, SyncRun
+
 from .conftest import ENVIRONMENT, World
 
 
@@ -43,3 +51,19 @@ def test_environment_scope(world: World) -> None:
     assert run.status == "succeeded"
     assert world.held(("acme", "shop", "development")) == {"A": "1"}
     assert world.held() == {}
+
+
+def test_the_history_of_runs_is_kept_for_as_long_as_the_operator_says(world: World, settings: Settings) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    before = SyncRun.objects.count()
+    SyncRun.objects.update(ended_at=timezone.now() - timedelta(days=91), status="succeeded")
+    kept = world.run(sync)
+    settings.RUN_RETENTION_DAYS = 92
+    dispatcher.sweep()
+    assert SyncRun.objects.count() == before + 1
+    settings.RUN_RETENTION_DAYS = 90
+    dispatcher.sweep()
+    assert list(SyncRun.objects.filter(ended_at__isnull=False)) == [kept]
+    assert ManagedSecret.objects.filter(sync=sync, state="owned").count() == 1
