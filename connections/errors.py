@@ -10,6 +10,7 @@
     |   |-- NotFound
     |   |-- Conflict         it exists already, or changed under us: list again and plan anew
     |   |-- Rejected         the vendor refuses this request for good
+    |   |-- AddressRefused   a user's own address that must not be called; nothing was sent
     |   `-- BadResponse      an answer that cannot be believed: HTML, a redirect, a cut list
     `-- OutcomeUnknown       a write was sent and its answer lost: settled by looking, never by sending again
 
@@ -64,6 +65,10 @@ class Conflict(IntegrationError):
 
 class Rejected(IntegrationError):
     code = "rejected"
+
+
+class AddressRefused(IntegrationError):
+    code = "address-refused"
 
 
 class BadResponse(IntegrationError):

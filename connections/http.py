@@ -11,13 +11,16 @@ import functools
 import json as jsonlib
 import re
 import ssl
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from urllib.parse import quote as percent_encode
 
 import httpx
 
+from .egress import guarded_transport
 from .errors import (
     BadResponse,
     Conflict,
@@ -54,8 +57,41 @@ def _tls() -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=False)
 
 
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A good answer. `headers` are looked up in any case; `data` is its parsed JSON, None where it has no body."""
+
+    status: int
+    headers: httpx.Headers = field(repr=False)
+    data: Any = field(repr=False)
+
+
+Classified = type[IntegrationError] | tuple[type[RateLimited], float | None] | None
+Classify = Callable[[int, httpx.Headers, Any], Classified]
+"""(status, headers, parsed body) of an answer that is not good -> its class, one with the seconds to wait, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """A request as it goes out. `read`: it changes nothing, whatever its method."""
+
+    method: Method
+    path: str
+    read: bool
+    hidden: tuple[str, ...] = field(repr=False)
+    arguments: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def lost(self) -> type[IntegrationError]:
+        return Unreachable if self.read else OutcomeUnknown
+
+
 class ApiClient:
-    """An open line to one vendor, safe to share between threads. `secrets` are cut out of every message."""
+    """An open line to one vendor, safe to share between threads. `secrets` are cut out of every message.
+
+    `auth` signs requests. `classify` is for vendors whose status does not tell what went wrong; where it answers None,
+    the common table holds. `guarded`: the address was given by a user, so that it must not lead inside (see `egress`).
+    """
 
     def __init__(
         self,
@@ -65,19 +101,29 @@ class ApiClient:
         headers: Mapping[str, str] | None = None,
         secrets: Iterable[str] = (),
         deadline: float = 10.0,
+        auth: httpx.Auth | None = None,
+        classify: Classify | None = None,
+        guarded: bool = False,
     ) -> None:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self._deadline = deadline
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
+        self._classify = classify
+        self._sign_in: Callable[[bool], ApiClient | None] | None = None
+        self._signing_in = threading.Lock()
+        self._replaced: list[httpx.Client] = []
+        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         self._http = httpx.Client(
             # A pasted token may hold anything; the vendor, not this client, says that it is wrong.
             headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
             timeout=httpx.Timeout(deadline),
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=64),
+            limits=limits,
             follow_redirects=False,
             trust_env=False,
             verify=_tls(),
+            auth=auth,
+            transport=guarded_transport(service, self.base_url, _tls(), limits) if guarded else None,
         )
 
     def __repr__(self) -> str:
@@ -90,9 +136,21 @@ class ApiClient:
         self.close()
 
     def close(self) -> None:
-        self._http.close()
+        for http in (self._http, *self._replaced):
+            http.close()
 
-    def request(
+    def signs_in(self, sign_in: Callable[[bool], ApiClient | None]) -> None:
+        """From now on go on as the client that `sign_in` gives; None: as before.
+
+        It is asked with False before each request, and with True once a request was answered Unauthorized.
+        """
+        self._sign_in = sign_in
+
+    def request(self, method: Method, path: str, **arguments: Any) -> Any:
+        """The data of `answer`, which tells the arguments."""
+        return self.answer(method, path, **arguments).data
+
+    def answer(
         self,
         method: Method,
         path: str,
@@ -100,41 +158,76 @@ class ApiClient:
         params: Mapping[str, str] | None = None,
         json: object = None,
         visible: Iterable[str] = (),
-    ) -> Any:
-        """The parsed JSON of the answer, or None where it has no body. Raises IntegrationError.
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+        content: str | bytes | None = None,
+        read: bool = False,
+    ) -> Answer:
+        """Send one of `json`, `form` and `content`. Raises IntegrationError.
 
-        A vendor may say back what it was sent: whatever text `json` holds is cut out of the error's message, but for
-        what is `visible`, such as a key's name.
+        A vendor may say back what it was sent: whatever text `json`, `form` or `content` holds is cut out of the
+        error's message, but for what is `visible`, such as a key's name. `read`: the request changes nothing although
+        it is no GET, so it may be tried again.
         """
-        hidden = self._secrets + tuple(text for text in _texts(json) if text not in set(visible))
+        texts = [*_texts(json), *_texts(form), *_texts(content)]
+        hidden = tuple(text for text in texts if text not in set(visible))
+        arguments = {"params": params, "json": json, "headers": headers, "data": form, "content": content}
+        sent = _Sent(method, path, read or method == "GET", hidden, arguments)
+        used = self._signed_in()
+        try:
+            return self._tried(sent)
+        except Unauthorized:
+            if not self._signed_in_again(used):
+                raise
+        return self._tried(sent)
+
+    def _signed_in(self) -> httpx.Client:
+        if self._sign_in:
+            with self._signing_in:
+                self._become(self._sign_in(False))
+        return self._http
+
+    def _signed_in_again(self, used: httpx.Client) -> bool:
+        """Whether there is a login now that the refused request was not sent with. Of many threads one signs in."""
+        if self._sign_in is None:
+            return False
+        with self._signing_in:
+            if self._http is used:
+                self._become(self._sign_in(True))
+            return self._http is not used
+
+    def _become(self, other: ApiClient | None) -> None:
+        if other is not None:
+            self._replaced.append(self._http)  # requests of other threads may still be on their way
+            self._secrets = (*self._secrets, *other._secrets)
+            self._http = other._http
+
+    def _tried(self, sent: _Sent) -> Answer:
         attempt = 1
         while True:
             try:
-                return self._send(method, path, params, json, hidden)
+                return self._send(sent)
             except IntegrationError as error:
-                if method != "GET" or not error.retryable or attempt == READ_ATTEMPTS:
+                if not sent.read or not error.retryable or attempt == READ_ATTEMPTS:
                     raise
                 if isinstance(error, RateLimited):
                     raise  # the whole connection must wait, not this one request
             time.sleep(PAUSE * 2 ** (attempt - 1))
             attempt += 1
 
-    def _send(
-        self, method: Method, path: str, params: Mapping[str, str] | None, json: object, hidden: tuple[str, ...]
-    ) -> Any:
-        named = f"{self.service}: {method} {path}"
-        lost: type[IntegrationError] = Unreachable if method == "GET" else OutcomeUnknown
+    def _send(self, sent: _Sent) -> Answer:
+        named = f"{self.service}: {sent.method} {sent.path}"
         ends_at = time.monotonic() + self._deadline
         try:
-            with self._http.stream(method, self.base_url + path, params=params, json=json) as response:
-                body = self._body(response, ends_at, lost, named)
+            with self._http.stream(sent.method, self.base_url + sent.path, **sent.arguments) as response:
+                body = self._body(response, ends_at, sent.lost, named)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(f"{named} could not connect ({type(error).__name__})") from None
         except httpx.TimeoutException:
-            raise lost(f"{named} got no answer within {self._deadline:g} s") from None
+            raise sent.lost(f"{named} got no answer within {self._deadline:g} s") from None
         except httpx.HTTPError as error:
-            raise lost(f"{named} lost its answer ({type(error).__name__})") from None
-        return self._parsed(method, named, response, body, hidden)
+            raise sent.lost(f"{named} lost its answer ({type(error).__name__})") from None
+        return self._parsed(sent, named, response, body)
 
     def _body(self, response: httpx.Response, ends_at: float, lost: type[IntegrationError], named: str) -> bytes:
         parts, size = [], 0
@@ -147,45 +240,60 @@ class ApiClient:
             parts.append(part)
         return b"".join(parts)
 
-    def _parsed(
-        self, method: Method, named: str, response: httpx.Response, body: bytes, hidden: tuple[str, ...]
-    ) -> Any:
+    def _parsed(self, sent: _Sent, named: str, response: httpx.Response, body: bytes) -> Answer:
         status = response.status_code
-        if 200 <= status < 300:
-            if not body.strip():
-                return None
-            try:
-                return jsonlib.loads(body)
-            except ValueError:
+        data: Any = None
+        try:
+            data = jsonlib.loads(body) if body.strip() else None
+        except ValueError:
+            if 200 <= status < 300:
                 raise BadResponse(f"{named} answered {status} with something that is not JSON") from None
-        said = _words(body, hidden)
+        if 200 <= status < 300:
+            return Answer(status, response.headers, data)
+        said = _words(data, (*self._secrets, *sent.hidden))
         message = f"{named} answered {status}" + (f": {said}" if said else "")
-        if status == 429:
-            raise RateLimited(message, _seconds(response.headers.get("retry-after")))
-        if status == 503 and (wait := _seconds(response.headers.get("retry-after"))) is not None:
-            raise RateLimited(message, wait)
-        if status >= 500 and status not in (501, 503) and method != "GET":
-            raise OutcomeUnknown(message)
-        raise _class_of(status)(message)
+        found = self._classify(status, response.headers, data) if self._classify else None
+        if isinstance(found, tuple):
+            raise found[0](message, found[1])
+        raise found(message) if found else _common(sent, message, response)
 
 
-def _words(body: bytes, hidden: Iterable[str]) -> str:
-    """The vendor's own `message`, `error` or `detail`, without what is hidden, on one line, cut short."""
-    try:
-        answer = jsonlib.loads(body)
-    except ValueError:
-        return ""
-    if not isinstance(answer, dict):
-        return ""
-    words = next((answer[key] for key in ("message", "error", "detail") if isinstance(answer.get(key), str)), "")
+def _common(sent: _Sent, message: str, response: httpx.Response) -> IntegrationError:
+    """What a status means where the vendor says nothing else."""
+    status = response.status_code
+    wait = _seconds(response.headers.get("retry-after"))
+    if status == 429 or (status == 503 and wait is not None):
+        return RateLimited(message, wait)
+    if status >= 500 and status not in (501, 503) and not sent.read:
+        return OutcomeUnknown(message)
+    return _class_of(status)(message)
+
+
+def _words(answer: Any, hidden: Iterable[str]) -> str:
+    """What the vendor says went wrong, without what is hidden, on one line, cut short."""
+    words = _said(answer)
     for text in sorted(hidden, key=len, reverse=True):
         words = words.replace(text, "[redacted]")
     words = re.sub(r"[\x00-\x1f\x7f\s]+", " ", words).strip()
     return words if len(words) <= MAX_WORDS else words[: MAX_WORDS - 3] + "..."
 
 
+def _said(answer: Any) -> str:
+    """The first text where vendors put it: `message`, `error`, `detail`, `errors`; within `error` again."""
+    if isinstance(answer, str):
+        return answer
+    if isinstance(answer, list):
+        return next((words for each in answer if (words := _said(each))), "")
+    if isinstance(answer, Mapping):
+        named = (answer.get(key) for key in ("message", "Message", "error", "detail", "errors"))
+        return next((words for each in named if (words := _said(each))), "")
+    return ""
+
+
 def _texts(sent: object) -> Iterator[str]:
     """Every text within a body, and its longer words, as far as they can be told from chance."""
+    if isinstance(sent, bytes):
+        sent = sent.decode(errors="replace")
     if isinstance(sent, str):
         if len(sent) >= SHORTEST:
             yield sent

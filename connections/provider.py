@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import ClassVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
 
-from config.schema import Schema
+from config.schema import Schema, Text
 
 from .http import ApiClient
 from .registry import Registry
@@ -21,30 +22,69 @@ class Choice:
     label: str
 
 
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a login was exchanged for, and when it ends. `token` may be any text, JSON of several parts too."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
+
+
+def address(name: str, label: str, help: str = "", *, required: bool = True) -> Text:
+    """A credential's member that is the address of a user's own server."""
+    return Text(
+        name,
+        label,
+        help,
+        required=required,
+        max_length=512,
+        pattern=r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?",
+        pattern_message="Invalid url",
+    )
+
+
 class Provider(ABC):
     """One vendor. `methods` maps each way to sign in to what it asks for; `pickers` names lists of the modelled API."""
 
     slug: ClassVar[str]
     label: ClassVar[str]
-    base_url: ClassVar[str]
+    base_url: ClassVar[str] = ""
+    """The vendor's own address; "" where each user has one, which is then in the credentials."""
     docs_url: ClassVar[str] = ""
     methods: ClassVar[Mapping[str, Schema]]
     pickers: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, base_url: str | None = None, *, deadline: float = 10.0) -> None:
         """`base_url` is the operator's word in place of the vendor's own address; `deadline` in seconds a request."""
+        self._given_by_operator = base_url
         self._base_url = base_url or self.base_url
         self._deadline = deadline
 
+    def open(self, address: str = "", **arguments: Any) -> ApiClient:
+        """A client, with what else `ApiClient` takes: at the operator's address, else at `address`, else the vendor's.
+
+        `address` was given by a user, so it must not lead inside.
+        """
+        user_given = bool(address) and not self._given_by_operator
+        url = address if user_given else self._base_url
+        return ApiClient(self.label, url, deadline=self._deadline, guarded=user_given, **arguments)
+
     @abstractmethod
-    def client(self, method: str, credentials: Mapping[str, str]) -> ApiClient:
-        """An open client; nothing is sent yet."""
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
+        """An open client; nothing is sent yet.
+
+        `session` is what `renew` gave; it is None for methods without, and where only the address is asked for.
+        """
+
+    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+        """Sign in for a token that ends; None: the credentials are used as they are. Raises IntegrationError."""
+        return None
 
     @abstractmethod
     def check(self, client: ApiClient) -> None:
         """The cheapest authenticated read. Raises IntegrationError."""
 
-    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         """What a destination's `field` can be, given what is `chosen` already. Raises IntegrationError."""
         return []
 

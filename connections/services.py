@@ -205,7 +205,7 @@ def check_connection(actor: Actor, connection: AppConnection) -> None:
     AppConnection.objects.filter(pk=connection.pk).update(checked_at=timezone.now())
 
 
-def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, str]) -> list[Choice]:
+def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
     """What a destination's field can be. Raises BadRequest where the vendor does not answer."""
     require_use(actor, connection)
     try:

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from config.schema import Schema, secret
 from connections.errors import BadResponse
 from connections.http import ApiClient, quote
-from connections.provider import Choice, Provider
+from connections.provider import Choice, Provider, Session
 
 
 class Humanitec(Provider):
@@ -34,15 +34,14 @@ class Humanitec(Provider):
 
     pickers: ClassVar[tuple[str, ...]] = ("organizations",)
 
-    def client(self, method: str, credentials: Mapping[str, str]) -> ApiClient:
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
         token = credentials["apiToken"]
-        headers = {"Authorization": f"Bearer {token}"}
-        return ApiClient(self.label, self._base_url, headers=headers, secrets=[token], deadline=self._deadline)
+        return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token])
 
     def check(self, client: ApiClient) -> None:
         _listed(client, "/orgs")
 
-    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "org":
             return _choices(client, "/orgs")
         org = quote(chosen["org"])

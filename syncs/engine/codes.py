@@ -32,6 +32,7 @@ class Code(StrEnum):
     NOT_FOUND = "not-found"
     CONFLICT = "conflict"
     REJECTED = "rejected"
+    ADDRESS_REFUSED = "address-refused"
     BAD_RESPONSE = "bad-response"
     OUTCOME_UNKNOWN = "outcome-unknown"
     INTEGRATION_ERROR = "integration-error"
@@ -133,6 +134,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.REJECTED: (
         "The service refuses this key or value for good.",
         "Read its words in the message and change the name or the value.",
+    ),
+    Code.ADDRESS_REFUSED: (
+        "The connection's address leads to a place that this server must not call.",
+        "Correct the address, or ask the operator to allow its range with KEYFERRY_ALLOWED_PRIVATE_CIDRS.",
     ),
     Code.BAD_RESPONSE: (
         "The answer cannot be believed: not what the service documents, cut off, or redirected.",

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpx
 import pytest
 
 from connections import errors
-from connections.http import ApiClient, quote
+from connections.http import ApiClient, Classified, quote
 
 TOKEN = "canary-token"
 
@@ -21,13 +22,16 @@ class Vendor:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.headers: dict[str, str] = {}
+        self.body = b""
         self.answer: Callable[[BaseHTTPRequestHandler, int], None] = reply(200, b"{}")
         vendor = self
 
         class Handler(BaseHTTPRequestHandler):
             def handle_one(self) -> None:
                 vendor.asked.append((self.command, self.path))
-                self.rfile.read(int(self.headers.get("content-length") or 0))
+                vendor.headers = {name.lower(): value for name, value in self.headers.items()}
+                vendor.body = self.rfile.read(int(self.headers.get("content-length") or 0))
                 vendor.answer(self, len(vendor.asked))
 
             do_GET = do_POST = do_PATCH = do_DELETE = handle_one
@@ -213,3 +217,101 @@ def test_what_was_sent_is_cut_out_of_what_the_vendor_says(vendor: Vendor, client
     with pytest.raises(errors.Rejected) as refused:
         client.request("POST", "/x", json=body, visible=["KEY_A"])
     assert str(refused.value) == "Vendor: POST /x answered 422: KEY_A: [redacted] is weak, so is [redacted] of it"
+
+
+def test_a_post_that_only_reads_is_tried_again_and_its_lost_answer_is_no_unknown_write(
+    vendor: Vendor, client: ApiClient
+) -> None:
+    vendor.answer = lambda handler, count: reply(503 if count % 2 else 200, b"[1]")(handler, count)
+    assert client.request("POST", "/search", json={}, read=True) == [1]
+    assert len(vendor.asked) == 2
+    vendor.answer = cut
+    with pytest.raises(errors.Unreachable):
+        client.request("POST", "/search", read=True)
+    vendor.answer = reply(500)
+    with pytest.raises(errors.Unavailable):
+        client.request("POST", "/search", read=True)
+
+
+def test_a_form_goes_out_as_one_and_what_it_held_is_not_said(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(400, b'{"error": "bad secret-assertion"}')
+    with pytest.raises(errors.Rejected, match=r"bad \[redacted\]$"):
+        client.request("POST", "/token", form={"assertion": "secret-assertion", "scope": "a b"})
+    assert vendor.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert vendor.body == b"assertion=secret-assertion&scope=a+b"
+
+
+def test_content_goes_out_as_it_is_with_its_own_headers(vendor: Vendor, client: ApiClient) -> None:
+    headers = {"Content-Type": "application/merge-patch+json", "X-One": "1"}
+    client.request("PATCH", "/x", content='{"A": null}', headers=headers)
+    assert (vendor.headers["content-type"], vendor.headers["x-one"]) == ("application/merge-patch+json", "1")
+    assert vendor.body == b'{"A": null}'
+    client.request("PATCH", "/x", json={"A": None}, headers=headers)
+    assert vendor.headers["content-type"] == "application/merge-patch+json"
+    assert vendor.headers["authorization"] == f"Bearer {TOKEN}"
+    vendor.answer = reply(400, b'{"message": "no canary-content here"}')
+    with pytest.raises(errors.Rejected) as told:
+        client.request("PATCH", "/x", content=b"canary-content")
+    assert "canary" not in str(told.value)
+
+
+def test_an_answer_tells_its_headers(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(201, b"[]", link='</x?page=2>; rel="next"', etag="abc")
+    answer = client.answer("GET", "/x")
+    assert (answer.status, answer.headers["Link"], answer.headers["etag"], answer.data) == (
+        201,
+        '</x?page=2>; rel="next"',
+        "abc",
+        [],
+    )
+    assert "abc" not in repr(answer)
+
+
+def test_a_vendor_whose_status_does_not_tell_is_classified_by_its_words(vendor: Vendor) -> None:
+    def classify(status: int, headers: httpx.Headers, data: object) -> Classified:
+        assert "retry-in" in headers
+        if status == 400 and isinstance(data, dict) and data.get("__type") == "ThrottlingException":
+            return errors.RateLimited, float(headers["retry-in"])
+        return errors.NotFound if status == 400 else None
+
+    with ApiClient("Vendor", vendor.url, classify=classify) as client:
+        vendor.answer = reply(400, b'{"__type": "ThrottlingException", "Message": "slowly"}', retry_in="7")
+        with pytest.raises(errors.RateLimited, match="answered 400: slowly") as told:
+            client.request("POST", "/x")
+        assert told.value.retry_after == 7
+        vendor.answer = reply(400, b"{}", retry_in="7")
+        with pytest.raises(errors.NotFound):
+            client.request("POST", "/x")
+        vendor.answer = reply(409, b"{}", retry_in="7")
+        with pytest.raises(errors.Conflict):
+            client.request("POST", "/x")
+
+
+def test_a_request_can_be_signed(vendor: Vendor) -> None:
+    class Signing(httpx.Auth):
+        requires_request_body = True
+
+        def auth_flow(self, request: httpx.Request) -> Iterator[httpx.Request]:  # type: ignore[override]
+            request.headers["X-Signature"] = f"{request.method} {len(request.content)}"
+            yield request
+
+    with ApiClient("Vendor", vendor.url, auth=Signing()) as client:
+        client.request("POST", "/x", json={"a": 1})
+    assert vendor.headers["x-signature"] == "POST 7"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"code": 7, "message": "no room"}}',
+        b'{"errors": ["no room"]}',
+        b'{"errors": [{"message": "no room"}]}',
+        b'{"Message": "no room"}',
+        b'{"detail": "no room"}',
+        b'{"message": null, "error": "no room"}',
+    ],
+)
+def test_the_vendors_words_are_found_where_vendors_put_them(vendor: Vendor, client: ApiClient, body: bytes) -> None:
+    vendor.answer = reply(422, body)
+    with pytest.raises(errors.Rejected, match=r"answered 422: no room$"):
+        client.request("POST", "/x")

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from config.schema import Schema, Text, Texts, secret
 from connections.errors import BadResponse, NotFound
 from connections.http import ApiClient
-from connections.provider import Provider
+from connections.provider import Provider, Session
 from syncs.applying import Document
 from syncs.destination import Capabilities, DocumentDestination, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
@@ -28,9 +28,9 @@ class Bases(Provider):
     base_url: ClassVar[str] = "https://bases.invalid"
     methods: ClassVar[Mapping[str, Schema]] = {"token": Schema((Text("account", "Account"), secret("token", "Token")))}
 
-    def client(self, method: str, credentials: Mapping[str, str]) -> ApiClient:
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
         token = credentials["token"]
-        return ApiClient(self.label, self._base_url, headers={"Authorization": token}, secrets=[token])
+        return self.open(headers={"Authorization": token}, secrets=[token])
 
     def check(self, client: ApiClient) -> None:
         client.request("GET", "/here")
