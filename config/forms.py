@@ -36,6 +36,30 @@ def fields_of(shape: Schema | OneOf) -> list[Field]:
     return list(known.values())
 
 
+def of_variant(shape: Schema | OneOf, typed: Mapping[str, Any]) -> Schema:
+    """The members to ask for, given what is `typed` so far: the first variant's until one is chosen."""
+    if isinstance(shape, Schema):
+        return shape
+    names = tuple(shape.variants)
+    chosen = str(typed.get(shape.discriminator) or "")
+    variant = shape.variants.get(chosen) or shape.variants[names[0]]
+    label = shape.discriminator.capitalize()
+    others = [field for field in variant.fields if field.name != shape.discriminator]
+    return Schema((Text(shape.discriminator, label, choices=names), *others))
+
+
+def settled(field: Field) -> str | None:
+    """The only text that a member can be, so that nobody need be asked; None where there is a choice."""
+    if not isinstance(field, Text) or not field.required:
+        return None
+    return field.choices[0] if len(field.choices) == 1 else field.literal
+
+
+def words_of(name: str) -> str:
+    """A wire name or choice for people: `disableSecretDeletion` is "Disable secret deletion"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("-", " ").replace("_", " ").lower().capitalize()
+
+
 def form_fields(
     prefix: str,
     shape: Schema | OneOf,
@@ -53,8 +77,7 @@ def form_fields(
 
 
 def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[str, str]] | None) -> forms.Field:
-    words = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", field.name).lower().capitalize()
-    label = str(getattr(field, "label", "") or words)
+    label = str(getattr(field, "label", "") or words_of(field.name))
     said = str(getattr(field, "help", ""))
     common: dict[str, Any] = {"label": label, "help_text": said, "required": False, "initial": initial}
     if isinstance(field, Flag):
@@ -70,7 +93,7 @@ def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[
         widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
         return forms.CharField(**common, widget=widget, strip=False)
     if isinstance(field, Text) and field.choices:
-        choices = [(choice, choice) for choice in field.choices]
+        choices = [(choice, words_of(choice)) for choice in field.choices]
         return forms.ChoiceField(**common, choices=choices, widget=UnfoldAdminSelectWidget())
     if hints:
         return forms.CharField(**common, widget=SuggestingInput(list(hints)))

@@ -193,6 +193,7 @@ UNFOLD = {
                         "title": title,
                         "icon": icon,
                         "link": reverse_lazy(page if page == "secrets" else f"admin:{page}_changelist"),
+                        **({"permission": "syncs.admin.connect.is_for"} if page == "syncs_syncdraft" else {}),
                     }
                     for title, icon, page in items
                 ],
@@ -201,6 +202,7 @@ UNFOLD = {
                 (
                     "Syncs",
                     (
+                        ("Connect and sync", "add_link", "syncs_syncdraft"),
                         ("Syncs", "sync", "syncs_secretsync"),
                         ("Runs", "history", "syncs_syncrun"),
                         ("Ledger", "fact_check", "syncs_managedsecret"),

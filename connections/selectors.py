@@ -29,6 +29,14 @@ def usable_in(actor: Actor, project: Project, app: str | None = None) -> QuerySe
     return found.filter(app=app) if app else found
 
 
+def usable_by(actor: Actor, app: str | None = None) -> QuerySet[AppConnection]:
+    """The connections that the actor may use in some project, the organisation's among them."""
+    mine = [project_id for project_id in actor.roles if actor.may(Right.USE_CONNECTIONS, project_id)]
+    shared = Q(project=None) if actor.may_anywhere(Right.USE_CONNECTIONS) else Q(pk=None)
+    found = AppConnection.objects.select_related("project").filter(Q(project__in=mine) | shared)
+    return found.filter(app=app) if app else found
+
+
 def connection_by_id(actor: Actor, connection_id: UUID | str, app: str | None = None) -> AppConnection:
     """Raises NotFound, or BadRequest where the id is another app's."""
     found = AppConnection.objects.select_related("project").filter(pk=connection_id).first()

@@ -27,6 +27,10 @@ from .models import AppConnection
 from .provider import Choice, Provider, providers
 
 
+class ChooseFirst(BadRequest):
+    """A picker has nothing to show before another field is chosen."""
+
+
 def provider_of(app: str) -> Provider:
     """The provider, at the operator's address where one is set. Raises NotFound."""
     found = providers.get(app)
@@ -206,14 +210,15 @@ def check_connection(actor: Actor, connection: AppConnection) -> None:
 
 
 def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
-    """What a destination's field can be. Raises BadRequest where the vendor does not answer."""
+    """What a destination's field can be. Raises ChooseFirst, or BadRequest where the vendor does not answer."""
     require_use(actor, connection)
     try:
         with open_client(connection) as client:
             return provider_of(connection.app).choices(client, field, chosen)
-    except (IntegrationError, KeyError, ValueError) as error:
-        said = str(error) if isinstance(error, IntegrationError) else f"choose what {field} depends on first"
-        raise BadRequest(f"Unable to list: {said}") from None
+    except IntegrationError as error:
+        raise BadRequest(f"Unable to list: {error}") from None
+    except (KeyError, ValueError):
+        raise ChooseFirst(f"Unable to list: choose what {field} depends on first") from None
 
 
 def pick(actor: Actor, connection: AppConnection, picker: str) -> object:

@@ -6,8 +6,9 @@ Pure but for `checked_plan`, which asks the destination for its list, and the lo
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from config.access.roles import Actor
@@ -15,10 +16,10 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest
 from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
 from connections.services import open_client, provider_of
-from syncs.destination import Capabilities
+from syncs.destination import Destination, DocumentDestination, KeyValueDestination
 from syncs.engine.codes import Code
 from syncs.engine.plan import Plan
-from syncs.engine.types import Action
+from syncs.engine.types import Action, Desired
 from syncs.models import SecretSync
 from syncs.overlaps import warnings_of
 from syncs.planning import desired_of, destination_class, open_destination
@@ -74,7 +75,7 @@ def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync") -> Che
         ) from None
     concurrency = sync.policy.max_concurrency
     warnings = [*problems(plan), *warnings_of(actor, sync)]
-    return Checked(plan, tuple(warnings), estimate(plan, found.capabilities, concurrency))
+    return Checked(plan, tuple(warnings), estimate(plan, found, concurrency))
 
 
 def problems(plan: Plan) -> list[str]:
@@ -104,16 +105,50 @@ def _group(code: Code | None, met: Sequence[tuple[str, str]]) -> str:
     return f"{count} cannot go ({named}): {why.rstrip('.')}.{remedy}"
 
 
-def estimate(plan: Plan, rule: Capabilities, concurrency: int | None = None) -> Estimate:
+def rules_of(found: type[Destination]) -> list[str]:
+    """What the vendor demands, and what is good to know of it, a sentence each."""
+    rule = found.capabilities
+    said = [
+        f"Names may have {rule.key_rule}." if rule.key_rule else "",
+        f"A name may have up to {rule.max_key_length} characters." if rule.max_key_length else "",
+        f"Kept by the service itself: {', '.join(rule.reserved)}." if rule.reserved else "",
+        f"A value may have up to {_size(rule.max_value_bytes)}." if rule.max_value_bytes else "",
+        f"At most {rule.max_keys} keys." if rule.max_keys else "",
+        f"All together up to {_size(rule.max_total_bytes)}." if rule.max_total_bytes else "",
+        f"About {rule.pace:g} requests a second." if rule.pace else "",
+        "Values can be read back, so that drift is told exactly."
+        if rule.can_read_values
+        else "Values cannot be read back: changes by other hands are told by their versions.",
+        rule.note,
+        f"The login needs: {rule.rights.rstrip('.')}." if rule.rights else "",
+    ]
+    return [sentence for sentence in said if sentence]
+
+
+def _size(number: int) -> str:
+    return f"{number / 1024:g} KiB" if number >= 1024 else f"{number} bytes"
+
+
+def estimate(plan: Plan, found: type[Destination], concurrency: int | None = None) -> Estimate:
     """One list call and what the changes need: at the vendor's pace, and no more side by side than is allowed."""
-    requests = 1 + sum(change.write is not None for change in plan.changes)
+    rule = found.capabilities
+    writes = _requests(plan, found)
     side_by_side = concurrency or rule.concurrency
     if rule.concurrency_limit:
         side_by_side = min(side_by_side, rule.concurrency_limit)
-    seconds = SECONDS_A_REQUEST * (1 + math.ceil((requests - 1) / side_by_side))
+    seconds = SECONDS_A_REQUEST * (1 + math.ceil(writes / side_by_side))
     if rule.pace:
-        seconds = max(seconds, requests / rule.pace)
-    return Estimate(requests, math.ceil(seconds))
+        seconds = max(seconds, (1 + writes) / rule.pace)
+    return Estimate(1 + writes, math.ceil(seconds))
+
+
+def _requests(plan: Plan, found: type[Destination]) -> int:
+    """Those that write: one a key or a batch of keys; a document is read once more and written once."""
+    writes = Counter(change.write.action for change in plan.changes if change.write)
+    if issubclass(found, DocumentDestination):
+        return 2 if writes else 0
+    batch = found.batch if issubclass(found, KeyValueDestination) else {}
+    return sum(math.ceil(number / batch.get(action, 1)) for action, number in writes.items())
 
 
 def _login(sync: SecretSync, met: BaseException | None) -> list[str]:
@@ -126,15 +161,34 @@ def _login(sync: SecretSync, met: BaseException | None) -> list[str]:
             provider_of(connection.app).check(client)
     except IntegrationError as error:
         return [f"The connection {connection.name} does not work any more: {error}"]
-    return [f"The connection {connection.name} is accepted; it is this place that is not there or not its to list."]
+    rights = destination_class(sync.destination).capabilities.rights
+    needs = f" It needs: {rights.rstrip('.')}." if rights else ""
+    return [
+        f"The connection {connection.name} is accepted; it is this place that is not there or not its to list.{needs}"
+    ]
+
+
+def naming(sync: SecretSync) -> list[Desired]:
+    """The keys as they would be named at the destination, and what bars any of them. Nothing is sent.
+
+    Raises Undecryptable where the connection does not open.
+    """
+    with open_client(sync.connection) as client:
+        reading = read(sync)
+        wants = desired_of(sync, open_destination(sync, client), reading.source.entries, reading.environment)
+    met = Counter(want.canonical for want in wants)
+    return [
+        replace(want, barred=f"{met[want.canonical]} secrets would have this name", barred_code=Code.COLLISION)
+        if met[want.canonical] > 1 and not want.barred
+        else want
+        for want in wants
+    ]
 
 
 def _source(sync: SecretSync) -> list[str]:
     """What is wrong with the source and its names, whatever the destination holds."""
     try:
-        with open_client(sync.connection) as client:
-            reading = read(sync)
-            wants = desired_of(sync, open_destination(sync, client), reading.source.entries, reading.environment)
+        wants = naming(sync)
     except Undecryptable:
         return []
     return grouped((want.barred_code, want.key, want.barred) for want in wants if want.barred)

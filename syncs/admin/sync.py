@@ -10,7 +10,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
+from unfold.decorators import action, display
 
 from config.access.roles import Actor, Right
 from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
@@ -28,6 +28,8 @@ from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
+
+from .connect import is_for
 
 CONFIG, OPTIONS, POLICY_PREFIX = "destinationConfig", "syncOptions", "policy"
 STATUS_LABELS = {
@@ -91,10 +93,18 @@ class SecretSyncAdmin(ServiceAdmin):
     list_select_related = ("project", "folder__environment", "connection", "policy")
     search_fields = ("name", "description", "project__name", "connection__name", "last_sync_message")
     actions = ("sync_now",)
+    actions_list = ("connect",)
     change_form_outer_before_template = "syncs/sync_summary.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("project", "folder__environment", "connection", "policy")
+
+    @action(description="Connect and sync", url_path="connect", permissions=["connect"], icon="add_link")
+    def connect(self, request: HttpRequest) -> HttpResponse:
+        return redirect("admin:syncs_syncdraft_changelist")
+
+    def has_connect_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        return is_for(request)
 
     # -- list --------------------------------------------------------------------------------------------------
 

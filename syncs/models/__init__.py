@@ -1,5 +1,6 @@
 """The tables of this app: the source (what is synced) and the sync (how)."""
 
+from .draft import SyncDraft
 from .notification import Notice, NoticeState, NotificationTarget
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
 from .sync import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
@@ -21,6 +22,7 @@ __all__ = [
     "SecretSync",
     "SecretVersion",
     "Status",
+    "SyncDraft",
     "SyncPolicy",
     "SyncRun",
     "Tag",

@@ -85,7 +85,9 @@ def given_sync(data: Mapping[str, Any]) -> SyncInput:
     )
 
 
-def draft_sync(actor: Actor, project: Project, destination: str, given: SyncInput) -> SecretSync:
+def draft_sync(
+    actor: Actor, project: Project, destination: str, given: SyncInput, policy: Mapping[str, Any] | None = None
+) -> SecretSync:
     """A sync as `create_sync` would store it, checked but not stored: what a preview plans."""
     actor.require(Right.EDIT_SYNCS, project.pk)
     found = destination_class(destination)
@@ -100,20 +102,35 @@ def draft_sync(actor: Actor, project: Project, destination: str, given: SyncInpu
     if given.is_auto_sync_enabled is not None:
         sync.is_auto_sync_enabled = given.is_auto_sync_enabled
     sync.place = place_of(found, sync.connection, config)
-    sync.policy = SyncPolicy(sync=sync)
+    sync.policy = _first_policy(actor, sync, policy or {})
     return sync
 
 
-def create_sync(actor: Actor, project: Project, destination: str, given: SyncInput) -> SecretSync:
+def _first_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> SyncPolicy:
+    """The defaults, with what is given (model field names) in their place."""
+    policy = SyncPolicy(sync=sync)
+    changed = {name: value for name, value in given.items() if value != getattr(policy, name)}
+    if changed:
+        actor.require(Right.EDIT_POLICY, sync.project_id)
+    if changed.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
+        raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
+    for name, value in changed.items():
+        setattr(policy, name, value)
+    return policy
+
+
+def create_sync(
+    actor: Actor, project: Project, destination: str, given: SyncInput, policy: Mapping[str, Any] | None = None
+) -> SecretSync:
     """Store a sync; with auto-sync on its first run is queued. Raises in the order of the modelled API."""
-    sync = draft_sync(actor, project, destination, given)
+    sync = draft_sync(actor, project, destination, given, policy)
     if SecretSync.objects.filter(project=project, name=sync.name).exists():
         raise _taken(sync)
-    policy = sync.policy
+    made = sync.policy
     try:
         with transaction.atomic():
             sync.save(force_insert=True)
-            policy.save(force_insert=True)
+            made.save(force_insert=True)
             audit.record(actor, "create-secret-sync", project.pk, **_named(sync))
             if sync.is_auto_sync_enabled:
                 want(actor, [sync])
@@ -302,6 +319,15 @@ def _owned_by(sync: SecretSync, actor: Actor) -> None:
     who = str(actor.id)
     sync.owner_user = User.objects.filter(pk=who).first() if actor.kind == "user" else None
     sync.owner_identity = Identity.objects.filter(pk=who).first() if actor.kind == "identity" else None
+
+
+def require_free_name(project: Project, name: str) -> None:
+    """Raises Invalid or BadRequest for a name that a new sync of the project cannot have."""
+    name = name.strip()
+    if issues := slug_issues("name", name, most=256):
+        raise Invalid(issues)
+    if SecretSync.objects.filter(project=project, name=name).exists():
+        raise BadRequest(f"The project has a sync named {name} already")
 
 
 def _taken(sync: SecretSync) -> BadRequest:

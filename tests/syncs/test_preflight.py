@@ -9,11 +9,12 @@ import pytest
 from config.access.roles import PLATFORM
 from config.errors import BadRequest
 from connections.services import update_connection
-from syncs.destination import Capabilities
+from syncs.destination import Capabilities, DocumentDestination
 from syncs.destinations.humanitec import Humanitec
+from syncs.engine.codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Remote, Write
-from syncs.preflight import checked_plan, estimate
+from syncs.preflight import checked_plan, estimate, grouped
 from tests.syncs.conftest import APPLICATION, World
 
 
@@ -48,16 +49,30 @@ def test_the_duration_follows_from_pace_and_concurrency(
     rule: Capabilities, concurrency: int | None, seconds: int
 ) -> None:
     plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.KEEP, "kept"))
-    found = estimate(plan, rule, concurrency)
+    found = estimate(plan, type("Acme", (Humanitec,), {"capabilities": rule}), concurrency)
     assert (found.requests, found.seconds) == (101, seconds)
     assert str(found).startswith("101 requests, about ")
 
 
-def test_a_run_that_changes_nothing_is_one_request() -> None:
-    assert (
-        str(estimate(plan_of(change(Action.UNCHANGED, "A", present=True)), Capabilities()))
-        == "1 request, about a second"
+def test_batches_and_documents_cost_fewer_requests() -> None:
+    plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.DELETE, "gone", True))
+    batching = type("Acme", (Humanitec,), {"batch": {Action.CREATE: 30}})
+    assert estimate(plan, batching).requests == 1 + 4 + 1
+    assert estimate(plan, type("Paper", (DocumentDestination,), {})).requests == 3
+
+
+def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
+    met = [(Code.KEY_REFUSED, f"K{number}", "only letters") for number in range(12)]
+    sizes = [(Code.VALUE_TOO_LARGE, "A", "its 10 bytes are too many"), (Code.VALUE_TOO_LARGE, "B", "its 20 bytes are")]
+    names, large = grouped([*met, *sizes])
+    assert names.startswith(
+        "12 keys cannot go (K0, K1, K2, K3, K4, K5, K6, K7, K8, K9 and 2 more): only letters. Rename"
     )
+    assert large.startswith("2 keys cannot go (A, B): The value is larger than the destination takes. Shorten")
+
+
+def test_a_run_that_changes_nothing_is_one_request() -> None:
+    assert str(estimate(plan_of(change(Action.UNCHANGED, "A", present=True)), Humanitec)) == "1 request, about a second"
 
 
 def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

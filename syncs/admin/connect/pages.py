@@ -1,0 +1,215 @@
+"""The wizard "Connect and sync": one small page a step, the draft in the database, every write by a service.
+
+No destination is named here: each step asks for what the provider's and the destination's schemas declare.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.admin import ServiceAdmin, actor_of
+from config.errors import BadRequest, NotFound, ServiceError
+from syncs.models import SyncDraft
+from syncs.services import connecting
+
+from .login import ConnectionStep
+from .options import OptionsStep
+from .origin import SourceStep
+from .plan import PlanStep
+from .progress import progress
+from .spot import PlaceStep
+from .step import Step, route_of, tiles
+
+STEPS: dict[str, type[Step]] = {
+    step.slug: step for step in (ConnectionStep, SourceStep, PlaceStep, OptionsStep, PlanStep)
+}
+
+
+def is_for(request: HttpRequest) -> bool:
+    """Whether the person could end what begins here: only then it is in the sidebar and on the list of syncs."""
+    signed_in = bool(request.user.is_active and getattr(request.user, "is_staff", False))
+    return signed_in and connecting.may_connect(actor_of(request))
+
+
+@admin.register(SyncDraft)
+class SyncDraftAdmin(ServiceAdmin):
+    """Its list is the wizard's first page. A draft is seen by the person who began it, and by nobody else."""
+
+    search_fields = ("destination",)
+    adds = deletes = False
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_for(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).filter(user_id=str(actor_of(request).id))
+
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view
+        return [
+            path("", view(self.start_view), name="syncs_syncdraft_changelist"),
+            path("<uuid:pk>/change/", view(self.resume_view), name="syncs_syncdraft_change"),
+            path("<uuid:pk>/run/", view(self.progress_view), name="syncs_syncdraft_run"),
+            path("<uuid:pk>/<slug:step>/", view(self.step_view), name="syncs_syncdraft_step"),
+        ]
+
+    # -- pages -------------------------------------------------------------------------------------------------
+
+    def start_view(self, request: HttpRequest) -> HttpResponse:
+        """The destinations, to choose one; and what was begun and not ended."""
+        self._require(request)
+        actor = actor_of(request)
+        if request.method == "POST" and "discard" in request.POST:
+            self._draft(request, request.POST["discard"]).delete()
+            return redirect("admin:syncs_syncdraft_changelist")
+        if request.method == "POST":
+            try:
+                draft = connecting.start_draft(actor, request.POST.get("destination", ""))
+            except BadRequest as refusal:
+                messages.error(request, str(refusal))
+                return redirect("admin:syncs_syncdraft_changelist")
+            return redirect(self._url(draft, next(iter(STEPS))))
+        wish = request.GET.get("q", "")
+        shown = {"tiles": tiles(actor, wish), "q": wish, "drafts": self._unfinished(request)}
+        return self._page(request, "destination", shown, None)
+
+    def resume_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        draft = self._draft(request, pk)
+        return redirect(self._url(draft, self._reached(draft)))
+
+    def step_view(self, request: HttpRequest, pk: UUID, step: str) -> HttpResponse:
+        draft = self._draft(request, pk)
+        if draft.sync_id:
+            return redirect("admin:syncs_syncdraft_run", draft.pk)
+        if step == "destination":
+            return self._change_destination(request, draft)
+        if step not in STEPS:
+            raise Http404
+        names = list(STEPS)
+        reached = self._reached(draft)
+        if names.index(step) > names.index(reached):
+            return redirect(self._url(draft, reached))
+        found = STEPS[step](request, actor_of(request), draft)
+        try:
+            return self._posted(request, found) if request.method == "POST" else self._shown(request, found)
+        except NotFound:
+            raise Http404 from None
+
+    def _change_destination(self, request: HttpRequest, draft: SyncDraft) -> HttpResponse:
+        if request.method == "POST":
+            try:
+                connecting.change_destination(draft, request.POST.get("destination", ""))
+            except BadRequest:
+                raise Http404 from None
+            return redirect(self._url(draft, next(iter(STEPS))))
+        wish = request.GET.get("q", "")
+        return self._page(request, "destination", {"tiles": tiles(actor_of(request), wish), "q": wish}, draft)
+
+    def _posted(self, request: HttpRequest, step: Step) -> HttpResponse:
+        if step.is_live():
+            return self._shown(request, step)
+        if "back" in request.POST:
+            connecting.keep_step(step.draft, step.slug, step.typed())
+            return redirect(self._before(step))
+        try:
+            given = step.submit()
+        except NotFound:
+            raise
+        except ServiceError as refusal:
+            step.refuse(refusal)
+            return self._shown(request, step)
+        if given is None:  # a small thing on the way was done: the page goes on from there
+            return redirect(self._url(step.draft, step.slug))
+        connecting.keep_step(step.draft, step.slug, step.typed(), given)
+        return redirect(self._after(step))
+
+    def _shown(self, request: HttpRequest, step: Step) -> HttpResponse:
+        return self._page(request, step.slug, {**step.context(), "step": step, "back": self._before(step)}, step.draft)
+
+    def progress_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
+        """How the first run goes, key by key, until it has ended."""
+        draft = self._draft(request, pk)
+        if draft.sync is None:
+            return redirect(self._url(draft, self._reached(draft)))
+        return self._page(request, "run", progress(draft), draft)
+
+    # -- what they share ---------------------------------------------------------------------------------------
+
+    def _page(self, request: HttpRequest, name: str, shown: dict[str, Any], draft: SyncDraft | None) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Connect and sync"),
+            "opts": None,
+            "draft": draft,
+            "stages": self._stages(draft, name),
+            "route": route_of(draft),
+            **shown,
+        }
+        return TemplateResponse(request, f"syncs/connect/{name}.html", context)
+
+    def _stages(self, draft: SyncDraft | None, current: str) -> list[dict[str, Any]]:
+        """The line of steps on top: where one is, what is done, and where one may go."""
+        titles = {"destination": gettext_lazy("Destination"), **{name: step.title for name, step in STEPS.items()}}
+        titles["run"] = gettext_lazy("Run")
+        ended = bool(draft and draft.sync_id)
+        done = {"destination", *(draft.done if draft else ())} if draft else set()
+        reached = self._reached(draft) if draft else "destination"
+        return [
+            {
+                "title": title,
+                "current": name == current,
+                "done": (ended or name in done) and name != current,
+                "link": self._url(draft, name)
+                if draft and not ended and (name in done or name == reached) and name not in (current, "run")
+                else "",
+            }
+            for name, title in titles.items()
+        ]
+
+    def _reached(self, draft: SyncDraft) -> str:
+        """The first step that has not been passed."""
+        return next((name for name in STEPS if name not in draft.done), list(STEPS)[-1])
+
+    def _before(self, step: Step) -> str:
+        names = ["destination", *STEPS]
+        return self._url(step.draft, names[names.index(step.slug) - 1])
+
+    def _after(self, step: Step) -> str:
+        names = list(STEPS)
+        place = names.index(step.slug) + 1
+        if place == len(names):
+            return reverse("admin:syncs_syncdraft_run", args=[step.draft.pk])
+        return self._url(step.draft, names[place])
+
+    def _url(self, draft: SyncDraft, step: str) -> str:
+        return reverse("admin:syncs_syncdraft_step", args=[draft.pk, step])
+
+    def _require(self, request: HttpRequest) -> None:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+
+    def _draft(self, request: HttpRequest, pk: UUID | str) -> SyncDraft:
+        self._require(request)
+        try:
+            return connecting.draft_of(actor_of(request), UUID(str(pk)))
+        except (NotFound, ValueError):
+            raise Http404 from None
+
+    def _unfinished(self, request: HttpRequest) -> list[dict[str, Any]]:
+        return [
+            {"draft": draft, "route": route_of(draft), "url": self._url(draft, self._reached(draft))}
+            for draft in connecting.open_drafts(actor_of(request))
+        ]

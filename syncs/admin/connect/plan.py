@@ -1,0 +1,144 @@
+"""What the first run would do, before anything is stored; confirmed, it is stored and run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from config.access.roles import Right, project_for
+from config.errors import BadRequest, ServiceError
+from syncs.api.wire import POLICY, policy_changes
+from syncs.engine.plan import Change, Plan
+from syncs.engine.types import Action
+from syncs.models import SecretSync
+from syncs.preflight import Checked, checked_plan
+from syncs.services.connecting import finish
+from syncs.services.syncs import SyncInput, draft_sync
+
+from .step import Step
+
+SHOWN = 100  # keys of one kind
+
+
+class PlanStep(Step):
+    slug = "plan"
+    title = gettext_lazy("Plan")
+    lead = gettext_lazy("What the first run would do. Nothing is stored or written until you say so.")
+
+    def fields(self) -> dict[str, forms.Field]:
+        return {}
+
+    @cached_property
+    def given_sync(self) -> SyncInput:
+        source, options = self.given("source"), self.given("options")
+        return SyncInput(
+            name=options["name"],
+            connection_id=self.given("connection")["connectionId"],
+            environment=source["environment"],
+            secret_path=source["secretPath"],
+            is_auto_sync_enabled=options["auto"],
+            sync_options=options["syncOptions"],
+            destination_config=self.given("place"),
+        )
+
+    @cached_property
+    def policy(self) -> dict[str, Any]:
+        """As the model's fields."""
+        given = self.given("options")["policy"]
+        changes = policy_changes(POLICY.validate(given)) if given else {}
+        return {**changes, "recursive": self.given("source")["recursive"]}
+
+    @cached_property
+    def project(self) -> Any:
+        return project_for(self.actor, self.given("source")["projectId"], Right.EDIT_SYNCS)
+
+    @cached_property
+    def sync(self) -> SecretSync:
+        return draft_sync(self.actor, self.project, self.draft.destination, self.given_sync, self.policy)
+
+    @cached_property
+    def checked(self) -> Checked:
+        return checked_plan(self.actor, self.sync)
+
+    def context(self) -> dict[str, Any]:
+        shown: dict[str, Any] = {"form": self.form, "label": self.found.label, "name": self.given("options")["name"]}
+        try:
+            checked = self.checked
+        except ServiceError as refusal:
+            return {**shown, "problem": str(refusal)}
+        plan = checked.plan
+        return {
+            **shown,
+            "plan": plan,
+            "groups": groups(plan),
+            "warnings": checked.warnings,
+            "estimate": checked.estimate,
+            "writes": sum(change.write is not None for change in plan.changes),
+            "note": self.found.capabilities.note,
+            "auto": self.given("options")["auto"],
+        }
+
+    def submit(self) -> dict[str, Any]:
+        plan = self.checked.plan
+        if self.values.get("digest") != plan.digest:
+            raise BadRequest(_("The plan has changed since you looked at it. It is shown anew: look again."))
+        approved = None
+        if plan.held:
+            if self.values.get("confirm", "").strip() != self.sync.name:
+                raise BadRequest(_("Type the name of the sync to confirm the deletes: %s") % self.sync.name)
+            approved = [each.canonical for each in plan.changes if each.action is Action.DELETE or each.suspended]
+        finish(self.actor, self.draft, self.project, self.given_sync, self.policy, approved)
+        return {}
+
+    def typed(self) -> dict[str, str]:
+        return {}
+
+
+def groups(plan: Plan) -> list[dict[str, Any]]:
+    """The changes by what they mean for what stands there now; the dangerous first."""
+    kinds: list[tuple[str, Any, str, str]] = [
+        ("delete", gettext_lazy("to delete"), "danger", "delete"),
+        ("overwrite", gettext_lazy("to overwrite"), "danger", "edit"),
+        ("blocked", gettext_lazy("blocked"), "warning", "block"),
+        ("create", gettext_lazy("to create"), "success", "add"),
+        ("update", gettext_lazy("to update"), "info", "sync"),
+        ("adopt", gettext_lazy("there already, with the same value"), "calm", "check"),
+        ("unchanged", gettext_lazy("unchanged"), "calm", "check"),
+        ("keep", gettext_lazy("left alone"), "calm", "do_not_touch"),
+    ]
+    by_kind: dict[str, list[Change]] = {}
+    for change in plan.changes:
+        by_kind.setdefault(_kind(change), []).append(change)
+    return [
+        {
+            "kind": kind,
+            "title": title,
+            "tone": tone,
+            "icon": icon,
+            "count": len(by_kind[kind]),
+            "changes": by_kind[kind][:SHOWN],
+            "more": max(0, len(by_kind[kind]) - SHOWN),
+            "reasons": _reasons(by_kind[kind]),
+            "open": tone != "calm",
+        }
+        for kind, title, tone, icon in kinds
+        if kind in by_kind
+    ]
+
+
+def _kind(change: Change) -> str:
+    """An adoption that writes replaces what somebody else has put there."""
+    if change.write is not None and change.action is Action.ADOPT:
+        return "overwrite"
+    return change.action.value
+
+
+def _reasons(changes: Iterable[Change]) -> str:
+    """The reason, where it is one for all."""
+    found = {change.reason for change in changes}
+    return found.pop() if len(found) == 1 else ""

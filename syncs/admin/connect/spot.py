@@ -1,0 +1,137 @@
+"""Where exactly the secrets go: pickers that ask the vendor, each when what it depends on is chosen; typed text where
+the vendor has no list or cannot be reached."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from unfold.widgets import UnfoldAdminSelectWidget
+
+from config.errors import BadRequest
+from config.forms import JOINT, collected, form_fields, of_variant
+from config.schema import Schema, Text
+from connections import services
+from connections.models import AppConnection
+from connections.provider import Choice
+from connections.selectors import connection_by_id
+
+from .step import Step, as_segments, prefixed, with_settled, without_settled
+
+CONFIG = "destinationConfig"
+
+
+class PlaceStep(Step):
+    slug = "place"
+    title = gettext_lazy("Place")
+    lead = gettext_lazy("Where exactly they go. The lists come from the service itself.")
+    away = ""  # why the vendor offers nothing
+
+    @cached_property
+    def variant(self) -> Schema:
+        held = {name.removeprefix(f"{CONFIG}{JOINT}"): value for name, value in self.values.items()}
+        return of_variant(self.found.Config, held)
+
+    @cached_property
+    def connection(self) -> AppConnection:
+        return connection_by_id(self.actor, self.given("connection")["connectionId"])
+
+    def is_live(self) -> bool:
+        return super().is_live() or "by_hand" in self.request.POST or "by_list" in self.request.POST
+
+    @cached_property
+    def by_hand(self) -> set[str]:
+        """The members that the person would rather type; a hidden input of the page remembers them."""
+        held = set(filter(None, self.values.get("typed", "").split(",")))
+        held |= {self.values["by_hand"]} if "by_hand" in self.values else set()
+        return held - {self.values.get("by_list", "")}
+
+    @cached_property
+    def offers(self) -> dict[str, list[Choice] | None]:
+        """By member: what the vendor offers; None while it waits for another one. Absent: nothing is offered.
+
+        Asked in the order of the schema, and no more once the vendor has failed to answer.
+        """
+        found: dict[str, list[Choice] | None] = {}
+        chosen: dict[str, str] = {}
+        skipped = self._shown_already()
+        for field in without_settled(self.variant).fields:
+            name = prefixed(CONFIG, field)
+            if not isinstance(field, Text) or field.choices or field.secret:
+                continue
+            value = self.values.get(name, "")
+            if field.name not in skipped and not self.away:
+                try:
+                    offered = services.choices(self.actor, self.connection, field.name, chosen)
+                except services.ChooseFirst:
+                    found[field.name] = None
+                    offered = []
+                except BadRequest as refusal:
+                    self.away = str(refusal)
+                    offered = []
+                if offered:
+                    found[field.name] = offered
+                    if len(offered) == 1 and field.required and field.name not in self.by_hand and not value:
+                        value = offered[0].value  # the only one there is
+                        self.values[name] = value
+            if value:
+                chosen[field.name] = value
+        return found
+
+    def _shown_already(self) -> set[str]:
+        """The members up to the one that was just changed: the page keeps those as they are."""
+        names = [field.name for field in without_settled(self.variant).fields]
+        changed = self.request.headers.get("HX-Trigger-Name", "").removeprefix(f"{CONFIG}{JOINT}")
+        return set(names[: names.index(changed) + 1]) if super().is_live() and changed in names else set()
+
+    def fields(self) -> dict[str, forms.Field]:
+        asked = without_settled(self.variant)
+        offers = self.offers
+        made = form_fields(CONFIG, asked)
+        as_segments(made, {prefixed(CONFIG, field) for field in asked.fields if getattr(field, "choices", ())})
+        for name, offered in offers.items():
+            field = made[prefixed(CONFIG, name)]
+            if offered is None:
+                field.widget = UnfoldAdminSelectWidget(choices=[("", _("Choose the one above first"))])
+                field.widget.attrs["disabled"] = True
+            elif name not in self.by_hand:
+                field.widget = UnfoldAdminSelectWidget(choices=self._options(name, offered))
+        return made
+
+    def _options(self, name: str, offered: list[Choice]) -> list[tuple[str, str]]:
+        value = self.values.get(prefixed(CONFIG, name), "")
+        known = [
+            (each.value, each.label if each.label == each.value else f"{each.label} ({each.value})") for each in offered
+        ]
+        typed = (
+            [(value, _("%(value)s (not in the list)") % {"value": value})] if value and value not in dict(known) else []
+        )
+        return [("", _("Choose...")), *typed, *known]
+
+    def context(self) -> dict[str, Any]:
+        form = self.form
+        names = list(form.fields)
+        shown = []
+        for place, name in enumerate(names):
+            plain = name.removeprefix(f"{CONFIG}{JOINT}")
+            widget = form.fields[name].widget
+            shown.append(
+                {
+                    "bound": form[name],
+                    "name": plain,
+                    "next": names[place + 1].removeprefix(f"{CONFIG}{JOINT}") if place + 1 < len(names) else "",
+                    "offered": bool(self.offers.get(plain)),
+                    "by_hand": plain in self.by_hand,
+                    "segments": isinstance(widget, forms.RadioSelect),
+                    "switch": isinstance(widget, forms.CheckboxInput),
+                }
+            )
+        return {"form": form, "members": shown, "away": self.away, "typed": ",".join(sorted(self.by_hand))}
+
+    def submit(self) -> dict[str, Any]:
+        given = with_settled(self.variant, collected(CONFIG, self.variant, self.cleaned()))
+        self.found.Config.validate(given, (CONFIG,))
+        return given

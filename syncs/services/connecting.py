@@ -1,0 +1,106 @@
+"""From nothing to a sync that runs, a step at a time: the draft that the wizard keeps, and what it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db import transaction
+from django.utils import timezone
+
+from config.access import audit
+from config.access.models import Project
+from config.access.roles import Actor, Right, denied
+from config.errors import BadRequest, NotFound
+from syncs.models import SecretSync, Status, SyncDraft, SyncRun
+from syncs.planning import destination_class
+
+from .syncs import SyncInput, create_sync, trigger
+
+KEPT = timedelta(days=30)
+"""How long a draft that nobody touches is kept."""
+
+
+def may_connect(actor: Actor) -> bool:
+    """Whether the actor could save a sync somewhere; an instance admin, who may have no project yet, can make one."""
+    return actor.is_instance_admin or any(actor.may(Right.EDIT_SYNCS, project_id) for project_id in actor.roles)
+
+
+def start_draft(actor: Actor, destination: str) -> SyncDraft:
+    """A new draft of the person's. Those that were forgotten go. Raises BadRequest for an unknown destination."""
+    if not may_connect(actor):
+        raise denied(Right.EDIT_SYNCS)
+    destination_class(destination)
+    SyncDraft.objects.filter(updated_at__lt=timezone.now() - KEPT).delete()
+    return SyncDraft.objects.create(user_id=str(actor.id), destination=destination)
+
+
+def draft_of(actor: Actor, draft_id: UUID) -> SyncDraft:
+    """Raises NotFound, also where it is somebody else's."""
+    found = SyncDraft.objects.select_related("sync__project").filter(pk=draft_id, user_id=str(actor.id)).first()
+    if found is None or not may_connect(actor):
+        raise NotFound("There is no such draft")
+    return found
+
+
+def open_drafts(actor: Actor) -> list[SyncDraft]:
+    """Those of the person that have become no sync yet and hold more than a destination; the newest five."""
+    return list(SyncDraft.objects.filter(user_id=str(actor.id), sync=None).exclude(done=[])[:5])
+
+
+def keep_step(draft: SyncDraft, step: str, typed: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> None:
+    """Remember what was typed in a step; with `given`, what is stored of it, the step is done."""
+    held = draft.steps.get(step, {})
+    draft.steps = {**draft.steps, step: {**held, "typed": dict(typed), **({"given": dict(given)} if given else {})}}
+    if given is not None and step not in draft.done:
+        draft.done = [*draft.done, step]
+    draft.save(update_fields=["steps", "done", "updated_at"])
+
+
+def change_destination(draft: SyncDraft, destination: str) -> None:
+    """Another destination; of the steps only the source stays, since the rest is the other's."""
+    if destination_class(destination).slug == draft.destination:
+        return
+    draft.destination = destination
+    draft.steps = {name: held for name, held in draft.steps.items() if name == "source"}
+    draft.done = []
+    draft.save(update_fields=["destination", "steps", "done", "updated_at"])
+
+
+def finish(
+    actor: Actor,
+    draft: SyncDraft,
+    project: Project,
+    given: SyncInput,
+    policy: Mapping[str, Any],
+    approved: Sequence[str] | None = None,
+) -> SyncDraft:
+    """Store the sync and queue its first run; a second press changes nothing.
+
+    `approved`: the canonical keys whose deletes a person has confirmed although the guard would hold them.
+    Where syncs are paused, the sync is stored and `run` stays empty unless it waits by itself.
+    """
+    with transaction.atomic():
+        held = SyncDraft.objects.select_for_update().get(pk=draft.pk)
+        if held.sync_id:
+            return held
+        held.sync = create_sync(actor, project, draft.destination, given, policy)
+        run = _first_run(actor, held.sync)
+        if run and approved:
+            audit.record(actor, "approve-run", project.pk, run=run.pk, writesOnly=False, keys=list(approved)[:100])
+            SyncRun.objects.filter(pk=run.pk).update(trigger="approval", options={"approved": list(approved)})
+        held.run = run.pk if run else None
+        held.save(update_fields=["sync", "run", "updated_at"])
+    return held
+
+
+def _first_run(actor: Actor, sync: SecretSync) -> SyncRun | None:
+    """The run that auto-sync has queued, or one asked for now; None where a pause forbids it."""
+    if waiting := SyncRun.objects.filter(sync=sync, status=Status.PENDING).first():
+        return waiting
+    try:
+        return trigger(actor, sync, "sync")
+    except BadRequest:
+        return None

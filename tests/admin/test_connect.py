@@ -1,0 +1,565 @@
+"""The wizard "Connect and sync" with Django's test client: every step, refusal and permission."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import DjangoAssertNumQueries
+
+from config.access.models import Membership, Project, Role, User
+from config.access.roles import actor_of_user
+from connections.models import AppConnection
+from connections.services import create_connection, pause_connection
+from syncs.models import RunChange, Secret, SecretSync, SyncDraft, SyncRun
+from syncs.services.source import create_project, ensure_folder
+from tests.syncs.conftest import TOKEN, World, sandbox, world
+
+__all__ = ["sandbox", "world"]
+
+START = "/admin/syncs/syncdraft/"
+SECRET = "mArKeR-31cc"
+PLACE = {"scope": "environment", "org": "acme", "app": "shop", "env": "development"}
+
+
+class Walk:
+    """One person's way through one draft. `asked` counts the fields that a person had to fill."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.draft: SyncDraft | None = None
+
+    def start(self, destination: str = "humanitec") -> Walk:
+        known = set(SyncDraft.objects.values_list("pk", flat=True))
+        assert self.client.post(START, {"destination": destination}).status_code == 302
+        self.draft = SyncDraft.objects.exclude(pk__in=known).get()
+        return self
+
+    def url(self, step: str) -> str:
+        assert self.draft
+        name, args = ("run", [self.draft.pk]) if step == "run" else ("step", [self.draft.pk, step])
+        return reverse(f"admin:syncs_syncdraft_{name}", args=args)
+
+    def get(self, step: str) -> Any:
+        return self.client.get(self.url(step))
+
+    def page(self, step: str) -> str:
+        found = self.get(step)
+        assert found.status_code == 200, found
+        return str(found.content.decode())
+
+    def post(self, step: str, given: Mapping[str, Any], **headers: str) -> Any:
+        return self.client.post(self.url(step), given, headers=headers)
+
+    def pass_(self, step: str, given: Mapping[str, Any], to: str) -> None:
+        answer = self.post(step, given)
+        assert answer.status_code == 302, said(answer)
+        assert answer["Location"] == self.url(to)
+
+    def kept(self) -> SyncDraft:
+        assert self.draft
+        return SyncDraft.objects.get(pk=self.draft.pk)
+
+    def to_plan(self, world: World, place: Mapping[str, str] = PLACE, **options: str) -> Walk:
+        """Through all steps before the plan, with what is offered."""
+        self.start()
+        self.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+        self.pass_("source", source(world), "place")
+        self.pass_("place", config(**place), "options")
+        self.pass_("options", {"name": "shop-dev", "auto": "on", "policy__maxDeletions": "10", **options}, "plan")
+        return self
+
+    def digest(self) -> str:
+        found = re.search(r'name="digest" value="(\w+)"', self.page("plan"))
+        assert found
+        return found[1]
+
+
+def source(world: World, environment: str = "dev", path: str = "/") -> dict[str, str]:
+    return {"project": str(world.project.pk), "environment": environment, "path": path}
+
+
+def config(**given: str) -> dict[str, str]:
+    return {f"destinationConfig__{name}": value for name, value in given.items()}
+
+
+def said(answer: Any) -> str:
+    """What the page says is wrong."""
+    step = answer.context["step"]
+    return " ".join([*step.refusals, step.form.errors.as_text()])
+
+
+@pytest.fixture
+def ada(world: World) -> Walk:
+    return Walk(signed_in(User.objects.get(username="ada")))
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def person(world: World, role: Role | None) -> Walk:
+    user = User.objects.create_user(f"person-{role}", password="x", is_staff=True)
+    if role:
+        Membership.objects.create(project=world.project, user=user, role=role)
+    return Walk(signed_in(user))
+
+
+# -- the whole way ---------------------------------------------------------------------------------------------
+
+
+def test_from_an_empty_installation_to_secrets_that_have_arrived(sandbox: Any, db: None) -> None:
+    """Counts what a person has to fill or choose: five fields, well under ten."""
+    sandbox.token = TOKEN
+    walk = Walk(signed_in(User.objects.create_superuser("root", password="a long password")))
+    filled = 0
+    walk.start()
+    page = walk.page("connection")
+    assert "API token" in page
+    assert 'value="humanitec"' in page
+    walk.pass_("connection", {"connection": "new", "name": "humanitec", "credentials__apiToken": TOKEN}, "source")
+    filled += 1
+    assert "Name of your first project" in walk.page("source")
+    walk.pass_("source", {"make_project": "1", "project_name": "Shop"}, "source")
+    filled += 1
+    project = Project.objects.get()
+    assert "This folder is empty" in walk.page("source")
+    chosen = {"project": str(project.pk), "environment": "dev", "path": "/"}
+    walk.pass_("source", {**chosen, "add_secrets": "1", "pasted": f"A={SECRET}\nB='two words'\n"}, "source")
+    filled += 1
+    page = walk.page("source")
+    assert "<strong>2</strong>" in page
+    assert SECRET not in page
+    walk.pass_("source", chosen, "place")
+    assert re.search(r'<option value="acme" selected>', walk.page("place")), "the only organisation is chosen already"
+    walk.pass_("place", config(scope="application", org="acme", app="shop"), "options")
+    filled += 1
+    suggested = re.search(r'name="name" value="([\w-]+)"', walk.page("options"))
+    assert suggested
+    walk.pass_("options", {"name": suggested[1], "auto": "on", "policy__maxDeletions": "10"}, "plan")
+    walk.pass_("plan", {"digest": walk.digest()}, "run")
+    assert filled <= 10
+    sync = SecretSync.objects.get()
+    from syncs.runner import execute
+
+    execute(SyncRun.objects.get(sync=sync).pk)
+    assert "Your secrets have arrived" in walk.page("run")
+    assert {key: one["value"] for key, one in sandbox.values["acme", "shop", ""].items()} == {
+        "A": SECRET,
+        "B": "two words",
+    }
+    assert SECRET not in str(SyncDraft.objects.values())
+    assert TOKEN not in str(SyncDraft.objects.values())
+
+
+def test_a_finished_draft_leads_to_its_run_however_often_it_is_pressed(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    ada.to_plan(world)
+    digest = ada.digest()
+    for _ in range(2):
+        ada.pass_("plan", {"digest": digest}, "run")
+    assert SecretSync.objects.count() == 1
+    for step in ("destination", "connection", "source", "place", "options", "plan"):
+        assert ada.get(step)["Location"] == ada.url("run")
+    assert "About to leave" in ada.page("run")
+    world.due()
+    page = ada.page("run")
+    assert "Your secrets have arrived" in page
+    assert 'hx-trigger="every 1s"' not in page
+    assert START in page
+    assert ada.client.get(START).context["drafts"] == []
+
+
+def test_what_failed_is_named_on_the_last_page(world: World, ada: Walk) -> None:
+    world.set(A="1", **{"B C": "2"})
+    ada.to_plan(world)
+    page = ada.page("plan")
+    assert "1 key cannot go (B C): Humanitec takes only letters" in page
+    ada.pass_("plan", {"digest": ada.digest()}, "run")
+    world.due()
+    page = ada.page("run")
+    assert "1 key did not arrive" in page
+    assert "Rename the secret" in page
+
+
+def test_without_auto_sync_it_runs_once_and_policy_is_kept(world: World, ada: Walk) -> None:
+    world.set(A="1", DB_X="2")
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", {**source(world), "recursive": "on"}, "place")
+    ada.pass_("place", config(**PLACE), "options")
+    given = {"name": "quiet", "syncOptions__keySchema": "X_{{secretKey}}", "syncOptions__disableSecretDeletion": "on"}
+    rules = {"policy__unmanaged": "leave", "policy__maxDeletions": "", "policy__exclude": "DB_*, Q"}
+    ada.pass_("options", {**given, **rules}, "plan")
+    ada.pass_("plan", {"digest": ada.digest()}, "run")
+    sync = SecretSync.objects.select_related("policy").get()
+    assert (sync.is_auto_sync_enabled, sync.policy.recursive, sync.policy.max_deletions) == (False, True, None)
+    assert (sync.policy.unmanaged, sync.policy.exclude) == ("leave", ["DB_*", "Q"])
+    assert sync.sync_options == {
+        "initialSyncBehavior": "overwrite-destination",
+        "keySchema": "X_{{secretKey}}",
+        "disableSecretDeletion": True,
+    }
+    world.due()
+    assert world.held(("acme", "shop", "development")) == {"X_A": "1"}
+    assert SyncRun.objects.get().trigger == "manual"
+
+
+# -- deletes above the limit -----------------------------------------------------------------------------------
+
+
+def test_deletes_above_the_limit_are_confirmed_by_the_syncs_name(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    for number in range(12):
+        world.sandbox.put(("acme", "shop", "development"), f"OLD_{number}", "x")
+    ada.to_plan(world)
+    page = ada.page("plan")
+    assert "it would delete 12 keys; the limit is 10" in page
+    assert "OLD_11" in page
+    digest = ada.digest()
+    for typed in ("", "shop", "SHOP-DEV"):
+        refused = ada.post("plan", {"digest": digest, "confirm": typed})
+        assert "Type the name of the sync to confirm the deletes: shop-dev" in said(refused)
+    assert not SecretSync.objects.exists()
+    ada.pass_("plan", {"digest": digest, "confirm": "shop-dev"}, "run")
+    world.due()
+    assert world.held(("acme", "shop", "development")) == {"A": "1"}
+    assert "12 were deleted" in ada.page("run")
+    assert SyncRun.objects.get().trigger == "approval"
+
+
+def test_a_plan_that_has_changed_is_shown_anew(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    ada.to_plan(world)
+    digest = ada.digest()
+    world.set(B="2")
+    refused = ada.post("plan", {"digest": digest})
+    assert "The plan has changed since you looked at it" in said(refused)
+    assert "2</strong> to create" in refused.content.decode()
+    assert not SecretSync.objects.exists()
+    ada.pass_("plan", {"digest": ada.digest()}, "run")
+
+
+def test_overwrites_and_deletes_are_red_and_come_first(world: World, ada: Walk) -> None:
+    world.set(A="1", B="2")
+    world.sandbox.put(("acme", "shop", "development"), "A", "other")
+    world.sandbox.put(("acme", "shop", "development"), "OLD", "other")
+    ada.to_plan(world)
+    groups = ada.get("plan").context["groups"]
+    assert [(each["kind"], each["tone"], each["count"]) for each in groups] == [
+        ("delete", "danger", 1),
+        ("overwrite", "danger", 1),
+        ("create", "success", 1),
+    ]
+    assert world.writes() == []
+
+
+def test_overlaps_are_told_before_the_sync_exists(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    world.sync("first", {"scope": "environment", "org": "acme", "app": "shop", "env": "development"})
+    assert "The sync first writes the same key: A" in ada.to_plan(world).page("plan")
+
+
+# -- the vendor ------------------------------------------------------------------------------------------------
+
+
+def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", source(world), "place")
+    world.sandbox.orgs["zeta"] = {"web": ["live"]}
+    world.sandbox.asked.clear()
+    page = ada.page("place")
+    assert world.sandbox.asked == [("GET", "/orgs")]
+    assert "Choose the one above first" in page
+    world.sandbox.asked.clear()
+    live = {"live": "1", **config(scope="environment", org="zeta")}
+    swapped = ada.post("place", live, HX_Trigger_Name="destinationConfig__org").content.decode()
+    assert world.sandbox.asked == [("GET", "/orgs/zeta/apps"), ("GET", "/orgs/zeta/apps/web/envs")]
+    assert '<option value="web" selected>' in swapped
+    assert '<option value="live" selected>' in swapped
+    assert ada.kept().steps.get("place") is None, "a live look keeps nothing"
+
+
+def test_with_the_vendor_away_everything_can_be_typed(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    ada.start()
+    world.sandbox.fault = lambda method, path: (503, {"error": "x", "message": "maintenance"})
+    refused = ada.post("connection", {"connection": str(world.connection.pk)})
+    assert "answered 503" in said(refused)
+    assert "Continue anyway" in refused.content.decode()
+    ada.pass_("connection", {"connection": str(world.connection.pk), "anyway": "1"}, "source")
+    ada.pass_("source", source(world), "place")
+    world.sandbox.asked.clear()
+    page = ada.page("place")
+    assert "Humanitec does not tell what there is, so type it" in page
+    assert "answered 503" in page
+    assert len({path for _, path in world.sandbox.asked}) == 1, "once away, it is not asked for the next fields"
+    assert '<input type="text" name="destinationConfig__org"' in page
+    ada.pass_("place", config(**PLACE), "options")
+    ada.pass_("options", {"name": "shop-dev", "auto": "on", "policy__maxDeletions": "10"}, "plan")
+    page = ada.page("plan")
+    assert "There is no plan yet" in page
+    assert "Save and run" not in page
+    assert "answered 503" in said(ada.post("plan", {"digest": "x"}))
+    world.sandbox.fault = None
+    ada.pass_("plan", {"digest": ada.digest()}, "run")
+
+
+def test_a_listed_value_can_be_typed_instead(world: World, ada: Walk) -> None:
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", source(world), "place")
+    shown = ada.post("place", {**config(scope="application", org="acme"), "by_hand": "app"}).content.decode()
+    assert '<input type="text" name="destinationConfig__app"' in shown
+    assert 'name="typed" value="app"' in shown
+    back = ada.post("place", {**config(scope="application", org="acme"), "typed": "app", "by_list": "app"})
+    assert '<option value="blog">' in back.content.decode()
+    ada.pass_("place", {**config(scope="application", org="acme", app="elsewhere"), "typed": "app"}, "options")
+    ada.draft = ada.kept()
+    assert ada.draft.steps["place"]["given"]["app"] == "elsewhere"
+
+
+def test_a_wrong_token_stores_nothing_and_is_not_shown_again(world: World, ada: Walk) -> None:
+    ada.start()
+    given = {"connection": "new", "name": "second", "scope": "", "credentials__apiToken": SECRET}
+    refused = ada.post("connection", given)
+    assert "Failed to validate credentials: Humanitec: GET /orgs answered 403" in said(refused)
+    assert SECRET not in refused.content.decode()
+    assert 'value="second"' in refused.content.decode()
+    assert AppConnection.objects.count() == 1
+    assert SECRET not in str(SyncDraft.objects.values())
+    assert "API Token required" in said(ada.post("connection", {**given, "credentials__apiToken": ""}))
+    assert "lowercase letters" in said(ada.post("connection", {**given, "name": "Not So"}))
+    ada.pass_("connection", {**given, "scope": str(world.project.pk), "credentials__apiToken": TOKEN}, "source")
+    made = AppConnection.objects.get(name="second")
+    assert made.project_id == world.project.pk
+    assert ada.kept().steps["connection"]["typed"] == {"connection": str(made.pk)}
+
+
+# -- what is typed ---------------------------------------------------------------------------------------------
+
+
+def test_every_problem_stands_at_its_field(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    world.sync("taken")
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    assert "Choose a folder" in said(ada.post("source", source(world, path="/nowhere")))
+    assert "Choose an environment" in said(ada.post("source", source(world, environment="nowhere")))
+    ada.pass_("source", source(world), "place")
+    errors = ada.post("place", config(scope="environment")).context["step"].form.errors
+    assert list(errors["destinationConfig__app"]) == ["App ID required"]
+    assert list(errors["destinationConfig__env"]) == ["Env ID required"]
+    ada.pass_("place", config(**PLACE), "options")
+    wrong = {"name": "Not So", "syncOptions__keySchema": "{{secretKey", "policy__maxDeletions": "-1"}
+    errors = ada.post("options", wrong).context["step"].form.errors
+    assert sorted(errors) == ["name", "policy__maxDeletions", "syncOptions__keySchema"]
+    taken = ada.post("options", {"name": "taken"})
+    assert "The project has a sync named taken already" in said(taken)
+
+
+def test_going_back_keeps_what_was_typed(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    ada.to_plan(world)
+    typed = {"name": "half a na", "syncOptions__keySchema": "{{secret", "policy__maxDeletions": "7"}
+    back = ada.post("options", {**typed, "back": "1"})
+    assert back["Location"] == ada.url("place")
+    page = ada.page("options")
+    assert 'value="half a na"' in page
+    assert 'value="{{secret"' in page
+    assert "Key schema must include exactly one" in page, "the preview says it, in the place of the names"
+    assert '<option value="shop" selected>' in ada.page("place")
+
+
+def test_the_first_names_are_shown_as_they_would_stand(world: World, ada: Walk) -> None:
+    world.set(A="1", SKIPPED="2", **{"not good": "3"})
+    ada.to_plan(world)
+    given = {"live": "1", "name": "x", "syncOptions__keySchema": "DEV-{{secretKey}}", "policy__exclude": "SKIP*"}
+    shown = ada.post("options", given)
+    page = shown.content.decode()
+    assert [(want.key, bool(want.barred)) for want in shown.context["names"]] == [
+        ("DEV-not good", True),
+        ("DEV-A", False),
+    ]
+    assert "Names may have letters, digits, underscores, dots and dashes." in page
+    assert "1 key cannot go." in page
+    assert ada.kept().steps["options"]["typed"]["name"] == "shop-dev", "a live look keeps nothing"
+
+
+def test_reloading_is_harmless_and_steps_cannot_be_skipped(world: World, ada: Walk) -> None:
+    ada.start()
+    for step in ("source", "place", "options", "plan"):
+        assert ada.get(step)["Location"] == ada.url("connection")
+    assert ada.get("run")["Location"] == ada.url("connection")
+    for _ in range(2):
+        assert ada.get("connection").status_code == 200
+    assert ada.get("nonsense").status_code == 404
+    assert SyncDraft.objects.count() == 1
+
+
+def test_two_tabs_do_not_mix(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    world.set(environment="staging", B="2", C="3")
+    other = Walk(ada.client)
+    ada.start()
+    other.start()
+    for walk, environment in ((ada, "dev"), (other, "staging")):
+        walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+        walk.pass_("source", source(world, environment), "place")
+    assert "Development" in ada.page("place")
+    assert "Staging" in other.page("place")
+    assert len(ada.client.get(START).context["drafts"]) == 2
+    ada.client.post(START, {"discard": str(other.kept().pk)})
+    assert [draft.pk for draft in SyncDraft.objects.all()] == [ada.kept().pk]
+
+
+def test_the_destination_can_be_chosen_again(world: World, ada: Walk) -> None:
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    assert "is-chosen" in ada.page("destination")
+    ada.pass_("destination", {"destination": "humanitec"}, "connection")
+    assert ada.kept().done == ["connection"], "the same one changes nothing"
+    assert ada.post("destination", {"destination": "nowhere"}).status_code == 404
+
+
+def test_tiles_are_searched(world: World, ada: Walk) -> None:
+    assert [tile["slug"] for tile in ada.client.get(START + "?q=human").context["tiles"]] == ["humanitec"]
+    assert "Nothing here is called" in ada.client.get(START + "?q=xyzzy").content.decode()
+    assert "1 connection ready" in ada.client.get(START).content.decode()
+    unknown = ada.client.post(START, {"destination": "nowhere"}, follow=True)
+    assert "There is no destination" in unknown.content.decode()
+
+
+# -- who may ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("role", [Role.VIEWER, None])
+def test_who_may_save_no_sync_sees_no_wizard(world: World, ada: Walk, role: Role | None) -> None:
+    ada.start()
+    walk = person(world, role)
+    assert walk.client.get(START).status_code == 403
+    assert walk.client.post(START, {"destination": "humanitec"}).status_code == 403
+    walk.draft = ada.draft
+    assert walk.get("connection").status_code == 403
+    for page in ("/admin/", reverse("admin:syncs_secretsync_changelist")):
+        assert "Connect and sync" not in walk.client.get(page).content.decode()
+
+
+def test_the_wizard_is_linked_for_who_may_use_it(world: World) -> None:
+    walk = person(world, Role.MEMBER)
+    page = walk.client.get(reverse("admin:syncs_secretsync_changelist")).content.decode()
+    assert page.count("Connect and sync") == 2, "in the sidebar, and above the list"
+
+
+def test_a_draft_is_nobody_elses(world: World, ada: Walk) -> None:
+    ada.start()
+    walk = person(world, Role.ADMIN)
+    walk.draft = ada.draft
+    assert walk.get("connection").status_code == 404
+    assert walk.post("connection", {"connection": str(world.connection.pk)}).status_code == 404
+    assert walk.client.post(START, {"discard": str(ada.kept().pk)}).status_code == 404
+    assert walk.client.get(reverse("admin:syncs_syncdraft_change", args=[ada.kept().pk])).status_code == 404
+
+
+def test_another_project_and_its_connections_are_not_there(world: World) -> None:
+    boss = actor_of_user(User.objects.get(username="ada"))
+    project = create_project(boss, "Hidden", slug="hidden-project")
+    boss = actor_of_user(User.objects.get(username="ada"))
+    theirs = create_connection(
+        boss, "humanitec", name="theirs", method="api-token", credentials={"apiToken": TOKEN}, project=project
+    )
+    walk = person(world, Role.MEMBER).start()
+    assert "theirs" not in walk.page("connection")
+    assert walk.post("connection", {"connection": str(theirs.pk)}).status_code == 404
+    walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    assert "Hidden" not in walk.page("source")
+    assert walk.post("source", {**source(world), "project": str(project.pk)}).status_code == 404
+    assert walk.post("source", {**source(world), "project": str(project.pk), "live": "1"}).status_code == 404
+
+
+def test_a_connection_of_one_project_leads_to_that_project_alone(world: World, ada: Walk) -> None:
+    create_project(world.actor, "Other", slug="other-project")
+    theirs = create_connection(
+        world.actor, "humanitec", name="own", method="api-token", credentials={"apiToken": TOKEN}, project=world.project
+    )
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    assert [each.name for each in ada.get("source").context["projects"]] == ["Other", "Shop"]
+    ada.pass_("connection", {"connection": str(theirs.pk)}, "source")
+    assert [each.name for each in ada.get("source").context["projects"]] == ["Shop"]
+
+
+def test_a_member_is_asked_for_nothing_that_he_may_not_set(world: World) -> None:
+    world.set(A="1")
+    ensure_folder(world.actor, world.environment(), "/api")
+    walk = person(world, Role.MEMBER)
+    walk.start()
+    page = walk.page("connection")
+    assert "A new connection" not in page
+    assert "API token" not in page
+    walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    assert "Also take the folders below it" not in walk.page("source")
+    walk.pass_("source", {**source(world), "recursive": "on"}, "place")
+    walk.pass_("place", config(**PLACE), "options")
+    assert "Deletes without asking" not in walk.page("options")
+    walk.pass_("options", {"name": "mine", "auto": "on", "policy__unmanaged": "mirror"}, "plan")
+    walk.pass_("plan", {"digest": walk.digest()}, "run")
+    policy = SecretSync.objects.select_related("policy").get().policy
+    assert (policy.unmanaged, policy.recursive, policy.max_deletions) == ("overwrite-initially", False, 10)
+
+
+def test_a_member_without_a_connection_is_told_whom_to_ask(world: World) -> None:
+    world.connection.delete()
+    walk = person(world, Role.MEMBER).start()
+    page = walk.page("connection")
+    assert "making one takes a project's admin" in page
+    assert (
+        walk.post("connection", {"connection": "new", "name": "x", "credentials__apiToken": TOKEN}).status_code == 200
+    )
+    assert not AppConnection.objects.exists()
+
+
+def test_a_pause_lets_the_sync_be_saved_and_says_so(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    ada.to_plan(world)
+    ada.post("options", {"name": "shop-dev", "policy__maxDeletions": "10"})
+    pause_connection(world.actor, world.connection, paused=True)
+    ada.pass_("plan", {"digest": ada.digest()}, "run")
+    assert "Saved, not run" in ada.page("run")
+    assert SecretSync.objects.count() == 1
+
+
+# -- cost ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "most"), [("connection", 12), ("source", 22), ("place", 12), ("options", 24), ("plan", 45), ("run", 14)]
+)
+def test_a_page_costs_the_same_whatever_the_rows(
+    world: World, ada: Walk, django_assert_max_num_queries: DjangoAssertNumQueries, step: str, most: int
+) -> None:
+    world.set(A="1", B="2")
+    ada.to_plan(world)
+    if step == "run":
+        ada.pass_("plan", {"digest": ada.digest()}, "run")
+        world.due()
+    with django_assert_max_num_queries(most) as few:
+        ada.page(step)
+    world.set(**{f"K{number}": "x" for number in range(60)})
+    for number in range(30):
+        ensure_folder(world.actor, world.environment(), f"/folder-{number}")
+        world.sandbox.put(("acme", "shop", "development"), f"FOREIGN_{number}", "x")
+    if step == "run":
+        world.due()
+        RunChange.objects.update(outcome="applied")
+    with django_assert_max_num_queries(most) as many:
+        ada.page(step)
+    assert len(many) == len(few)
+    assert Secret.objects.count() == 62
