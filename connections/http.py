@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import quote as percent_encode
 
 import httpx
@@ -73,10 +73,11 @@ Classify = Callable[[int, httpx.Headers, Any], Classified]
 
 @dataclass(frozen=True, slots=True)
 class _Sent:
-    """A request as it goes out. `read`: it changes nothing, whatever its method."""
+    """A request as it goes out. `read`: it changes nothing, whatever its method; `named` is what messages call it."""
 
     method: Method
-    path: str
+    url: str
+    named: str
     read: bool
     hidden: tuple[str, ...] = field(repr=False)
     arguments: Mapping[str, Any] = field(repr=False)
@@ -91,6 +92,7 @@ class ApiClient:
 
     `auth` signs requests. `classify` is for vendors whose status does not tell what went wrong; where it answers None,
     the common table holds. `guarded`: the address was given by a user, so that it must not lead inside (see `egress`).
+    `parse` reads a body that is not JSON; it raises ValueError for what it cannot read.
     """
 
     def __init__(
@@ -104,12 +106,14 @@ class ApiClient:
         auth: httpx.Auth | None = None,
         classify: Classify | None = None,
         guarded: bool = False,
+        parse: Callable[[bytes], Any] = jsonlib.loads,
     ) -> None:
         self.service = service
         self.base_url = base_url.rstrip("/")
         self._deadline = deadline
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
         self._classify = classify
+        self._parse = parse
         self._sign_in: Callable[[bool], ApiClient | None] | None = None
         self._signing_in = threading.Lock()
         self._replaced: list[httpx.Client] = []
@@ -129,7 +133,7 @@ class ApiClient:
     def __repr__(self) -> str:
         return f"<ApiClient {self.service} {self.base_url}>"
 
-    def __enter__(self) -> ApiClient:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -162,17 +166,24 @@ class ApiClient:
         form: Mapping[str, str] | None = None,
         content: str | bytes | None = None,
         read: bool = False,
+        hidden: Iterable[str] = (),
+        named: str = "",
+        at: str = "",
     ) -> Answer:
         """Send one of `json`, `form` and `content`. Raises IntegrationError.
 
         A vendor may say back what it was sent: whatever text `json`, `form` or `content` holds is cut out of the
-        error's message, but for what is `visible`, such as a key's name. `read`: the request changes nothing although
-        it is no GET, so it may be tried again.
+        error's message, but for what is `visible`, such as a key's name; `hidden` are further texts, such as values
+        within a document. `read`: the request changes nothing although it is no GET, so it may be tried again.
+        `named` is what a message calls the request in place of its method and path; `at` the base URL of another of
+        the vendor's hosts, never one that an answer names: the login goes there.
         """
-        texts = [*_texts(json), *_texts(form), *_texts(content)]
-        hidden = tuple(text for text in texts if text not in set(visible))
+        texts = [*_texts(json), *_texts(form), *_texts(content), *_texts(list(hidden))]
+        shown = set(visible)
+        cut = tuple(text for text in texts if text not in shown)
         arguments = {"params": params, "json": json, "headers": headers, "data": form, "content": content}
-        sent = _Sent(method, path, read or method == "GET", hidden, arguments)
+        url = (at.rstrip("/") or self.base_url) + path
+        sent = _Sent(method, url, named or f"{method} {path}", read or method == "GET", cut, arguments)
         used = self._signed_in()
         try:
             return self._tried(sent)
@@ -216,10 +227,10 @@ class ApiClient:
             attempt += 1
 
     def _send(self, sent: _Sent) -> Answer:
-        named = f"{self.service}: {sent.method} {sent.path}"
+        named = f"{self.service}: {sent.named}"
         ends_at = time.monotonic() + self._deadline
         try:
-            with self._http.stream(sent.method, self.base_url + sent.path, **sent.arguments) as response:
+            with self._http.stream(sent.method, sent.url, **sent.arguments) as response:
                 body = self._body(response, ends_at, sent.lost, named)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(f"{named} could not connect ({type(error).__name__})") from None
@@ -244,10 +255,11 @@ class ApiClient:
         status = response.status_code
         data: Any = None
         try:
-            data = jsonlib.loads(body) if body.strip() else None
+            data = self._parse(body) if body.strip() else None
         except ValueError:
             if 200 <= status < 300:
-                raise BadResponse(f"{named} answered {status} with something that is not JSON") from None
+                what = "JSON" if self._parse is jsonlib.loads else "what it should be"
+                raise BadResponse(f"{named} answered {status} with something that is not {what}") from None
         if 200 <= status < 300:
             return Answer(status, response.headers, data)
         said = _words(data, (*self._secrets, *sent.hidden))

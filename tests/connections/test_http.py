@@ -315,3 +315,38 @@ def test_the_vendors_words_are_found_where_vendors_put_them(vendor: Vendor, clie
     vendor.answer = reply(422, body)
     with pytest.raises(errors.Rejected, match=r"answered 422: no room$"):
         client.request("POST", "/x")
+
+
+def test_a_body_that_is_not_json_is_read_as_the_vendor_writes_it_errors_too(vendor: Vendor) -> None:
+    def parse(body: bytes) -> dict[str, str]:
+        if not body.startswith(b"<message>"):
+            raise ValueError
+        return {"message": body.decode().removeprefix("<message>")}
+
+    with ApiClient("Vendor", vendor.url, parse=parse) as client:
+        vendor.answer = reply(200, b"<message>hello")
+        assert client.request("GET", "/a") == {"message": "hello"}
+        vendor.answer = reply(400, b"<message>no")
+        with pytest.raises(errors.Rejected, match="answered 400: no"):
+            client.request("GET", "/a")
+        vendor.answer = reply(200, b"{}")
+        with pytest.raises(errors.BadResponse, match="not what it should be"):
+            client.request("GET", "/a")
+
+
+def test_a_message_names_a_request_as_it_is_told_to_and_hides_what_it_is_told_to(
+    vendor: Vendor, client: ApiClient
+) -> None:
+    document = '{"A":"canary-1","B":"canary-2"}'
+    vendor.answer = reply(422, b'{"message": "canary-2 is bad, canary-1 too"}')
+    with pytest.raises(errors.Rejected) as caught:
+        client.request(
+            "POST", "/", json={"text": document}, hidden=["canary-1", "canary-2"], named="PutSecret team/all"
+        )
+    assert str(caught.value) == "Vendor: PutSecret team/all answered 422: [redacted] is bad, [redacted] too"
+
+
+def test_another_host_of_the_vendor_is_asked_with_the_same_login(vendor: Vendor) -> None:
+    with ApiClient("Vendor", "http://127.0.0.1:9", headers={"Authorization": TOKEN}) as client:
+        client.request("GET", "/a", at=vendor.url)
+    assert (vendor.asked, vendor.headers["authorization"]) == ([("GET", "/a")], TOKEN)
