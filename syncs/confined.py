@@ -7,7 +7,6 @@ is called, whatever the name resolves to the next time.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import sys
 import sysconfig
@@ -17,9 +16,8 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from django.conf import settings
+from connections.egress import refused
 
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 _STARTS = frozenset(("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork"))
 _CALLS = frozenset(("socket.connect", "socket.sendto", "socket.sendmsg"))
 _WATCHED = frozenset(("open", "syslog.openlog", "syslog.syslog")) | _STARTS | _CALLS
@@ -34,28 +32,12 @@ class Refused(PermissionError):
 def confined() -> Iterator[list[str]]:
     """Within, in this context and those copied from it, only allowed addresses are called. Yields what was refused."""
     _install()
-    refused: list[str] = []
-    token = _refusals.set(refused)
+    found: list[str] = []
+    token = _refusals.set(found)
     try:
-        yield refused
+        yield found
     finally:
         _refusals.reset(token)
-
-
-def is_allowed(address: str) -> bool:
-    """Whether users' own URLs may reach an address: one of the internet, or of a range that the operator allows."""
-    try:
-        found = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return False
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or (found.teredo or (None, None))[1]
-        if found in _NAT64:
-            inner = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
-        found = inner or found
-    if any(found in ipaddress.ip_network(each, strict=False) for each in settings.ALLOWED_PRIVATE_CIDRS):
-        return True
-    return found.is_global and not found.is_multicast
 
 
 @cache
@@ -84,9 +66,12 @@ def _problem(event: str, args: Any) -> str:
         return ""
     if not isinstance(address, tuple):
         return "it asks for something of this machine"
-    if is_allowed(str(address[0])):
-        return ""
-    return f"{address[0]} is not an address of the internet; KEYFERRY_ALLOWED_PRIVATE_CIDRS may allow it"
+    try:
+        return refused(
+            str(address[0]), encrypted=True
+        )  # whether by https is the address's own word: hooks, mail servers
+    except ValueError:
+        return "it connects to a name"
 
 
 def _is_library(path: str) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from uuid import UUID
 
 from config.access.roles import Actor, Right
+from config.errors import BadRequest
 from connections.services import open_client
-from syncs.models import SecretSync
+from syncs.models import SecretSync, SyncDefaults
 from syncs.planning import desired_of, open_destination
 from syncs.reading import read
 from syncs.selectors import syncs
@@ -20,12 +22,18 @@ class Overlap:
 
     name: str
     keys: tuple[str, ...]
+    sync_id: UUID
+    project_id: UUID | None  # None: the reader may not know it
+    same_place: bool
 
-    def __str__(self) -> str:
+    @property
+    def said(self) -> str:
         more = f" and {len(self.keys) - NAMED} more" if len(self.keys) > NAMED else ""
         keys = "key" if len(self.keys) == 1 else "keys"
-        named = ", ".join(self.keys[:NAMED]) + more
-        return f"{self.name} writes the same {keys}: {named}. Whoever wrote a key first keeps it; the other is blocked."
+        return f"{self.name} writes the same {keys}: {', '.join(self.keys[:NAMED])}{more}."
+
+    def __str__(self) -> str:
+        return f"{self.said} Whoever wrote a key first keeps it; the other is blocked."
 
 
 def overlaps_of(actor: Actor, sync: SecretSync) -> list[Overlap]:
@@ -50,8 +58,37 @@ def overlaps_of(actor: Actor, sync: SecretSync) -> list[Overlap]:
             if shared := sorted(mine[canonical] for canonical in theirs & set(mine)):
                 seen = actor.may(Right.SEE_SYNCS, other.project_id)
                 name = f"The sync {other.name}" if seen else "A sync of another project"
-                found.append(Overlap(name, tuple(shared)))
+                project_id = other.project_id if seen else None
+                found.append(Overlap(name, tuple(shared), other.pk, project_id, other.place == sync.place))
         return found
+
+
+def refuse_overlaps(actor: Actor, sync: SecretSync, stored: SecretSync | None = None) -> None:
+    """Of a sync as it shall be: raises BadRequest for keys that it would newly share, where its project says so.
+
+    What `stored`, the sync as it is, shares already does not keep it from being changed.
+    """
+    if not SyncDefaults.objects.filter(project=sync.project_id, refuse_overlaps=True).exists():
+        return
+    known: dict[UUID, tuple[str, ...]] = {}
+    if stored:
+        known = {overlap.sync_id: overlap.keys for overlap in overlaps_of(actor, stored)}
+    new = [
+        replace(overlap, keys=keys)
+        for overlap in overlaps_of(actor, sync)
+        if (keys := tuple(key for key in overlap.keys if key not in known.get(overlap.sync_id, ())))
+    ]
+    if new:
+        twin = next((overlap for overlap in new if overlap.same_place), None)
+        said = [_duplicate(twin, stored is not None)] if twin else []
+        said += [overlap.said for overlap in new]
+        raise BadRequest(" ".join(said) + " This project refuses syncs that overlap.")
+
+
+def _duplicate(twin: Overlap, update: bool) -> str:
+    """In the words of the modelled API's own rule."""
+    where = f" in project {twin.project_id}" if twin.project_id else " in another project in your organization"
+    return f"A secret sync with this destination already exists{'' if update else where}."
 
 
 def warnings_of(actor: Actor, sync: SecretSync) -> list[str]:

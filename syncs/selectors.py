@@ -12,7 +12,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
-from syncs.models import Environment, Folder, NotificationTarget, Secret, SecretImport, SecretSync, Tag
+from syncs.models import Environment, Folder, NotificationTarget, Secret, SecretImport, SecretSync, SyncDefaults, Tag
 
 HIDDEN = "<hidden-by-infisical>"
 """What the modelled API shows instead of a value."""
@@ -101,6 +101,11 @@ def target_of(project: Project, **named: Any) -> NotificationTarget:
     if found is None:
         raise NotFound(f"Notification target '{next(iter(named.values()))}' not found")
     return found
+
+
+def defaults_of(project: Project) -> SyncDefaults:
+    """What new syncs of the project start with."""
+    return SyncDefaults.objects.filter(project=project).first() or SyncDefaults(project=project)
 
 
 def folder_by_path(environment: Environment, path: str) -> Folder:

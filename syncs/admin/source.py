@@ -21,9 +21,12 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.admin import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
-from syncs.selectors import comment_of
+from syncs.selectors import comment_of, defaults_of
 from syncs.services import imports, secrets, source, tags
+from syncs.services.defaults import update_defaults
 from syncs.services.secrets import SecretInput
+
+from .policy import PREFIX, changed_policy, policy_fields
 
 
 class _ProjectForm(ServiceForm):
@@ -62,8 +65,37 @@ class ProjectAdmin(ServiceAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         return actor_of(request).is_instance_admin
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("name", "slug", "description", "has_delete_protection") if obj else ("name", "slug", "description")
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        fields = ["name", "slug", "description"]
+        if obj:
+            held = defaults_of(obj)
+            overlaps = forms.BooleanField(
+                required=False,
+                initial=held.refuse_overlaps,
+                label="Refuse overlaps",
+                help_text="Refuse a sync that would write keys which another sync writes.",
+                widget=UnfoldBooleanSwitchWidget(),
+            )
+            shown = {**policy_fields(held.new_policy()), "refuse_overlaps": overlaps}
+            kwargs["form"] = type("ProjectForm", (_ProjectForm,), shown)
+            fields.append("has_delete_protection")
+        kwargs["fields"] = fields
+        return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj is None:
+            return ((None, {"fields": ("name", "slug", "description")}),)
+        policy = [name for name in self.get_form(request, obj).base_fields if name.startswith(PREFIX)]
+        return (
+            (None, {"fields": ("name", "slug", "description", "has_delete_protection")}),
+            (
+                "New syncs",
+                {
+                    "fields": [*policy, "refuse_overlaps"],
+                    "description": "The policy that they start with. Those that exist stay as they are.",
+                },
+            ),
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("slug",) if obj else ()
@@ -82,8 +114,12 @@ class ProjectAdmin(ServiceAdmin):
 
     def change(self, actor: Actor, obj: Project, form: Any) -> None:
         data = form.cleaned_data
+        held = defaults_of(obj)
+        policy, refuse = changed_policy(held.new_policy(), data), data["refuse_overlaps"]
         protected = data["has_delete_protection"]
         access.update_project(actor, obj, name=data["name"], description=data["description"], protected=protected)
+        if policy or refuse != held.refuse_overlaps:
+            update_defaults(actor, obj, policy, refuse)
 
     def remove(self, actor: Actor, obj: Project) -> None:
         access.delete_project(actor, obj)

@@ -19,7 +19,6 @@ from config.forms import collected, form_fields
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices
-from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.destination import Destination, destinations
 from syncs.engine.types import Action
 from syncs.models import Folder, ManagedSecret, SecretSync, Status
@@ -30,8 +29,9 @@ from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 
 from .connect import is_for
+from .policy import PREFIX, changed_policy, policy_fields
 
-CONFIG, OPTIONS, POLICY_PREFIX = "destinationConfig", "syncOptions", "policy"
+CONFIG, OPTIONS = "destinationConfig", "syncOptions"
 STATUS_LABELS = {
     Status.PENDING: "info",
     Status.RUNNING: "info",
@@ -141,7 +141,7 @@ class SecretSyncAdmin(ServiceAdmin):
         shown: dict[str, Any] = {
             **form_fields(CONFIG, found.Config, obj.destination_config if obj else None, self._hints(request, obj)),
             **form_fields(OPTIONS, found.Options, obj.sync_options if obj else None),
-            **(form_fields(POLICY_PREFIX, POLICY, policy_as_json(obj.policy)) if obj else {}),
+            **(policy_fields(obj.policy) if obj else {}),
         }
         kwargs["form"] = type("SyncForm", (_SyncForm,), {**shown, "found": found})
         kwargs["fields"] = list(_SyncForm.Meta.fields)
@@ -176,7 +176,7 @@ class SecretSyncAdmin(ServiceAdmin):
             ("Options", {"fields": of(OPTIONS)}),
         ]
         if obj:
-            sections.append(("Policy", {"fields": of(POLICY_PREFIX)}))
+            sections.append(("Policy", {"fields": of(PREFIX)}))
         return sections
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
@@ -215,10 +215,8 @@ class SecretSyncAdmin(ServiceAdmin):
         return services.create_sync(actor, project, form.found.slug, form.given())
 
     def change(self, actor: Actor, obj: SecretSync, form: Any) -> None:
-        wanted = POLICY.validate(_with_nulls(collected(POLICY_PREFIX, POLICY, form.cleaned_data)), (POLICY_PREFIX,))
-        changes = policy_changes(wanted)
-        changed = {name: value for name, value in changes.items() if value != getattr(obj.policy, name)}
-        if any(name in form.changed_data for name in form.fields if not name.startswith(POLICY_PREFIX)):
+        changed = changed_policy(obj.policy, form.cleaned_data)
+        if any(name in form.changed_data for name in form.fields if not name.startswith(PREFIX)):
             services.update_sync(actor, obj, form.given())
         if changed:
             services.update_policy(actor, self.model.objects.select_related("policy").get(pk=obj.pk), changed)
@@ -316,11 +314,6 @@ class SecretSyncAdmin(ServiceAdmin):
         if run is None:
             return redirect("admin:syncs_secretsync_change", sync.pk)
         return redirect("admin:syncs_syncrun_change", run.pk)
-
-
-def _with_nulls(given: dict[str, Any]) -> dict[str, Any]:
-    """A blank number means null: no guard, the default concurrency."""
-    return {"maxDeletions": None, "maxConcurrency": None, **given}
 
 
 @admin.register(ManagedSecret)

@@ -5,7 +5,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 
 from django.urls import path
 
-from . import folders, imports, notifications, projects, secrets
+from . import defaults, folders, imports, notifications, projects, secrets
 from .documents import SchemaPage, SchemaView
 from .syncs import CodesView, ListView, OptionsView, routes
 
@@ -18,6 +18,7 @@ urlpatterns = [
     path("v1/secret-syncs/error-codes", CodesView.as_view()),
     *routes(),
     *projects.urlpatterns,
+    *defaults.urlpatterns,
     *folders.urlpatterns,
     *secrets.urlpatterns,
     *imports.urlpatterns,

@@ -21,8 +21,7 @@ from config.openapi import (
 from config.schema import NULL, Flag, Schema, Text, Texts, Whole
 from syncs.destination import Destination
 from syncs.engine.types import Action
-from syncs.models import SecretSync, SyncPolicy
-from syncs.services.syncs import UNMANAGED
+from syncs.models import UNMANAGED, SecretSync, SyncPolicy
 
 
 def sync_as_json(sync: SecretSync) -> dict[str, Any]:

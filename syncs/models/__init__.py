@@ -3,9 +3,22 @@
 from .draft import SyncDraft
 from .notification import Notice, NoticeState, NotificationTarget
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
-from .sync import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
+from .sync import (
+    UNMANAGED,
+    DriftCheck,
+    InitialSet,
+    Lease,
+    ManagedSecret,
+    RunChange,
+    SecretSync,
+    Status,
+    SyncDefaults,
+    SyncPolicy,
+    SyncRun,
+)
 
 __all__ = [
+    "UNMANAGED",
     "DriftCheck",
     "Environment",
     "Folder",
@@ -22,6 +35,7 @@ __all__ = [
     "SecretSync",
     "SecretVersion",
     "Status",
+    "SyncDefaults",
     "SyncDraft",
     "SyncPolicy",
     "SyncRun",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -22,6 +23,9 @@ class Status(models.TextChoices):
     HELD = "held"
     DISMISSED = "dismissed"
     SUPERSEDED = "superseded"
+
+
+UNMANAGED = ("overwrite-initially", "leave", "mirror")
 
 
 class SecretSync(models.Model):
@@ -93,6 +97,21 @@ class SyncPolicy(models.Model):
 
     def __str__(self) -> str:
         return f"policy of {self.sync_id}"
+
+
+class SyncDefaults(models.Model):
+    """What a project says of its syncs beforehand. `policy`: the members that were set, by field name."""
+
+    project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="sync_defaults")
+    policy = models.JSONField(default=dict)
+    refuse_overlaps = models.BooleanField(default=False)
+
+    def __str__(self) -> str:
+        return f"defaults of {self.project_id}"
+
+    def new_policy(self, **of: Any) -> SyncPolicy:
+        """A policy as a new sync starts with, but for what is given; not stored."""
+        return SyncPolicy(**{**self.policy, **of})
 
 
 class SyncRun(models.Model):

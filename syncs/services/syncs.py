@@ -23,11 +23,12 @@ from connections.services import open_client, require_use
 from syncs.destination import Destination
 from syncs.engine.plan import State
 from syncs.engine.types import Action
-from syncs.models import Folder, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.models import UNMANAGED, Folder, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.overlaps import refuse_overlaps
 from syncs.paths import FolderPath, normal_path
 from syncs.planning import destination_class
 from syncs.preview import preview
-from syncs.selectors import syncs
+from syncs.selectors import defaults_of, syncs
 from syncs.undo import require_undoable
 
 from .reach import enqueue, schedule, want
@@ -35,7 +36,6 @@ from .source import lock_folders
 
 BUSY = "A job for this sync is already in progress. Please try again shortly."
 NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
-UNMANAGED = ("overwrite-initially", "leave", "mirror")
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def draft_sync(
 
 
 def _first_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> SyncPolicy:
-    """The defaults, with what is given (model field names) in their place."""
-    policy = SyncPolicy(sync=sync)
+    """The project's defaults, with what is given (model field names) in their place."""
+    policy = defaults_of(sync.project).new_policy(sync=sync)
     changed = {name: value for name, value in given.items() if value != getattr(policy, name)}
     if changed:
         actor.require(Right.EDIT_POLICY, sync.project_id)
@@ -124,6 +124,7 @@ def create_sync(
 ) -> SecretSync:
     """Store a sync; with auto-sync on its first run is queued. Raises in the order of the modelled API."""
     sync = draft_sync(actor, project, destination, given, policy)
+    refuse_overlaps(actor, sync)
     if SecretSync.objects.filter(project=project, name=sync.name).exists():
         raise _taken(sync)
     made = sync.policy
@@ -165,6 +166,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
     sync.place = place_of(found, sync.connection, sync.destination_config)
+    refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
         raise _taken(sync)
     _owned_by(sync, actor)
@@ -463,6 +465,8 @@ def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> S
         raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
     for name, value in given.items():
         setattr(policy, name, value)
+    if set(given) & {"include", "exclude", "tags", "recursive"}:
+        refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     with transaction.atomic():
         audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **_named(sync))
         policy.save(update_fields=list(given))

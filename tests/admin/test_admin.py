@@ -24,6 +24,7 @@ from syncs.models import (
     Secret,
     SecretImport,
     SecretSync,
+    SyncDefaults,
     SyncPolicy,
     SyncRun,
     Tag,
@@ -102,9 +103,10 @@ def test_every_page_opens_and_shows_no_value(world: World, browser: Client, role
 def test_every_model_is_there() -> None:
     shown = set(admin.site._registry)
     for model in apps.get_models():
-        if (
-            model._meta.app_label in ("access", "connections", "syncs") and model is not SyncPolicy
-        ):  # on the sync's page
+        if model._meta.app_label in ("access", "connections", "syncs") and model not in (
+            SyncPolicy,
+            SyncDefaults,
+        ):  # on the sync's page, and the project's
             assert model in shown, model
             assert admin.site._registry[model].search_fields, model
 
@@ -145,7 +147,7 @@ def test_a_notification_target_is_made_tried_and_its_address_kept(world: World, 
     sealed = bytes(target.url_sealed or b"")
     given = {**given, "url": "", "name": "ops-2", "syncs_notificationtarget_save_and_test": "1"}
     answer = browser.post(page, given, follow=True).content.decode()
-    assert "The test did not reach ops-2: 127.0.0.1 is not an address of the internet" in answer
+    assert "The test did not reach ops-2: 127.0.0.1 is not a public address" in answer
     assert MARKER not in answer
     target.refresh_from_db()
     assert (target.name, target.scheme, bytes(target.url_sealed or b"")) == ("ops-2", "json", sealed)
@@ -156,6 +158,45 @@ def test_a_notification_target_is_made_tried_and_its_address_kept(world: World, 
     assert [each.to for each in mail.outbox][-1] == ["ada@example.com"]
     browser.post(url(NotificationTarget, "delete", target.pk), {"post": "yes"})
     assert not NotificationTarget.objects.exists()
+
+
+def test_a_project_says_what_new_syncs_start_with(world: World, browser: Client) -> None:
+    world.set(A="1")
+    world.sync("one")
+    page = url(Project, "change", world.project.pk)
+    given = {
+        "name": "Shop",
+        "description": "",
+        "policy__unmanaged": "leave",
+        "policy__maxDeletions": "",
+        "policy__exclude": "X_*, Y_*",
+        "policy__driftCheckMinutes": "5",
+        "refuse_overlaps": "on",
+    }
+    refused = browser.post(page, {**given, "name": "Other", "policy__maxConcurrency": "99"})
+    assert "policy__maxConcurrency * Number must be less than or equal to 32" in errors(refused)
+    assert Project.objects.get(pk=world.project.pk).name == "Shop"
+    assert browser.post(page, given).status_code == 302
+    defaults = SyncDefaults.objects.get()
+    assert defaults.refuse_overlaps
+    assert defaults.policy == {
+        "unmanaged": "leave",
+        "max_deletions": None,
+        "exclude": ["X_*", "Y_*"],
+        "drift_check_minutes": 5,
+    }
+    before = AuditEvent.objects.filter(event="update-sync-policy-defaults").count()
+    assert browser.post(page, given).status_code == 302
+    assert AuditEvent.objects.filter(event="update-sync-policy-defaults").count() == before
+    sync = {
+        "name": "two",
+        "folder": world.folder().pk,
+        "connection": world.connection.pk,
+        **{f"destinationConfig__{name}": value for name, value in APPLICATION.items()},
+        **{f"syncOptions__{name}": value for name, value in OPTIONS.items()},
+    }
+    refused = browser.post(url(SecretSync, "add") + "?destination=humanitec", sync)
+    assert "The sync one writes the same key: A. This project refuses syncs that overlap." in errors(refused)
 
 
 def test_pauses(world: World, browser: Client) -> None:

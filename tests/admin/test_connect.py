@@ -16,6 +16,7 @@ from config.access.roles import actor_of_user
 from connections.models import AppConnection
 from connections.services import create_connection, pause_connection
 from syncs.models import RunChange, Secret, SecretSync, SyncDraft, SyncRun
+from syncs.services.defaults import update_defaults
 from syncs.services.source import create_project, ensure_folder
 from tests.syncs.conftest import TOKEN, World, sandbox, world
 
@@ -209,6 +210,34 @@ def test_without_auto_sync_it_runs_once_and_policy_is_kept(world: World, ada: Wa
     world.due()
     assert world.held(("acme", "shop", "development")) == {"X_A": "1"}
     assert SyncRun.objects.get().trigger == "manual"
+
+
+@pytest.mark.parametrize("role", [Role.MEMBER, Role.ADMIN])
+def test_what_the_project_says_beforehand_is_offered_and_kept(world: World, role: Role) -> None:
+    world.set(A="1", B_LOCAL="2")
+    policy = {"exclude": ["*_LOCAL"], "recursive": True, "max_deletions": 3, "heal": True}
+    update_defaults(world.actor, world.project, policy)
+    walk = person(world, role).start()
+    walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    walk.pass_("source", {**source(world), **({"recursive": "on"} if role == Role.ADMIN else {})}, "place")
+    walk.pass_("place", config(**PLACE), "options")
+    offered = {
+        name: field.initial
+        for name, field in walk.get("options").context["form"].fields.items()
+        if name.startswith("policy__")
+    }
+    rules = {}
+    if role == Role.ADMIN:
+        assert (offered["policy__maxDeletions"], offered["policy__exclude"]) == (3, "*_LOCAL")
+        rules = {name: str(value) for name, value in offered.items() if value}
+    else:
+        assert offered == {}
+    walk.pass_("options", {"name": "shop-dev", **rules}, "plan")
+    page = walk.page("plan")
+    assert "B_LOCAL" not in page
+    walk.pass_("plan", {"digest": walk.digest()}, "run")
+    kept = SecretSync.objects.select_related("policy").get().policy
+    assert {name: getattr(kept, name) for name in policy} == policy
 
 
 # -- deletes above the limit -----------------------------------------------------------------------------------

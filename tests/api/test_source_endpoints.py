@@ -57,6 +57,7 @@ BAD_PATH = ({"secretPath": "/a/../b"}, 422, "Invalid folder name")
 NO_SECRET = ({"@": "A>NOPE"}, 404, "NOPE")
 COMMON3 = (NO_ENVIRONMENT, NO_WORKSPACE, NO_FOLDER, BAD_PATH)
 COMMON4 = (NO_ENVIRONMENT, NO_PROJECT, NO_FOLDER, BAD_PATH)
+DEFAULTS = "/v1/projects/{project}/sync-policy-defaults"
 TARGETS = "/v1/projects/{project}/notification-targets"
 NOT_A_UUID = ({"@": "last>nonsense"}, 422, "Invalid uuid")
 UNKNOWN_ID = ({"@": f"last>{NOBODY}"}, 404, NOBODY)
@@ -465,6 +466,18 @@ ROWS = [
     ),
     Row("DELETE", f"{TARGETS}/{{target}}", least="admin", key="notificationTarget", errors=(UNKNOWN_ID,)),
     Row("POST", f"{TARGETS}/{{target}}/test", least="admin", key="notificationTarget"),
+    Row("GET", DEFAULTS, key="syncPolicyDefaults"),
+    Row(
+        "PATCH",
+        DEFAULTS,
+        {"unmanaged": "leave", "maxDeletions": None, "tags": ["db"], "refuseOverlaps": True},
+        least="admin",
+        key="syncPolicyDefaults",
+        errors=(
+            ({"unmanaged": "burn"}, 422, "Invalid enum value"),
+            ({"maxConcurrency": 33}, 422, "less than or equal"),
+        ),
+    ),
     Row("GET", "/v1/organization/audit-logs", least="instance", key="auditLogs"),
     Row("POST", "/v1/identities", {"name": "x", "organizationId": "y", "role": None}, least="instance", key="identity"),
     Row("GET", "/v1/identities", key="identities"),

@@ -223,7 +223,7 @@ def test_notifications(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert (code, "people  admins" in text, "tOkEn" in text) == (0, True, False)
     assert len(one_line(call("notifications", "list", project, "--json")[1])["notificationTargets"]) == 2
     code, text = call("notifications", "test", project, "ops")
-    assert (code, "127.0.0.1 is not an address of the internet" in text) == (1, True)
+    assert (code, "127.0.0.1 is not a public address" in text) == (1, True)
     assert call("notifications", "test", project, "people") == (0, "people: the message was taken\n")
     assert call("notifications", "remove", project, "ops")[0] == 0
     for refused in (("remove", project, "ops"), ("list", "nope"), ("test", project), ("sing", project)):

@@ -18,10 +18,11 @@ from config.errors import Invalid, Issue, ServiceError, problem
 from config.forms import collected, form_fields
 from config.schema import Schema
 from connections.selectors import connection_by_id
-from syncs.api.wire import POLICY, policy_changes
+from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.engine.keys import KeySchema, KeySchemaError
-from syncs.models import Folder, SecretSync, SyncPolicy
+from syncs.models import Folder, SecretSync
 from syncs.preflight import naming, rules_of
+from syncs.selectors import defaults_of
 from syncs.services.syncs import require_free_name
 
 from .step import Step, as_segments, prefixed, with_settled, without_settled
@@ -85,13 +86,10 @@ class OptionsStep(Step):
             help_text=_("Run by itself whenever a secret changes. Off: only when somebody asks."),
         )
         if self.may_write_policy:
-            held = SyncPolicy()
-            defaults = {"unmanaged": held.unmanaged, "maxDeletions": held.max_deletions}
-            found |= form_fields(RULES, self.policy)
+            held = defaults_of(self.project).new_policy()
+            found |= form_fields(RULES, self.policy, policy_as_json(held))
             for name, (label, said) in WORDS.items():
                 found[prefixed(RULES, name)].label, found[prefixed(RULES, name)].help_text = label, said
-            for name, value in defaults.items():
-                found[prefixed(RULES, name)].initial = value
             as_segments(found, {prefixed(RULES, "unmanaged")})
         return found
 
@@ -153,7 +151,7 @@ class OptionsStep(Step):
         )
         chosen = collected(RULES, self.policy, self._loosely())
         globs = {name: chosen[name] for name in ("include", "exclude", "tags") if name in chosen}
-        sync.policy = SyncPolicy(sync=sync, recursive=source["recursive"], **globs)
+        sync.policy = defaults_of(self.project).new_policy(sync=sync, recursive=source["recursive"], **globs)
         return sync
 
     def _loosely(self) -> dict[str, Any]:

@@ -13,9 +13,9 @@ from config.access.roles import Right
 from config.errors import BadRequest, NotFound
 from syncs.engine.types import Source
 from syncs.files import parse
-from syncs.models import Folder, SecretSync, SyncPolicy
+from syncs.models import Folder, SecretSync
 from syncs.reading import read
-from syncs.selectors import folder_by_id, folders_with_counts
+from syncs.selectors import defaults_of, folder_by_id, folders_with_counts
 from syncs.services.files import store_file
 from syncs.services.source import create_project
 
@@ -83,7 +83,9 @@ class SourceStep(Step):
 
     @property
     def recursive(self) -> bool:
-        return self.may_recurse and "recursive" in self.values
+        if self.may_recurse and "path" in self.values:
+            return "recursive" in self.values
+        return bool(self.project and defaults_of(self.project).new_policy().recursive)
 
     @property
     def may_recurse(self) -> bool:
@@ -96,7 +98,7 @@ class SourceStep(Step):
         if self.folder is None or self.project is None:
             return None
         sync = SecretSync(project=self.project, folder=self.folder)
-        sync.policy = SyncPolicy(sync=sync, recursive=self.recursive)
+        sync.policy = defaults_of(self.project).new_policy(sync=sync, recursive=self.recursive)
         return read(sync).source
 
     def context(self) -> dict[str, Any]:

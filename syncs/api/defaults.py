@@ -1,0 +1,56 @@
+"""What new syncs of a project start with. Keyferry's own, beside the modelled API."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import path
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from config.access.roles import Right, project_for
+from config.api import View
+from config.openapi import FLAG, closed, component, described
+from config.schema import Flag, Schema
+from syncs.models import SyncDefaults
+from syncs.selectors import defaults_of
+from syncs.services.defaults import update_defaults
+
+from .wire import POLICY, policy_as_json, policy_changes, policy_shape
+
+TAG = "Projects"
+REFUSE = Flag("refuseOverlaps", "", "Refuse a sync that would write keys which another sync writes.")
+UPDATE = Schema((*POLICY.fields, REFUSE))
+SHAPE = component("SyncPolicyDefaults", closed({**policy_shape()["properties"], "refuseOverlaps": FLAG}))
+ANSWER = closed({"syncPolicyDefaults": SHAPE})
+PROJECT = (("projectId", "The project's id."),)
+
+
+def wire(defaults: SyncDefaults) -> dict[str, Any]:
+    """Every member: the project's word, or the product's."""
+    return {**policy_as_json(defaults.new_policy()), "refuseOverlaps": defaults.refuse_overlaps}
+
+
+class Defaults(View):
+    @described("getSyncPolicyDefaults", TAG, "The policy that new syncs of a project start with.", ANSWER, path=PROJECT)
+    def get(self, request: Request, projectId: str) -> Response:
+        project = project_for(self.actor, projectId, Right.SEE_SYNCS)
+        return Response({"syncPolicyDefaults": wire(defaults_of(project))})
+
+    @described(
+        "updateSyncPolicyDefaults",
+        TAG,
+        "Change what new syncs start with; those that exist stay as they are.",
+        ANSWER,
+        body=UPDATE,
+        path=PROJECT,
+    )
+    def patch(self, request: Request, projectId: str) -> Response:
+        given = self.body(UPDATE)
+        refuse = given.pop("refuseOverlaps", None)
+        project = project_for(self.actor, projectId, Right.EDIT_POLICY)
+        changed = update_defaults(self.actor, project, policy_changes(given), refuse)
+        return Response({"syncPolicyDefaults": wire(changed)})
+
+
+urlpatterns = [path("v1/projects/<str:projectId>/sync-policy-defaults", Defaults.as_view())]
