@@ -76,7 +76,7 @@ def compare(folder: Folder, parsed: Parsed, *, overwrite: bool = True, prune: bo
     return Comparison(
         tuple(found),
         tuple(sorted(problems, key=lambda each: each.number)),
-        hashlib.sha256(f"{folder.pk}{told}".encode(errors="replace")).hexdigest(),
+        hashlib.sha256(f"{address_of(folder)}{told}".encode(errors="replace")).hexdigest(),
         tuple(SecretInput(line.key, line.value) for line in lines),
     )
 

@@ -257,6 +257,30 @@ def refers_below(folder: Folder) -> list[str]:
     return sorted({*said, *(f"{_place(row.folder)} (import)" for row in taken if not inside(row.folder))})
 
 
+@dataclass(frozen=True, slots=True)
+class Below:
+    """How much goes with a folder."""
+
+    folders: int
+    secrets: int
+    syncs: Sequence[str]
+
+
+def below(folder: Folder) -> Below:
+    """Three queries."""
+    path = f"{folder.path.rstrip('/')}/"
+    tree = Folder.objects.filter(Q(path=folder.path) | Q(path__startswith=path), environment=folder.environment)
+    ids = [pk for pk, at in tree.values_list("pk", "path") if f"{at}/".startswith(path)]  # LIKE ignores case
+    syncs = SecretSync.objects.filter(folder__in=ids).order_by("name").values_list("name", flat=True)
+    return Below(len(ids) - 1, Secret.objects.filter(folder__in=ids).count(), list(syncs))
+
+
+def tags_at(folder: Folder) -> dict[UUID, set[str]]:
+    """By a secret's id, the slugs of its tags."""
+    rows = tags_of(Q(secret__folder=folder))
+    return {pk: {slug for _, slug, _ in tags} for pk, tags in rows.items()}
+
+
 def _place(folder: Folder) -> str:
     return f"{folder.environment.slug}:{folder.path}"
 

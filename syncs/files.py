@@ -196,7 +196,19 @@ def written(values: Mapping[str, str], kind: str) -> str:
     if kind == "yaml":
         made: str = yaml.dump(dict(values), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=2**31)
         return made
-    return "".join(f"{key}={_quoted(value)}\n" for key, value in values.items())
+    return "".join(f"{_name(key)}={_quoted(value)}\n" for key, value in values.items())
+
+
+def unwritable(names: Iterable[str], kind: str) -> list[str]:
+    """Names that a file of the kind has no way to hold."""
+    return [name for name in names if kind == "dotenv" and "'" in name and not _PLAIN.fullmatch(name)]
+
+
+_PLAIN = re.compile(r"[^=#\s'\"][^=#\s]*")
+
+
+def _name(key: str) -> str:
+    return key if _PLAIN.fullmatch(key) else f"'{key}'"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
@@ -121,6 +122,22 @@ def folder_by_id(actor: Actor, folder_id: str | UUID) -> Folder:
     found = folders().filter(pk=folder_id).first()
     if found is None or not actor.may(Right.SEE, found.environment.project_id):
         raise NotFound(f"Folder with ID '{folder_id}' not found")
+    return found
+
+
+def secret_by_key(folder: Folder, key: str) -> Secret:
+    """Raises NotFound."""
+    if found := secrets_by_keys(folder, [key]):
+        return found[0]
+    raise NotFound(f"Secret with name '{key}' not found")
+
+
+def secrets_by_keys(folder: Folder, keys: Sequence[str]) -> list[Secret]:
+    """Those that the folder has, by key."""
+    wanted = set(keys)  # compared here: there may be more of them than a statement takes
+    found = [secret for secret in folder.secrets.order_by("key") if secret.key in wanted]
+    for secret in found:
+        secret.folder = folder
     return found
 
 

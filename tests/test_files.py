@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncs.files import KINDS, Parsed, kind_of, parse, written
+from syncs.files import KINDS, Parsed, kind_of, parse, unwritable, written
 
 MARKER = "mArKeR-77aa"
 
@@ -117,7 +117,19 @@ TEXTS = st.text(st.sampled_from("ab'\"\\\n\r\t #$={}:-é€\u2028\x85 0"), max_s
 
 
 @settings(max_examples=200)
-@given(st.dictionaries(st.sampled_from(["A", "B_1", "c-d", "yes", "no.1"]), TEXTS, min_size=1))
+@given(
+    st.dictionaries(
+        st.sampled_from(["A", "B_1", "c-d", "yes", "no.1", "two words", "a=b", "it's", "#x", "export"]),
+        TEXTS,
+        min_size=1,
+    )
+)
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_written_reads_back_the_same(kind: str, found: dict[str, str]) -> None:
     assert values(parse(written(found, kind), kind)) == found
+
+
+def test_a_name_that_dotenv_cannot_hold_is_told() -> None:
+    names = ["A", "two words", "it's", "it's two words", "'quoted"]
+    assert unwritable(names, "dotenv") == ["it's two words", "'quoted"]
+    assert unwritable(names, "json") == []

@@ -10,10 +10,9 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from config.access.roles import Right
-from config.errors import BadRequest, NotFound
+from config.errors import BadRequest
 from syncs.editing import Cell, cell_at
-from syncs.models import Environment, Secret
-from syncs.selectors import folder_by_path
+from syncs.models import Environment
 from syncs.services.secrets import SecretInput, set_in_folders, set_secrets
 from syncs.services.source import ensure_folder
 from syncs.showing import Wish, secret_at
@@ -116,11 +115,3 @@ def _with_project(environment: Environment, here: Spot) -> Environment:
 
 def tags_typed(text: str) -> list[str]:
     return [slug for slug in (part.strip() for part in text.replace(",", " ").split()) if slug]
-
-
-def secret_of(here: Spot, key: str) -> Secret:
-    """Raises NotFound."""
-    found = folder_by_path(here.environment, here.path).secrets.filter(key=key).first()
-    if found is None:
-        raise NotFound(f"Secret with name '{key}' not found")
-    return found

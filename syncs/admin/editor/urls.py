@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.urls import path
 from django.views.decorators.http import require_POST
 
-from . import cells, page
+from . import bulk, cells, details, files, folders, page
 from .base import View
 
 PLACED: Sequence[tuple[str, View]] = (
@@ -17,6 +17,23 @@ PLACED: Sequence[tuple[str, View]] = (
     ("cell/edit", cells.edit),
     ("cell/save", cells.save),
     ("new", cells.new),
+    ("details", details.show),
+    ("details/save", details.save),
+    ("details/version", details.version),
+    ("details/restore", details.restore),
+    ("bulk/delete", bulk.delete),
+    ("bulk/move", bulk.move),
+    ("bulk/copy", bulk.copy),
+    ("bulk/tag", bulk.tag),
+    ("file", files.bring),
+    ("export", files.export),
+    ("folder/new", folders.new),
+    ("folder/change", folders.change),
+    ("folder/delete", folders.delete),
+    ("imports", folders.imports),
+    ("imports/new", folders.import_new),
+    ("imports/move", folders.import_move),
+    ("imports/delete", folders.import_delete),
     ("feeds", page.feeds),
     ("names", page.names),
 )

@@ -202,10 +202,15 @@
 
     // -- dialogs ----------------------------------------------------------------------------------------------
 
+    document.body.addEventListener("ed-imports", () => {
+        const strip = document.getElementById("ed-imports");
+        post(`${ed.dataset.in}imports/`, {}, strip, "outerHTML", strip);
+    });
+
     let before = null; // what had the focus when the dialog opened
 
     function open(what, values = {}, env = ed.dataset.env) {
-        before = document.activeElement;
+        if (!dialog.open) before = document.activeElement;
         return post(`${inEnv(env)}${what}/`, values, inside, "innerHTML").then(() => {
             if (!inside.firstElementChild) return;
             const look = inside.firstElementChild.dataset.look || "";
@@ -221,6 +226,7 @@
         const opener = event.target.closest("[data-open]");
         if (opener) {
             const keys = opener.hasAttribute("data-chosen") ? { keys: boxes().filter((box) => box.checked).map((box) => box.value) } : {};
+            if (opener.dataset.keys) keys.keys = [opener.dataset.keys];
             open(opener.dataset.open, { ...keys, ...(opener.dataset.values ? JSON.parse(opener.dataset.values) : {}) }, opener.dataset.env);
         }
         if (event.target.closest("[data-close]") || event.target === dialog) dialog.close();
@@ -244,11 +250,110 @@
         const slot = form.querySelector("[data-problem]");
         if (slot) slot.textContent = "";
         const env = form.dataset.env || ed.dataset.env;
-        const target = form.dataset.target ? form.querySelector(form.dataset.target) : inside;
+        const storing = event.submitter && event.submitter.name === "digest";
+        const target = form.dataset.target && !storing ? form.querySelector(form.dataset.target) : inside;
         post(`${inEnv(env)}${form.dataset.post}/`, values, target, "innerHTML", form).then(() => {
             if (dialog.open && !inside.firstElementChild) dialog.close();
             inside.querySelectorAll("[data-grows]").forEach(grow);
         });
+    });
+
+    document.addEventListener("submit", (event) => {
+        if (event.target.matches("[data-downloads]")) setTimeout(() => dialog.close(), 500);
+    });
+
+    document.addEventListener("click", (event) => {
+        const asked = event.target.closest("[data-version]");
+        if (!asked) return;
+        const slot = asked.closest("li").querySelector("[data-slot]");
+        if (slot.firstChild) return slot.replaceChildren();
+        const key = asked.closest("[data-key]").dataset.key;
+        post(`${inEnv(slot.dataset.env)}details/version/`, { key, version: asked.dataset.version }, slot, "innerHTML", slot);
+    });
+
+    // -- files ------------------------------------------------------------------------------------------------
+
+    // A file is read here and put into the form's field: nothing is sent before the person asks for the preview.
+    async function read(file) {
+        const area = document.getElementById("ed-text");
+        area.value = await file.text();
+        stale(area.form);
+        area.form.requestSubmit(area.form.querySelector("[data-first] .ed-primary"));
+    }
+
+    function stale(form) { // what was shown is of another text
+        form.querySelector("#ed-preview").replaceChildren();
+    }
+    document.addEventListener("input", (event) => {
+        const form = event.target.closest("form[data-post='file']");
+        if (form) stale(form);
+    });
+    document.addEventListener("change", (event) => {
+        if (event.target.matches("[data-file]") && event.target.files[0]) read(event.target.files[0]);
+    });
+    document.addEventListener("click", (event) => {
+        const to = event.target.closest("[data-line]");
+        if (!to) return;
+        const area = document.getElementById("ed-text");
+        const lines = area.value.split("\n");
+        const start = lines.slice(0, to.dataset.line - 1).join("\n").length + (to.dataset.line > 1 ? 1 : 0);
+        area.focus();
+        area.setSelectionRange(start, start + lines[to.dataset.line - 1].length);
+        area.scrollTop = (to.dataset.line - 3) * parseFloat(getComputedStyle(area).lineHeight);
+    });
+
+    const carries = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+    const takes = () => document.querySelector("[data-open='file']") || document.getElementById("ed-text");
+    document.addEventListener("dragover", (event) => {
+        if (!carries(event) || !takes()) return;
+        event.preventDefault();
+        ed.classList.add("is-dropping");
+    });
+    document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) ed.classList.remove("is-dropping"); });
+    document.addEventListener("drop", async (event) => {
+        ed.classList.remove("is-dropping");
+        if (!carries(event) || !takes()) return;
+        event.preventDefault();
+        const [file] = event.dataTransfer.files;
+        if (!document.getElementById("ed-text")) await open("file");
+        if (file) read(file);
+    });
+
+    // -- imports ----------------------------------------------------------------------------------------------
+
+    function reorder(row, position) {
+        const strip = document.getElementById("ed-imports");
+        return post(`${ed.dataset.in}imports/move/`, { import: row.dataset.import, position }, strip, "outerHTML", strip).then(() => {
+            const moved = document.querySelector(`[data-import="${row.dataset.import}"] [data-moves]`);
+            if (moved) moved.focus();
+        });
+    }
+    document.addEventListener("click", (event) => {
+        const row = event.target.closest("[data-import]");
+        if (!row) return;
+        const moves = event.target.closest("[data-moves]");
+        if (moves) reorder(row, Number(row.dataset.at) + Number(moves.dataset.moves));
+        if (event.target.closest("[data-drops-import]")) {
+            const strip = document.getElementById("ed-imports");
+            post(`${ed.dataset.in}imports/delete/`, { import: row.dataset.import }, strip, "outerHTML", strip);
+        }
+    });
+    let dragged = null;
+    document.addEventListener("dragstart", (event) => {
+        dragged = event.target.closest && event.target.closest("[data-import]");
+        if (dragged) event.dataTransfer.effectAllowed = "move";
+    });
+    document.addEventListener("dragover", (event) => {
+        const over = dragged && event.target.closest && event.target.closest("[data-import]");
+        document.querySelectorAll(".is-over").forEach((one) => one.classList.remove("is-over"));
+        if (!over) return;
+        event.preventDefault();
+        if (over !== dragged) over.classList.add("is-over");
+    });
+    document.addEventListener("drop", (event) => {
+        const over = dragged && event.target.closest && event.target.closest("[data-import]");
+        if (over && over !== dragged) { event.preventDefault(); reorder(dragged, Number(over.dataset.at)); }
+        dragged = null;
     });
 
     // -- typing -----------------------------------------------------------------------------------------------
@@ -345,5 +450,6 @@
         return true;
     }
 
+    if (matchMedia("(max-width: 64rem)").matches) document.querySelector(".ed-folders").open = false;
     settle();
 })();

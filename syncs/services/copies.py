@@ -1,0 +1,63 @@
+"""Secrets made from what is stored already: an old version again, the same in another place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from django.db import transaction
+
+from config.access.roles import Actor, Right
+from config.encryption import Undecryptable, unseal
+from config.errors import BadRequest, NotFound
+from syncs.editing import tags_at
+from syncs.models import Folder, Secret
+from syncs.selectors import comment_of, secrets_by_keys, value_or_none
+
+from .secrets import SecretInput, set_secrets
+from .source import lock_folders
+
+
+@transaction.atomic
+def restore_secret(actor: Actor, folder: Folder, key: str, version: int) -> Secret:
+    """Value and comment as they were in a version, as a new version. Raises NotFound, BadRequest."""
+    project_id = folder.environment.project_id
+    actor.require(Right.WRITE_SECRETS, project_id)
+    lock_folders([folder])
+    secret = folder.secrets.filter(key=key).first()
+    row = secret.versions.filter(version=version).first() if secret else None
+    if secret is None or row is None:
+        raise NotFound(f"Secret with name '{key}' has no version {version}")
+    try:
+        value = unseal(project_id, f"secret:{secret.pk}:value", row.value_sealed)
+        sealed = row.comment_sealed
+        comment = unseal(project_id, f"secret:{secret.pk}:comment", sealed) if sealed else ""
+    except Undecryptable:
+        raise BadRequest(f"Version {version} of {key} cannot be decrypted") from None
+    (restored,) = set_secrets(actor, folder, [SecretInput(key, value, comment)], mode="update")
+    return restored
+
+
+@transaction.atomic
+def copy_secrets(actor: Actor, secrets: Sequence[Secret], target: Folder, *, overwrite: bool = False) -> list[Secret]:
+    """Values, comments and tags of secrets of one folder, into another folder of the project, all or none.
+
+    Raises BadRequest naming those that the target has with another value, unless they may be overwritten.
+    """
+    project = target.environment.project
+    actor.require(Right.READ_VALUES, project.pk)
+    actor.require(Right.WRITE_SECRETS, project.pk)
+    if any(secret.folder.environment.project_id != project.pk for secret in secrets):
+        raise BadRequest("Secrets can be copied within their project only")
+    lock_folders([target])
+    values = {secret.key: value_or_none(secret) for secret in secrets}
+    if closed := sorted(key for key, value in values.items() if value is None):
+        raise BadRequest(f"Cannot decrypt the value of: {', '.join(closed)}")
+    there = {secret.key: value_or_none(secret) for secret in secrets_by_keys(target, sorted(values))}
+    if not overwrite and (clashes := sorted(key for key in there if there[key] != values[key])):
+        raise BadRequest(f"{target.environment.name} has another value of: {', '.join(clashes)}")
+    held = {pk: slugs for folder in {secret.folder for secret in secrets} for pk, slugs in tags_at(folder).items()}
+    inputs = [
+        SecretInput(secret.key, values[secret.key], comment_of(secret), sorted(held.get(secret.pk, ())))
+        for secret in secrets
+    ]
+    return set_secrets(actor, target, inputs)
