@@ -133,6 +133,11 @@ class Destination(ABC):
             return cls.Config
         return replace(cls.Config, title="".join(part.title() for part in cls.slug.split("-")) + "Destination")
 
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+        """`capabilities` as they are with this config, where its variants differ."""
+        return cls.capabilities
+
     @abstractmethod
     def place(self) -> str:
         """Where the keys live: provider, address and the vendor's own identity of the spot; never the login."""

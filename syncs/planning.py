@@ -96,7 +96,7 @@ def plan_for(
         in_schema=lambda name: schema.match(name, reading.environment),
         verify=verifier(sync, place),
     )
-    return within(plan, listing, destination.capabilities, destination.label)
+    return within(plan, listing, destination.limits(destination.config), destination.label)
 
 
 def removal_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote]) -> Plan:
@@ -110,20 +110,20 @@ def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Ent
     """The source as the destination should hold it; what must not be written says why."""
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     chosen = _filter(sync)
-    attributes, with_comments = destination.attributes(), destination.capabilities.holds_comments
+    limits, attributes = destination.limits(destination.config), destination.attributes()
     desired = []
     for entry in entries:
         if not chosen(entry):
             continue
         name = schema.render(entry.key, environment)
-        barred, code = barred_by(destination.capabilities, destination.label, entry, name, destination.canonical(name))
+        barred, code = barred_by(limits, destination.label, entry, name, destination.canonical(name))
         desired.append(
             Desired(
                 key=name,
                 canonical=destination.canonical(name),
                 source_key=entry.key,
                 value=entry.value or "",
-                comment=entry.comment if with_comments else "",
+                comment=entry.comment if limits.holds_comments else "",
                 secret_id=entry.secret_id,
                 version=entry.version,
                 attributes=attributes,

@@ -388,7 +388,7 @@ class _Run:
 
     def _gate(self, changes: Iterable[Change], destination: Destination) -> Iterator[Write]:
         """Each write just before its request, as long as nothing says stop, no faster than the vendor allows."""
-        pace = destination.capabilities.pace
+        pace = destination.limits(destination.config).pace
         for change in changes:
             if change.write is None:
                 return

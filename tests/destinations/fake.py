@@ -17,12 +17,16 @@ class Fake(ABC):
     """Every variant of the destination's config, by name."""
     options: ClassVar[Mapping[str, Any]] = {}
     """What a sync needs in `syncOptions` beyond what every sync has."""
-    bad_key: ClassVar[str]
+    bad_key: str
     """A name that a secret may have and the vendor refuses; "" where it takes all."""
-    writes_a_create: ClassVar[int] = 1
+    writes_a_create: int = 1
     """Requests that make one key."""
-    writes_an_update: ClassVar[int] = 1
+    writes_an_update: int = 1
     """Requests that change one key."""
+
+    def serves(self, config: Mapping[str, Any]) -> None:
+        """Told beforehand which variant is asked for: they may differ in what is said above."""
+        self.config = config
 
     @abstractmethod
     def running(self) -> AbstractContextManager[str]:
