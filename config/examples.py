@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -60,6 +61,10 @@ EXAMPLES: Mapping[str, Any] = {
 }
 
 
+SHAPES = ("text", "4711", "https://example.com", "person@example.com")
+"""What is tried in turn where a pattern asks for more than a text."""
+
+
 def example_of(schema: Mapping[str, Any], name: str = "") -> Any:
     """Something that fits the schema, as a reader would expect it; of variants the first."""
     for several in ("oneOf", "anyOf"):
@@ -90,9 +95,14 @@ def example_of(schema: Mapping[str, Any], name: str = "") -> Any:
 
 
 def _text(schema: Mapping[str, Any], name: str) -> str:
-    if schema.get("format") == "uuid" or name.endswith("Id"):
+    if schema.get("format") == "uuid" or (name.endswith("Id") and _fits(schema, ID)):
         return ID
     if schema.get("format") == "date-time":
         return MOMENT
     known = EXAMPLES.get(name, schema.get("default", "text"))
-    return known if isinstance(known, str) else "text"
+    fitting = [text for text in (known, *SHAPES) if isinstance(text, str) and _fits(schema, text)]
+    return fitting[0] if fitting else "text"
+
+
+def _fits(schema: Mapping[str, Any], text: str) -> bool:
+    return re.search(schema.get("pattern", ""), text, re.ASCII) is not None

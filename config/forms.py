@@ -85,7 +85,7 @@ def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[
     if isinstance(field, Whole):
         return forms.IntegerField(**common, widget=UnfoldAdminIntegerFieldWidget())
     if isinstance(field, Texts):
-        common["initial"] = ", ".join(initial or ())
+        common["initial"] = ", ".join(map(str, initial or ()))
         return forms.CharField(**common, widget=UnfoldAdminTextInputWidget())
     if isinstance(field, Text) and field.secret:
         common["help_text"] = f"{said} Blank keeps what is stored." if exists else said
@@ -125,9 +125,14 @@ def collected(prefix: str, shape: Schema | OneOf, cleaned: Mapping[str, Any]) ->
     for field in fields_of(shape):
         if isinstance(field, Texts) and field.name in given:
             text = given[field.name] or ""
-            given[field.name] = [part.strip() for part in text.split(",") if part.strip()]
+            parts = [part.strip() for part in text.split(",") if part.strip()]
+            given[field.name] = [int(part) if _is_number(field, part) else part for part in parts]
     needed = {field.name for field in fields_of(shape) if field.required}
     return {name: value for name, value in given.items() if value not in (None, "") or (value == "" and name in needed)}
+
+
+def _is_number(field: Texts, part: str) -> bool:
+    return isinstance(field.item, Whole) and part.isascii() and part.isdecimal() and len(part) < 19
 
 
 def place_of(issue: Issue, names: Iterable[str], aliases: Mapping[str, str]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 from django.urls import path
@@ -10,13 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access import audit
-from config.access.api import pause
 from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import instance
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, component, described, listed
-from config.schema import AllOf, Anything, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
+from config.schema import AllOf, Anything, Field, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
 
 from . import selectors, services
 from .models import AppConnection
@@ -272,36 +272,6 @@ def _routes(provider: type[Provider]) -> list[Any]:
             services.delete_connection(self.actor, connection)
             return self.one(connection)
 
-    class Pause(_ConnectionView):
-        def shown(self, connection: AppConnection) -> Response:
-            return Response(pause.wire(connection.paused_at, connection.paused_by))
-
-        @described(f"get{pascal}AppConnectionPause", TAG, "Whether syncs through it are paused.", pause.ANSWER, path=ID)
-        def get(self, request: Request, connectionId: str) -> Response:
-            return self.shown(self.named(connectionId))
-
-        @described(
-            f"set{pascal}AppConnectionPause",
-            TAG,
-            "Stop every sync through it, or let them go on; in effect between two keys.",
-            pause.ANSWER,
-            body=pause.PAUSE,
-            path=ID,
-        )
-        def patch(self, request: Request, connectionId: str) -> Response:
-            paused = self.body(pause.PAUSE)["isPaused"]
-            services.pause_connection(self.actor, self.named(connectionId), paused=paused)
-            return self.shown(self.named(connectionId))
-
-    class Check(_ConnectionView):
-        @described(
-            f"check{pascal}AppConnection", TAG, "Ask the vendor now whether it takes the credentials.", one, path=ID
-        )
-        def post(self, request: Request, connectionId: str) -> Response:
-            connection = self.named(connectionId)
-            services.check_connection(self.actor, connection)
-            return self.one(connection)
-
     class Picker(_ConnectionView):
         """A list that the modelled API offers for this app; people and machines alike."""
 
@@ -316,8 +286,6 @@ def _routes(provider: type[Provider]) -> list[Any]:
         ("/available", Available),
         ("/connection-name/<str:name>", ByName),
         ("/<str:connectionId>", One),
-        ("/<str:connectionId>/pause", Pause),
-        ("/<str:connectionId>/check", Check),
     ]
     base = f"v1/app-connections/{slug}"
     pickers = [
@@ -330,7 +298,15 @@ def _routes(provider: type[Provider]) -> list[Any]:
 def _any_of(provider: type[Provider]) -> Schema:
     """The credentials of whatever method the connection has; which one is checked by the service."""
     fields = {field.name: field for schema in provider.methods.values() for field in schema.fields}
-    return Schema(tuple(fields.values()))
+    if len(provider.methods) == 1:
+        return Schema(tuple(fields.values()))
+    return Schema(tuple(_optional(field) for field in fields.values()))
+
+
+def _optional(field: Any) -> Field:
+    """The same member, which only some of the methods have."""
+    found: Field = replace(field, required=False)
+    return found
 
 
 urlpatterns = [

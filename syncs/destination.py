@@ -74,11 +74,18 @@ class _KeySchemaText(Text):
         return {**super().json_schema(), "pattern": f"^{PATTERN}$", "maxLength": MAX_LENGTH}
 
 
-def sync_options(label: str, *more: Field, can_import: bool = False) -> Schema:
-    """The options that every sync has, and those of this destination."""
+def sync_options(label: str, *more: Field, can_import: bool = False, key_schema: bool = True) -> Schema:
+    """The options that every sync has, and those of this destination; not `key_schema`: names stay as they are."""
     behaviors = ["overwrite-destination"]
     if can_import:
         behaviors += ["import-prioritize-source", "import-prioritize-destination"]
+    naming = _KeySchemaText(
+        "keySchema",
+        "Key schema",
+        f"How keys are named at {label}, such as PREFIX_{{{{secretKey}}}}; also {{{{environment}}}}.",
+        required=False,
+        min_length=0,
+    )
     return Schema(
         (
             Text(
@@ -87,13 +94,7 @@ def sync_options(label: str, *more: Field, can_import: bool = False) -> Schema:
                 f"How the first sync treats what {label} already holds.",
                 choices=tuple(behaviors),
             ),
-            _KeySchemaText(
-                "keySchema",
-                "Key schema",
-                f"How keys are named at {label}, such as PREFIX_{{{{secretKey}}}}; also {{{{environment}}}}.",
-                required=False,
-                min_length=0,
-            ),
+            *([naming] if key_schema else []),
             Flag("disableSecretDeletion", "Keep deleted secrets", f"Never delete secrets at {label}."),
             *more,
         )
@@ -149,6 +150,10 @@ class Destination(ABC):
     def canonical(self, key: str) -> str:
         """One form for all keys that the vendor holds equal."""
         return key
+
+    def kept(self, value: str) -> str:
+        """What the vendor keeps of a value; one that it would change is written, and compared, as it is kept."""
+        return value
 
     def keys_a_request(self, action: Action) -> int:
         """How many keys go in one request at the most."""
@@ -306,6 +311,10 @@ class DocumentDestination(Destination):
         The document as it stands then, or None where the answer does not tell. Raises Conflict where it is no more what
         `before` was.
         """
+
+    def kept(self, value: str) -> str:
+        """What the vendor keeps of a value; one that it would change is written, and compared, as it is kept."""
+        return value
 
     def keys_a_request(self, action: Action) -> int:
         return sys.maxsize

@@ -93,7 +93,7 @@ def plan_for(
         memory=memory,
         gaps=reading.source.gaps,
         canonical=destination.canonical,
-        in_schema=lambda name: schema.match(name, reading.environment),
+        in_schema=lambda name: schema.match(name, reading.environment, destination.canonical),
         verify=verifier(sync, place),
     )
     return within(plan, listing, destination.limits(destination.config), destination.label)
@@ -122,7 +122,7 @@ def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Ent
                 key=name,
                 canonical=destination.canonical(name),
                 source_key=entry.key,
-                value=entry.value or "",
+                value=destination.kept(entry.value or ""),
                 comment=entry.comment if limits.holds_comments else "",
                 secret_id=entry.secret_id,
                 version=entry.version,

@@ -64,11 +64,12 @@ class KeySchema:
             return key
         return _compile(self.text)({"secretKey": key, "environment": environment})
 
-    def match(self, name: str, environment: str) -> bool:
-        """Whether a name at the destination could have come from this schema."""
+    def match(self, name: str, environment: str, canonical: Callable[[str], str] = str) -> bool:
+        """Whether a name at the destination could have come from this schema; `canonical` folds as the vendor does."""
         if not self.text:
             return True
-        prefix, suffix = self._ends(environment)
+        prefix, suffix = map(canonical, self._ends(environment))
+        name = canonical(name)
         if len(name) < len(prefix) + len(suffix) or not (name.startswith(prefix) and name.endswith(suffix)):
             return False
         return "/" not in self.text or "/" not in name[len(prefix) : len(name) - len(suffix)]

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from connections.provider import providers
 from tests.running import Up, end_all
 
 
@@ -35,9 +36,8 @@ class Server:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     data_dir = tmp_path_factory.mktemp("served")
     # Connections are checked against an address where nothing listens; logins come as fast as the fuzzer sends them.
-    up = Up(
-        data_dir, env={"KEYFERRY_BASE_URLS": '{"humanitec": "http://127.0.0.1:9"}', "KEYFERRY_LOGIN_RATE_LIMIT": "0"}
-    )
+    nowhere = json.dumps({provider.slug: "http://127.0.0.1:9" for provider in providers})
+    up = Up(data_dir, env={"KEYFERRY_BASE_URLS": nowhere, "KEYFERRY_LOGIN_RATE_LIMIT": "0"})
     try:
         up.said("Keyferry is up")
         made = json.loads(up.manage("create_identity", "clients", "--role", "admin", "--json").stdout)

@@ -22,6 +22,7 @@ from pytest_django import Settings
 from config import encryption
 from config.access.models import User
 from config.access.roles import Actor, actor_of_user
+from config.errors import Invalid
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import create_connection, open_client
@@ -165,6 +166,7 @@ def place(
         monkeypatch.setitem(providers._found, Bases.slug, Bases)
     found = destinations.get(slug)
     assert found
+    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)  # the pace has tests of its own
     with fake.running() as url:
         settings.BASE_URLS = {found.provider: url}
         user = User.objects.create_superuser("ada")
@@ -378,6 +380,12 @@ def test_an_incomplete_source_deletes_nothing(place: Place) -> None:
 def test_names_follow_the_schema(place: Place) -> None:
     place.put("FOREIGN", "x")
     place.set(A="1", B="2")
+    if "keySchema" not in {field.name for field in place.found.Options.fields}:
+        with pytest.raises(Invalid, match="keySchema"):
+            place.sync(keySchema="KF_{{environment}}_{{secretKey}}")
+        return
+    (before,) = place.named({"KF_dev_BEFORE": "x"})  # within the schema, also where the vendor folds names
+    place.put(before, "x")
     sync = place.sync(keySchema="KF_{{environment}}_{{secretKey}}")
     place.run(sync)
     place.unset("A")

@@ -37,6 +37,13 @@ def test_no_schema_renames_nothing_and_matches_everything(text: str | None) -> N
     assert schema.match("anything/at all", "dev")
 
 
+def test_a_vendor_that_folds_names_folds_the_schema_too() -> None:
+    schema = KeySchema.parse("kf_{{environment}}_{{secretKey}}")
+    assert schema.match("KF_DEV_A", "dev", str.upper)
+    assert not schema.match("KF_DEV_A", "dev")
+    assert not schema.match("OTHER", "dev", str.upper)
+
+
 def test_rendering_does_not_escape() -> None:
     assert KeySchema.parse("X_{{secretKey}}").render("A&B<\"'`=>", "dev") == "X_A&B<\"'`=>"
 
