@@ -1,0 +1,285 @@
+"""A login at GitHub: a personal access token, or an App installed in an organization or on an account.
+
+An App signs a short JWT with its private key and gets a token of its installation for it, good for an hour.
+Sources: https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens,
+https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar
+
+import httpx
+import jwt
+
+from config.errors import BadRequest
+from config.schema import Path, Schema, Text, secret
+from connections.errors import BadResponse, RateLimited, Unauthorized
+from connections.http import ApiClient, Classified, quote
+from connections.provider import Choice, Provider, Session
+
+VERSION = "2022-11-28"
+PAGE = 100
+MINUTE = 60.0
+JWT_LIFE = 540  # seconds; GitHub takes at most 600
+SKEW = 60  # seconds that the JWT is older than it is, as GitHub advises
+
+_INSTANCE = Text(
+    "instanceType",
+    "Instance",
+    "cloud: github.com or an organization's own ghe.com address; server: GitHub Enterprise Server.",
+    required=False,
+    choices=("cloud", "server"),
+)
+_HOST = Text(
+    "host",
+    "Host",
+    "Of GitHub Enterprise, such as github.example.com; blank for github.com.",
+    required=False,
+    pattern=r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?",
+    pattern_message="Host must be a host's name, with a port where it needs one",
+)
+RIGHTS = (
+    "Repository permissions Secrets and Environments: read and write, Metadata: read, on just the repositories that are"
+    " synced; for an organization's secrets the organization permission Secrets: read and write."
+)
+
+
+class _Login(Schema):
+    """Credentials with the address they are for."""
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        found = super().validate(data, path)
+        if found.get("instanceType") == "server" and "host" not in found:
+            raise BadRequest("A GitHub Enterprise Server has a host: give it")
+        return found
+
+
+class AppClient(ApiClient):
+    """Signed in as an installation of an App, which is no user: it has repositories, but no organizations."""
+
+
+class GitHub(Provider):
+    slug: ClassVar[str] = "github"
+    label: ClassVar[str] = "GitHub"
+    base_url: ClassVar[str] = "https://api.github.com"
+    docs_url: ClassVar[str] = "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api"
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "pat": _Login(
+            (
+                secret(
+                    "personalAccessToken",
+                    "Personal access token",
+                    f"A fine-grained token, of an account made for this, that ends some day. {RIGHTS}"
+                    " A classic token needs the scope repo, or admin:org, and opens far more.",
+                    empty_message="Personal Access Token required",
+                ),
+                _INSTANCE,
+                _HOST,
+            )
+        ),
+        "github-app": _Login(
+            (
+                Text(
+                    "privateKey",
+                    "Private key",
+                    "In PEM form, as the App's settings page gives it.",
+                    empty_message="Private key required",
+                    secret=True,
+                    multiline=True,
+                ),
+                Text(
+                    "appId",
+                    "Client ID or App ID",
+                    f"Of an App of your own, installed on just the repositories that are synced. {RIGHTS}",
+                    empty_message="App ID required",
+                ),
+                Text(
+                    "installationId",
+                    "Installation ID",
+                    "The number at the end of the installation's address.",
+                    pattern="[0-9]+",
+                    pattern_message="Installation ID must be a number",
+                    empty_message="GitHub App Installation ID required",
+                ),
+                _INSTANCE,
+                _HOST,
+            )
+        ),
+    }
+    pickers: ClassVar[tuple[str, ...]] = ("repositories", "organizations")
+
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
+        token = session.token if session else credentials.get("personalAccessToken", "")
+        return self._open(AppClient if method == "github-app" else ApiClient, credentials, token)
+
+    def _open(self, kind: type[ApiClient], credentials: Mapping[str, str], token: str) -> ApiClient:
+        is_given = "host" in credentials and not self._given_by_operator
+        return kind(
+            self.label,
+            _address(credentials) if is_given else self._base_url,
+            headers={
+                "Authorization": f"Bearer {token}",
+                "Accept": "application/vnd.github+json",
+                "X-GitHub-Api-Version": VERSION,
+                "User-Agent": "keyferry",
+            },
+            secrets=[
+                token,
+                *(credentials[name] for name in ("personalAccessToken", "privateKey") if name in credentials),
+            ],
+            deadline=self._deadline,
+            classify=classify,
+            guarded=is_given,
+        )
+
+    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+        """Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
+        if method != "github-app":
+            return None
+        path = f"/app/installations/{quote(credentials['installationId'])}/access_tokens"
+        with self._open(ApiClient, credentials, _app_token(credentials)) as client:
+            given = client.request("POST", path, read=True)
+        try:
+            return Session(token=str(given["token"]), expires_at=datetime.fromisoformat(given["expires_at"]))
+        except (KeyError, TypeError, ValueError):
+            raise BadResponse(f"GitHub: POST {path} answered without a token") from None
+
+    def check(self, client: ApiClient) -> None:
+        client.request("GET", "/installation/repositories" if isinstance(client, AppClient) else "/user")
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        if field == "org":
+            return [Choice(login, login) for login in sorted(_organizations(client))]
+        if field == "owner":
+            owners = {repository["owner"]["login"] for repository in _repositories(client)}
+            return [Choice(owner, owner) for owner in sorted(owners)]
+        if field == "repo":
+            return [Choice(name, name) for name, _ in _of_owner(client, chosen["owner"])]
+        if field == "selectedRepositoryIds":
+            return [Choice(number, name) for name, number in _of_owner(client, chosen["org"])]
+        if field == "env":
+            path = f"/repos/{quote(chosen['owner'])}/{quote(chosen['repo'])}/environments"
+            return [Choice(each["name"], each["name"]) for each in paged(client, path, "environments")]
+        return []
+
+    def pick(self, client: ApiClient, picker: str) -> dict[str, list[dict[str, Any]]]:
+        """What can be reached: repositories `{id, name, owner}`, or organizations `{id, login}`."""
+        if picker == "organizations":
+            return {picker: [{"id": number, "login": login} for login, number in _organizations(client).items()]}
+        return {
+            "repositories": [
+                {"id": each["id"], "name": each["name"], "owner": {key: each["owner"][key] for key in ("id", "login")}}
+                for each in _repositories(client)
+            ]
+        }
+
+
+def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
+    """A limit is 403 as well as 429, and says in three ways how long it lasts; without a word, a minute.
+
+    Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
+    """
+    if status not in (403, 429):
+        return None
+    if re.fullmatch(r"[0-9]{1,6}", headers.get("retry-after", "")):
+        return RateLimited, float(headers["retry-after"])
+    if headers.get("x-ratelimit-remaining") == "0":
+        return RateLimited, _until(headers)
+    words = str(said.get("message", "")) if isinstance(said, Mapping) else ""
+    if status == 429 or "rate limit" in words.lower():
+        return RateLimited, MINUTE
+    return None
+
+
+def _until(headers: httpx.Headers) -> float:
+    """Seconds until the limit is lifted, by the vendor's clock where it tells the time."""
+    try:
+        now = parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else time.time()
+        return max(1.0, float(headers["x-ratelimit-reset"]) - now)
+    except (KeyError, ValueError):
+        return MINUTE
+
+
+def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]]:
+    """Everything that a list has, 100 a request, or an IntegrationError: never a part.
+
+    `member` is where the answer keeps it, beside how many there are; "" where the answer is the list itself.
+    Source: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
+    """
+    found: list[dict[str, Any]] = []
+    page = 1
+    while True:
+        answer = client.answer("GET", path, params={"per_page": str(PAGE), "page": str(page)})
+        try:
+            listed = answer.data[member] if member else answer.data
+            if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+                raise TypeError
+            total = int(answer.data["total_count"]) if member else None
+        except (KeyError, TypeError, ValueError):
+            raise BadResponse(f"GitHub: GET {path} answered with something that is not a list") from None
+        found += listed
+        if 'rel="next"' not in answer.headers.get("link", ""):
+            break
+        if not listed:
+            raise BadResponse(f"GitHub: GET {path} has an empty page {page} before its last")
+        page += 1
+    if total is not None and total != len(found):
+        raise BadResponse(f"GitHub: GET {path} gave {len(found)} of {total}, so the list is not whole")
+    return found
+
+
+def _repositories(client: ApiClient) -> list[dict[str, Any]]:
+    if isinstance(client, AppClient):
+        found = paged(client, "/installation/repositories", "repositories")
+    else:
+        found = paged(client, "/user/repos")
+    try:
+        return sorted(found, key=lambda each: (each["owner"]["login"].lower(), each["name"].lower()))
+    except (KeyError, TypeError, AttributeError):
+        raise BadResponse("GitHub: a repository has no name or owner") from None
+
+
+def _of_owner(client: ApiClient, owner: str) -> list[tuple[str, str]]:
+    """Name and number of each repository of an owner, whose name is not case sensitive."""
+    found = _repositories(client)
+    return [(each["name"], str(each["id"])) for each in found if each["owner"]["login"].lower() == owner.lower()]
+
+
+def _organizations(client: ApiClient) -> dict[str, int]:
+    """Numbers of the organizations by login. An installation lists none: they are the owners of what it reaches."""
+    if isinstance(client, AppClient):
+        owners = [each["owner"] for each in _repositories(client)]
+        return {owner["login"]: owner["id"] for owner in owners if owner.get("type") == "Organization"}
+    return {each["login"]: each["id"] for each in paged(client, "/user/orgs")}
+
+
+def _address(credentials: Mapping[str, str]) -> str:
+    """Where the API of a host is. Source: https://docs.github.com/en/enterprise-server/rest/quickstart"""
+    host = credentials["host"]
+    return f"https://{host}/api/v3" if credentials.get("instanceType") == "server" else f"https://api.{host}"
+
+
+def _app_token(credentials: Mapping[str, str]) -> str:
+    """What the App proves itself with, for some minutes."""
+    now = int(time.time())
+    claims = {"iss": credentials["appId"], "iat": now - SKEW, "exp": now + JWT_LIFE}
+    try:
+        return jwt.encode(claims, _pem(credentials["privateKey"]), "RS256")
+    except (ValueError, TypeError, jwt.PyJWTError):
+        raise Unauthorized("GitHub: the private key of the App is not an RSA key in PEM form") from None
+
+
+def _pem(text: str) -> str:
+    r"""With its lines as they must be: a form's one-line field loses them, an environment variable has them as \n."""
+    found = re.fullmatch(r"\s*-----BEGIN ([A-Z ]+)-----(.*)-----END \1-----\s*", text.replace("\\n", "\n"), re.DOTALL)
+    if not found:
+        raise ValueError
+    lines = textwrap.wrap(re.sub(r"\s", "", found[2]), 64)
+    return "\n".join([f"-----BEGIN {found[1]}-----", *lines, f"-----END {found[1]}-----", ""])

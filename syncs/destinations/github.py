@@ -1,0 +1,226 @@
+"""GitHub Actions secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
+
+Surprising facts: a name is kept in upper case, whatever was sent. Create and update are one request, so each create
+looks first whether the name is still free. What a write did to the object is not in its answer: a look after it tells.
+Organization secrets are sent with their visibility each time, and a list does not say which repositories were selected.
+Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write and the look after it.
+Source: https://docs.github.com/en/rest/actions/secrets
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import contextlib
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from nacl.exceptions import CryptoError
+from nacl.public import PublicKey, SealedBox
+
+from config.errors import BadRequest
+from config.schema import OneOf, Path, Schema, Text, Texts, Whole, literal
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from connections.http import quote
+from connections.providers.github import RIGHTS, paged
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.engine.types import Remote, Write, Written
+
+SCOPE = "The GitHub scope that secrets should be synced to."
+OWNER = Text("owner", "Owner", "The account that the repository belongs to.", empty_message="Repository owner required")
+REPO = Text("repo", "Repository", "The name of the repository.", empty_message="Repository name required")
+ENV = Text(
+    "env",
+    "Environment",
+    "The name of the repository's environment, which exists.",
+    empty_message="Environment required",
+)
+ORGANIZATION_KEYS, REPOSITORY_KEYS = 1000, 100
+
+
+class _Organization(Schema):
+    """The repositories are named with the visibility `selected`, and only there."""
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        found = super().validate(data, path)
+        selected = found.get("selectedRepositoryIds") or found.pop("selectedRepositoryIds", [])
+        if found["visibility"] == "selected" and not selected:
+            raise BadRequest('selectedRepositoryIds: with the visibility "selected", name at least one repository')
+        if found["visibility"] != "selected" and selected:
+            raise BadRequest('selectedRepositoryIds: leave it out unless the visibility is "selected"')
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Key:
+    """What values are sealed with."""
+
+    id: str
+    public: PublicKey
+
+
+class GitHub(KeyValueDestination):
+    slug: ClassVar[str] = "github"
+    label: ClassVar[str] = "GitHub"
+    provider: ClassVar[str] = "github"
+    Config: ClassVar[OneOf] = OneOf(
+        "scope",
+        {
+            "organization": _Organization(
+                (
+                    literal("scope", "organization", SCOPE),
+                    Text("org", "Organization", "The name of the organization.", empty_message="Organization required"),
+                    Text(
+                        "visibility",
+                        "Visibility",
+                        "Which of its repositories see the secrets.",
+                        choices=("all", "private", "selected"),
+                    ),
+                    Texts(
+                        "selectedRepositoryIds",
+                        "The numbers of the repositories that see them, with the visibility selected.",
+                        max_items=1000,
+                        item=Whole("id", minimum=1, maximum=2**53 - 1),
+                    ),
+                )
+            ),
+            "repository": Schema((literal("scope", "repository", SCOPE), OWNER, REPO)),
+            "repository-environment": Schema((literal("scope", "repository-environment", SCOPE), OWNER, REPO, ENV)),
+        },
+    )
+    Options: ClassVar[Schema] = sync_options("GitHub")
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        holds_comments=False,
+        key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
+        key_rule="letters, digits and underscores, but no digit first,",
+        reserved=("GITHUB_*",),
+        max_value_bytes=48 * 1024,
+        pace=1.0,
+        concurrency=4,
+        concurrency_limit=100,
+        note=(
+            "Names are kept in upper case. GitHub has no create that refuses a name that is taken: a look goes before"
+            " it, and what other hands create between the two is overwritten. Times are kept to the second: what other"
+            " hands change within the second of a write is not seen as drift."
+        ),
+        rights=RIGHTS,
+        verified=(
+            "November 2026, against the vendor's OpenAPI description (@octokit/openapi 23.0.2), its documentation and a"
+            " stand-in that opens the sealed values; not against GitHub itself."
+        ),
+        docs_url="https://docs.github.com/en/rest/actions/secrets",
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._key: _Key | None = None
+        self._key_lock = threading.Lock()
+
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+        """Source: https://docs.github.com/en/actions/reference/security/secrets#limits-for-secrets"""
+        keys = ORGANIZATION_KEYS if config["scope"] == "organization" else REPOSITORY_KEYS
+        return replace(cls.capabilities, max_keys=keys)
+
+    def attributes(self) -> str:
+        """Who is to see an organization's secrets goes with each of them."""
+        if self.config["scope"] != "organization":
+            return ""
+        selected = sorted(self.config.get("selectedRepositoryIds") or ())
+        return " ".join([self.config["visibility"], *map(str, selected)])
+
+    def place(self) -> str:
+        """Names of accounts, repositories and environments are not case sensitive."""
+        parts = (self.config.get(part, "") for part in ("org", "owner", "repo", "env"))
+        spot = "/".join(quote(part.lower()) for part in parts if part)
+        return f"github|{self.client.base_url}|{self.config['scope']}/{spot}"
+
+    def canonical(self, key: str) -> str:
+        return key.upper()
+
+    def fetch(self) -> Iterable[Remote]:
+        path = self._secrets()
+        return [self._remote(each, path) for each in paged(self.client, path, "secrets")]
+
+    def create(self, write: Write) -> Written:
+        """Looks first: the write itself would overwrite what has appeared since the list was made."""
+        with contextlib.suppress(NotFound):
+            self.client.request("GET", self._secret(write))
+            raise Conflict(f"GitHub: {self.canonical(write.key)} has appeared since the list was made")
+        self._put(write)
+        return self._look(write)
+
+    def update(self, write: Write) -> Written:
+        self._put(write)
+        return self._look(write)
+
+    def delete(self, write: Write) -> None:
+        with contextlib.suppress(NotFound):
+            self.client.request("DELETE", self._secret(write))
+
+    def _put(self, write: Write) -> None:
+        """A value sealed with a key that GitHub has replaced meanwhile is refused: then with the new one, once."""
+        key = self._sealing_key()
+        try:
+            self._send(write, key)
+        except Rejected:
+            fresh = self._sealing_key(stale=key)
+            if fresh.id == key.id:
+                raise
+            self._send(write, fresh)
+
+    def _send(self, write: Write, key: _Key) -> None:
+        sealed = base64.b64encode(SealedBox(key.public).encrypt(write.value.encode())).decode()
+        body: dict[str, Any] = {"encrypted_value": sealed, "key_id": key.id}
+        if self.config["scope"] == "organization":
+            body["visibility"] = self.config["visibility"]
+            if selected := self.config.get("selectedRepositoryIds"):
+                body["selected_repository_ids"] = selected
+        self.client.request("PUT", self._secret(write), json=body)
+
+    def _look(self, write: Write) -> Written:
+        """What stands there now. The write is done: where this fails, the next list tells."""
+        path = self._secret(write)
+        try:
+            seen = self._remote(self.client.request("GET", path), path)
+        except IntegrationError:
+            return Written()
+        return Written(seen.incarnation, seen.stamp)
+
+    def _sealing_key(self, stale: _Key | None = None) -> _Key:
+        """Asked for once a run, and once more where it is `stale`."""
+        with self._key_lock:
+            if self._key is None or self._key is stale:
+                path = f"{self._secrets()}/public-key"
+                given = self.client.request("GET", path)
+                try:
+                    self._key = _Key(str(given["key_id"]), PublicKey(base64.b64decode(given["key"], validate=True)))
+                except (KeyError, TypeError, ValueError, binascii.Error, CryptoError):
+                    raise BadResponse(f"GitHub: GET {path} answered without a key to seal with") from None
+            return self._key
+
+    def _secrets(self) -> str:
+        if self.config["scope"] == "organization":
+            return f"/orgs/{quote(self.config['org'])}/actions/secrets"
+        repository = f"/repos/{quote(self.config['owner'])}/{quote(self.config['repo'])}"
+        if self.config["scope"] == "repository":
+            return f"{repository}/actions/secrets"
+        return f"{repository}/environments/{quote(self.config['env'])}/secrets"
+
+    def _secret(self, write: Write) -> str:
+        return f"{self._secrets()}/{quote(self.canonical(write.key))}"
+
+    def _remote(self, secret: Any, path: str) -> Remote:
+        try:
+            name, created, updated = (_text(secret[part]) for part in ("name", "created_at", "updated_at"))
+        except (KeyError, TypeError):
+            raise BadResponse(f"GitHub: GET {path} answered with a secret that lacks what its API promises") from None
+        return Remote(key=name, incarnation=created, stamp=f"{updated}|{secret.get('visibility', '')}")
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value:
+        raise TypeError
+    return value

@@ -1,0 +1,199 @@
+"""Logins at GitHub: a personal access token, and an App that signs for a token of its installation."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import formatdate
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+
+from config.errors import ServiceError
+from connections.errors import BadResponse, RateLimited, Unauthorized
+from connections.provider import Choice
+from connections.providers.github import GitHub, classify
+from tests.destinations.github import APP_ID, INSTALLATION
+from tests.destinations.github import GitHub as Vendor
+from tests.destinations.serving import Answer
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[str, str]:
+    """An App's private key and its public half, in PEM form, as GitHub gives it."""
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.TraditionalOpenSSL, NoEncryption()).decode()
+    return private, key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+@pytest.fixture
+def vendor(pair: tuple[str, str]) -> Iterator[Vendor]:
+    fake = Vendor()
+    fake.app_key = pair[1]
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def app(pair: tuple[str, str]) -> dict[str, str]:
+    return {"privateKey": pair[0], "appId": APP_ID, "installationId": INSTALLATION}
+
+
+def test_a_token_is_checked_with_one_request(vendor: Vendor) -> None:
+    provider = GitHub(vendor.url)
+    with provider.client("pat", vendor.credentials) as client:
+        provider.check(client)
+    assert vendor.asked() == [("GET", "/user")]
+    assert provider.renew("pat", vendor.credentials) is None
+
+
+def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor: Vendor) -> None:
+    provider = GitHub(vendor.url)
+    with (
+        provider.client("pat", {"personalAccessToken": "canary-wrong"}) as client,
+        pytest.raises(Unauthorized) as caught,
+    ):
+        provider.check(client)
+    assert str(caught.value) == "GitHub: GET /user answered 401: Bad credentials"
+
+
+def test_an_app_signs_for_a_token_that_ends_and_works_with_it(vendor: Vendor, app: dict[str, str]) -> None:
+    provider = GitHub(vendor.url)
+    session = provider.renew("github-app", app)
+    assert session
+    assert session.token not in repr(session)
+    assert timedelta(minutes=59) < session.expires_at - datetime.now(UTC) <= timedelta(hours=1)
+    with provider.client("github-app", app, session) as client:
+        provider.check(client)
+    assert vendor.asked() == [
+        ("POST", f"/app/installations/{INSTALLATION}/access_tokens"),
+        ("GET", "/installation/repositories"),
+    ]
+
+
+@pytest.mark.parametrize("change", [lambda pem: pem.replace("\n", " "), lambda pem: pem.replace("\n", "\\n")])
+def test_a_private_key_whose_lines_were_lost_is_read_all_the_same(
+    vendor: Vendor, app: dict[str, str], change: Any
+) -> None:
+    assert GitHub(vendor.url).renew("github-app", {**app, "privateKey": change(app["privateKey"])})
+
+
+@pytest.mark.parametrize("text", ["nonsense", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"])
+def test_what_is_no_private_key_is_named_and_not_shown(vendor: Vendor, app: dict[str, str], text: str) -> None:
+    with pytest.raises(Unauthorized, match="not an RSA key in PEM form") as caught:
+        GitHub(vendor.url).renew("github-app", {**app, "privateKey": text})
+    assert text not in str(caught.value)
+    assert vendor.asked() == []
+
+
+def test_an_app_that_is_not_installed_there_is_refused_in_the_vendors_words(
+    vendor: Vendor, app: dict[str, str]
+) -> None:
+    with pytest.raises(Unauthorized, match="answered 401"):
+        GitHub(vendor.url).renew("github-app", {**app, "installationId": "1"})
+
+
+@pytest.mark.parametrize("body", [{}, {"token": "ghs_x"}, {"token": "ghs_x", "expires_at": "soon"}, ["ghs_x"]])
+def test_an_answer_without_a_token_is_not_believed(vendor: Vendor, app: dict[str, str], body: Any) -> None:
+    vendor.fault = lambda ask: Answer(201, body)
+    with pytest.raises(BadResponse):
+        GitHub(vendor.url).renew("github-app", app)
+
+
+@pytest.mark.parametrize(
+    ("where", "address"),
+    [
+        ({}, "https://api.github.com"),
+        ({"instanceType": "cloud", "host": "acme.ghe.com"}, "https://api.acme.ghe.com"),
+        ({"instanceType": "server", "host": "github.example.com"}, "https://github.example.com/api/v3"),
+    ],
+)
+def test_the_address_follows_the_instance(where: dict[str, str], address: str) -> None:
+    credentials = {"personalAccessToken": "x", **where}
+    with GitHub().client("pat", credentials) as client:
+        assert client.base_url == address
+    with GitHub("http://127.0.0.1:9").client("pat", credentials) as client:
+        assert client.base_url == "http://127.0.0.1:9"  # the operator's word stands above it
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [
+        ({"instanceType": "server"}, "has a host"),
+        ({"host": "evil.example/x?y="}, "must be a host's name"),
+        ({"host": "user@evil.example"}, "must be a host's name"),
+    ],
+)
+def test_an_address_that_is_none_is_named(where: dict[str, str], said: str) -> None:
+    with pytest.raises(ServiceError, match=said):
+        GitHub.methods["pat"].validate({"personalAccessToken": "x", **where})
+
+
+@pytest.mark.parametrize(
+    ("field", "chosen", "expected"),
+    [
+        ("org", {}, [Choice("acme", "acme")]),
+        ("owner", {}, [Choice("acme", "acme"), Choice("ada", "ada")]),
+        ("repo", {"owner": "ACME"}, [Choice("blog", "blog"), Choice("shop", "shop")]),
+        ("selectedRepositoryIds", {"org": "acme"}, [Choice("1002", "blog"), Choice("1001", "shop")]),
+        ("env", {"owner": "acme", "repo": "shop"}, [Choice("production/eu", "production/eu"), Choice("test", "test")]),
+    ],
+)
+@pytest.mark.parametrize("method", ["pat", "github-app"])
+def test_pickers_offer_what_the_login_reaches(
+    vendor: Vendor, app: dict[str, str], method: str, field: str, chosen: dict[str, str], expected: list[Choice]
+) -> None:
+    provider = GitHub(vendor.url)
+    credentials = app if method == "github-app" else dict(vendor.credentials)
+    with provider.client(method, credentials, provider.renew(method, credentials)) as client:
+        assert provider.choices(client, field, chosen) == expected
+
+
+def test_the_modelled_lists_have_numbers_names_and_owners(vendor: Vendor) -> None:
+    provider = GitHub(vendor.url)
+    with provider.client("pat", vendor.credentials) as client:
+        assert provider.pick(client, "organizations") == {"organizations": [{"id": 9, "login": "acme"}]}
+        first = provider.pick(client, "repositories")["repositories"][0]
+    assert first == {"id": 1002, "name": "blog", "owner": {"id": 9, "login": "acme"}}
+
+
+RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 3600)}
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "said", "seconds"),
+    [
+        (403, {"retry-after": "7"}, "no", 7),
+        (429, {"retry-after": "7"}, "no", 7),
+        (429, {}, "no", 60),
+        (403, {}, "You have exceeded a secondary rate limit. Please wait.", 60),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, "no", 60),
+        (403, {**RESET, "date": formatdate(time.time() + 3000, usegmt=True)}, "no", 600),
+    ],
+)
+def test_each_way_of_saying_that_a_limit_is_reached_tells_how_long(
+    status: int, headers: dict[str, str], said: str, seconds: float
+) -> None:
+    found = classify(status, httpx.Headers(headers), {"message": said})
+    assert isinstance(found, tuple)
+    assert found[0] is RateLimited
+    assert found[1] == pytest.approx(seconds, abs=2)
+
+
+def test_a_403_without_a_word_of_limits_is_a_want_of_rights() -> None:
+    said = {"message": "Resource not accessible by personal access token"}
+    assert classify(403, httpx.Headers({"x-ratelimit-remaining": "4999"}), said) is None
+    assert classify(404, httpx.Headers(RESET), said) is None
+
+
+def test_the_jwt_is_older_than_it_is_so_that_clocks_may_differ(vendor: Vendor, app: dict[str, str]) -> None:
+    GitHub(vendor.url).renew("github-app", app)
+    ask, _ = vendor.exchanges[0]
+    claims = jwt.decode(ask.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
+    assert claims["exp"] - claims["iat"] <= 600
+    assert claims["iat"] <= time.time() - 50

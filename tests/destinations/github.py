@@ -1,0 +1,228 @@
+"""Test data of GitHub: secrets of the three scopes, opened with the private key as GitHub does.
+
+Sources: https://docs.github.com/en/rest/actions/secrets, https://docs.github.com/en/actions/reference/security/secrets
+and the vendor's OpenAPI description (npm `@octokit/openapi`), which tests/clients holds each exchange against.
+"""
+
+from __future__ import annotations
+
+import base64
+import itertools
+import math
+import re
+import time
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+from nacl.exceptions import CryptoError
+from nacl.public import PrivateKey, SealedBox
+
+from .serving import Answer, Ask, Served
+
+NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]*", re.ASCII)
+TOKEN, APP_ID, INSTALLATION = "github_pat_contract", "Iv23licontract", "4711"
+REPOSITORIES = {"acme": {"shop": 1001, "blog": 1002}, "ada": {"notes": 1003}}
+"""By owner; acme is an organization."""
+
+
+@dataclass
+class _Secret:
+    value: str = field(repr=False)
+    created_at: str
+    updated_at: str
+    more: dict[str, Any]
+
+
+class GitHub(Served):
+    """`secrets` by scope ("orgs/acme", "repos/acme/shop", "repos/acme/shop/production") and by name.
+
+    The clock moves a second with each write; `still` stops it. `rotate` replaces the key that values are sealed with.
+    `app_key` is the public half, in PEM form, of what the App signs with.
+    """
+
+    method = "pat"
+    credentials = {"personalAccessToken": TOKEN}
+    configs = {
+        "organization": {"scope": "organization", "org": "acme", "visibility": "all"},
+        "organization-selected": {
+            "scope": "organization",
+            "org": "acme",
+            "visibility": "selected",
+            "selectedRepositoryIds": [1001, 1002],
+        },
+        "repository": {"scope": "repository", "owner": "acme", "repo": "shop"},
+        "repository-environment": {
+            "scope": "repository-environment",
+            "owner": "acme",
+            "repo": "shop",
+            "env": "production/eu",
+        },
+    }
+    bad_key = "GITHUB_TOKEN"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.secrets: dict[str, dict[str, _Secret]] = {}
+        self.tokens = {TOKEN}
+        self.app_key = ""
+        self.page_limit = 100
+        self.still = False
+        self._tick = 0
+        self._keys = itertools.count(568250167242549743)
+        self.rotate()
+
+    def rotate(self) -> None:
+        self.key_id, self.private_key = str(next(self._keys)), PrivateKey.generate()
+
+    # -- by other hands ----------------------------------------------------------------------------------------
+
+    def held(self, config: Mapping[str, Any]) -> dict[str, str]:
+        return {name: secret.value for name, secret in self._at(config).items()}
+
+    def put(self, config: Mapping[str, Any], key: str, value: str) -> None:
+        more = {name: config[name] for name in ("visibility",) if name in config}
+        self._write(self._at(config), key.upper(), value, more)
+
+    def drop(self, config: Mapping[str, Any], key: str) -> None:
+        del self._at(config)[key.upper()]
+
+    def _at(self, config: Mapping[str, Any]) -> dict[str, _Secret]:
+        if config["scope"] == "organization":
+            return self.secrets.setdefault(f"orgs/{config['org']}", {})
+        spot = "/".join(config[part] for part in ("owner", "repo", "env") if part in config)
+        return self.secrets.setdefault(f"repos/{spot}", {})
+
+    def reads(self, config: Mapping[str, Any], keys: int) -> int:
+        """The pages of the list, the key to seal with, and a look after the write: its answer tells nothing."""
+        return math.ceil(keys / 100) + 2
+
+    def issued(self) -> list[str]:
+        return sorted(self.tokens - {TOKEN})
+
+    # -- as the vendor -----------------------------------------------------------------------------------------
+
+    def answer(self, ask: Ask) -> Answer:
+        if ask.parts[:2] == ["app", "installations"]:
+            return self._installation_token(ask)
+        if ask.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
+            return _error(401, "Bad credentials")
+        match ask.parts:
+            case ["orgs", org, "actions", "secrets", *rest] if org in REPOSITORIES:
+                return self._secrets(ask, f"orgs/{org}", rest)
+            case ["repos", owner, repo, "actions", "secrets", *rest] if repo in REPOSITORIES.get(owner, {}):
+                return self._secrets(ask, f"repos/{owner}/{repo}", rest)
+            case ["repos", owner, repo, "environments", env, "secrets", *rest] if repo in REPOSITORIES.get(owner, {}):
+                return self._secrets(ask, f"repos/{owner}/{repo}/{env}", rest)
+            case ["repos", owner, repo, "environments"] if repo in REPOSITORIES.get(owner, {}):
+                return self._paged(ask, [{"id": 1, "name": "production/eu"}, {"id": 2, "name": "test"}], "environments")
+            case ["user"]:
+                return Answer(200, {"login": "ada", "id": 7})
+            case ["user", "orgs"]:
+                return self._paged(ask, [{"login": "acme", "id": 9}])
+            case ["user", "repos"]:
+                return self._paged(ask, _repositories())
+            case ["installation", "repositories"]:
+                return self._paged(ask, _repositories(), "repositories")
+        return _error(404, "Not Found")
+
+    def _installation_token(self, ask: Ask) -> Answer:
+        """For whom signs as the App: RS256, not older than it may be, and not good for more than ten minutes."""
+        try:
+            signed = ask.headers["authorization"].removeprefix("Bearer ")
+            claims = jwt.decode(
+                signed, self.app_key, ["RS256"], issuer=APP_ID, options={"require": ["iss", "iat", "exp"]}
+            )
+        except jwt.PyJWTError:
+            return _error(401, "A JSON web token could not be decoded")
+        if claims["exp"] > time.time() + 600 or ask.parts[2:] != [INSTALLATION, "access_tokens"]:
+            return _error(401, "'Expiration time' claim ('exp') is too far in the future")
+        token = f"ghs_{uuid.uuid4().hex}"
+        self.tokens.add(token)
+        ends = datetime.now(UTC) + timedelta(hours=1)
+        return Answer(
+            201,
+            {"token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ"), "permissions": {"secrets": "write"}},
+        )
+
+    def _secrets(self, ask: Ask, scope: str, rest: list[str]) -> Answer:
+        held = self.secrets.setdefault(scope, {})
+        match ask.method, rest:
+            case "GET", []:
+                return self._paged(ask, [_shown(scope, name, held[name]) for name in sorted(held)], "secrets")
+            case "GET", ["public-key"]:
+                return Answer(
+                    200, {"key_id": self.key_id, "key": base64.b64encode(bytes(self.private_key.public_key)).decode()}
+                )
+            case "GET", [name] if name.upper() in held:
+                return Answer(200, _shown(scope, name.upper(), held[name.upper()]))
+            case "DELETE", [name] if held.pop(name.upper(), None):
+                return Answer(204)
+            case "PUT", [name]:
+                return self._put(ask, held, name.upper())
+        return _error(404, "Not Found")
+
+    def _put(self, ask: Ask, held: dict[str, _Secret], name: str) -> Answer:
+        body = dict(ask.body)
+        if not NAME.fullmatch(name):
+            return _error(422, "Secret names can only contain alphanumeric characters or underscores")
+        if body.pop("key_id", None) != self.key_id:
+            return _error(422, "The key_id is not that of the current public key")
+        try:
+            value = SealedBox(self.private_key).decrypt(base64.b64decode(body.pop("encrypted_value"))).decode()
+        except (CryptoError, KeyError, ValueError):
+            return _error(422, "Improperly encrypted secret")
+        if len(value.encode()) > 48 * 1024:
+            return _error(422, "Value is too large")
+        if body.get("visibility", "all") not in ("all", "private", "selected"):
+            return _error(422, "Invalid request")
+        is_new = name not in held
+        self._write(held, name, value, body)
+        return Answer(201, {}) if is_new else Answer(204)
+
+    def _write(self, held: dict[str, _Secret], name: str, value: str, more: dict[str, Any]) -> None:
+        """Times are to the second, as the vendor's are."""
+        self._tick += not self.still
+        now = (datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=self._tick)).strftime("%Y-%m-%dT%H:%M:%SZ")
+        created = held[name].created_at if name in held else now
+        held[name] = _Secret(value, created, now, more)
+
+    def _paged(self, ask: Ask, items: list[Any], member: str = "") -> Answer:
+        size = min(int(ask.query.get("per_page", 30)), self.page_limit)
+        page = int(ask.query.get("page", 1))
+        shown = items[(page - 1) * size : page * size]
+        more = page * size < len(items)
+        links = {"link": f'<{self.url}{ask.path}?per_page={size}&page={page + 1}>; rel="next"'} if more else {}
+        return Answer(200, {"total_count": len(items), member: shown} if member else shown, links)
+
+
+def _shown(scope: str, name: str, secret: _Secret) -> dict[str, Any]:
+    shown = {"name": name, "created_at": secret.created_at, "updated_at": secret.updated_at}
+    if scope.startswith("orgs/"):
+        shown["visibility"] = secret.more.get("visibility", "all")
+    return shown
+
+
+def _repositories() -> list[dict[str, Any]]:
+    return [
+        {
+            "id": number,
+            "name": name,
+            "owner": {
+                "login": owner,
+                "id": 9 if owner == "acme" else 7,
+                "type": "Organization" if owner == "acme" else "User",
+            },
+        }
+        for owner, names in REPOSITORIES.items()
+        for name, number in names.items()
+    ]
+
+
+def _error(status: int, message: str) -> Answer:
+    return Answer(
+        status, {"message": message, "documentation_url": "https://docs.github.com/rest", "status": str(status)}
+    )

@@ -1,0 +1,286 @@
+"""GitHub over real HTTP on loopback: the vendor's oddities, each by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.errors import ServiceError
+from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected
+from connections.http import ApiClient
+from connections.providers.github import GitHub as Provider
+from syncs.destinations.github import GitHub
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from .github import GitHub as Vendor
+from .serving import Answer, Ask
+
+ORG, SELECTED, REPO, ENV = Vendor.configs.values()
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    fake = Vendor()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def client(vendor: Vendor) -> Iterator[ApiClient]:
+    with Provider(vendor.url, deadline=2).client("pat", vendor.credentials) as client:
+        yield client
+
+
+@pytest.fixture(params=Vendor.configs.values(), ids=list(Vendor.configs))
+def destination(client: ApiClient, request: pytest.FixtureRequest) -> GitHub:
+    return GitHub(client, request.param)
+
+
+def create(key: str, value: str = "v") -> Write:
+    return Write(Action.CREATE, key, key.upper(), value)
+
+
+def update(key: str, value: str = "w", remote: Remote | None = None) -> Write:
+    return Write(Action.UPDATE, key, key.upper(), value, remote=remote or Remote(key))
+
+
+def apply(destination: GitHub, *writes: Write) -> list[Outcome]:
+    return list(destination.apply(iter(writes)))
+
+
+def test_what_arrives_is_opened_with_the_private_key_and_never_travels_open(
+    vendor: Vendor, destination: GitHub
+) -> None:
+    (outcome,) = apply(destination, create("KEY", "värde-canary\n"))
+    assert outcome.error is None
+    assert vendor.held(destination.config) == {"KEY": "värde-canary\n"}
+    assert "canary" not in str([ask.body for ask, _ in vendor.exchanges])
+
+
+def test_a_name_is_kept_in_upper_case_and_is_one_with_its_lower(vendor: Vendor, destination: GitHub) -> None:
+    apply(destination, create("db_Url"))
+    assert [remote.key for remote in destination.listing()] == ["DB_URL"]
+    assert destination.canonical("db_Url") == destination.canonical("DB_URL")
+
+
+def test_what_a_write_made_is_known_from_a_look_after_it(vendor: Vendor, destination: GitHub) -> None:
+    (outcome,) = apply(destination, create("KEY"))
+    (listed,) = destination.listing()
+    assert (listed.incarnation, listed.stamp) == (outcome.written.incarnation, outcome.written.stamp)
+    (outcome,) = apply(destination, update("KEY", remote=listed))
+    (after,) = destination.listing()
+    assert (after.incarnation, after.stamp) == (listed.incarnation, outcome.written.stamp)
+    assert after.stamp != listed.stamp
+
+
+def test_a_look_that_fails_does_not_undo_the_write(vendor: Vendor, destination: GitHub) -> None:
+    def fault(ask: Ask) -> Answer | None:
+        written = any(done.method == "PUT" for done, _ in vendor.exchanges)
+        return Answer(500, {}) if ask.method == "GET" and written else None
+
+    vendor.fault = fault
+    (outcome,) = apply(destination, create("KEY"))
+    assert (outcome.error, outcome.written.stamp) == (None, None)
+    assert vendor.held(destination.config) == {"KEY": "v"}
+
+
+def test_a_key_that_appeared_since_the_list_is_not_overwritten(vendor: Vendor, destination: GitHub) -> None:
+    vendor.put(destination.config, "KEY", "theirs")
+    (outcome,) = apply(destination, create("key", "ours"))
+    assert isinstance(outcome.error, Conflict)
+    assert vendor.held(destination.config) == {"KEY": "theirs"}
+    assert {method for method, _ in vendor.asked()} == {"GET"}
+
+
+def test_an_update_of_a_key_that_is_gone_makes_it_anew_and_says_so(vendor: Vendor, destination: GitHub) -> None:
+    apply(destination, create("KEY"))
+    (before,) = destination.listing()
+    vendor.drop(destination.config, "KEY")
+    (outcome,) = apply(destination, update("KEY", remote=before))
+    assert outcome.error is None
+    assert outcome.written.incarnation not in (None, before.incarnation)
+
+
+def test_a_delete_of_a_key_that_is_gone_is_a_success(destination: GitHub) -> None:
+    (outcome,) = apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=Remote("KEY")))
+    assert outcome.error is None
+
+
+def test_the_key_to_seal_with_is_asked_for_once_a_run_and_again_when_it_is_replaced(
+    vendor: Vendor, destination: GitHub
+) -> None:
+    apply(destination, *(create(f"K{number}") for number in range(6)))
+    vendor.rotate()
+    outcomes = apply(destination, *(update(f"K{number}", "new") for number in range(6)))
+    assert [outcome.error for outcome in outcomes] == [None] * 6
+    assert set(vendor.held(destination.config).values()) == {"new"}
+    assert sum(path.endswith("/public-key") for _, path in vendor.asked()) == 2
+
+
+def test_another_refusal_is_not_tried_again_with_the_same_key(vendor: Vendor, destination: GitHub) -> None:
+    vendor.fault = lambda ask: Answer(422, {"message": "no"}) if ask.method == "PUT" else None
+    (outcome,) = apply(destination, update("KEY"))
+    assert isinstance(outcome.error, Rejected)
+    assert sum(method == "PUT" for method, _ in vendor.asked()) == 1
+
+
+@pytest.mark.parametrize("given", [{}, {"key_id": "1", "key": "not base64!"}, {"key_id": "1", "key": "AAAA"}, []])
+def test_a_key_that_is_none_seals_nothing(vendor: Vendor, destination: GitHub, given: Any) -> None:
+    vendor.fault = lambda ask: Answer(200, given) if ask.path.endswith("/public-key") else None
+    (outcome,) = apply(destination, update("KEY"))
+    assert isinstance(outcome.error, BadResponse)
+    assert vendor.held(destination.config) == {}
+
+
+def test_a_secondary_rate_limit_is_a_403_and_closes_the_gate(vendor: Vendor, destination: GitHub) -> None:
+    said = Answer(403, {"message": "You have exceeded a secondary rate limit."}, {"retry-after": "30"})
+    vendor.fault = lambda ask: said if ask.method == "PUT" else None
+    (outcome,) = apply(destination, update("KEY"))
+    assert isinstance(outcome.error, RateLimited)
+    assert outcome.error.retry_after == 30
+
+
+def test_a_long_list_is_read_by_pages_of_a_hundred(vendor: Vendor, destination: GitHub) -> None:
+    for number in range(250):
+        vendor.put(destination.config, f"K{number}", "x")
+    assert len(destination.listing()) == 250
+    assert len(vendor.asked()) == 3
+
+
+def test_a_list_that_lacks_what_it_counts_is_not_believed(vendor: Vendor, destination: GitHub) -> None:
+    vendor.put(destination.config, "KEY", "x")
+    vendor.fault = lambda ask: Answer(200, {"total_count": 2, "secrets": [{**ITEM, "name": "KEY"}]})
+    with pytest.raises(BadResponse, match="1 of 2"):
+        destination.listing()
+
+
+def test_a_page_that_comes_twice_is_not_believed(vendor: Vendor, destination: GitHub) -> None:
+    def fault(ask: Ask) -> Answer:
+        more = {"link": '<http://127.0.0.1/?page=2>; rel="next"'} if ask.query["page"] == "1" else {}
+        return Answer(200, {"total_count": 2, "secrets": [{**ITEM, "name": "KEY"}]}, more)
+
+    vendor.fault = fault
+    with pytest.raises(BadResponse, match="KEY twice"):
+        destination.listing()
+
+
+ITEM = {"name": "KEY", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026-01-01T00:00:00Z"}
+
+
+@pytest.mark.parametrize("part", [{"name": ""}, {"created_at": None}, {"updated_at": 5}])
+def test_a_secret_of_another_shape_is_not_believed(vendor: Vendor, destination: GitHub, part: dict[str, Any]) -> None:
+    vendor.fault = lambda ask: Answer(200, {"total_count": 1, "secrets": [{**ITEM, **part}]})
+    with pytest.raises(BadResponse):
+        destination.listing()
+
+
+def test_a_repository_that_has_moved_is_not_followed(vendor: Vendor, client: ApiClient) -> None:
+    vendor.fault = lambda ask: Answer(
+        301, {"message": "Moved Permanently"}, {"location": f"{vendor.url}/repositories/1"}
+    )
+    with pytest.raises(BadResponse, match="301: Moved Permanently"):
+        GitHub(client, REPO).listing()
+    assert len(vendor.asked()) == 1
+
+
+def test_an_environment_may_have_a_slash_in_its_name(vendor: Vendor, client: ApiClient) -> None:
+    GitHub(client, ENV).listing()
+    assert vendor.asked() == [("GET", "/repos/acme/shop/environments/production%2Feu/secrets")]
+
+
+def test_an_organization_is_told_each_time_who_sees_the_secret(vendor: Vendor, client: ApiClient) -> None:
+    destination = GitHub(client, SELECTED)
+    apply(destination, create("KEY"))
+    apply(destination, update("KEY"))
+    sent = [ask.body for ask, _ in vendor.exchanges if ask.method == "PUT"]
+    assert [(body["visibility"], body["selected_repository_ids"]) for body in sent] == [("selected", [1001, 1002])] * 2
+
+
+def test_an_organization_secret_that_others_opened_to_all_is_drift(vendor: Vendor, client: ApiClient) -> None:
+    destination = GitHub(client, SELECTED)
+    apply(destination, create("KEY"))
+    (before,) = destination.listing()
+    vendor.secrets["orgs/acme"]["KEY"].more["visibility"] = "all"
+    (after,) = destination.listing()
+    assert after.stamp != before.stamp
+
+
+def test_another_choice_of_who_sees_the_secrets_is_written_to_each(client: ApiClient) -> None:
+    told = {
+        GitHub(client, config).attributes() for config in (ORG, SELECTED, {**SELECTED, "selectedRepositoryIds": [1]})
+    }
+    assert len(told) == 3
+    assert GitHub(client, {**SELECTED, "selectedRepositoryIds": [1002, 1001]}).attributes() in told
+    assert GitHub(client, REPO).attributes() == ""
+
+
+@pytest.mark.parametrize(
+    ("visibility", "ids", "said"),
+    [
+        ("selected", None, "name at least one repository"),
+        ("selected", [], "name at least one repository"),
+        ("all", [1], "leave it out"),
+        ("private", [1], "leave it out"),
+        ("some", None, "Invalid enum value"),
+        ("selected", ["x"], "Expected number"),
+    ],
+)
+def test_repositories_are_selected_with_that_visibility_and_only_then(visibility: str, ids: Any, said: str) -> None:
+    given = {"scope": "organization", "org": "acme", "visibility": visibility}
+    with pytest.raises(ServiceError, match=said):
+        GitHub.Config.validate(given if ids is None else {**given, "selectedRepositoryIds": ids})
+
+
+def test_no_repositories_are_as_good_as_none_given() -> None:
+    given = {"scope": "organization", "org": "acme", "visibility": "all"}
+    assert GitHub.Config.validate({**given, "selectedRepositoryIds": []}) == given
+
+
+def test_names_of_accounts_are_not_case_sensitive_so_neither_is_the_place(client: ApiClient) -> None:
+    assert GitHub(client, REPO).place() == GitHub(client, {**REPO, "owner": "Acme", "repo": "SHOP"}).place()
+    assert len({GitHub(client, config).place() for config in (ORG, REPO, ENV)}) == 3
+    assert GitHub(client, ORG).place() == GitHub(client, SELECTED).place()
+
+
+def test_an_organization_takes_a_thousand_and_a_repository_a_hundred() -> None:
+    assert [GitHub.limits(config).max_keys for config in (ORG, REPO, ENV)] == [1000, 100, 100]
+
+
+def test_a_write_of_other_hands_within_the_second_of_ours_cannot_be_told(vendor: Vendor, client: ApiClient) -> None:
+    """As the note says: the vendor keeps times to the second, and nothing else changes."""
+    destination = GitHub(client, REPO)
+    (outcome,) = apply(destination, create("KEY"))
+    vendor.still = True
+    vendor.put(REPO, "KEY", "theirs")
+    assert destination.listing()[0].stamp == outcome.written.stamp
+    vendor.still = False
+    vendor.put(REPO, "KEY", "theirs again")
+    assert destination.listing()[0].stamp != outcome.written.stamp
+
+
+def test_two_writes_of_ours_within_a_second_both_arrive(vendor: Vendor, client: ApiClient) -> None:
+    destination = GitHub(client, REPO)
+    apply(destination, create("KEY", "1"))
+    vendor.still = True
+    (listed,) = destination.listing()
+    (outcome,) = apply(destination, update("KEY", "2", listed))
+    assert vendor.held(REPO) == {"KEY": "2"}
+    assert outcome.written.stamp == listed.stamp
+
+
+def test_of_500_secrets_one_changed_costs_eight_requests(vendor: Vendor, client: ApiClient) -> None:
+    for number in range(500):
+        vendor.put(ORG, f"K{number}", "x")
+    destination = GitHub(client, ORG)
+    remote = next(each for each in destination.listing() if each.key == "K7")
+    apply(destination, update("K7", remote=remote))
+    asked = vendor.asked()
+    assert [method for method, _ in asked] == ["GET"] * 5 + ["GET", "PUT", "GET"]
+    assert sum(path.endswith("/K7") for _, path in asked) == 2
+
+
+def test_a_scope_that_is_not_there_is_not_an_empty_one(client: ApiClient) -> None:
+    with pytest.raises(NotFound):
+        GitHub(client, {**REPO, "repo": "gone"}).listing()
