@@ -22,6 +22,7 @@ from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
 from config.forms import place_of
+from config.lists import kept_to_visible
 from config.requests import client_ip
 
 
@@ -96,7 +97,13 @@ class ServiceAdmin(ModelAdmin, _NoTransaction):  # type: ignore[misc]
     show_full_result_count = False
     warn_unsaved_form = True
 
+    list_filter_sheet = True  # a list is as wide as the page; its filters slide in
+    actor_of = staticmethod(actor_of)
+
     # -- what the person may -----------------------------------------------------------------------------------
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        return [kept_to_visible(self.model, name) for name in super().get_list_filter(request)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         found: QuerySet[Any] = super().get_queryset(request)

@@ -49,8 +49,12 @@ def _broker() -> str:
 
 
 def _workers() -> str:
-    alive = [stat for stat in Stat.get_all() if stat.status in ("Idle", "Working", "Starting")]
-    return "" if alive else "no task worker is alive; start one with `manage.py up`"
+    return "" if live_workers() else "no task worker is alive; start one with `manage.py up`"
+
+
+def live_workers() -> int:
+    """How many groups of task workers have given a sign of life."""
+    return sum(stat.status in ("Idle", "Working", "Starting") for stat in Stat.get_all())
 
 
 _CHECKS: dict[str, Callable[[], str]] = {

@@ -165,6 +165,8 @@ UNFOLD = {
     "SITE_SYMBOL": "directions_boat",
     "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("keyferry/icon.svg")}],
     "STYLES": [lambda request: static("keyferry/keyferry.css")],
+    "SCRIPTS": [lambda request: static("keyferry/keyferry.js")],
+    "DASHBOARD_CALLBACK": "syncs.admin.dashboard.context",
     "SHOW_HISTORY": False,
     "COLORS": {
         "primary": {  # sea blue; 600 and darker carry white text, 500 and lighter are read on dark grounds

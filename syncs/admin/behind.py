@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from unfold.decorators import display
 
 from config.access.roles import Right
 from config.admin import ReadOnlyAdmin
-from syncs.models import DriftCheck, InitialSet, Lease, RunChange, SecretReference, SecretVersion
+from config.markup import badge, link, when
+from syncs.engine.plan import State
+from syncs.models import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretReference, SecretVersion
+
+LEDGER: dict[str, tuple[Any, str]] = {
+    State.OWNED: (_("ours"), "good"),
+    State.CLAIM: (_("being written"), "warn"),
+    State.MISSING: (_("gone"), "calm"),
+}
 
 
 @admin.register(SecretVersion)
@@ -43,6 +55,41 @@ class RunChangeAdmin(ReadOnlyAdmin):
     list_filter = ("action", "outcome", "error_code", "run__sync__project")
     list_select_related = ("run__sync",)
     search_fields = ("key", "source_key", "reason", "error_message")
+
+
+@admin.register(ManagedSecret)
+class ManagedSecretAdmin(ReadOnlyAdmin):
+    """The ledger: which key of which place belongs to which sync."""
+
+    project_path = "sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("key", "shown_sync", "place", "shown_state", "written", "way")
+    list_filter = ("state", "destination", "sync__project")
+    list_select_related = ("sync__project",)
+    search_fields = ("key", "place", "sync__name")
+    fields = ("key", "place", "sync", "destination", "destination_config", "state", "written_at", "run")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).defer("value_sealed", "value_mac", "rest_mac")
+
+    @display(description=_("State"), ordering="state")
+    def shown_state(self, obj: ManagedSecret) -> str:
+        return badge(*LEDGER[obj.state])
+
+    @display(description=_("Sync"), ordering="sync__name")
+    def shown_sync(self, obj: ManagedSecret) -> str:
+        return str(obj.sync or _("none: left on purpose"))
+
+    @display(description=_("Written"), ordering="written_at")
+    def written(self, obj: ManagedSecret) -> str:
+        return when(obj.written_at)
+
+    @display(description=_("Why"))
+    def way(self, obj: ManagedSecret) -> str:
+        if obj.sync_id is None:
+            return ""
+        url = f"{reverse('admin:syncs_secretsync_why', args=[obj.sync_id])}?{urlencode({'key': obj.key})}"
+        return link(url, _("Why is it there?"))
 
 
 @admin.register(InitialSet)

@@ -6,37 +6,40 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.paginator import Paginator
-from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.db.models import Case, When
+from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from config.access.roles import Right
 from config.admin import ReadOnlyAdmin, actor_of
 from config.errors import ServiceError
+from config.markup import badge, took, when
 from syncs.engine.codes import Code
-from syncs.engine.types import Action
 from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun
 from syncs.preview import preview
 from syncs.selectors import syncs
 from syncs.services import holds
 from syncs.services import syncs as services
+from syncs.standing import outcome_counts
 from syncs.undo import require_undoable, undoable
 
-from .sync import ACTION_COLORS, STATUS_LABELS
+from .sync_page import did
+from .words import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, plan_shown, shown_counts
 
-OUTCOME_COLORS = {
-    "applied": "success",
-    "failed": "danger",
-    "blocked": "danger",
-    "kept": "default",
-    "skipped": "warning",
-    "": "info",
-}
 PAGE = 100
+URGENT = Case(
+    When(outcome__in=("failed", "blocked"), then=0),
+    When(outcome="", action="delete", then=1),
+    When(outcome="", then=2),
+    default=3,
+)
 
 
 def _remedy(row: RunChange) -> str:
@@ -49,7 +52,7 @@ def _remedy(row: RunChange) -> str:
 class SyncRunAdmin(ReadOnlyAdmin):
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
-    list_display = ("sync", "operation", "trigger", "actor_name", "shown_status", "summary", "created_at", "ended_at")
+    list_display = ("what", "shown_sync", "shown_status", "summary", "actor_name", "began", "spent")
     list_filter = ("status", "operation", "trigger", "sync__destination", "sync__project")
     list_select_related = ("sync__project",)
     search_fields = ("sync__name", "message", "actor_name")
@@ -66,25 +69,42 @@ class SyncRunAdmin(ReadOnlyAdmin):
         "due_at",
     )
     actions = ("export_csv", "export_json")
-    change_form_outer_before_template = "syncs/run_detail.html"
+    change_form_template = "syncs/run_page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request).select_related("sync__project")
         changing = request.resolver_match and request.resolver_match.url_name == "syncs_syncrun_changelist"
         return found.defer("unchanged", "unmanaged", "options") if changing else found
 
-    @display(description="Status", label={**STATUS_LABELS, "superseded": "default"}, ordering="status")
-    def shown_status(self, obj: SyncRun) -> str:
-        return obj.status
+    @display(description=_("Run"), ordering="operation")
+    def what(self, obj: SyncRun) -> str:
+        return f"{OPERATIONS[obj.operation]}, {TRIGGERS[obj.trigger]}"
 
-    @display(description="Keys")
+    @display(description=_("Sync"), ordering="sync__name")
+    def shown_sync(self, obj: SyncRun) -> str:
+        return format_html("{}<br><span class='kf-subtle'>{}</span>", obj.sync.name, obj.sync.project.name)
+
+    @display(description=_("Status"), ordering="status")
+    def shown_status(self, obj: SyncRun) -> str:
+        return badge(*RUNS[obj.status])
+
+    @display(description=_("Keys"))
     def summary(self, obj: SyncRun) -> str:
-        return ", ".join(f"{count} {name}" for name, count in obj.counts.items() if count)
+        return did(obj)
+
+    @display(description=_("Begun"), ordering="created_at")
+    def began(self, obj: SyncRun) -> str:
+        return when(obj.started_at or obj.created_at)
+
+    @display(description=_("Took"))
+    def spent(self, obj: SyncRun) -> str:
+        return took(obj.started_at, obj.ended_at)
 
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view(require_POST(self.approve_view))
         return [
             path("<uuid:pk>/approve/", view, name="syncs_syncrun_approve"),
+            path("<uuid:pk>/live/", self.admin_site.admin_view(self.live_view), name="syncs_syncrun_live"),
             path("<uuid:pk>/undo/", self.admin_site.admin_view(self.undo_view), name="syncs_syncrun_undo"),
             *super().get_urls(),
         ]
@@ -95,37 +115,57 @@ class SyncRunAdmin(ReadOnlyAdmin):
         run = self.get_object(request, object_id)
         shown = dict(extra_context or {})
         if run:
-            shown |= self._detail(request, run)
+            shown |= {
+                "title": f"{OPERATIONS[run.operation]}: {run.sync.name}",
+                "subtitle": "",
+                **self._detail(request, run),
+            }
         return super().change_view(request, object_id, form_url, shown)
 
+    def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """What of the page moves while the run goes; it asks for itself again until the run has ended."""
+        run = self.get_object(request, str(pk))
+        if run is None:
+            raise Http404
+        return TemplateResponse(request, "syncs/run_live.html", self._detail(request, run))
+
     def _detail(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
-        rows = run.changes.defer("before", "before_sealed")
+        actor = actor_of(request)
+        by_outcome = outcome_counts(run)
         chosen = request.GET.get("outcome", "")
-        if chosen in OUTCOME_COLORS and chosen:
+        search = request.GET.get("q", "").strip()
+        rows = run.changes.defer("before", "before_sealed").order_by(URGENT, "id")
+        if chosen in OUTCOMES and chosen:
             rows = rows.filter(outcome=chosen)
+        if search:
+            rows = rows.filter(key__icontains=search)
         page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
         planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
-        done = run.changes.filter(outcome__in=("applied", "failed")).count()
+        arrived, failed = (min(by_outcome.get(name, 0), planned) for name in ("applied", "failed"))
+        may = actor.may(Right.RUN_SYNCS, run.sync.project_id)
         return {
             "run": run,
-            "status_color": STATUS_LABELS.get(run.status, "default"),
+            "status_words": RUNS[run.status][0],
+            "status_tone": RUNS[run.status][1],
+            "operation": OPERATIONS[run.operation],
+            "trigger": TRIGGERS[run.trigger],
             "page": page,
-            "rows": [
-                (
-                    row,
-                    ACTION_COLORS.get(Action(row.action), "default"),
-                    OUTCOME_COLORS.get(row.outcome, "default"),
-                    _remedy(row),
-                )
-                for row in page
+            "rows": [(row, ACTIONS[row.action], OUTCOMES[row.outcome], _remedy(row)) for row in page],
+            "counts": shown_counts(run.counts),
+            "outcomes": [
+                (name, word, by_outcome[name]) for name, (word, _) in OUTCOMES.items() if by_outcome.get(name)
             ],
-            "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in run.counts.items() if count],
+            "all_outcomes": sum(by_outcome.values()),
+            "chosen": chosen,
+            "search": search,
             "planned": planned,
-            "done": min(done, planned),
-            "percent": round(100 * min(done, planned) / planned) if planned else 100,
+            "done": min(arrived + failed, planned),
+            "arrived_share": round(100 * arrived / planned) if planned else 0,
+            "failed_share": round(100 * failed / planned) if planned else 0,
             "going": run.status in (Status.PENDING, Status.RUNNING),
             "held": run.status == Status.HELD,
-            "may_approve": (may := actor_of(request).may(Right.RUN_SYNCS, run.sync.project_id)),
+            "deletes": run.counts.get("delete", 0),
+            "may_approve": may,
             "may_undo": may and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],
             "unmanaged": run.unmanaged[:200],
@@ -158,10 +198,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
             context["problem"] = str(refusal)
         else:
             context |= {
-                "plan": plan,
+                **plan_shown(plan),
                 "may_undo": any(change.write or change.effects for change in plan.changes),
-                "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in plan.counts.items() if count],
-                "changes": [(change, ACTION_COLORS[change.action]) for change in plan.changes],
             }
         return TemplateResponse(request, "syncs/plan.html", context)
 

@@ -9,46 +9,38 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import action, display
 
 from config.access.roles import Actor, Right
-from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
+from config.admin import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.errors import ServiceError
 from config.forms import collected, form_fields
+from config.markup import badge, when
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices
 from syncs.destination import Destination, destinations
-from syncs.engine.types import Action
-from syncs.models import Folder, ManagedSecret, SecretSync, Status
+from syncs.drift import check
+from syncs.models import Folder, SecretSync
 from syncs.planning import destination_class
 from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
+from syncs.standing import STATES, with_state
+from syncs.why import why
 
 from .connect import is_for
+from .lists import DestinationFilter, DriftFilter, EnvironmentFilter, StateFilter, sorted_by_right
 from .policy import PREFIX, changed_policy, policy_fields
+from .sync_page import destination_label, spot, sync_page, told
+from .words import DRIFT, plan_shown, shown_counts
 
 CONFIG, OPTIONS = "destinationConfig", "syncOptions"
-STATUS_LABELS = {
-    Status.PENDING: "info",
-    Status.RUNNING: "info",
-    Status.SUCCEEDED: "success",
-    Status.FAILED: "danger",
-    Status.HELD: "warning",
-    "never ran": "default",
-}
-ACTION_COLORS = {
-    Action.CREATE: "success",
-    Action.ADOPT: "warning",
-    Action.UPDATE: "info",
-    Action.DELETE: "danger",
-    Action.BLOCKED: "danger",
-    Action.KEEP: "default",
-    Action.UNCHANGED: "default",
-}
+SHOWN = 100  # syncs that the preview of an action names
 
 
 class _SyncForm(ServiceForm):
@@ -80,26 +72,28 @@ class SecretSyncAdmin(ServiceAdmin):
     project_path = "project"
     see = Right.SEE_SYNCS
     edit = Right.EDIT_SYNCS
-    list_display = (
-        "name",
+    list_display = ("name", "shown_state", "source", "shown_destination", "shown_drift", "arrived")
+    list_filter = (
+        StateFilter,
+        DestinationFilter,
+        EnvironmentFilter,
         "project",
-        "source",
-        "shown_destination",
-        "status",
-        "last_synced_at",
+        DriftFilter,
         "is_auto_sync_enabled",
     )
-    list_filter = ("sync_status", "destination", "project", "is_auto_sync_enabled", "connection")
-    list_select_related = ("project", "folder__environment", "connection", "policy")
-    search_fields = ("name", "description", "project__name", "connection__name", "last_sync_message")
-    actions = ("sync_now",)
+    search_fields = ("name", "description", "project__name", "connection__name", "last_sync_message", "place")
+    search_help_text = _("Name, project, connection, place, message")
+    actions = ("sync_now", "pause", "resume")
     actions_list = ("connect",)
-    change_form_outer_before_template = "syncs/sync_summary.html"
+    change_form_template = "syncs/sync_page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("project", "folder__environment", "connection", "policy")
+        found = super().get_queryset(request)
+        return with_state(
+            found.select_related("project", "folder__environment__project", "connection__project", "policy", "drift")
+        )
 
-    @action(description="Connect and sync", url_path="connect", permissions=["connect"], icon="add_link")
+    @action(description=_("Connect and sync"), url_path="connect", permissions=["connect"], icon="add_link")
     def connect(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:syncs_syncdraft_changelist")
 
@@ -108,19 +102,30 @@ class SecretSyncAdmin(ServiceAdmin):
 
     # -- list --------------------------------------------------------------------------------------------------
 
-    @display(description="Source")
+    @display(description=_("Source"), ordering="project__name")
     def source(self, obj: SecretSync) -> str:
-        return f"{obj.folder.environment.slug} {obj.folder.path}" if obj.folder else "gone"
+        if obj.folder is None:
+            return format_html("{} <span class='kf-subtle'>{}</span>", obj.project.name, _("folder is gone"))
+        where = f"{obj.folder.environment.slug} {obj.folder.path}"
+        return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", obj.project.name, where)
 
-    @display(description="Destination")
+    @display(description=_("Destination"), ordering="place")
     def shown_destination(self, obj: SecretSync) -> str:
-        found = destinations.get(obj.destination)
-        spot = " / ".join(str(value) for name, value in obj.destination_config.items() if name != "scope")
-        return f"{found.label if found else obj.destination}: {spot}"
+        return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", destination_label(obj), spot(obj))
 
-    @display(description="Status", label=STATUS_LABELS, ordering="sync_status")
-    def status(self, obj: SecretSync) -> str:
-        return obj.sync_status or "never ran"
+    @display(description=_("Status"), ordering="state")
+    def shown_state(self, obj: Any) -> str:
+        return badge(*STATES[obj.state])
+
+    @display(description=_("Drift"), ordering="drift__status")
+    def shown_drift(self, obj: SecretSync) -> str:
+        drift = getattr(obj, "drift", None)
+        shown = DRIFT.get(drift.status) if drift and drift.checked_at else None
+        return badge(*shown) if shown else format_html('<span class="kf-subtle">{}</span>', _("not looked for"))
+
+    @display(description=_("Last complete"), ordering="last_synced_at")
+    def arrived(self, obj: SecretSync) -> str:
+        return when(obj.last_synced_at, _("never"))
 
     # -- form --------------------------------------------------------------------------------------------------
 
@@ -149,7 +154,7 @@ class SecretSyncAdmin(ServiceAdmin):
 
     def _hints(self, request: HttpRequest, obj: SecretSync | None) -> dict[str, list[tuple[str, str]]]:
         """What each config field can be, as far as the vendor answers for the fields before it."""
-        if obj is None or request.method != "GET" or not providers.get(obj.connection.app):
+        if obj is None or "settings" not in request.GET or not providers.get(obj.connection.app):
             return {}
         hints: dict[str, list[tuple[str, str]]] = {}
         for name in obj.destination_config:
@@ -224,10 +229,58 @@ class SecretSyncAdmin(ServiceAdmin):
     def remove(self, actor: Actor, obj: SecretSync) -> None:
         services.delete_sync(actor, obj)
 
-    @admin.action(description="Sync now")
-    def sync_now(self, request: HttpRequest, queryset: Any) -> None:
-        for sync in queryset:
-            self._trigger(request, sync, "sync")
+    # -- many at once ------------------------------------------------------------------------------------------
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Only what would not be refused."""
+        found = super().get_actions(request)
+        actor = actor_of(request)
+        if not any_project(actor, Right.RUN_SYNCS):
+            return {}
+        found.pop("delete_selected", None)  # one sync at a time: what becomes of its keys is asked there
+        return found
+
+    @admin.action(description=_("Sync now..."))
+    def sync_now(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._many(request, queryset, "sync_now", lambda sync: self._trigger(request, sync, "sync"))
+
+    @admin.action(description=_("Pause..."))
+    def pause(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._many(request, queryset, "pause", lambda sync: self._pause(request, sync, paused=True))
+
+    @admin.action(description=_("Let go on..."))
+    def resume(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
+        return self._many(request, queryset, "resume", lambda sync: self._pause(request, sync, paused=False))
+
+    def _many(self, request: HttpRequest, queryset: Any, action: str, do: Any) -> HttpResponse | None:
+        """First a page that shows what would be done to which; then it is done."""
+        may, may_not = sorted_by_right(request, queryset)
+        if "confirmed" in request.POST:
+            for sync in may:
+                do(sync)
+            return None
+        context = {
+            **self.admin_site.each_context(request),
+            "title": {"sync_now": _("Sync these now"), "pause": _("Pause these"), "resume": _("Let these go on")}[
+                action
+            ],
+            "opts": self.model._meta,
+            "action": action,
+            "rows": [(sync, *STATES[sync.state], destination_label(sync), spot(sync)) for sync in may[:SHOWN]],
+            "chosen": [sync.pk for sync in may],
+            "more": max(len(may) - SHOWN, 0),
+            "may_not": may_not,
+        }
+        return TemplateResponse(request, "syncs/many.html", context)
+
+    def _pause(self, request: HttpRequest, sync: SecretSync, *, paused: bool) -> None:
+        try:
+            services.update_policy(actor_of(request), sync, {"paused": paused})
+        except ServiceError as refusal:
+            messages.error(request, f"{sync.name}: {refusal}")
+        else:
+            said = _("%s: automatic runs are paused.") if paused else _("%s: automatic runs go on.")
+            messages.success(request, said % sync.name)
 
     def _trigger(self, request: HttpRequest, sync: SecretSync, operation: str, *, purge: bool = False) -> Any:
         actor = actor_of(request)
@@ -239,7 +292,7 @@ class SecretSyncAdmin(ServiceAdmin):
         except ServiceError as refusal:
             messages.error(request, f"{sync.name}: {refusal}")
             return None
-        messages.success(request, f"{sync.name}: queued.")
+        messages.success(request, _("%s: queued.") % sync.name)
         return run
 
     # -- buttons -----------------------------------------------------------------------------------------------
@@ -248,6 +301,10 @@ class SecretSyncAdmin(ServiceAdmin):
         view = self.admin_site.admin_view
         own = [
             path("<uuid:pk>/plan/", view(self.plan_view), name="syncs_secretsync_plan"),
+            path("<uuid:pk>/plan/brief/", view(self.brief_view), name="syncs_secretsync_brief"),
+            path("<uuid:pk>/why/", view(self.why_view), name="syncs_secretsync_why"),
+            path("<uuid:pk>/pause/", view(require_POST(self.pause_view)), name="syncs_secretsync_pause"),
+            path("<uuid:pk>/drift/", view(require_POST(self.drift_view)), name="syncs_secretsync_drift"),
             path("<uuid:pk>/run/<str:operation>/", view(require_POST(self.run_view)), name="syncs_secretsync_run"),
         ]
         return own + super().get_urls()
@@ -258,25 +315,79 @@ class SecretSyncAdmin(ServiceAdmin):
         sync = self.get_object(request, object_id)
         shown = dict(extra_context or {})
         if sync:
-            actor = actor_of(request)
-            found = destinations.get(sync.destination)
-            shown |= {
-                "sync": sync,
-                "status": sync.sync_status or "never ran",
-                "status_color": STATUS_LABELS.get(sync.sync_status or "never ran", "default"),
-                "note": found.capabilities.note if found else "",
-                "may_run": actor.may(Right.RUN_SYNCS, sync.project_id),
-                "may_remove": actor.may(Right.REMOVE_SECRETS, sync.project_id),
-                "runs": sync.runs.defer("unchanged", "unmanaged", "options")[:10],
-                "colors": STATUS_LABELS,
-            }
+            settings = "settings" in request.GET or request.method == "POST"
+            shown |= {"settings": settings, "title": sync.name, "subtitle": "", **sync_page(actor_of(request), sync)}
         return super().change_view(request, object_id, form_url, shown)
+
+    def _runnable(self, request: HttpRequest, pk: Any) -> Any:
+        """The sync where the person may run it; None, with a message, where not."""
+        sync = self.get_object(request, str(pk))
+        if sync is None or not actor_of(request).may(Right.RUN_SYNCS, sync.project_id):
+            messages.error(request, _("There is no such sync, or you may not run it."))
+            return None
+        return sync
+
+    def pause_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Pause, or let go on."""
+        if (sync := self._runnable(request, pk)) is None:
+            return redirect("admin:syncs_secretsync_changelist")
+        self._pause(request, sync, paused="resume" not in request.POST)
+        return redirect("admin:syncs_secretsync_change", sync.pk)
+
+    def drift_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Look at the destination now."""
+        if (sync := self._runnable(request, pk)) is None:
+            return redirect("admin:syncs_secretsync_changelist")
+        try:
+            found = check(sync)
+        except ServiceError as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.info(request, _("Looked at the destination: %s.") % str(DRIFT[found.status][0]).lower())
+        return redirect("admin:syncs_secretsync_change", sync.pk)
+
+    def why_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The way of one key: which secret it is, through what it came, who wrote it when."""
+        sync = self.get_object(request, str(pk))
+        if sync is None:
+            return redirect("admin:syncs_secretsync_changelist")
+        key = request.GET.get("key", "").strip()
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Why is it there?"),
+            "opts": self.model._meta,
+            "sync": sync,
+            "key": key,
+            "destination_label": destination_label(sync),
+            "spot": spot(sync),
+        }
+        if key:
+            try:
+                context["found"] = told(why(actor_of(request), sync, key))
+            except ServiceError as refusal:
+                context["problem"] = str(refusal)
+        return TemplateResponse(request, "syncs/why.html", context)
+
+    def brief_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """The plan as its counts, for a row of a list."""
+        context: dict[str, Any] = {}
+        sync = self.get_object(request, str(pk))
+        if sync is None or not actor_of(request).may(Right.RUN_SYNCS, sync.project_id):
+            context["problem"] = _("You may not plan it.")
+        else:
+            try:
+                plan = checked_plan(actor_of(request), sync, "sync").plan
+            except ServiceError as refusal:
+                context["problem"] = str(refusal)
+            else:
+                context |= {"plan": plan, "counts": shown_counts(plan.counts)}
+        return TemplateResponse(request, "syncs/brief.html", context)
 
     def plan_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """What a run, or a removal, would do now."""
         sync = self.get_object(request, str(pk))
         if sync is None or not actor_of(request).may(Right.RUN_SYNCS, sync.project_id):
-            messages.error(request, "There is no such sync, or you may not plan it.")
+            messages.error(request, _("There is no such sync, or you may not plan it."))
             return redirect("admin:syncs_secretsync_changelist")
         operation = "remove" if request.GET.get("operation") == "remove" else "sync"
         context = {
@@ -297,40 +408,18 @@ class SecretSyncAdmin(ServiceAdmin):
         else:
             plan = checked.plan
             context |= {
-                "plan": plan,
+                **plan_shown(plan),
                 "warnings": checked.warnings,
                 "estimate": checked.estimate if any(change.write for change in plan.changes) else None,
-                "counts": [(name, count, ACTION_COLORS[Action(name)]) for name, count in plan.counts.items() if count],
-                "changes": [(change, ACTION_COLORS[change.action]) for change in plan.changes],
             }
         return TemplateResponse(request, "syncs/plan.html", context)
 
     def run_view(self, request: HttpRequest, pk: Any, operation: str) -> HttpResponse:
         sync = self.get_object(request, str(pk))
-        if sync is None or operation not in ("sync", "remove"):
+        if sync is None or operation not in ("sync", "remove", "import"):
             return redirect("admin:syncs_secretsync_changelist")
         purge = operation == "remove" and "purge" in request.POST
         run = self._trigger(request, sync, operation, purge=purge)
         if run is None:
             return redirect("admin:syncs_secretsync_change", sync.pk)
         return redirect("admin:syncs_syncrun_change", run.pk)
-
-
-@admin.register(ManagedSecret)
-class ManagedSecretAdmin(ReadOnlyAdmin):
-    """The ledger: which key of which place belongs to which sync."""
-
-    project_path = "sync__project_id"
-    see = Right.SEE_SYNCS
-    list_display = ("key", "place", "sync", "shown_state", "written_at")
-    list_filter = ("state", "destination", "sync__project")
-    list_select_related = ("sync__project",)
-    search_fields = ("key", "place", "sync__name")
-    fields = ("key", "place", "sync", "destination", "destination_config", "state", "written_at", "run")
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).defer("value_sealed", "value_mac", "rest_mac")
-
-    @display(description="State", label={"owned": "success", "claim": "warning", "missing": "danger"})
-    def shown_state(self, obj: ManagedSecret) -> str:
-        return obj.state

@@ -1,0 +1,82 @@
+"""The list of syncs: its filters, and what is done to many of them, looked at before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from config.access.roles import Right
+from config.admin import actor_of
+from syncs.destination import destinations
+from syncs.models import SecretSync
+from syncs.standing import STATES, visible
+
+from .words import DRIFT
+
+
+class StateFilter(admin.SimpleListFilter):
+    title = _("status")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        return [(state, words) for state, (words, _tone) in STATES.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(state=self.value()) if self.value() in STATES else queryset
+
+
+class DriftFilter(admin.SimpleListFilter):
+    title = _("drift")
+    parameter_name = "drift"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        return [*((status, words) for status, (words, _tone) in DRIFT.items()), ("never", _("Never looked for"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() == "never":
+            return queryset.filter(drift=None)
+        return queryset.filter(drift__status=self.value()) if self.value() in DRIFT else queryset
+
+
+class DestinationFilter(admin.SimpleListFilter):
+    title = _("destination")
+    parameter_name = "destination"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
+        used = SecretSync.objects.filter(visible(actor_of(request))).order_by()
+        for slug in sorted(used.values_list("destination", flat=True).distinct()):
+            found = destinations.get(slug)
+            yield slug, found.label if found else slug
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(destination=self.value()) if self.value() else queryset
+
+
+class EnvironmentFilter(admin.SimpleListFilter):
+    """By the environment's slug: dev of every project at once."""
+
+    title = _("environment")
+    parameter_name = "environment"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Iterator[tuple[str, Any]]:
+        used = SecretSync.objects.filter(visible(actor_of(request)), folder__isnull=False).order_by()
+        slugs = used.values_list("folder__environment__slug", flat=True).distinct()
+        return ((slug, slug) for slug in sorted(slugs))
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(folder__environment__slug=self.value()) if self.value() else queryset
+
+
+def sorted_by_right(request: HttpRequest, chosen: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Of the chosen syncs those that the person may run, and the others."""
+    actor = actor_of(request)
+    may: list[Any] = []
+    may_not: list[Any] = []
+    for sync in chosen:
+        (may if actor.may(Right.RUN_SYNCS, sync.project_id) else may_not).append(sync)
+    return may, may_not

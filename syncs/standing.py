@@ -1,0 +1,200 @@
+"""How syncs stand, as people see it: one word a sync, what is wrong first, what has been going on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Case, CharField, Count, F, Min, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, TruncDay, TruncHour
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from config.access.roles import Actor
+from config.markup import Chart, Column
+from syncs.models import DriftCheck, RunChange, SecretSync, Status, SyncRun
+
+STATES: dict[str, tuple[Any, str]] = {
+    "held": (_("Held for approval"), "warn"),
+    "failed": (_("Failing"), "bad"),
+    "running": (_("Running"), "busy"),
+    "pending": (_("Waiting to run"), "busy"),
+    "behind": (_("Changes not sent"), "warn"),
+    "paused": (_("Paused"), "calm"),
+    "never": (_("Never ran"), "calm"),
+    "succeeded": (_("Up to date"), "good"),
+}
+"""State -> its words and tone, the most urgent first."""
+
+RUN_TONES = {
+    Status.PENDING: "busy",
+    Status.RUNNING: "busy",
+    Status.SUCCEEDED: "good",
+    Status.FAILED: "bad",
+    Status.HELD: "warn",
+    Status.DISMISSED: "calm",
+    Status.SUPERSEDED: "calm",
+}
+ENDS = ((Status.SUCCEEDED, _("succeeded")), (Status.FAILED, _("failed")), (Status.HELD, _("held")))
+
+
+def visible(actor: Actor, field: str = "project_id") -> Q:
+    """What of some rows, whose project is at `field`, the actor may see."""
+    return Q() if actor.projects is None else Q(**{f"{field}__in": actor.projects})
+
+
+def with_state(found: QuerySet[Any]) -> QuerySet[Any]:
+    """Each with its `state` (a key of STATES), and `held_run`, the id of the run that waits for approval, or None."""
+    held = SyncRun.objects.filter(sync=OuterRef("pk"), status=Status.HELD).values("pk")[:1]
+    marked: QuerySet[Any] = found.annotate(
+        held_run=Subquery(held),
+        state=Case(
+            When(held_run__isnull=False, then=Value("held")),
+            When(sync_status__in=("failed", "running", "pending"), then=F("sync_status")),
+            When(policy__paused=True, then=Value("paused")),
+            When(sync_status__isnull=True, then=Value("never")),
+            When(wanted_rev__gt=F("done_rev"), then=Value("behind")),
+            default=Value("succeeded"),
+            output_field=CharField(),
+        ),
+    )
+    return marked
+
+
+def urgent(actor: Actor, most: int) -> list[Any]:
+    """Failing and held syncs, what waits for a person first."""
+    found = with_state(SecretSync.objects.filter(visible(actor))).filter(state__in=("held", "failed"))
+    rank = Case(When(state="held", then=0), default=1)
+    return list(found.select_related("project", "folder__environment", "policy").order_by(rank, "name")[:most])
+
+
+def counted(actor: Actor) -> dict[str, int]:
+    """State -> how many syncs, for every state."""
+    found = with_state(SecretSync.objects.filter(visible(actor)).order_by()).values("state").annotate(n=Count("pk"))
+    by_state = {row["state"]: row["n"] for row in found}
+    return {state: by_state.get(state, 0) for state in STATES}
+
+
+def drifted(actor: Actor, most: int) -> tuple[int, list[DriftCheck]]:
+    found = DriftCheck.objects.filter(visible(actor, "sync__project_id"), status="drifted")
+    return found.count(), list(found.select_related("sync__project").order_by("-checked_at")[:most])
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Runs that are open, and syncs with a change that no run has carried."""
+
+    waiting: int
+    running: int
+    behind: int
+    oldest_due: datetime | None
+
+    @property
+    def late(self) -> bool:
+        """A run that is due has not been begun for half a minute: something does not work."""
+        return self.oldest_due is not None and timezone.now() - self.oldest_due > timedelta(seconds=30)
+
+
+def queue(actor: Actor) -> Queue:
+    open_runs = SyncRun.objects.filter(visible(actor, "sync__project_id")).aggregate(
+        waiting=Count("pk", filter=Q(status=Status.PENDING)),
+        running=Count("pk", filter=Q(status=Status.RUNNING)),
+        oldest=Min("due_at", filter=Q(status=Status.PENDING, due_at__lte=timezone.now())),
+    )
+    behind = SecretSync.objects.filter(visible(actor), wanted_rev__gt=F("done_rev")).count()
+    return Queue(open_runs["waiting"], open_runs["running"], behind, open_runs["oldest"])
+
+
+def runs_by_hour(actor: Actor, now: datetime) -> Chart:
+    """Of the last 24 hours."""
+    start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
+    steps = [start + timedelta(hours=number) for number in range(24)]
+    counts = _counts(actor, start, TruncHour("created_at", tzinfo=UTC))
+    return _runs_chart(_("Runs of the last 24 hours, by hour"), steps, counts, "%H:%M", "%a %H:%M UTC")
+
+
+def runs_by_day(actor: Actor, now: datetime) -> Chart:
+    """Of the last 30 days."""
+    start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=29)
+    steps = [start + timedelta(days=number) for number in range(30)]
+    counts = _counts(actor, start, TruncDay("created_at", tzinfo=UTC))
+    return _runs_chart(_("Runs of the last 30 days, by day"), steps, counts, "%d %b", "%a %d %b %Y")
+
+
+def _counts(actor: Actor, since: datetime, step: Any) -> Counter[tuple[datetime, str]]:
+    found = SyncRun.objects.filter(visible(actor, "sync__project_id"), created_at__gte=since).order_by()
+    rows = found.filter(status__in=[status for status, _ in ENDS]).annotate(step=step).values("step", "status")
+    return Counter({(row["step"], row["status"]): row["n"] for row in rows.annotate(n=Count("pk"))})
+
+
+def _runs_chart(name: Any, steps: Iterable[datetime], counts: Counter[tuple[datetime, str]], *form: str) -> Chart:
+    columns = [
+        Column(f"{step:{form[0]}}", [counts[step, status] for status, _ in ENDS], f"{step:{form[1]}}") for step in steps
+    ]
+    return Chart(str(name), [(str(word), RUN_TONES[status]) for status, word in ENDS], columns)
+
+
+LAST_RUNS = 30
+WROTE = (("create", _("created"), "good"), ("update", _("updated"), "busy"), ("delete", _("deleted"), "bad"))
+
+
+def history_charts(sync: SecretSync) -> tuple[Chart, Chart]:
+    """What the newest runs changed, and how many seconds they took, oldest first."""
+    ended = sync.runs.filter(status__in=(Status.SUCCEEDED, Status.FAILED), started_at__isnull=False)
+    runs = list(ended.only("id", "created_at", "started_at", "ended_at", "status").order_by("-created_at")[:LAST_RUNS])
+    runs.reverse()
+    applied = RunChange.objects.filter(run__in=[run.pk for run in runs], outcome="applied").order_by()
+    rows = applied.values("run_id", "action").annotate(n=Count("pk"))
+    counts: Counter[tuple[UUID, str]] = Counter()
+    for row in rows:
+        counts[row["run_id"], "update" if row["action"] == "adopt" else row["action"]] += row["n"]
+    changes, times = [], []
+    for run in runs:
+        label, title = f"{run.created_at:%d %b %H:%M}", f"{run.created_at:%Y-%m-%d %H:%M:%S UTC}"
+        changes.append(Column(label, [counts[run.pk, action] for action, *_ in WROTE], title))
+        spent = ((run.ended_at or run.started_at) - run.started_at).total_seconds() if run.started_at else 0.0
+        milliseconds = round(spent * 1000)
+        failed = run.status == Status.FAILED
+        times.append(Column(label, [0, milliseconds] if failed else [milliseconds, 0], title))
+    return (
+        Chart(str(_("Keys changed, by run")), [(str(word), tone) for _, word, tone in WROTE], changes),
+        Chart(str(_("Duration, by run")), [(str(_("succeeded")), "good"), (str(_("failed")), "bad")], times, " ms"),
+    )
+
+
+def next_check(sync: SecretSync) -> datetime | None:
+    """When drift is looked for next; None where the policy asks for no look."""
+    every = sync.policy.drift_check_minutes
+    if not every or sync.policy.paused or sync.folder_id is None:
+        return None
+    last: DriftCheck | None = getattr(sync, "drift", None)
+    if last is None or last.checked_at is None:
+        return timezone.now()
+    return last.checked_at + timedelta(minutes=every)
+
+
+def outcome_counts(run: SyncRun) -> dict[str, int]:
+    """Outcome -> how many keys of the run; "" is a key that is still to be done."""
+    rows = run.changes.order_by().values_list("outcome").annotate(n=Count("pk"))
+    return dict(rows)
+
+
+def used_by(connection_ids: Iterable[UUID]) -> dict[UUID, list[SecretSync]]:
+    """Connection id -> its syncs."""
+    found: dict[UUID, list[SecretSync]] = {pk: [] for pk in connection_ids}
+    for sync in with_state(SecretSync.objects.filter(connection__in=list(found)).select_related("project")):
+        found[sync.connection_id].append(sync)
+    return found
+
+
+def last_drift() -> Any:
+    """Annotation of syncs: the status of the last look at the destination, or "" where there was none."""
+    return Coalesce(Subquery(DriftCheck.objects.filter(sync=OuterRef("pk")).values("status")[:1]), Value(""))
+
+
+def has_synced(actor: Actor) -> bool:
+    return SecretSync.objects.filter(visible(actor), last_synced_at__isnull=False).exists()

@@ -1,0 +1,274 @@
+"""The pages of the admin that people live in: what they tell, to whom, and at what cost."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from config.access.models import Membership, Project, Role, User
+from config.access.roles import actor_of_user
+from config.markup import relative, took
+from syncs.models import DriftCheck, RunChange, SecretSync, SyncRun
+from syncs.services.source import create_project
+from syncs.standing import counted, urgent
+from tests.admin.test_admin import browser, person, url
+from tests.syncs.conftest import APPLICATION, World, sandbox, world
+
+__all__ = ["browser", "sandbox", "world"]
+
+
+def failing(world: World, name: str = "shop-dev") -> SecretSync:
+    """A sync with one key that arrived, and one that a plain value bars."""
+    world.sandbox.put(("acme", "shop", ""), "PLAIN", "x", is_secret=False)
+    world.set(GOOD="1", PLAIN="2")
+    sync = world.sync(name)
+    world.run(sync)
+    return sync
+
+
+def ended(sync: SecretSync) -> SyncRun:
+    """Its run that failed; the automatic one gave way to it."""
+    return SyncRun.objects.get(sync=sync, status="failed")
+
+
+def held(world: World) -> tuple[SecretSync, SyncRun]:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    world.unset("A", "B", "C")
+    return sync, world.run(sync)
+
+
+def copies(sync: SecretSync, number: int) -> None:
+    """Many syncs like one, with a policy and a run each."""
+    sync = SecretSync.objects.select_related("policy").get(pk=sync.pk)
+    for n in range(number):
+        policy = sync.policy
+        sync.pk, sync.name = uuid.uuid4(), f"copy-{n}"
+        sync.save(force_insert=True)
+        policy.pk = sync.pk
+        policy.save(force_insert=True)
+        SyncRun.objects.create(sync=sync, operation="sync", trigger="change", status="failed")
+        DriftCheck.objects.create(sync=sync, status="drifted", checked_at=timezone.now())
+
+
+def queries(client: Client, page: str) -> int:
+    client.get(page)
+    with CaptureQueriesContext(connection) as asked:
+        assert client.get(page).status_code == 200
+    return len(asked)
+
+
+def test_an_empty_installation_says_what_to_do_first(world: World, browser: Client) -> None:
+    page = browser.get("/admin/").content.decode()
+    assert "First steps" in page
+    assert "Put secrets in" in page
+    world.set(A="1")
+    world.run(world.sync())
+    assert "First steps" not in browser.get("/admin/").content.decode()
+
+
+def test_the_first_page_shows_what_fails_and_leads_there(world: World, browser: Client) -> None:
+    sync = failing(world)
+    page = browser.get("/admin/").content.decode()
+    assert "1 key blocked: PLAIN" in page
+    assert url(SyncRun, "change", ended(sync).pk) in page
+    assert url(SecretSync, "run", sync.pk, "sync") in page
+    assert "No task worker is alive" in page
+
+
+def test_what_waits_for_a_person_comes_before_what_fails(world: World, browser: Client) -> None:
+    _, run = held(world)
+    failing(world, "a-failing-one")
+    actor = actor_of_user(User.objects.get(username="ada"))
+    assert [sync.state for sync in urgent(actor, 8)] == ["held", "failed"]
+    counts = counted(actor)
+    assert (counts["held"], counts["failed"], counts["succeeded"]) == (1, 1, 0)
+    page = browser.get("/admin/").content.decode()
+    assert url(SyncRun, "change", run.pk) in page
+    assert "Approve or dismiss it at" not in page
+
+
+def test_the_first_page_costs_the_same_for_any_number(world: World, browser: Client) -> None:
+    sync = failing(world)
+    few = queries(browser, "/admin/")
+    copies(sync, 12)
+    assert queries(browser, "/admin/") <= few
+    assert few <= 18
+
+
+def test_charts_are_tables_too(world: World, browser: Client) -> None:
+    failing(world)
+    page = browser.get("/admin/").content.decode()
+    table = re.sub(r"<[^>]+>|\s+", " ", page.partition("As a table")[2].partition("</table>")[0])
+    assert len(re.findall(r"UTC", table)) == 24
+    assert re.search(r"succeeded\s+failed\s+held", table)
+
+
+def test_a_sync_says_from_where_to_where_and_how_it_stands(world: World, browser: Client) -> None:
+    sync = failing(world)
+    page = browser.get(url(SecretSync, "change", sync.pk)).content.decode()
+    for said in ("Failing", "Shop / Development", "acme / shop", "2 secrets", "owns 1 key", "none asked for"):
+        assert said in page, said
+    assert "More than 10 deletes in a run wait for approval." in page
+    assert 'name="name"' not in page
+    assert 'name="name"' in browser.get(url(SecretSync, "change", sync.pk) + "?settings").content.decode()
+
+
+def test_a_sync_is_paused_and_let_go_on(world: World, browser: Client) -> None:
+    sync = failing(world)
+    browser.post(url(SecretSync, "pause", sync.pk))
+    assert SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
+    browser.post(url(SecretSync, "pause", sync.pk), {"resume": "1"})
+    assert not SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
+    viewer = person(world, Role.VIEWER)
+    viewer.post(url(SecretSync, "pause", sync.pk))
+    assert not SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
+
+
+def test_drift_is_looked_for_on_its_page(world: World, browser: Client) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    world.sandbox.put(("acme", "shop", ""), "A", "by hand")
+    answer = browser.post(url(SecretSync, "drift", sync.pk), follow=True).content.decode()
+    assert "Changed by other hands" in answer
+    assert "by hand" not in answer.replace("by hand<", "")
+    assert "1" in browser.get("/admin/").content.decode()
+
+
+def test_a_run_shows_what_failed_first_with_what_to_do(world: World, browser: Client) -> None:
+    run = ended(failing(world))
+    page = browser.get(url(SyncRun, "change", run.pk)).content.decode()
+    assert page.index("PLAIN") < page.index("GOOD")
+    assert "Delete the plain value at the destination, or rename the secret." in page
+    only = browser.get(url(SyncRun, "change", run.pk) + "?outcome=applied").content.decode()
+    assert "GOOD" in only.partition("<tbody>")[2]
+    assert "PLAIN</" not in only.partition("<tbody>")[2]
+    found = browser.get(url(SyncRun, "change", run.pk) + "?q=goo").content.decode()
+    assert ("GOOD" in found.partition("<tbody>")[2], "PLAIN<" in found.partition("<tbody>")[2]) == (True, False)
+
+
+def test_a_run_of_ten_thousand_keys_is_paged(world: World, browser: Client) -> None:
+    sync = world.sync()
+    run = SyncRun.objects.create(sync=sync, operation="sync", trigger="change", status="succeeded")
+    RunChange.objects.bulk_create(
+        RunChange(run=run, key=f"K{n}", canonical=f"K{n}", action="create", outcome="applied") for n in range(10_000)
+    )
+    page = url(SyncRun, "change", run.pk)
+    shown = browser.get(page + "?outcome=applied").content.decode()
+    assert "Page 1 of 100" in shown
+    assert "?outcome=applied&amp;page=2" in shown
+    assert len(shown) < 400_000
+    assert queries(browser, page) <= 14
+
+
+def test_a_run_that_goes_asks_for_itself_until_it_has_ended(world: World, browser: Client) -> None:
+    sync = world.sync()
+    run = SyncRun.objects.create(
+        sync=sync, operation="sync", trigger="manual", status="running", counts={"create": 4}, started_at=timezone.now()
+    )
+    RunChange.objects.create(run=run, key="A", canonical="A", action="create", outcome="applied")
+    live = url(SyncRun, "live", run.pk)
+    assert f'hx-get="{live}"' in browser.get(url(SyncRun, "change", run.pk)).content.decode()
+    part = browser.get(live).content.decode()
+    assert "1 of 4 keys written" in part
+    assert "<html" not in part
+    SyncRun.objects.update(status="succeeded")
+    assert "hx-get" not in browser.get(live).content.decode()
+    stranger = person(world, None)
+    assert stranger.get(live).status_code == 404
+
+
+def test_why_a_key_is_there(world: World, browser: Client) -> None:
+    sync = failing(world)
+    page = browser.get(url(SecretSync, "why", sync.pk) + "?key=GOOD").content.decode()
+    for said in ("owned by shop-dev", "the sync&#x27;s folder", "1 / 1"):
+        assert said in page, said
+    assert "Nothing is known of the key" in browser.get(url(SecretSync, "why", sync.pk) + "?key=ELSE").content.decode()
+    assert person(world, None).get(url(SecretSync, "why", sync.pk) + "?key=GOOD").status_code == 302
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("?state=failed", ["shop-dev"]),
+        ("?state=never", ["resting"]),
+        ("?drift=never", ["resting", "shop-dev"]),
+        ("?environment=staging", ["resting"]),
+        ("?destination=humanitec&q=rest", ["resting"]),
+    ],
+)
+def test_syncs_are_found(world: World, browser: Client, query: str, found: list[str]) -> None:
+    failing(world)
+    world.sync("resting", {**APPLICATION, "app": "other"}, environment="staging", is_auto_sync_enabled=False)
+    response = browser.get(url(SecretSync, "changelist") + query)
+    assert [sync.name for sync in response.context["cl"].result_list] == found
+
+
+def test_a_thousand_syncs_are_listed_in_twelve_queries(world: World, browser: Client) -> None:
+    sync = failing(world)
+    copies(sync, 60)
+    assert queries(browser, url(SecretSync, "changelist")) <= 12
+
+
+def test_many_are_looked_at_before_they_run(world: World, browser: Client) -> None:
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    chosen = {"action": "sync_now", "_selected_action": [str(sync.pk)]}
+    shown = browser.post(url(SecretSync, "changelist"), chosen)
+    assert "Sync 1 now" in shown.content.decode()
+    assert not SyncRun.objects.exists()
+    brief = browser.get(url(SecretSync, "brief", sync.pk)).content.decode()
+    assert "1 create" in brief
+    done = browser.post(url(SecretSync, "changelist"), {**chosen, "confirmed": "1"}, follow=True)
+    assert "shop-dev: queued." in done.content.decode()
+    assert SyncRun.objects.count() == 1
+    browser.post(url(SecretSync, "changelist"), {**chosen, "action": "pause", "confirmed": "1"})
+    assert SecretSync.objects.select_related("policy").get().policy.paused
+
+
+def test_nobody_reads_the_name_of_another_project(world: World, browser: Client) -> None:
+    actor = actor_of_user(User.objects.get(username="ada"))
+    create_project(actor, "Very Secret Plan", slug="very-secret")
+    failing(world)
+    member = person(world, Role.MEMBER)
+    Membership.objects.create(
+        user=User.objects.get(username="person-member"),
+        project=create_project(actor_of_user(User.objects.get(username="ada")), "Second", slug="second-one"),
+        role=Role.ADMIN,
+    )
+    from django.contrib import admin
+
+    for model in admin.site._registry:
+        if model._meta.app_label in ("access", "connections", "syncs"):
+            page = member.get(url(model, "changelist"))
+            assert "Very Secret Plan" not in page.content.decode(), model
+    assert "Very Secret Plan" in browser.get(url(Project, "changelist")).content.decode()
+
+
+def test_a_viewer_sees_no_button_that_would_refuse_him(world: World) -> None:
+    sync, run = held(world)
+    viewer = person(world, Role.VIEWER)
+    for page in ("/admin/", url(SecretSync, "change", sync.pk), url(SyncRun, "change", run.pk)):
+        shown = viewer.get(page).content.decode()
+        forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', shown)
+        assert [form for form in forms if "logout" not in form] == [], page
+    assert 'name="_selected_action"' not in viewer.get(url(SecretSync, "changelist")).content.decode()
+
+
+def test_moments_in_words() -> None:
+    now = timezone.now()
+    assert relative(now - timedelta(seconds=20), now) == "just now"
+    assert relative(now - timedelta(minutes=3, seconds=5), now).replace("\xa0", " ") == "3 minutes ago"
+    assert relative(now + timedelta(hours=2, minutes=1), now).replace("\xa0", " ") == "in 2 hours"
+    assert took(now, now + timedelta(milliseconds=340)) == "340 ms"
+    assert took(now, now + timedelta(seconds=200)) == "3 min 20 s"
+    assert took(now, None) == ""

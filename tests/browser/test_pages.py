@@ -1,0 +1,193 @@
+"""The pages that people live in, as a person uses them: mended, approved, by keyboard, in the dark, on a phone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from django.urls import reverse
+
+from config.access.models import Role
+from syncs.models import SecretSync, SyncRun
+from tests.admin.test_pages import ended, failing, held
+from tests.browser.conftest import OpenAs, axe, narrow
+from tests.syncs.conftest import APPLICATION, World
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+def sync_url(sync: SecretSync, page: str = "change") -> str:
+    return reverse(f"admin:syncs_secretsync_{page}", args=[sync.pk])
+
+
+def test_the_first_page_while_empty(world: World, admin_page: Page) -> None:
+    admin_page.goto("/admin/")
+    assert admin_page.get_by_role("heading", name="First steps").is_visible()
+    axe(admin_page)
+    narrow(admin_page)
+
+
+def test_every_page_of_a_sync_is_clean(world: World, admin_page: Page) -> None:
+    page = admin_page
+    sync = failing(world)
+    run = ended(sync)
+    _, hold = held_elsewhere(world)
+    pages = [
+        "/admin/",
+        sync_url(sync),
+        f"{sync_url(sync)}?settings",
+        sync_url(sync, "plan"),
+        f"{sync_url(sync, 'plan')}?operation=remove",
+        f"{sync_url(sync, 'why')}?key=GOOD",
+        reverse("admin:syncs_syncrun_change", args=[run.pk]),
+        reverse("admin:syncs_syncrun_undo", args=[run.pk]),
+        reverse("admin:syncs_syncrun_change", args=[hold.pk]),
+        reverse("admin:syncs_secretsync_delete", args=[sync.pk]),
+    ]
+    for path in pages:
+        answer = page.goto(path)
+        assert answer
+        assert answer.status == 200, path
+        axe(page)
+        narrow(page)
+
+
+def held_elsewhere(world: World) -> tuple[SecretSync, SyncRun]:
+    world.set(environment="staging", A="1", B="2", C="3")
+    sync = world.sync("staging", {**APPLICATION, "app": "other"}, environment="staging")
+    world.run(sync)
+    from syncs.services.secrets import delete_secrets
+
+    delete_secrets(world.actor, world.folder(environment="staging"), ["A", "B", "C"])
+    return sync, world.run(sync)
+
+
+def test_a_held_run_is_found_looked_at_and_approved(world: World, member_page: Page) -> None:
+    page = member_page
+    held(world)
+    page.goto("/admin/")
+    page.get_by_role("link", name="Review: shop-dev").click()
+    page.get_by_text("it would delete 3 keys").wait_for()
+    assert page.get_by_role("row").filter(has_text="delete").count() == 3
+    page.get_by_role("button", name="Approve the deletes shown").click()
+    page.get_by_text("Approved; the run goes on.").wait_for()
+    world.due()
+    page.get_by_text("3 of 3 keys written").wait_for()  # the page has asked for itself
+    assert world.held() == {}
+
+
+def test_a_failing_key_is_found_and_mended(world: World, member_page: Page) -> None:
+    page = member_page
+    sync = failing(world)
+    page.goto("/admin/")
+    page.get_by_role("link", name="See what failed: shop-dev").click()
+    page.get_by_role("link", name="blocked 1").click()
+    page.get_by_role("row", name="PLAIN").get_by_text("Delete the plain value at the destination").wait_for()
+    del world.sandbox.values["acme", "shop", ""]["PLAIN"]
+    page.goto("/admin/")
+    page.get_by_role("button", name="Try again: shop-dev").click()
+    page.get_by_text("Waiting", exact=True).wait_for()
+    world.due()
+    page.get_by_text("Succeeded", exact=True).wait_for()
+    assert world.held() == {"GOOD": "1", "PLAIN": "2"}
+    page.get_by_role("link", name="shop-dev").click()
+    page.get_by_text("Up to date").wait_for()
+    page.goto(f"{sync_url(sync, 'why')}?key=PLAIN")
+    page.get_by_text("owned by shop-dev").wait_for()
+
+
+def test_a_viewer_looks_and_touches_nothing(world: World, viewer_page: Page) -> None:
+    page = viewer_page
+    sync = failing(world)
+    for path in ("/admin/", sync_url(sync), reverse("admin:syncs_syncrun_change", args=[ended(sync).pk])):
+        page.goto(path)
+        assert page.get_by_text("PLAIN").first.is_visible()
+        for name in ("Sync now", "Try", "Plan", "Pause", "Undo", "Remove", "Check now"):
+            assert page.get_by_role("button", name=name).count() == 0, (path, name)
+            assert page.get_by_role("link", name=name, exact=True).count() == 0, (path, name)
+        axe(page, schemes=("light",))
+    page.goto(f"{sync_url(sync)}?settings")
+    assert page.get_by_role("button", name="Save").count() == 0
+
+
+def test_in_the_dark(world: World, open_as: OpenAs) -> None:
+    page = open_as(Role.MEMBER, color_scheme="dark")
+    failing(world)
+    page.goto("/admin/")
+    page.wait_for_function("document.documentElement.classList.contains('dark')")
+    ground = page.evaluate("getComputedStyle(document.querySelector('main')).backgroundColor")
+    card = page.evaluate("getComputedStyle(document.querySelector('.kf-card h2')).color")
+    assert ground != card
+    page.get_by_role("button", name="the-member").click()
+    page.get_by_role("button", name="Light").click()
+    page.wait_for_function("!document.documentElement.classList.contains('dark')")
+
+
+def test_by_keyboard_alone(world: World, member_page: Page) -> None:
+    page = member_page
+    held(world)
+    page.goto("/admin/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent").strip() == "Skip to the content"
+    page.keyboard.press("Enter")
+    reach(page, "Review: shop-dev")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/syncrun/**")
+    reach(page, "Approve the deletes shown")
+    page.keyboard.press("Enter")
+    page.get_by_text("Approved; the run goes on.").wait_for()
+
+
+def reach(page: Page, name: str) -> None:
+    """Press Tab until what has this name has the focus, and is seen to have it."""
+    for _ in range(80):
+        page.keyboard.press("Tab")
+        here = page.evaluate(
+            "(a => a.getAttribute('aria-label') || a.innerText.trim().split('\\n')[0])(document.activeElement)"
+        )
+        if here == name:
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", name
+            return
+    raise AssertionError(f"{name} cannot be reached by Tab")
+
+
+def test_filters_open_by_keyboard(world: World, member_page: Page) -> None:
+    page = member_page
+    failing(world)
+    page.goto(reverse("admin:syncs_secretsync_changelist"))
+    reach(page, "Filters")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Failing").wait_for()
+    axe(page)
+    page.get_by_role("link", name="Failing").click()
+    page.wait_for_url("**state=failed**")
+    assert page.get_by_role("link", name="shop-dev").is_visible()
+
+
+def test_many_are_chosen_looked_at_and_run(world: World, member_page: Page) -> None:
+    page = member_page
+    world.set(A="1")
+    world.sync(is_auto_sync_enabled=False)
+    page.goto(reverse("admin:syncs_secretsync_changelist"))
+    page.get_by_role("checkbox").nth(1).check()
+    page.get_by_label("Select action to run").select_option("sync_now")
+    axe(page)
+    page.get_by_role("button", name="Run").click()
+    page.get_by_text("1 create").wait_for()
+    axe(page)
+    page.get_by_role("button", name="Sync 1 now").click()
+    page.get_by_text("shop-dev: queued.").wait_for()
+    world.due()
+    assert world.held() == {"A": "1"}
+
+
+@pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
+def test_moments_are_told_in_the_viewers_zone(world: World, open_as: OpenAs, zone: str) -> None:
+    sync = failing(world)
+    page = open_as(Role.VIEWER, timezone_id=zone)
+    page.goto(sync_url(sync))
+    exact = page.locator("time.kf-when").first.get_attribute("title") or ""
+    expected = page.evaluate("new Intl.DateTimeFormat('en', {timeZoneName: 'short'}).format(new Date()).split(', ')[1]")
+    assert exact.endswith(expected), exact
