@@ -12,7 +12,8 @@ from config.access.models import Project
 class AppConnection(models.Model):
     """A login at a vendor, organisation-wide (`project` null) or of one project.
 
-    The credentials are sealed; what reads them back is `connections.services.open_client` alone.
+    The credentials are sealed; what reads them back is `connections.services.open_client` alone. So is the session that
+    some are exchanged for (`connections.sessions`).
     `credentials_hash` is keyed and changes exactly when the credentials do.
     """
 
@@ -29,6 +30,9 @@ class AppConnection(models.Model):
     next_slot_at = models.DateTimeField(null=True, blank=True, help_text="The next request of a paced vendor.")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
+    session_sealed = models.BinaryField(null=True, editable=False)
+    session_renew_at = models.DateTimeField(null=True, blank=True, help_text="When its login is signed in for anew.")
+    session_claimed_until = models.DateTimeField(null=True, blank=True, help_text="Until then one run signs in.")
     checked_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

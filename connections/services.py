@@ -24,7 +24,8 @@ from config.schema import Nested, OneOf, Schema, literal
 from .errors import IntegrationError, Unreachable
 from .http import ApiClient
 from .models import AppConnection
-from .provider import Choice, Provider, providers
+from .provider import Choice, Provider, Session, providers
+from .sessions import Login, columns
 
 
 class ChooseFirst(BadRequest):
@@ -41,7 +42,12 @@ def provider_of(app: str) -> Provider:
 
 def open_client(connection: AppConnection) -> ApiClient:
     """An open line to the vendor with the connection's credentials; nothing is sent yet. Raises Undecryptable."""
-    return provider_of(connection.app).client(connection.method, _credentials(connection))
+    provider = provider_of(connection.app)
+    credentials = _credentials(connection)
+    client = provider.client(connection.method, credentials)
+    if type(provider).renew is not Provider.renew:
+        client.signs_in(Login(connection, provider, credentials))
+    return client
 
 
 def _context(connection_id: UUID) -> str:
@@ -79,11 +85,12 @@ def create_connection(
     provider = provider_of(app)
     checked = _checked(provider, name, method, credentials, description)
     _refuse_taken(name.strip(), project)
-    verify(provider, method, checked)
+    session = verify(provider, method, checked)
     connection = AppConnection(
         name=name.strip(), description=_described(description), app=app, method=method, project=project
     )
     _put(connection, checked)
+    _keep(connection, session)
     try:
         with transaction.atomic():
             connection.save(force_insert=True)
@@ -134,9 +141,9 @@ def update_connection(
     # Its pause and the like are not this request's to write: they may have changed while the vendor was asked.
     written = ["name", "description", "updated_at"]
     if credentials is not None:
-        verify(provider, connection.method, checked)
+        session = verify(provider, connection.method, checked)
         _put(connection, checked)
-        written += ["credentials_sealed", "credentials_hash", "checked_at", "retry_at"]
+        written += ["credentials_sealed", "credentials_hash", "checked_at", "retry_at", *_keep(connection, session)]
     connection.name = given
     if description is not None:
         connection.description = _described(description)
@@ -191,11 +198,16 @@ def reserve_slot(connection_id: UUID, pace: float) -> float:
     return (slot - now).total_seconds()
 
 
-def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> None:
-    """Ask the vendor whether it takes the credentials. Raises BadRequest in the modelled words."""
+def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> Session | None:
+    """Ask the vendor whether it takes the credentials: the session it gives for them, if any.
+
+    Raises BadRequest in the modelled words.
+    """
     try:
-        with provider.client(method, credentials) as client:
+        session = provider.renew(method, credentials)
+        with provider.client(method, credentials, session) as client:
             provider.check(client)
+        return session
     except Unreachable as error:
         raise BadRequest(f"Unable to validate connection - verify credentials ({error})") from None
     except IntegrationError as error:
@@ -205,8 +217,10 @@ def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> N
 def check_connection(actor: Actor, connection: AppConnection) -> None:
     """Ask the vendor now, with the stored credentials. Raises BadRequest."""
     require_use(actor, connection)
-    verify(provider_of(connection.app), connection.method, _credentials(connection))
-    AppConnection.objects.filter(pk=connection.pk).update(checked_at=timezone.now())
+    session = verify(provider_of(connection.app), connection.method, _credentials(connection))
+    kept = columns(connection, session) if session else {}
+    same = AppConnection.objects.filter(pk=connection.pk, credentials_hash=connection.credentials_hash)
+    same.update(checked_at=timezone.now(), **kept)
 
 
 def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
@@ -257,6 +271,14 @@ def _put(connection: AppConnection, credentials: Mapping[str, str]) -> None:
     connection.credentials_hash = fingerprint(connection.project_id, context, text)
     connection.checked_at = timezone.now()
     connection.retry_at = None
+
+
+def _keep(connection: AppConnection, session: Session | None) -> list[str]:
+    """The session in its columns, which are named."""
+    kept = columns(connection, session)
+    for name, value in kept.items():
+        setattr(connection, name, value)
+    return list(kept)
 
 
 def _refuse_taken(name: str, project: Project | None, own: UUID | None = None) -> None:

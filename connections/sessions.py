@@ -1,0 +1,132 @@
+"""Logins that end: signed in for at the first request, kept sealed on the connection, renewed before they end.
+
+Of runs that go at the same time one signs in and the others take what it got. A token that is refused before its time
+was revoked: then, once for an open client, it is signed in anew and the request sent again.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import Q
+from django.utils import timezone
+
+from config.encryption import Undecryptable, seal, unseal
+
+from .errors import Unauthorized
+from .http import ApiClient
+from .models import AppConnection
+from .provider import Provider, Session
+
+EARLY = timedelta(minutes=10)
+"""How long before its end a token is renewed, so that it outlives a run; one that lives shorter at half its life."""
+LOOK = 0.1  # seconds between looks whether another run has signed in
+
+
+def columns(connection: AppConnection, session: Session | None) -> dict[str, Any]:
+    """What the connection keeps of a session; None: of none."""
+    if session is None:
+        return {"session_sealed": None, "session_renew_at": None, "session_claimed_until": None}
+    text = json.dumps([session.token, session.expires_at.isoformat()])
+    left = session.expires_at - timezone.now()
+    return {
+        "session_sealed": seal(connection.project_id, _context(connection.pk), text),
+        "session_renew_at": timezone.now() + max(left - EARLY, left / 2),
+        "session_claimed_until": None,
+    }
+
+
+def _context(connection_id: UUID) -> str:
+    return f"connection:{connection_id}:session"
+
+
+class Login:
+    """The login of one open client: what `ApiClient.signs_in` asks. The caller sees to one thread at a time."""
+
+    def __init__(self, connection: AppConnection, provider: Provider, credentials: Mapping[str, str]) -> None:
+        self._connection, self._provider, self._credentials = connection, provider, credentials
+        self._owner = threading.get_ident()
+        self._plain = False
+        self._again = False
+        self._token = ""
+        self._renew_at: datetime | None = None
+
+    def __repr__(self) -> str:
+        return f"<Login of {self._connection.pk}>"
+
+    def __call__(self, refused: bool) -> ApiClient | None:
+        """The client to go on with, or None: as before. Raises IntegrationError where it cannot be signed in."""
+        if self._plain or (refused and self._again):
+            return None
+        if not refused and self._renew_at and timezone.now() < self._renew_at:
+            return None
+        self._again = self._again or refused
+        session = self._session(self._token if refused else None)
+        if session is None:
+            self._plain = True
+            return None
+        self._token = session.token
+        return self._provider.client(self._connection.method, self._credentials, session)
+
+    def _session(self, not_this: str | None) -> Session | None:
+        if threading.get_ident() != self._owner:
+            # A thread that sends writes has no business with the database; the next run finds the old token refused.
+            return self._renewed()
+        while True:
+            if found := self._kept(not_this):
+                return found
+            if self._claim():
+                break
+            if not self._rows().exists():
+                raise Unauthorized(f"{self._provider.label}: the connection has got other credentials meanwhile")
+            time.sleep(LOOK)
+        try:
+            found = self._kept(not_this) or self._renewed()
+        except BaseException:
+            self._rows().update(session_claimed_until=None)
+            raise
+        if found is None or found.token == self._token:
+            self._rows().update(session_claimed_until=None)
+        else:
+            self._rows().update(**columns(self._connection, found))
+        return found
+
+    def _renewed(self) -> Session | None:
+        found = self._provider.renew(self._connection.method, self._credentials)
+        if found:
+            left = found.expires_at - timezone.now()
+            self._renew_at = timezone.now() + max(left - EARLY, left / 2)
+        return found
+
+    def _kept(self, not_this: str | None) -> Session | None:
+        """What is stored, where it is still good and another than the refused one."""
+        row = self._rows().values_list("session_sealed", "session_renew_at").first()
+        if row is None or row[0] is None or row[1] is None or row[1] <= timezone.now():
+            return None
+        try:
+            token, ends = json.loads(unseal(self._connection.project_id, _context(self._connection.pk), row[0]))
+        except Undecryptable:
+            return None
+        if token == not_this:
+            return None
+        self._renew_at = row[1]
+        return Session(token, datetime.fromisoformat(ends))
+
+    def _claim(self) -> bool:
+        """Whether it is ours to sign in now. A claim ends by itself: whoever made it may be gone."""
+        now = timezone.now()
+        free = Q(session_claimed_until=None) | Q(session_claimed_until__lte=now)
+        until = now + timedelta(seconds=3 * settings.REQUEST_DEADLINE)
+        return bool(self._rows().filter(free).update(session_claimed_until=until))
+
+    def _rows(self) -> Any:
+        """The connection, as long as its credentials are those that this login was opened with."""
+        known = self._connection.credentials_hash
+        return AppConnection.objects.filter(pk=self._connection.pk, credentials_hash=known)
