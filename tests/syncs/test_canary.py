@@ -44,6 +44,10 @@ from syncs.services.syncs import SyncInput, trigger, update_policy
 from tests.api.conftest import Api
 
 from .conftest import APPLICATION, OPTIONS, TOKEN, World
+from .test_notices import TOKEN as TARGET_TOKEN
+from .test_notices import Listener, _queue, listener, target, told
+
+__all__ = ["_queue", "listener", "target"]
 
 SHOP = ("acme", "shop", "")
 VALUES = {
@@ -146,9 +150,8 @@ def scene(world: World, caplog: pytest.LogCaptureFixture) -> Scene:
     token = login(str(made.identity.client_id), made.client_secret)["accessToken"]
     browser = Client(raise_request_exception=False)
     browser.force_login(User.objects.get(username="ada"))
-    seen = Seen(
-        secrets=[*VALUES.values(), *VALUES["LINES"].split(), COMMENT, FOREIGN, TOKEN, made.client_secret, token]
-    )
+    given_out = [made.client_secret, token, TOKEN, TARGET_TOKEN]
+    seen = Seen(secrets=[*VALUES.values(), *VALUES["LINES"].split(), COMMENT, FOREIGN, *given_out])
     return Scene(world, seen, Api(token), browser)
 
 
@@ -337,7 +340,7 @@ def bad_requests(scene: Scene) -> None:
     scene.seen.secrets.append(TOKEN + "-wrong")
     scene.ask("POST", "/v1/app-connections/humanitec", {**made, "projectId": str(world.project.pk)})
     scene.ask("POST", "/v1/app-connections/humanitec", {**made, "credentials": {"apiToken": [TOKEN]}})
-    scene.ask("POST", "/v1/auth/universal-auth/login", {"clientId": "x", "clientSecret": scene.seen.secrets[-3]})
+    scene.ask("POST", "/v1/auth/universal-auth/login", {"clientId": "x", "clientSecret": TARGET_TOKEN})
 
 
 SCENES = (
@@ -354,8 +357,16 @@ SCENES = (
 
 
 @pytest.mark.parametrize("play", SCENES, ids=lambda play: str(play.__name__))
-def test_no_marked_text_is_anywhere(scene: Scene, play: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.usefixtures("target")
+def test_no_marked_text_is_anywhere(
+    scene: Scene, play: Any, listener: Listener, caplog: pytest.LogCaptureFixture
+) -> None:
     play(scene)
+    told(listener)
+    scene.seen.note("what was notified", listener.got)
+    scene.page(reverse("admin:syncs_notificationtarget_changelist"))
+    scene.page(reverse("admin:syncs_notice_changelist"))
+    scene.ask("GET", f"/v1/projects/{scene.world.project.pk}/notification-targets")
     for path in ("/metrics", "/healthz", "/readyz", "/admin/"):
         scene.page(path)
     scene.ask("GET", "/v1/organization/audit-logs")
