@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import wraps
@@ -31,6 +32,9 @@ from config.requests import TooLarge, actor_of, client_ip
 from config.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
+
+GIVES_WAY = 3
+"""How often a request is done again because the database ended it in favour of another one."""
 
 _NAMES = {
     400: "BadRequest",
@@ -141,7 +145,7 @@ class View(APIView):
 
     address_limit = "ADDRESS_RATE_LIMIT"
     budget: limits.Budget | None = None
-    tried_again = False
+    gave_way = 0
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """An address may ask so often, whoever it says it is; then a caller may, whatever his address."""
@@ -156,9 +160,10 @@ class View(APIView):
             self.budget = budget
 
     def handle_exception(self, exc: Exception) -> Response:
-        """A request that the database chose to give way to another one is done again, once; nothing was written yet."""
-        if _gave_way(exc) and not self.tried_again:
-            self.tried_again = True
+        """A request that the database chose to give way to another one is done again; nothing was written yet."""
+        while _gave_way(exc) and self.gave_way < GIVES_WAY:
+            self.gave_way += 1
+            time.sleep(0.05 * self.gave_way)
             handler = getattr(self, str(self.request.method).lower())
             try:
                 found: Response = handler(self.request, *self.args, **self.kwargs)

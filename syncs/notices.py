@@ -77,7 +77,8 @@ def _tell(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
     title = (
         f"Keyferry: {sync.project.slug}/{sync.name} {'has ' if state is NoticeState.RECOVERED else ''}{_SAID[state]}"
     )
-    text = f"{text}\n{settings.PUBLIC_URL}/admin/{path}"
+    link = f"{settings.PUBLIC_URL}/admin/{path}"
+    text = text if link in text else f"{text}\n{link}"
     targets = NotificationTarget.objects.filter(project=sync.project_id, is_enabled=True)
     now = timezone.now()
     for target in targets:
