@@ -1,0 +1,163 @@
+"""A login at Vercel: an access token, of an account or of one team.
+
+Sources: https://vercel.com/docs/rest-api/welcome (authentication, paging), https://vercel.com/docs/limits#rate-limits
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
+
+import httpx
+
+from config.schema import Schema, secret
+from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected, Unauthorized
+from connections.http import ApiClient, Classified, quote
+from connections.provider import Choice, Provider, Session
+
+TAKEN = frozenset({"ENV_CONFLICT", "ENV_ALREADY_EXISTS", "env_already_exists"})
+"""Codes of a name that another variable has in the same environment; they come with 400, 403 or 409."""
+
+ENVIRONMENTS = ("production", "preview", "development")
+PAGE = 100  # at most, and 20 where nothing is said
+
+
+class Vercel(Provider):
+    slug: ClassVar[str] = "vercel"
+    label: ClassVar[str] = "Vercel"
+    base_url: ClassVar[str] = "https://api.vercel.com"
+    docs_url: ClassVar[str] = "https://vercel.com/docs/sign-in-with-vercel/tokens"
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "api-token": Schema(
+            (
+                secret(
+                    "apiToken",
+                    "API token",
+                    "An access token whose scope is just the team that is synced, of a member with the role Project"
+                    " Administrator on just those projects (team scope: Member), with an end date.",
+                    empty_message="API Token required",
+                ),
+            )
+        )
+    }
+    pickers: ClassVar[tuple[str, ...]] = ("projects",)
+
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
+        token = credentials["apiToken"]
+        return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token], classify=_class_of)
+
+    def check(self, client: ApiClient) -> None:
+        answer = client.request("GET", "/v2/user")
+        if not isinstance(answer, dict) or not isinstance(answer.get("user"), dict):
+            raise BadResponse("Vercel: GET /v2/user answered with something that is no user")
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        if field == "teamId":
+            return _accounts(client) if chosen.get("scope", "project") == "project" else _teams(client)
+        if field in ("app", "targetProjects"):
+            return _named(pages(client, "/v10/projects", "projects", in_team(chosen)))
+        if field == "env":
+            standard = [Choice(name, name.capitalize()) for name in ENVIRONMENTS]
+            return standard + _custom_environments(client, chosen)
+        if field == "branch":
+            return _branches(client, chosen)
+        return []
+
+    def pick(self, client: ApiClient, picker: str) -> list[dict[str, Any]]:
+        """The account and its teams, each `{id, name, slug, apps}` with its projects, each `{id, name}`."""
+        found = []
+        for account in _accounts(client):
+            projects = pages(client, "/v10/projects", "projects", in_team({"teamId": account.value}))
+            apps = [{"id": one.value, "name": one.label} for one in _named(projects)]
+            found.append({"id": account.value, "name": account.label, "slug": account.label, "apps": apps})
+        return found
+
+
+def in_team(config: Mapping[str, Any]) -> dict[str, str]:
+    """The query that names the team; an account of its own, shown as a team by the modelled pickers, is not named."""
+    team = str(config.get("teamId") or "")
+    return {"teamId": team} if team.startswith("team_") else {}
+
+
+def pages(
+    client: ApiClient,
+    path: str,
+    member: str,
+    params: Mapping[str, str],
+    look: Callable[[Mapping[str, Any]], None] = lambda answer: None,
+) -> Iterator[dict[str, Any]]:
+    """Every item of a list, each once; `look` is shown each answer. Raises BadResponse where it cannot be read whole.
+
+    The vendor pages by time of creation: `pagination.next` goes into `until`, and what was made in the very same
+    moment may come again.
+    """
+    seen: set[str] = set()
+    until: dict[str, str] = {}
+    while True:
+        answer = client.request("GET", path, params={**params, **until})
+        items = answer.get(member) if isinstance(answer, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
+            raise BadResponse(f"Vercel: GET {path} answered with something that is no list of {member}")
+        look(answer)
+        fresh = [item for item in items if item["id"] not in seen]
+        yield from fresh
+        seen.update(str(item["id"]) for item in fresh)
+        after = (answer.get("pagination") or {}).get("next")
+        if not after:
+            return
+        if not fresh:
+            raise BadResponse(f"Vercel: GET {path} gave the same page twice, so it cannot be read whole")
+        until = {"until": str(after)}
+
+
+def _accounts(client: ApiClient) -> list[Choice]:
+    """The account of the token, then its teams."""
+    answer = client.request("GET", "/v2/user")
+    try:
+        user = answer["user"]
+        own = Choice(str(user["id"]), str(user.get("name") or user["username"]))
+    except (KeyError, TypeError, AttributeError):
+        raise BadResponse("Vercel: GET /v2/user answered with something that is no user") from None
+    return [own, *_teams(client)]
+
+
+def _teams(client: ApiClient) -> list[Choice]:
+    return _named(pages(client, "/v2/teams", "teams", {"limit": str(PAGE)}))
+
+
+def _custom_environments(client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
+    """Those of the project's own; plans without them answer with a refusal or none."""
+    path = f"/v9/projects/{quote(chosen['app'])}/custom-environments"
+    try:
+        answer = client.request("GET", path, params=in_team(chosen))
+        return [Choice(str(one["id"]), str(one.get("slug") or one["id"])) for one in answer["environments"]]
+    except (NotFound, Rejected, Unauthorized):
+        return []
+    except (KeyError, TypeError, AttributeError):
+        raise BadResponse(f"Vercel: GET {path} answered with something that is no list of environments") from None
+
+
+def _branches(client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
+    """As the dashboard asks; the endpoint is in no description of the vendor, so a refusal is an empty list."""
+    params = {**in_team(chosen), "projectId": str(chosen["app"])}
+    try:
+        answer = client.request("GET", "/v1/integrations/git-branches", params=params)
+        return [Choice(str(one["ref"]), str(one["ref"])) for one in answer]
+    except (NotFound, Rejected, Unauthorized, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _named(items: Iterator[dict[str, Any]]) -> list[Choice]:
+    return [Choice(str(one["id"]), str(one.get("name") or one.get("slug") or one["id"])) for one in items]
+
+
+def _class_of(status: int, headers: httpx.Headers, said: Any) -> Classified:
+    """A taken name by its code, whatever the status; a wait that is told by its end only."""
+    error = said.get("error") if isinstance(said, dict) else None
+    if isinstance(error, dict) and error.get("code") in TAKEN:
+        return Conflict
+    reset = headers.get("x-ratelimit-reset", "")
+    if status == 429 and "retry-after" not in headers and reset.isdecimal():
+        return RateLimited, max(0.0, int(reset) - time.time())
+    return None

@@ -1,0 +1,190 @@
+"""Environment variables at Vercel: of a project, for one of its environments, or shared by a team's projects.
+
+Requests for 500 keys of which one changed: one list and one write. A list of shared variables has pages of 25, each of
+which is a request. New, changed and surplus keys go 50 at a time.
+
+Surprising facts. One variable may serve several environments: the sync takes its own out of such a variable and leaves
+the rest. A sensitive value is never given back, and the type of a variable cannot be changed: it is made anew. A token
+that may not see production variables gets a list without them, and a count of what is hidden. A create that is answered
+with 201 may have failed for some of its keys.
+Sources: https://vercel.com/docs/rest-api/projects/create-one-or-more-environment-variables,
+https://vercel.com/docs/rest-api/environment/create-one-or-more-shared-environment-variables,
+https://vercel.com/docs/limits, https://vercel.com/docs/environment-variables/sensitive-environment-variables
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from config.errors import Invalid, problem
+from config.schema import Flag, OneOf, Path, Schema, Text, Texts, literal
+from connections.errors import IntegrationError, NotFound, Rejected
+from connections.providers.vercel import ENVIRONMENTS
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from .project import ProjectSpot
+from .shared import SharedSpot, targets_of
+from .variables import Spot, variable_of
+
+MANY = 50  # keys a request: documented for shared variables, and kept to for a project's
+SCOPE = "The Vercel scope that secrets should be synced to."
+SENSITIVE = Flag("sensitive", "Sensitive", "Values can never be read again, by anyone.", default=False)
+
+
+class _Project(Schema):
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        found = super().validate(data, path)
+        if found.get("branch") and found["env"] != "preview":
+            raise Invalid([problem([*path, "branch"], "Branch is only allowed for the preview environment")])
+        if found["sensitive"] and found["env"] == "development":
+            raise Invalid([problem([*path, "sensitive"], "Development variables cannot be sensitive at Vercel")])
+        return found
+
+
+class _Team(Schema):
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        found = {"targetEnvironments": [], **super().validate(data, path)}
+        if not targets_of(found) and not found["applyToAllCustomEnvironments"]:
+            said = "At least one target environment is required, or all custom environments"
+            if found["targetEnvironments"]:
+                said = "Development variables cannot be sensitive at Vercel: choose one more target environment"
+            raise Invalid([problem([*path, "targetEnvironments"], said)])
+        return found
+
+
+class _Scopes(OneOf):
+    """What older clients send has no scope: it is a project's."""
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        if isinstance(data, Mapping) and "scope" not in data:
+            data = {**data, "scope": "project"}
+        return super().validate(data, path)
+
+
+CONFIG = _Scopes(
+    "scope",
+    {
+        "project": _Project(
+            (
+                literal("scope", "project", SCOPE),
+                Text("teamId", "Team ID", "The Vercel team or account that the project is of.", min_length=0),
+                Text("app", "Project", "The ID of the Vercel project.", empty_message="App ID required"),
+                Text("appName", "Project name", "Its name, for people.", empty_message="App Name required"),
+                Text("env", "Environment", "production, preview, development, or the ID of a custom environment."),
+                Text("branch", "Branch", "One Git branch of the preview environment; blank: all.", required=False),
+                SENSITIVE,
+            )
+        ),
+        "team": _Team(
+            (
+                literal("scope", "team", SCOPE),
+                Text("teamId", "Team ID", "The Vercel team that shares the secrets.", empty_message="Team ID required"),
+                Text("teamName", "Team name", "Its name, for people.", required=False),
+                Texts(
+                    "targetEnvironments",
+                    "Of production, preview and development those that get the secrets.",
+                    item=Text("targetEnvironments", "Target environments", choices=ENVIRONMENTS),
+                ),
+                Flag("applyToAllCustomEnvironments", "All custom environments", default=False),
+                Texts("targetProjects", "The IDs of the projects that get the secrets; none: those that are linked."),
+                SENSITIVE,
+            )
+        ),
+    },
+)
+
+
+class Vercel(KeyValueDestination):
+    slug: ClassVar[str] = "vercel"
+    label: ClassVar[str] = "Vercel"
+    provider: ClassVar[str] = "vercel"
+    Config: ClassVar[OneOf] = CONFIG
+    Options: ClassVar[Schema] = sync_options("Vercel", can_import=True)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True,
+        can_import=True,
+        key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
+        key_rule="letters, digits and underscores, no digit first,",
+        reserved=(
+            *("AWS_SECRET_KEY", "AWS_EXECUTION_ENV", "AWS_LAMBDA_LOG_GROUP_NAME", "AWS_LAMBDA_LOG_STREAM_NAME"),
+            *("AWS_LAMBDA_FUNCTION_NAME", "AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "AWS_LAMBDA_FUNCTION_VERSION"),
+            *("NOW_REGION", "TZ", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
+        ),
+        max_value_bytes=64 * 1024,
+        pace=2.0,  # 120 creates and as many updates a minute; for deletes see `requests_a_key`
+        note="Deployments see new values when they are made anew; all variables of one may have 64 KB together."
+        " Sensitive values cannot be read: a change is told by its time, and they are not imported."
+        " Several changed keys go in one request, after a look that each is still what it was.",
+        rights="A token of a member who may edit the variables of the environment: Project Administrator of the"
+        " project, or Member of the team for shared variables.",
+        verified="emulate 0.8.0 (project scope), the vendor's pages and its SDK 1.28.35; November 2026",
+        docs_url="https://vercel.com/docs/environment-variables",
+    )
+    batch: ClassVar[Mapping[Action, int]] = {Action.CREATE: MANY, Action.UPDATE: MANY, Action.DELETE: MANY}
+    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected, NotFound)
+
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+        """A project takes 1000 variables an environment; sensitive values are not read."""
+        found = replace(cls.capabilities, can_read_values=not config["sensitive"])
+        return found if config["scope"] == "team" else replace(found, max_keys=1000)
+
+    @property
+    def spot(self) -> Spot:
+        return (SharedSpot if self.config["scope"] == "team" else ProjectSpot)(self.client, self.config)
+
+    def place(self) -> str:
+        return f"vercel|{self.client.base_url}|{self.spot.name}"
+
+    def overlaps(self, place: str) -> bool:
+        own, _, _ = self.place().rpartition("|")
+        others, _, name = place.rpartition("|")
+        return others == own and (name == self.spot.name or self.spot.overlaps(name))
+
+    def requests_a_key(self, action: Action) -> float:
+        """Deletes have half the pace: 60 a minute."""
+        return (2 if action is Action.DELETE else 1) / MANY
+
+    def attributes(self) -> str:
+        """The type, so that variables are made anew where the sync is told another."""
+        return "sensitive" if self.config["sensitive"] else ""
+
+    def fetch(self) -> Iterable[Remote]:
+        return self.spot.remotes()
+
+    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+        """Stamps tell of changes. A value that the list left encrypted takes a request: only an import asks for it."""
+        spot = self.spot
+        sealed = {
+            one.key: one.ref.id for one in remotes if values and one.value is None and one.ref.type == "encrypted"
+        }
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            read = dict(zip(sealed, pool.map(spot.read, sealed.values()), strict=True))
+        return [replace(one, value=read[one.key]) if one.key in read else one for one in remotes]
+
+    def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        return self.spot.create(writes)
+
+    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        spot = self.spot
+        same = [write for write in writes if spot.writable(write)]
+        done = spot.update(same) if same else []
+        return [*done, *(_each(write, spot.replace) for write in writes if not spot.writable(write))]
+
+    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        spot = self.spot
+        whole = [write for write in writes if variable_of(write).exact]
+        done = spot.delete(whole) if whole else []
+        return [*done, *(_each(write, spot.let_go) for write in writes if not variable_of(write).exact)]
+
+
+def _each(write: Write, call: Callable[[Write], Outcome]) -> Outcome:
+    """One that takes requests of its own: its failure is not that of the others."""
+    try:
+        return call(write)
+    except IntegrationError as error:
+        return Outcome(write, error=error)

@@ -1,0 +1,88 @@
+"""Variables that a team shares among its projects.
+
+A name is taken once for each environment of the team, whatever the projects: what is shared in another way than the
+sync's is not its own, and in its way.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from connections.http import ApiClient
+from connections.providers.vercel import ENVIRONMENTS, pages
+from syncs.engine.types import Outcome, Remote, Write
+
+from .variables import COMMENT, Spot, Variable, changed, failures, items, variable_of
+
+LOCKED = "it is shared with other environments or projects than those of this sync"
+
+
+def targets_of(config: Mapping[str, Any]) -> list[str]:
+    """The environments of shared variables. Development takes no sensitive value: it is left out then."""
+    chosen = config.get("targetEnvironments") or []
+    return [name for name in ENVIRONMENTS if name in chosen and not (config["sensitive"] and name == "development")]
+
+
+class SharedSpot(Spot):
+    path = one = "/v1/env"
+
+    def __init__(self, client: ApiClient, config: Mapping[str, Any]) -> None:
+        super().__init__(client, config)
+        self.targets, self.projects = targets_of(config), sorted(config.get("targetProjects") or [])
+        self.custom = bool(config["applyToAllCustomEnvironments"])
+        self.aims = [*self.targets, *(["custom"] if self.custom else [])]
+        linked = hashlib.sha256("|".join(self.projects).encode()).hexdigest()[:16] if self.projects else "linked"
+        self.name = f"{config['teamId']}/shared/{'+'.join(self.aims)}/{linked}"
+
+    def overlaps(self, name: str) -> bool:
+        team, _, rest = name.partition("/shared/")
+        return team == self.config["teamId"] and bool(set(self.aims) & set(rest.partition("/")[0].split("+")))
+
+    def remotes(self) -> Iterator[Remote]:
+        """What is shared in just the way of this sync; and, locked, what takes a name in another way."""
+        found: dict[str, Remote] = {}
+        for raw in pages(self.client, self.path, "data", self.params):
+            variable = self.parsed(raw)
+            custom = raw.get("applyToAllCustomEnvironments") is True
+            way = (variable.targets, custom, sorted(raw.get("projectId") or []), variable.custom)
+            if way == (frozenset(self.targets), self.custom, self.projects, frozenset()):
+                found[variable.key] = replace(variable, exact=True).remote()
+            elif variable.targets & set(self.targets) or (custom and self.custom):
+                found.setdefault(variable.key, variable.remote(locked=LOCKED))
+        yield from found.values()
+
+    def create(self, writes: Sequence[Write]) -> list[Outcome]:
+        evs = [{"key": write.key, "value": write.value, "comment": write.comment[:COMMENT]} for write in writes]
+        body: dict[str, Any] = {"evs": evs, "type": self.type}
+        if self.targets:
+            body["target"] = self.targets
+        if self.custom:
+            body["applyToAllCustomEnvironments"] = True
+        if self.projects:
+            body["projectId"] = self.projects
+        return self.made(writes, body, self.params)
+
+    def update(self, writes: Sequence[Write]) -> list[Outcome]:
+        updates = {variable_of(write).id: changed(write) for write in writes}
+        answer = self.client.request("PATCH", self.path, params=self.params, json={"updates": updates})
+        return self.outcomes(writes, answer, "updated")
+
+    def delete(self, writes: Sequence[Write]) -> list[Outcome]:
+        ids = [variable_of(write).id for write in writes]
+        answer = self.client.request("DELETE", self.path, params=self.params, json={"ids": ids}, visible=ids)
+        said = answer if isinstance(answer, dict) else {}
+        gone, codes = items(said.get("deleted")), failures(said)
+        found = []
+        for write, id in zip(writes, ids, strict=True):
+            code = codes.get(id) or codes.get(write.key)
+            if id in gone or code == "not_found":
+                found.append(Outcome(write))
+            elif code:
+                found.append(Outcome(write, error=self.refusal(write, code)))
+        return found
+
+    def narrow(self, variable: Variable) -> None:
+        raise AssertionError("what is shared in another way is locked")

@@ -1,0 +1,197 @@
+"""What a project's variables and a team's shared ones have in common: how they are read, made, and made anew."""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected
+from connections.http import ApiClient, quote
+from connections.providers.vercel import TAKEN, in_team
+from syncs.engine.types import Outcome, Remote, Write, Written
+
+COMMENT = 500  # characters that the vendor takes
+
+
+@dataclass(frozen=True, slots=True)
+class Variable:
+    """One variable as the vendor lists it. `exact`: it is for just the place that is synced and for nothing else."""
+
+    id: str
+    key: str
+    type: str
+    targets: frozenset[str]
+    custom: frozenset[str]  # IDs of custom environments
+    value: str | None = field(repr=False)
+    raw: Mapping[str, Any] = field(repr=False)
+    exact: bool = False
+
+    def remote(self, *, inherited: bool = False, locked: str = "") -> Remote:
+        comment = self.raw.get("comment")
+        return Remote(
+            self.key,
+            value=self.value,
+            comment=comment if isinstance(comment, str) else None,
+            incarnation=self.id,
+            stamp=stamp_of(self.raw),
+            inherited=inherited,
+            is_secret=self.type not in ("plain", "system"),
+            locked=locked,
+            ref=self,
+        )
+
+
+class Spot(ABC):
+    """Where variables are. `path` lists them, below `one` is each with its value, `name` is their part of the place."""
+
+    path: str
+    one: str
+    name: str
+
+    def __init__(self, client: ApiClient, config: Mapping[str, Any]) -> None:
+        self.client, self.config, self.params = client, config, in_team(config)
+        self.type = "sensitive" if config["sensitive"] else "encrypted"
+
+    @abstractmethod
+    def overlaps(self, name: str) -> bool: ...
+
+    @abstractmethod
+    def remotes(self) -> Iterator[Remote]: ...
+
+    @abstractmethod
+    def create(self, writes: Sequence[Write]) -> list[Outcome]: ...
+
+    @abstractmethod
+    def update(self, writes: Sequence[Write]) -> list[Outcome]:
+        """New values for variables that are `writable`."""
+
+    @abstractmethod
+    def delete(self, writes: Sequence[Write]) -> list[Outcome]:
+        """Take away variables that are `exact`."""
+
+    @abstractmethod
+    def narrow(self, variable: Variable) -> None:
+        """Take this place out of a variable that serves others too; they keep it."""
+
+    def writable(self, write: Write) -> bool:
+        """Whether a new value is all that it takes."""
+        variable = variable_of(write)
+        return variable.exact and variable.type == self.type
+
+    def replace(self, write: Write) -> Outcome:
+        """Make anew what cannot be changed: one of another type, or one that serves other places too.
+
+        Where the second request fails the name is free, and the next run creates it.
+        """
+        freed = self.let_go(write)
+        return freed if freed.error else _only(write, self.create([write]))
+
+    def let_go(self, write: Write) -> Outcome:
+        variable = variable_of(write)
+        if variable.exact:
+            return _only(write, self.delete([write]))
+        self.narrow(variable)
+        return Outcome(write)
+
+    def read(self, id: str) -> str | None:
+        """The value of one encrypted variable; None where it is gone."""
+        try:
+            answer = self.client.request("GET", f"{self.one}/{quote(id)}", params=self.params)
+        except NotFound:
+            return None
+        return answer.get("value") if isinstance(answer, dict) and answer.get("decrypted") is True else None
+
+    def parsed(self, raw: Mapping[str, Any]) -> Variable:
+        try:
+            kind = str(raw["type"])
+            known = kind == "plain" or (kind == "encrypted" and raw.get("decrypted") is True)
+            return Variable(
+                id=str(raw["id"]),
+                key=str(raw["key"]),
+                type=kind,
+                targets=_several(raw.get("target")),
+                custom=_several(raw.get("customEnvironmentIds")),
+                value=raw["value"] if known else None,
+                raw=raw,
+            )
+        except KeyError as error:
+            raise BadResponse(f"Vercel: GET {self.path} answered with a variable that lacks its {error}") from None
+
+    def made(self, writes: Sequence[Write], body: object, params: Mapping[str, str]) -> list[Outcome]:
+        """Post new variables. Where one name is taken, what became of the others only a look can tell."""
+        visible = [write.key for write in writes]
+        try:
+            answer = self.client.request("POST", self.path, params=params, json=body, visible=visible)
+        except Conflict as error:
+            if len(writes) == 1:
+                raise
+            raise OutcomeUnknown(f"{error}; others of the {len(writes)} keys may have been made") from None
+        return self.outcomes(writes, answer, "created")
+
+    def outcomes(self, writes: Sequence[Write], answer: Any, done: str) -> list[Outcome]:
+        """Of an answer that tells what was done, and what failed all the same. A key it does not name is not known."""
+        if not isinstance(answer, dict) or (answer.get(done) is None and not answer.get("failed")):
+            return [Outcome(write) for write in writes]  # the next list tells
+        made = {one.get("key"): one for one in items(answer.get(done))}
+        codes = failures(answer)
+        found = []
+        for write in writes:
+            code = codes.get(write.key) or (codes.get(write.remote.incarnation or "") if write.remote else None)
+            if write.key in made:
+                found.append(Outcome(write, written(made[write.key])))
+            elif code:
+                found.append(Outcome(write, error=self.refusal(write, code)))
+        return found
+
+    def refusal(self, write: Write, code: str) -> IntegrationError:
+        said = f"Vercel: {self.path} took the request but not {write.key} ({code})"
+        return (Conflict if code in TAKEN else NotFound if code == "not_found" else Rejected)(said)
+
+
+def _only(write: Write, outcomes: Sequence[Outcome]) -> Outcome:
+    lost = OutcomeUnknown(f"Vercel: the answer says nothing of {write.key}")
+    return outcomes[0] if outcomes else Outcome(write, error=lost)
+
+
+def variable_of(write: Write) -> Variable:
+    assert write.remote is not None
+    assert isinstance(write.remote.ref, Variable)
+    return write.remote.ref
+
+
+def changed(write: Write) -> dict[str, str]:
+    """Without the name: the API refuses it for a sensitive variable."""
+    return {"value": write.value, "comment": write.comment[:COMMENT]}
+
+
+def written(answer: Any) -> Written:
+    if not isinstance(answer, dict) or not answer.get("id"):
+        return Written()
+    return Written(str(answer["id"]), stamp_of(answer))
+
+
+def stamp_of(raw: Mapping[str, Any]) -> str | None:
+    moment = raw.get("updatedAt") or raw.get("createdAt")
+    return str(moment) if moment else None
+
+
+def items(held: object) -> list[Any]:
+    """A list, or what stands in the place of one with a single item."""
+    return held if isinstance(held, list) else [] if held is None else [held]
+
+
+def _several(held: object) -> frozenset[str]:
+    return frozenset(map(str, items(held)))
+
+
+def failures(answer: Any) -> dict[str, str]:
+    """Code by the key or the ID of what failed. The vendor's words may hold the value: they are left out."""
+    found: dict[str, str] = {}
+    for failed in items(answer.get("failed")):
+        error = failed.get("error") or {}
+        code = re.sub(r"[^A-Za-z0-9_-]", "", str(error.get("code")))[:64]
+        found |= {error[name]: code for name in ("key", "envVarKey", "envVarId") if error.get(name)}
+    return found

@@ -1,0 +1,88 @@
+"""A Vercel login: how it is checked, what its pickers offer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from connections.errors import BadResponse, Unauthorized
+from connections.http import ApiClient
+from connections.provider import Choice
+from connections.providers.vercel import Vercel
+from tests.destinations import vercel
+from tests.destinations.serving import Answer
+
+
+@pytest.fixture
+def vendor() -> Iterator[vercel.Vercel]:
+    fake = vercel.Vercel()
+    with fake.running():
+        yield fake
+
+
+def client_of(vendor: vercel.Vercel, token: str = "contract-token") -> ApiClient:
+    return Vercel(vendor.url).client("api-token", {"apiToken": token})
+
+
+def test_a_good_token_passes_the_check_with_one_request(vendor: vercel.Vercel) -> None:
+    with client_of(vendor) as client:
+        Vercel().check(client)
+    assert vendor.asked() == [("GET", "/v2/user")]
+
+
+def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor: vercel.Vercel) -> None:
+    with client_of(vendor, "canary-wrong") as client, pytest.raises(Unauthorized) as caught:
+        Vercel().check(client)
+    assert str(caught.value) == "Vercel: GET /v2/user answered 403: Not authorized"
+
+
+def test_a_check_does_not_believe_something_that_is_no_user(vendor: vercel.Vercel) -> None:
+    vendor.fault = lambda ask: Answer(200, {"hello": "world"})
+    with client_of(vendor) as client, pytest.raises(BadResponse):
+        Vercel().check(client)
+
+
+@pytest.mark.parametrize(
+    ("field", "chosen", "expected"),
+    [
+        ("teamId", {}, [Choice("u1", "Ada"), Choice("team_acme", "Acme")]),
+        ("teamId", {"scope": "team"}, [Choice("team_acme", "Acme")]),
+        ("app", {"teamId": "team_acme"}, [Choice("prj_shop", "shop")]),
+        ("app", {"teamId": "u1"}, []),
+        ("targetProjects", {"teamId": "team_acme"}, [Choice("prj_shop", "shop")]),
+        (
+            "env",
+            {"teamId": "team_acme", "app": "prj_shop"},
+            [
+                Choice("production", "Production"),
+                Choice("preview", "Preview"),
+                Choice("development", "Development"),
+                Choice("env_staging", "staging"),
+            ],
+        ),
+        ("branch", {"teamId": "team_acme", "app": "prj_shop"}, [Choice("main", "main"), Choice("next", "next")]),
+        ("appName", {}, []),
+    ],
+)
+def test_pickers_offer_what_the_vendor_has(
+    vendor: vercel.Vercel, field: str, chosen: dict[str, str], expected: list[Choice]
+) -> None:
+    with client_of(vendor) as client:
+        assert Vercel().choices(client, field, chosen) == expected
+
+
+@pytest.mark.parametrize("field", ["env", "branch"])
+def test_what_a_plan_or_the_vendor_does_not_offer_is_left_out(vendor: vercel.Vercel, field: str) -> None:
+    vendor.fault = lambda ask: vercel.error(403, "forbidden", "not in this plan")
+    with client_of(vendor) as client:
+        offered = [choice.value for choice in Vercel().choices(client, field, {"app": "prj_shop"})]
+    assert offered == (["production", "preview", "development"] if field == "env" else [])
+
+
+def test_the_modelled_picker_has_accounts_with_their_projects(vendor: vercel.Vercel) -> None:
+    with client_of(vendor) as client:
+        assert Vercel().pick(client, "projects") == [
+            {"id": "u1", "name": "Ada", "slug": "Ada", "apps": []},
+            {"id": "team_acme", "name": "Acme", "slug": "Acme", "apps": [{"id": "prj_shop", "name": "shop"}]},
+        ]

@@ -1,0 +1,374 @@
+"""Vercel over real HTTP on loopback: what its variables do that no other vendor's keys do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.errors import Invalid
+from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, RateLimited, Rejected, Unauthorized
+from connections.http import ApiClient
+from connections.providers.vercel import Vercel as Login
+from syncs.destinations.vercel import Vercel
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from . import vercel
+from .serving import Answer
+
+CONFIGS = vercel.Vercel.configs
+PRODUCTION, SENSITIVE, BRANCH, TEAM = (
+    CONFIGS[name] for name in ("production", "production-sensitive", "preview-branch", "team")
+)
+PREVIEW = {**vercel.Vercel.PROJECT, "env": "preview", "sensitive": False}
+
+
+@pytest.fixture
+def vendor() -> Iterator[vercel.Vercel]:
+    fake = vercel.Vercel()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def client(vendor: vercel.Vercel) -> Iterator[ApiClient]:
+    with Login(vendor.url, deadline=2).client("api-token", vendor.credentials) as client:
+        yield client
+
+
+def create(key: str, value: str = "v", comment: str = "") -> Write:
+    return Write(Action.CREATE, key, key, value, comment)
+
+
+def change(remote: Remote, value: str = "new") -> Write:
+    return Write(Action.UPDATE, remote.key, remote.key, value, remote=remote)
+
+
+def remove(remote: Remote) -> Write:
+    return Write(Action.DELETE, remote.key, remote.key, remote=remote)
+
+
+def apply(destination: Vercel, *writes: Write) -> dict[str, Outcome]:
+    return {outcome.write.key: outcome for outcome in destination.apply(iter(writes))}
+
+
+def listed(destination: Vercel) -> dict[str, Remote]:
+    return {remote.key: remote for remote in destination.listing()}
+
+
+def of(vendor: vercel.Vercel, key: str) -> list[dict[str, Any]]:
+    return [one for held in vendor.records.values() for one in held.values() if one["key"] == key]
+
+
+# -- several environments in one variable --------------------------------------------------------------------------
+
+
+def test_an_update_takes_its_own_environment_out_of_a_shared_variable_and_leaves_the_rest(
+    vendor: vercel.Vercel, client: ApiClient
+) -> None:
+    both = vendor.add(PRODUCTION, "KEY", "theirs", target=["production", "preview"])
+    destination = Vercel(client, PRODUCTION)
+    outcome = apply(destination, change(listed(destination)["KEY"], "ours"))["KEY"]
+    assert outcome.error is None
+    assert {one["id"]: (one["target"], one["value"]) for one in of(vendor, "KEY")} == {
+        both["id"]: (["preview"], "theirs"),
+        outcome.written.incarnation: (["production"], "ours"),
+    }
+
+
+def test_a_delete_takes_its_own_environment_out_of_a_shared_variable(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PRODUCTION, "KEY", "theirs", target=["production", "preview"], customEnvironmentIds=["env_staging"])
+    vendor.add(PRODUCTION, "OWN", "x")
+    destination = Vercel(client, PRODUCTION)
+    outcomes = apply(destination, *map(remove, listed(destination).values()))
+    assert [outcome.error for outcome in outcomes.values()] == [None, None]
+    (left,) = of(vendor, "KEY")
+    assert (left["target"], left["customEnvironmentIds"]) == (["preview"], ["env_staging"])
+    assert of(vendor, "OWN") == []
+
+
+def test_a_variable_of_another_environment_is_not_seen(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PREVIEW, "KEY", "preview")
+    assert listed(Vercel(client, PRODUCTION)) == {}
+
+
+# -- branches ------------------------------------------------------------------------------------------------------
+
+
+def test_a_branch_lays_its_own_over_what_all_previews_have(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PREVIEW, "WIDE", "all")
+    vendor.add(PREVIEW, "BOTH", "all")
+    vendor.add(BRANCH, "BOTH", "branch")
+    vendor.add({**BRANCH, "branch": "other"}, "ELSE", "other")
+    branch, preview = Vercel(client, BRANCH), Vercel(client, PREVIEW)
+    assert {key: (one.inherited, one.value) for key, one in listed(branch).items()} == {
+        "WIDE": (True, "all"),
+        "BOTH": (False, "branch"),
+    }
+    assert {key: one.value for key, one in listed(preview).items()} == {"WIDE": "all", "BOTH": "all"}
+    apply(branch, create("WIDE", "ours"))
+    assert sorted(one["value"] for one in of(vendor, "WIDE")) == ["all", "ours"]
+
+
+def test_a_branch_and_all_previews_overlap_two_branches_do_not(client: ApiClient) -> None:
+    branch, preview = Vercel(client, BRANCH), Vercel(client, PREVIEW)
+    other = Vercel(client, {**BRANCH, "branch": "other"})
+    assert branch.overlaps(preview.place())
+    assert preview.overlaps(branch.place())
+    assert not branch.overlaps(other.place())
+    assert not preview.overlaps(Vercel(client, PRODUCTION).place())
+
+
+# -- types ---------------------------------------------------------------------------------------------------------
+
+
+def test_readable_and_unreadable_values_stand_in_one_list(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PRODUCTION, "OPEN", "1")
+    vendor.add(SENSITIVE, "SHUT", "2")
+    vendor.add(PRODUCTION, "PLAIN", "3", type="plain")
+    shown = {key: (one.value, one.is_secret) for key, one in listed(Vercel(client, PRODUCTION)).items()}
+    assert shown == {"OPEN": ("1", True), "SHUT": (None, True), "PLAIN": ("3", False)}
+
+
+def test_a_value_that_is_given_encrypted_is_not_taken_for_the_value(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.sealed = True
+    vendor.add(PRODUCTION, "A", "1")
+    vendor.add(SENSITIVE, "B", "2")
+    destination = Vercel(client, PRODUCTION)
+    remotes = destination.listing()
+    assert [one.value for one in remotes] == [None, None]
+    vendor.asked()
+    destination.filled(remotes, values=False)
+    assert vendor.asked() == []
+    assert {one.key: one.value for one in destination.filled(remotes, values=True)} == {"A": "1", "B": None}
+    assert len(vendor.asked()) == 1
+
+
+def test_a_variable_of_another_type_is_made_anew(vendor: vercel.Vercel, client: ApiClient) -> None:
+    before = vendor.add(PRODUCTION, "KEY", "open")
+    destination = Vercel(client, SENSITIVE)
+    outcome = apply(destination, change(listed(destination)["KEY"], "shut"))["KEY"]
+    (after,) = of(vendor, "KEY")
+    assert (after["type"], after["value"]) == ("sensitive", "shut")
+    assert after["id"] == outcome.written.incarnation != before["id"]
+
+
+def test_the_name_of_a_sensitive_variable_is_not_sent_again(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(SENSITIVE, "KEY", "old")
+    destination = Vercel(client, SENSITIVE)
+    assert apply(destination, change(listed(destination)["KEY"]))["KEY"].error is None
+    assert of(vendor, "KEY")[0]["value"] == "new"
+
+
+def test_what_an_integration_owns_is_locked(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PRODUCTION, "POSTGRES_URL", "x", configurationId="icfg_1")
+    assert "integration" in listed(Vercel(client, PRODUCTION))["POSTGRES_URL"].locked
+
+
+# -- lists that are not whole --------------------------------------------------------------------------------------
+
+
+def test_a_list_with_hidden_production_variables_is_not_believed(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.hidden = 3
+    with pytest.raises(Unauthorized, match="hides 3 production variables"):
+        Vercel(client, PRODUCTION).listing()
+    assert listed(Vercel(client, PREVIEW)) == {}
+
+
+def test_every_page_of_a_list_is_read_and_what_comes_twice_is_one(vendor: vercel.Vercel, client: ApiClient) -> None:
+    for number in range(60):
+        vendor.add(TEAM, f"K{number}", "x")
+    vendor.asked()
+    assert len(listed(Vercel(client, TEAM))) == 60
+    assert len(vendor.asked()) == 3
+    vendor.page = 7
+    for number in range(20):
+        vendor.add(PRODUCTION, f"K{number}", "x")
+    assert len(listed(Vercel(client, PRODUCTION))) == 20
+
+
+def test_a_page_that_does_not_end_is_not_believed(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(TEAM, "KEY", "x")
+    page = {"data": list(vendor.records[""].values()), **vercel.paging(1, 5)}
+    vendor.fault = lambda ask: Answer(200, page)
+    with pytest.raises(BadResponse, match="same page twice"):
+        Vercel(client, TEAM).listing()
+
+
+@pytest.mark.parametrize("body", [{"key": "A", "value": "", "type": "plain"}, {"envs": [{"key": "A"}]}, [], "text"])
+def test_a_list_of_another_shape_is_not_believed(vendor: vercel.Vercel, client: ApiClient, body: object) -> None:
+    vendor.fault = lambda ask: Answer(200, body)
+    with pytest.raises(BadResponse):
+        Vercel(client, PRODUCTION).listing()
+
+
+# -- shared variables ----------------------------------------------------------------------------------------------
+
+
+def test_what_is_shared_in_another_way_is_locked(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(TEAM, "OURS", "1")
+    vendor.add(TEAM, "WIDER", "2", target=["production", "preview", "development"])
+    vendor.add(TEAM, "OTHER", "3", projectId=["prj_blog"])
+    vendor.add(TEAM, "ASIDE", "4", target=["development"], applyToAllCustomEnvironments=False)
+    remotes = listed(Vercel(client, TEAM))
+    assert {key: bool(one.locked) for key, one in remotes.items()} == {"OURS": False, "WIDER": True, "OTHER": True}
+
+
+def test_shared_variables_of_one_environment_overlap_whatever_their_projects(client: ApiClient) -> None:
+    team = Vercel(client, TEAM)
+    others = {**TEAM, "targetProjects": ["prj_blog"], "targetEnvironments": ["preview"]}
+    aside = {**TEAM, "targetEnvironments": ["development"], "applyToAllCustomEnvironments": False}
+    assert team.overlaps(Vercel(client, others).place())
+    assert not team.overlaps(Vercel(client, aside).place())
+    assert not team.overlaps(Vercel(client, PRODUCTION).place())
+
+
+def test_a_sensitive_shared_variable_leaves_development_out(vendor: vercel.Vercel, client: ApiClient) -> None:
+    config = {**TEAM, "targetEnvironments": ["development", "production"], "sensitive": True}
+    destination = Vercel(client, config)
+    apply(destination, create("KEY"))
+    assert of(vendor, "KEY")[0]["target"] == ["production"]
+    assert not listed(destination)["KEY"].locked
+
+
+def test_a_shared_variable_that_is_gone_is_no_success_of_an_update_and_one_of_a_delete(
+    vendor: vercel.Vercel, client: ApiClient
+) -> None:
+    vendor.add(TEAM, "KEY", "x")
+    destination = Vercel(client, TEAM)
+    remote = listed(destination)["KEY"]
+    vendor.drop(TEAM, "KEY")
+    assert isinstance(apply(destination, change(remote))["KEY"].error, NotFound)
+    assert apply(destination, remove(remote))["KEY"].error is None
+
+
+# -- many at once --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", [PRODUCTION, TEAM], ids=["project", "team"])
+def test_a_create_that_fails_for_some_of_its_keys_says_which(
+    vendor: vercel.Vercel, client: ApiClient, config: dict[str, Any]
+) -> None:
+    vendor.add(config, "B", "theirs")
+    outcomes = apply(Vercel(client, config), create("A"), create("B", "canary-value"), create("C"))
+    assert {key: type(outcome.error) for key, outcome in outcomes.items()} == {
+        "A": type(None),
+        "B": Conflict,
+        "C": type(None),
+    }
+    assert "canary-value" not in str(outcomes["B"].error)
+    assert [one["value"] for one in of(vendor, "B")] == ["theirs"]
+
+
+def test_one_taken_name_is_a_conflict_though_it_is_answered_with_403(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PRODUCTION, "KEY", "theirs")
+    assert isinstance(apply(Vercel(client, PRODUCTION), create("KEY"))["KEY"].error, Conflict)
+
+
+def test_a_conflict_of_a_whole_batch_leaves_open_what_was_made(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.fault = lambda ask: vercel.error(403, "ENV_CONFLICT", "taken") if ask.method == "POST" else None
+    outcomes = apply(Vercel(client, PRODUCTION), create("A"), create("B"))
+    assert [type(outcome.error) for outcome in outcomes.values()] == [OutcomeUnknown, OutcomeUnknown]
+
+
+def test_one_name_that_is_refused_does_not_stop_the_rest_of_its_batch(vendor: vercel.Vercel, client: ApiClient) -> None:
+    outcomes = apply(Vercel(client, PRODUCTION), create("A"), create("bad-name"), create("C"))
+    assert [key for key, outcome in outcomes.items() if outcome.error] == ["bad-name"]
+    assert isinstance(outcomes["bad-name"].error, Rejected)
+
+
+def test_many_updates_are_one_request_that_never_writes_over_a_key_made_anew(
+    vendor: vercel.Vercel, client: ApiClient
+) -> None:
+    for key in "ABC":
+        vendor.add(PRODUCTION, key, "old")
+    destination = Vercel(client, PRODUCTION)
+    remotes = listed(destination)
+    vendor.drop(PRODUCTION, "B")
+    vendor.add(PRODUCTION, "B", "theirs")
+    vendor.asked()
+    outcomes = apply(destination, *map(change, remotes.values()))
+    assert {key: type(one.error) for key, one in outcomes.items() if one.error} == {"B": NotFound}
+    assert vendor.held(PRODUCTION) == {"A": "new", "B": "theirs", "C": "new"}
+    assert [method for method, _ in vendor.asked()] == ["GET", "POST"]
+
+
+def test_an_update_keeps_the_incarnation_and_moves_the_stamp(vendor: vercel.Vercel, client: ApiClient) -> None:
+    destination = Vercel(client, PRODUCTION)
+    made = apply(destination, create("A"), create("B"))
+    before = listed(destination)
+    assert {key: one.written.incarnation for key, one in made.items()} == {k: r.incarnation for k, r in before.items()}
+    apply(destination, *map(change, before.values()))
+    for key, after in listed(destination).items():
+        assert after.incarnation == before[key].incarnation
+        assert after.stamp != before[key].stamp
+
+
+def test_a_delete_that_is_not_confirmed_is_not_taken_for_done(vendor: vercel.Vercel, client: ApiClient) -> None:
+    destination = Vercel(client, PRODUCTION)
+    apply(destination, create("A"), create("B"))
+    remotes = listed(destination)
+    vendor.fault = lambda ask: Answer(200, {"deleted": 1, "ids": [remotes["A"].incarnation]})
+    outcomes = apply(destination, *map(remove, remotes.values()))
+    assert outcomes["A"].error is None
+    assert isinstance(outcomes["B"].error, OutcomeUnknown)
+
+
+def test_comments_are_kept_as_far_as_the_vendor_takes_them(vendor: vercel.Vercel, client: ApiClient) -> None:
+    apply(Vercel(client, PRODUCTION), create("KEY", comment="x" * 600))
+    assert len(of(vendor, "KEY")[0]["comment"]) == 500
+
+
+def test_a_wait_is_told_by_its_end_too(vendor: vercel.Vercel, client: ApiClient) -> None:
+    body = {"error": {"code": "rate_limited", "message": "slow down"}}
+    vendor.fault = lambda ask: Answer(429, body, {"X-RateLimit-Reset": "9999999999"})
+    with pytest.raises(RateLimited) as caught:
+        Vercel(client, PRODUCTION).listing()
+    assert caught.value.retry_after
+    assert caught.value.retry_after > 1_000_000
+
+
+# -- the config ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
+    assert Vercel.Config.validate(config) == config
+
+
+def test_a_config_without_scope_is_a_projects() -> None:
+    old = {"teamId": "team_acme", "app": "prj_shop", "appName": "shop", "env": "production"}
+    assert Vercel.Config.validate(old) == {**old, "scope": "project", "sensitive": False}
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({**PRODUCTION, "branch": "next"}, "branch"),
+        ({**SENSITIVE, "env": "development"}, "sensitive"),
+        ({**TEAM, "targetEnvironments": [], "applyToAllCustomEnvironments": False}, "targetEnvironments"),
+        (
+            {
+                **TEAM,
+                "targetEnvironments": ["development"],
+                "applyToAllCustomEnvironments": False,
+                "sensitive": True,
+            },
+            "targetEnvironments",
+        ),
+        ({**TEAM, "targetEnvironments": ["staging"]}, "targetEnvironments"),
+    ],
+)
+def test_what_does_not_go_together_is_refused_by_name(config: dict[str, Any], field: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        Vercel.Config.validate(config)
+    assert caught.value.issues[0]["path"][0] == field
+
+
+def test_the_account_of_a_person_is_not_named_as_a_team(vendor: vercel.Vercel, client: ApiClient) -> None:
+    seen = []
+    vendor.fault = lambda ask: seen.append(dict(ask.query)) or Answer(200, {"envs": []})  # type: ignore[func-returns-value]
+    Vercel(client, {**PRODUCTION, "teamId": "u1"}).listing()
+    Vercel(client, PRODUCTION).listing()
+    assert [query.get("teamId") for query in seen] == [None, "team_acme"]
