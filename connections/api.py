@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access import audit
+from config.access.api import pause
 from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import instance
@@ -272,6 +273,36 @@ def _routes(provider: type[Provider]) -> list[Any]:
             services.delete_connection(self.actor, connection)
             return self.one(connection)
 
+    class Pause(_ConnectionView):
+        def shown(self, connection: AppConnection) -> Response:
+            return Response(pause.wire(connection.paused_at, connection.paused_by))
+
+        @described(f"get{pascal}AppConnectionPause", TAG, "Whether syncs through it are paused.", pause.ANSWER, path=ID)
+        def get(self, request: Request, connectionId: str) -> Response:
+            return self.shown(self.named(connectionId))
+
+        @described(
+            f"set{pascal}AppConnectionPause",
+            TAG,
+            "Stop every sync through it, or let them go on; in effect between two keys.",
+            pause.ANSWER,
+            body=pause.PAUSE,
+            path=ID,
+        )
+        def patch(self, request: Request, connectionId: str) -> Response:
+            paused = self.body(pause.PAUSE)["isPaused"]
+            services.pause_connection(self.actor, self.named(connectionId), paused=paused)
+            return self.shown(self.named(connectionId))
+
+    class Check(_ConnectionView):
+        @described(
+            f"check{pascal}AppConnection", TAG, "Ask the vendor now whether it takes the credentials.", one, path=ID
+        )
+        def post(self, request: Request, connectionId: str) -> Response:
+            connection = self.named(connectionId)
+            services.check_connection(self.actor, connection)
+            return self.one(connection)
+
     class Picker(_ConnectionView):
         """A list that the modelled API offers for this app; people and machines alike."""
 
@@ -286,6 +317,8 @@ def _routes(provider: type[Provider]) -> list[Any]:
         ("/available", Available),
         ("/connection-name/<str:name>", ByName),
         ("/<str:connectionId>", One),
+        ("/<str:connectionId>/pause", Pause),
+        ("/<str:connectionId>/check", Check),
     ]
     base = f"v1/app-connections/{slug}"
     pickers = [

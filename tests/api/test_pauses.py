@@ -1,0 +1,103 @@
+"""Stop everything now: over the API, in effect between two keys, and who did it is told."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from config.access.models import AuditEvent
+from config.access.roles import PLATFORM
+from config.access.services import pause_everything
+from connections.services import create_connection
+from syncs import runner
+from syncs.models import SyncRun
+from tests.api.conftest import Api, api, api_for
+from tests.api.test_syncs import SYNCS
+from tests.syncs.conftest import TOKEN, World
+
+__all__ = ["api"]
+
+KEYS = 200
+EVERYTHING = "/v1/organization/pause"
+
+
+def of_connection(world: World) -> str:
+    return f"/v1/app-connections/humanitec/{world.connection.pk}/pause"
+
+
+@pytest.mark.parametrize("scope", ["instance", "connection"])
+def test_pausing_stops_what_is_going_and_what_would_begin(
+    world: World, scope: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.set(**{f"K{number:03}": "x" for number in range(KEYS)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    root = api_for("admin", None)
+    where = EVERYTHING if scope == "instance" else of_connection(world)
+    gate, paused_at = runner._Run._gate, []
+
+    def pausing(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
+        for number, write in enumerate(gate(self, changes, pace)):
+            yield write
+            if number == 8:
+                status, answer = root("PATCH", where, {"isPaused": True})
+                assert (status, answer["pause"]["isPaused"]) == (200, True)
+                paused_at.append(time.monotonic())
+
+    monkeypatch.setattr(runner._Run, "_gate", pausing)
+    world.sandbox.latency = 0.1
+    run = world.run(sync)
+    assert time.monotonic() - paused_at[0] < 5
+    world.sandbox.latency = 0
+    monkeypatch.setattr(runner._Run, "_gate", gate)
+    assert run.status == "pending"
+    assert "it was paused" in (run.message or "")
+    assert 0 < len(world.held()) < KEYS
+    status, answer = root("GET", where)
+    assert (answer["pause"]["pausedBy"], answer["pause"]["pausedAt"] is not None) == ("machine-admin", True)
+    status, refused = api_for("member", world)("POST", f"{SYNCS}/{sync.pk}/sync-secrets", {})
+    assert (status, "paused by machine-admin on 20" in refused["message"]) == (400, True)
+    SyncRun.objects.update(due_at=run.created_at)
+    world.due()
+    assert len(world.held()) < KEYS
+    assert root("PATCH", where, {"isPaused": False})[1]["pause"]["isPaused"] is False
+    world.due()
+    assert len(world.held()) == KEYS
+    kind = "everything" if scope == "instance" else "app-connection"
+    for event in (f"pause-{kind}", f"resume-{kind}"):
+        assert AuditEvent.objects.filter(event=event, actor_name="machine-admin").count() == 1
+
+
+def test_who_may(world: World, api: Api) -> None:
+    own = create_connection(
+        world.actor, "humanitec", name="own", method="api-token", credentials={"apiToken": TOKEN}, project=world.project
+    )
+    where = f"/v1/app-connections/humanitec/{own.pk}/pause"
+    assert api("PATCH", EVERYTHING, {"isPaused": True})[0] == 403
+    assert api("PATCH", of_connection(world), {"isPaused": True})[0] == 403  # the whole organisation's
+    assert api("PATCH", where, {"isPaused": True})[0] == 200
+    member = api_for("member", world)
+    assert member("GET", where)[1]["pause"]["pausedBy"] == "machine-admin"
+    assert member("PATCH", where, {"isPaused": False})[0] == 403
+    assert api("PATCH", where, {})[0] == 422
+    outsider = api_for("viewer", None)
+    assert outsider("GET", where)[0] == 404
+
+
+def test_a_connection_is_checked_when_asked(world: World, api: Api) -> None:
+    where = f"/v1/app-connections/humanitec/{world.connection.pk}/check"
+    assert api("POST", where)[0] == 200
+    world.sandbox.token = "another"
+    status, answer = api("POST", where)
+    assert (status, "Failed to validate credentials" in answer["message"]) == (400, True)
+    assert TOKEN not in json.dumps(answer)
+    assert api_for("viewer", world)("POST", where)[0] == 403
+
+
+def test_a_pause_does_not_keep_anybody_from_planning(world: World, api: Api) -> None:
+    pause_everything(PLATFORM, paused=True)
+    sync = world.sync()
+    assert api("POST", f"{SYNCS}/{sync.pk}/plan")[0] == 200
