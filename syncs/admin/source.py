@@ -8,6 +8,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import (
@@ -26,6 +28,7 @@ from syncs.services import imports, secrets, source, tags
 from syncs.services.defaults import update_defaults
 from syncs.services.secrets import SecretInput
 
+from .editor.base import address
 from .policy import PREFIX, changed_policy, policy_fields
 
 
@@ -50,7 +53,7 @@ class ProjectAdmin(ServiceAdmin):
     form = _ProjectForm
     project_path = "pk"
     edit = Right.MANAGE_PROJECT
-    list_display = ("name", "slug", "environments_count", "syncs_count", "created_at")
+    list_display = ("name", "slug", "editor", "environments_count", "syncs_count", "created_at")
     search_fields = ("name", "slug", "description")
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -99,6 +102,10 @@ class ProjectAdmin(ServiceAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("slug",) if obj else ()
+
+    @display(description="Secrets")
+    def editor(self, obj: Any) -> str:
+        return format_html('<a class="underline" href="{}?project={}">Open</a>', reverse("secrets"), obj.slug)
 
     @display(description="Environments")
     def environments_count(self, obj: Any) -> int:
@@ -172,8 +179,11 @@ class FolderAdmin(ServiceAdmin):
         return found.annotate(secret_count=Count("secrets", distinct=True), sync_count=Count("syncs", distinct=True))
 
     @display(description="Secrets")
-    def secrets_count(self, obj: Any) -> int:
-        return int(obj.secret_count)
+    def secrets_count(self, obj: Any) -> str:
+        """With the way to them."""
+        return format_html(
+            '<a class="underline" href="{}">{}</a>', address(obj.environment, obj.path), obj.secret_count
+        )
 
     @display(description="Syncs it feeds")
     def fed(self, obj: Any) -> int:

@@ -51,6 +51,7 @@ class Spot:
             "may_write": may(Right.WRITE_SECRETS, self.project.pk),
             "may_reveal": may(Right.READ_VALUES, self.project.pk),
             "may_see_syncs": may(Right.SEE_SYNCS, self.project.pk),
+            "may_connect": may(Right.EDIT_SYNCS, self.project.pk),
         }
 
     def here(self) -> Folder:

@@ -64,7 +64,9 @@ def at(request: HttpRequest, project: str, environment: str, path: str = "") -> 
     here = Spot(actor, chosen.environment, path, chosen.folder)
     context = {**here.rights, "spot": here, "asked": asked, **_rows(here, grid, asked)}
     if request.headers.get("HX-Target") == "ed-grid":
-        return fragment(request, "grid", context)
+        response = fragment(request, "grid", context)
+        response["HX-Replace-Url"] = f"{context['base']}?{context['this']}".rstrip("?")
+        return response
     return fragment(request, "page", {**context, **_around(request, here, list(grid.columns), found)})
 
 
@@ -87,14 +89,17 @@ def _rows(here: Spot, grid: Grid, asked: Asked) -> dict[str, Any]:
         return next((cell for cell in (*own, *row.cells) if cell.secret), row.cells[0])
 
     def page(number: int) -> str:
-        kept = {"q": asked.words, "tag": asked.tag, "gaps": "1" if asked.gaps else "", "page": str(number)}
+        on = str(number) if number > 1 else ""
+        kept = {"q": asked.words, "tag": asked.tag, "gaps": "1" if asked.gaps else "", "page": on}
         return urlencode({name: value for name, value in kept.items() if value}) if 1 <= number <= grid.pages else ""
 
     return {
         "grid": grid,
         "rows": [(row, main(row)) for row in grid.rows],
         "base": address(here.environment, here.path),
+        "this": page(grid.page),
         "previous": page(grid.page - 1),
+        "has_previous": grid.page > 1,
         "next": page(grid.page + 1),
     }
 

@@ -83,7 +83,7 @@
         chosen();
         look();
     }
-    document.body.addEventListener("htmx:afterSettle", settle);
+    document.body.addEventListener("htmx:afterSwap", settle);
 
     function act(from, what, values = {}) {
         const cell = from.closest("td, th");
@@ -372,21 +372,25 @@
     let list = null;
     let index = 0;
 
-    async function known() {
-        if (!names) {
+    function known() {
+        names ||= (async () => {
             const body = new URLSearchParams({ path: ed.dataset.path });
             const headers = JSON.parse(ed.getAttribute("hx-headers"));
             const answer = await fetch(`${ed.dataset.in}names/`, { method: "POST", headers, body });
-            names = answer.ok ? (await answer.json()).names : [];
-        }
+            return answer.ok ? (await answer.json()).names : [];
+        })();
         return names;
     }
 
+    const started = (area) => area.value.slice(0, area.selectionStart).match(/\$\{([A-Za-z0-9_.@-]*)$/);
+
     async function complete(area) {
-        const start = area.value.slice(0, area.selectionStart).match(/\$\{([A-Za-z0-9_.@-]*)$/);
+        if (!started(area)) return shut();
+        const all = await known();
+        const start = started(area); // it may have gone on meanwhile
         if (!start) return shut();
         const typed = start[1].toLowerCase();
-        const fits = (await known()).filter((name) => name.toLowerCase().includes(typed)).slice(0, 50);
+        const fits = all.filter((name) => name.toLowerCase().includes(typed)).slice(0, 50);
         if (!fits.length || document.activeElement !== area) return shut();
         shut();
         list = document.createElement("ul");
