@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from uuid import UUID
@@ -23,6 +23,7 @@ from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSyn
 from syncs.reading import Reading, read
 from syncs.selectors import syncs
 
+IMPORT_PRIORITIES = ("prioritize-source", "prioritize-destination")
 GUARD_WINDOW = timedelta(hours=1)
 
 
@@ -48,13 +49,36 @@ class Picture:
     listed_at: float
 
 
-def picture(sync: SecretSync, destination: Destination, *, approved: frozenset[str] | None = None) -> Picture:
-    """Read, list and plan. Raises IntegrationError where the destination does not answer whole."""
+def import_behavior(sync: SecretSync) -> str:
+    """Which side wins where the first sync imports, one of IMPORT_PRIORITIES; "" where it overwrites."""
+    wanted = str(sync.sync_options.get("initialSyncBehavior", "")).removeprefix("import-")
+    return wanted if wanted in IMPORT_PRIORITIES else ""
+
+
+def picture(
+    sync: SecretSync, destination: Destination, *, approved: frozenset[str] | None = None, coming: Plan | None = None
+) -> Picture:
+    """Read, list and plan. Raises IntegrationError where the destination does not answer whole.
+
+    `coming` is the import that would go before: the source is taken as it would be then.
+    """
     reading = read(sync)
+    if coming:
+        reading = _with(reading, coming)
     listed_at = time.monotonic()
     listing = destination.listing()
     plan = plan_for(sync, destination, reading, listing, approved=approved)
     return Picture(plan, reading, listed_at)
+
+
+def _with(reading: Reading, coming: Plan) -> Reading:
+    brought = {
+        change.desired.source_key: Entry(change.desired.source_key, change.desired.value, change.desired.comment)
+        for change in coming.changes
+        if change.desired
+    }
+    kept = tuple(entry for entry in reading.source.entries if entry.key not in brought)
+    return replace(reading, source=replace(reading.source, entries=(*kept, *brought.values())))
 
 
 def plan_for(
@@ -76,6 +100,8 @@ def plan_for(
         max_deletions=sync.policy.max_deletions,
     )
     initial = InitialSet.objects.filter(sync=sync, place=place).values_list("keys", flat=True).first()
+    if initial is None and import_behavior(sync):
+        initial = {}  # what was not imported is not to be overwritten either
     memory = Memory(
         initial=initial,
         wanted=_wanted_by_others(sync, destination, place),

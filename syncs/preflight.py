@@ -59,14 +59,14 @@ class Checked:
         return plan_as_json(self.plan, self.warnings, asdict(self.estimate))
 
 
-def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync") -> Checked:
+def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, behavior: str = "") -> Checked:
     """What a run would do now, with every problem that can be known before it. Nothing is written anywhere.
 
     Raises BadRequest where the destination does not tell; then with what is wrong with login and source as well.
     """
     found = destination_class(sync.destination)
     try:
-        plan = preview(sync, operation)
+        plan = preview(sync, operation, behavior=behavior)
     except BadRequest as refusal:
         if operation == "remove" or sync.folder is None:
             raise

@@ -10,17 +10,19 @@ from config.errors import BadRequest
 from connections.errors import IntegrationError
 from connections.services import open_client
 from syncs.engine.plan import Change, Plan, State
+from syncs.importing import import_for, imports_first, listed
 from syncs.models import SecretSync, SyncRun
-from syncs.planning import open_destination, picture, removal_for
+from syncs.planning import import_behavior, open_destination, picture, removal_for
 from syncs.undo import restore_for
 
 
-def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None) -> Plan:
+def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None, *, behavior: str = "") -> Plan:
     """What a run would do now, or what undoing one would; nothing is written anywhere.
 
-    Raises BadRequest where it cannot be told.
+    `behavior`: which side an import prefers, where it is not as for the sync's first run. Raises BadRequest where it
+    cannot be told.
     """
-    if operation == "sync" and undone is None and sync.folder is None:
+    if operation in ("sync", "import") and undone is None and sync.folder is None:
         raise BadRequest(
             "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
         )
@@ -31,7 +33,12 @@ def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = 
                 return restore_for(undone, destination, destination.listing())
             if operation == "remove":
                 return removal_for(sync, destination, destination.listing())
-            return picture(sync, destination).plan
+            if operation == "import":
+                behavior = behavior or import_behavior(sync) or "prioritize-source"
+                return import_for(sync, destination, listed(destination), behavior)
+            first = imports_first(sync)
+            coming = import_for(sync, destination, listed(destination), first) if first else None
+            return picture(sync, destination, coming=coming).plan
     except IntegrationError as error:
         raise BadRequest(f"Unable to plan: {error}") from None
     except Undecryptable:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from config.encryption import Undecryptable
-from config.errors import where
+from config.errors import ServiceError, where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
 from syncs import leases
@@ -30,6 +30,7 @@ from syncs.destination import Destination
 from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome, Write
+from syncs.importing import import_secrets, imports_first, listed
 from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
@@ -154,6 +155,8 @@ class _Run:
                     self._remove(destination)
                 elif self.run.operation == "undo":
                     self._undo(destination)
+                elif self.run.operation == "import":
+                    self._import(destination)
                 else:
                     self._sync(destination)
         except IntegrationError as error:
@@ -171,7 +174,7 @@ class _Run:
 
     def _refusal(self) -> str:
         """Why the run cannot be done at all."""
-        if self.run.operation == "sync" and self.sync.folder is None:
+        if self.run.operation in ("sync", "import") and self.sync.folder is None:
             return (
                 "Invalid Secret Sync source configuration: folder no longer exists. "
                 "Please update source environment and secret path."
@@ -234,6 +237,8 @@ class _Run:
 
     def _sync(self, destination: Destination) -> None:
         leave_elsewhere(self.sync)  # a run that was going while the sync was pointed elsewhere may have left a row
+        if not self._import_first(destination):
+            return
         approved = self.run.options.get("approved")
         seen = picture(self.sync, destination, approved=None if approved is None else frozenset(approved))
         plan = seen.plan
@@ -304,6 +309,48 @@ class _Run:
         blocked = {change.canonical for change in plan.changes if change.action is Action.BLOCKED}
         failed |= blocked | self.ending.refused()
         return [change for change in plan.deletes if change.after not in failed]
+
+    # -- import ------------------------------------------------------------------------------------------------
+
+    def _import(self, destination: Destination) -> None:
+        """Bring what stands there into the source, one transaction. Nothing is written at the destination."""
+        listing = listed(destination)
+        try:
+            plan = import_secrets(self.run, self.sync, destination, listing)
+        except ServiceError as refusal:
+            self.ending.fail(str(refusal))
+            return
+        self.ending.finish(plan, set(), last=True)
+
+    def _import_first(self, destination: Destination) -> bool:
+        """Before the first sync, where its options ask for it, as a run of its own; False where that cannot be done."""
+        behavior = imports_first(self.sync)
+        if not behavior:
+            return True
+        listing = listed(destination)
+        first = SyncRun.objects.create(
+            sync=self.sync,
+            operation="import",
+            trigger=self.run.trigger,
+            actor_kind=self.run.actor_kind,
+            actor_id=self.run.actor_id,
+            actor_name=self.run.actor_name,
+            status=Status.RUNNING,
+            options={"importBehavior": behavior},
+            attempts=1,
+            place=self.lease.place,
+            started_at=timezone.now(),
+            due_at=self._lease_end(),
+        )
+        ending = Ending(first, self.sync, self.lease.place)
+        try:
+            plan = import_secrets(first, self.sync, destination, listing)
+        except ServiceError as refusal:
+            ending.fail(str(refusal))
+            self.ending.fail(f"The import that goes before the first sync could not be done: {refusal}")
+            return False
+        ending.finish(plan, set(), last=True)
+        return True
 
     # -- remove ------------------------------------------------------------------------------------------------
 

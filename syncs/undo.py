@@ -29,6 +29,7 @@ def undoable(sync: SecretSync) -> QuerySet[SyncRun]:
     """The runs that can still be undone, newest first."""
     wrote = RunChange.objects.filter(run=OuterRef("pk"), outcome="applied", action__in=WRITES)
     ended = SyncRun.objects.filter(Exists(wrote), sync=sync, status__in=(Status.SUCCEEDED, Status.FAILED))
+    ended = ended.exclude(operation="import")  # it wrote the source, whose versions can be gone back to
     return ended.order_by("-ended_at")[:LAST]
 
 
@@ -64,7 +65,8 @@ def _pasts(run: SyncRun, by: SyncRun | None) -> list[Past]:
     rows = ManagedSecret.objects.filter(place=run.place, run=run, sync=run.sync)
     ours = set(rows.values_list("canonical", flat=True))
     tried = _claimed(run, by) if by else set()
-    later = RunChange.objects.filter(run__place=run.place, outcome="applied", action__in=WRITES).exclude(run=run)
+    later = RunChange.objects.filter(run__place=run.place, outcome="applied", action__in=WRITES)
+    later = later.exclude(run=run).exclude(run__operation="import")
     newest: dict[str, datetime] = {}
     if done and run.started_at:
         later = later.filter(ended_at__gt=run.started_at).order_by("ended_at")

@@ -25,7 +25,7 @@ from connections.services import choices
 from syncs.destination import Destination, destinations
 from syncs.drift import check
 from syncs.models import Folder, SecretSync
-from syncs.planning import destination_class
+from syncs.planning import IMPORT_PRIORITIES, destination_class
 from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
 from syncs.services import syncs as services
@@ -282,11 +282,15 @@ class SecretSyncAdmin(ServiceAdmin):
             said = _("%s: automatic runs are paused.") if paused else _("%s: automatic runs go on.")
             messages.success(request, said % sync.name)
 
-    def _trigger(self, request: HttpRequest, sync: SecretSync, operation: str, *, purge: bool = False) -> Any:
+    def _trigger(
+        self, request: HttpRequest, sync: SecretSync, operation: str, *, purge: bool = False, behavior: str = ""
+    ) -> Any:
         actor = actor_of(request)
         try:
             if operation == "remove":
                 run = services.remove_secrets(actor, sync, purge=purge)
+            elif operation == "import":
+                run = services.import_secrets(actor, sync, behavior)
             else:
                 run = services.trigger(actor, sync, operation)
         except ServiceError as refusal:
@@ -389,20 +393,25 @@ class SecretSyncAdmin(ServiceAdmin):
         if sync is None or not actor_of(request).may(Right.RUN_SYNCS, sync.project_id):
             messages.error(request, _("There is no such sync, or you may not plan it."))
             return redirect("admin:syncs_secretsync_changelist")
-        operation = "remove" if request.GET.get("operation") == "remove" else "sync"
+        asked = request.GET.get("operation", "")
+        operation = asked if asked in ("remove", "import") else "sync"
+        behavior = self._behavior(request.GET.get("behavior"))
         context = {
             **self.admin_site.each_context(request),
             "title": f"Plan of {sync.name}",
             "opts": self.model._meta,
             "sync": sync,
             "operation": operation,
+            "behavior": behavior,
             "note": (can := destination_class(sync.destination).capabilities).note,
             "keeps_versions": can.keeps_versions,
             "may_remove": actor_of(request).may(Right.REMOVE_SECRETS, sync.project_id),
             "back": reverse("admin:syncs_secretsync_change", args=[sync.pk]),
         }
         try:
-            checked = checked_plan(actor_of(request), sync, operation)
+            if operation == "import":
+                services.require_import(destination_class(sync.destination))
+            checked = checked_plan(actor_of(request), sync, operation, behavior=behavior)
         except ServiceError as refusal:
             context["problem"] = str(refusal)
         else:
@@ -414,12 +423,17 @@ class SecretSyncAdmin(ServiceAdmin):
             }
         return TemplateResponse(request, "syncs/plan.html", context)
 
+    @staticmethod
+    def _behavior(given: str | None) -> str:
+        return given if given in IMPORT_PRIORITIES else ""
+
     def run_view(self, request: HttpRequest, pk: Any, operation: str) -> HttpResponse:
         sync = self.get_object(request, str(pk))
         if sync is None or operation not in ("sync", "remove", "import"):
             return redirect("admin:syncs_secretsync_changelist")
         purge = operation == "remove" and "purge" in request.POST
-        run = self._trigger(request, sync, operation, purge=purge)
+        behavior = self._behavior(request.POST.get("behavior"))
+        run = self._trigger(request, sync, operation, purge=purge, behavior=behavior)
         if run is None:
             return redirect("admin:syncs_secretsync_change", sync.pk)
         return redirect("admin:syncs_syncrun_change", run.pk)

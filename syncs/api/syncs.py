@@ -23,6 +23,7 @@ from syncs.drift import check, drift_as_json
 from syncs.engine.codes import Code
 from syncs.history import FORMATS
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.planning import IMPORT_PRIORITIES
 from syncs.preflight import checked_plan
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
@@ -60,11 +61,13 @@ PURGE = Flag(
 )
 REMOVE = Schema((PURGE,), False)
 DELETE = Schema((Flag("removeSecrets", "", "Remove what the sync owns first.", text=True, default=False), PURGE), False)
-IMPORT = Schema(
-    (Text("importBehavior", "Behavior", choices=("prioritize-source", "prioritize-destination")),), strict=False
-)
+IMPORT = Schema((Text("importBehavior", "Behavior", choices=IMPORT_PRIORITIES),), strict=False)
 OPERATION = Schema(
-    (Text("operation", "Operation", required=False, choices=("sync", "import", "remove"), default="sync"),), False
+    (
+        Text("operation", "Operation", required=False, choices=("sync", "import", "remove"), default="sync"),
+        Text("importBehavior", "Of an import: which side wins", required=False, choices=IMPORT_PRIORITIES),
+    ),
+    False,
 )
 PAGE = Schema(
     (Whole("offset", default=0, text=True), Whole("limit", default=20, minimum=1, maximum=100, text=True)), False
@@ -305,10 +308,10 @@ def _routes(found: type[Destination]) -> list[Any]:
         )
         def post(self, request: Request, syncId: str) -> Response:
             sync_id = self.ids(syncId=syncId)["syncId"]
-            self.query(IMPORT)
+            behavior = self.query(IMPORT)["importBehavior"]
             services.require_import(found)
             sync = self.sync(sync_id, Right.RUN_SYNCS)
-            services.trigger(self.actor, sync, "import")
+            services.import_secrets(self.actor, sync, behavior)
             return _answer(selectors.syncs().get(pk=sync.pk))
 
     class Remove(_SyncView):
@@ -330,11 +333,12 @@ def _routes(found: type[Destination]) -> list[Any]:
         )
         def post(self, request: Request, syncId: str) -> Response:
             sync_id = self.ids(syncId=syncId)["syncId"]
-            operation = self.query(OPERATION)["operation"]
+            given = self.query(OPERATION)
+            operation, behavior = given["operation"], given.get("importBehavior", "")
             sync = self.sync(sync_id, Right.RUN_SYNCS)
             if operation == "import":
                 services.require_import(found)
-            return Response({"plan": checked_plan(self.actor, sync, operation).as_json()})
+            return Response({"plan": checked_plan(self.actor, sync, operation, behavior=behavior).as_json()})
 
     class Drift(_SyncView):
         @described(f"get{pascal}SecretSyncDrift", TAG, "What the last look found.", closed({"drift": DRIFT}), path=SYNC)

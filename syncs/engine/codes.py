@@ -14,6 +14,9 @@ class Code(StrEnum):
     VALUE_TOO_LARGE = "value-too-large"
     VALUE_EMPTY = "value-empty"
     NO_ROOM = "no-room"
+    UNREADABLE = "unreadable"
+    NAME_NOT_ALLOWED = "name-not-allowed"
+    LOOKS_LIKE_REFERENCE = "looks-like-reference"
     COLLISION = "collision"
     PLAIN_VALUE = "plain-value"
     LOCKED = "locked"
@@ -66,6 +69,18 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.NO_ROOM: (
         "The destination is full: it takes no more keys, or no more bytes in all of them together.",
         "Delete keys there that are not needed, split the folder over several destinations, or use `exclude`.",
+    ),
+    Code.UNREADABLE: (
+        "The destination does not tell this value, so it cannot be imported.",
+        "Set the secret in the source by hand, from where the value came from.",
+    ),
+    Code.NAME_NOT_ALLOWED: (
+        "A key at the destination has a name that no secret can have, so it is not imported; the others are.",
+        "Rename it at the destination, or set the secret in the source under another name.",
+    ),
+    Code.LOOKS_LIKE_REFERENCE: (
+        "A value at the destination holds ${...}; in the source that would be a reference to another secret.",
+        "Set the secret in the source by hand, in the way that is meant.",
     ),
     Code.COLLISION: (
         "Two secrets would have one name at the destination.",

@@ -26,7 +26,7 @@ from syncs.engine.types import Action
 from syncs.models import UNMANAGED, Folder, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.overlaps import refuse_overlaps
 from syncs.paths import FolderPath, normal_path
-from syncs.planning import destination_class
+from syncs.planning import destination_class, import_behavior
 from syncs.preview import preview
 from syncs.selectors import defaults_of, syncs
 from syncs.undo import require_undoable
@@ -345,7 +345,7 @@ def _named(sync: SecretSync) -> dict[str, Any]:
 def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str, Any] | None = None) -> SyncRun:
     """Queue a manual run. Auto-sync being off, or the policy's pause, does not stop it; a run that is going does."""
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
-    if operation == "sync" and sync.folder is None:
+    if operation in ("sync", "import") and sync.folder is None:
         raise BadRequest(NO_FOLDER)
     refuse_paused(sync)
     now = timezone.now()
@@ -424,6 +424,17 @@ def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delet
         raise BadRequest(f"{found.label} keeps no old values that could be purged.")
     options = {**({"purge": True} if purge else {}), **({"deleteSync": True} if delete_sync else {})}
     return trigger(actor, sync, "remove", options=options)
+
+
+def import_secrets(actor: Actor, sync: SecretSync, behavior: str = "") -> SyncRun:
+    """Queue a run that brings what the destination holds into the sync's folder.
+
+    `behavior` is one of IMPORT_PRIORITIES, or "": as for the first run. Raises BadRequest where values cannot be read.
+    """
+    require_import(destination_class(sync.destination))
+    actor.require(Right.WRITE_SECRETS, sync.project_id)
+    behavior = behavior or import_behavior(sync) or "prioritize-source"
+    return trigger(actor, sync, "import", options={"importBehavior": behavior})
 
 
 def require_import(found: type[Destination]) -> None:

@@ -129,7 +129,12 @@ class _Documents(DocumentDestination):
     provider: ClassVar[str] = "bases"
     Config: ClassVar[Schema] = PLACE
     capabilities: ClassVar[Capabilities] = Capabilities(
-        can_read_values=True, has_stamp=False, tells_incarnations=False, holds_comments=False, max_total_bytes=1_000_000
+        can_read_values=True,
+        can_import=True,
+        has_stamp=False,
+        tells_incarnations=False,
+        holds_comments=False,
+        max_total_bytes=1_000_000,
     )
 
     def place(self) -> str:
@@ -144,7 +149,7 @@ class _Documents(DocumentDestination):
 class Checked(_Documents):
     slug: ClassVar[str] = "checked"
     label: ClassVar[str] = "Checked"
-    Options: ClassVar[Schema] = sync_options("Checked")
+    Options: ClassVar[Schema] = sync_options("Checked", can_import=True)
 
     def read(self) -> Document:
         answer = self.client.request("GET", "/document")
@@ -156,7 +161,7 @@ class Checked(_Documents):
 class Unchecked(_Documents):
     slug: ClassVar[str] = "unchecked"
     label: ClassVar[str] = "Unchecked"
-    Options: ClassVar[Schema] = sync_options("Unchecked")
+    Options: ClassVar[Schema] = sync_options("Unchecked", can_import=True)
 
     def read(self) -> Document:
         answer = self.client.request("GET", "/document")

@@ -11,6 +11,7 @@ import logging
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,7 +23,7 @@ from pytest_django import Settings
 from config import encryption
 from config.access.models import User
 from config.access.roles import Actor, actor_of_user
-from config.errors import Invalid
+from config.errors import BadRequest, Invalid
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import create_connection, open_client
@@ -32,7 +33,7 @@ from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.planning import open_destination
 from syncs.preview import plan_as_json, preview
 from syncs.runner import execute
-from syncs.selectors import folder_by_path, syncs
+from syncs.selectors import folder_by_path, syncs, value_of
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
@@ -97,7 +98,9 @@ class Place:
         delete_secrets(self.actor, self.folder, keys)
 
     def run(self, sync: SecretSync, operation: str = "sync") -> SyncRun:
-        run = trigger(self.actor, sync, operation)
+        run = (services.import_secrets if operation == "import" else partial(trigger, operation=operation))(
+            self.actor, sync
+        )
         execute(run.pk)
         return SyncRun.objects.get(pk=run.pk)
 
@@ -128,6 +131,10 @@ class Place:
     def holds(self, **values: str) -> bool:
         assert self.held == self.named(values)
         return True
+
+    def source(self) -> dict[str, str]:
+        """What the folder holds."""
+        return {secret.key: value_of(secret) for secret in self.folder.secrets.select_related("folder__environment")}
 
     def put(self, key: str, value: str) -> None:
         """By other hands."""
@@ -473,3 +480,57 @@ def test_a_run_is_undone(place: Place) -> None:
         assert place.held == before
     else:  # it cannot be told whether other hands were at what the run left
         assert place.holds(SAME="1", CHANGED="2", MADE="2", GONE="1")
+
+
+def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(place: Place) -> None:
+    place.put("A", "theirs")
+    place.put("B", "theirs")
+    place.set(A="ours", C="ours")
+    sync = place.sync()
+    if not place.can.can_import:
+        with pytest.raises(BadRequest, match="does not support importing secrets"):
+            services.import_secrets(place.actor, sync)
+        assert "import" not in str(place.found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"])
+        return
+    place.fake.asked()
+    shown = preview(sync, "import")
+    run = place.run(sync, "import")
+    assert place.writes() == [], "an import changes nothing at the vendor"
+    assert (run.status, run.message) == ("succeeded", None)
+    if not place.can.can_read_values:
+        assert dict(run.changes.values_list("key", "error_code")) == {"A": "unreadable", "B": "unreadable"}
+        assert place.source() == {"A": "ours", "C": "ours"}
+        return
+    assert place.source() == {"A": "ours", "B": "theirs", "C": "ours"}
+    assert {change.key: change.action for change in shown.changes} == {"A": "keep", "B": "create"}
+    services.import_secrets(place.actor, sync, "prioritize-destination")
+    place.later()
+    assert place.source() == {"A": "theirs", "B": "theirs", "C": "ours"}
+
+
+@pytest.mark.parametrize(("side", "a"), [("source", "ours"), ("destination", "theirs")])
+def test_a_first_sync_that_imports_overwrites_nothing_that_it_did_not_bring(place: Place, side: str, a: str) -> None:
+    if not place.can.can_import:
+        with pytest.raises(Invalid):
+            place.sync(initialSyncBehavior=f"import-prioritize-{side}")
+        return
+    place.put("A", "theirs")
+    place.put("B", "theirs")
+    place.put("C", "${X}")
+    place.set(A="ours", D="ours")
+    sync = place.sync(initialSyncBehavior=f"import-prioritize-{side}")
+    planned = {change.key: change.action for change in preview(sync).changes if change.write}
+    run = place.run(sync)
+    assert run.status == "succeeded"
+    if not place.can.can_read_values:
+        assert place.holds(A="ours", B="theirs", C="${X}", D="ours")
+        assert place.source() == {"A": "ours", "D": "ours"}
+        return
+    assert place.holds(A=a, B="theirs", C="${X}", D="ours")
+    assert place.source() == {"A": a, "B": "theirs", "D": "ours"}
+    assert {row.key: row.action for row in run.changes.filter(outcome="applied", action__in=["create"])} == {
+        key: action for key, action in planned.items() if action == "create"
+    }
+    place.unset("B")
+    place.run(sync)
+    assert place.holds(A=a, C="${X}", D="ours")

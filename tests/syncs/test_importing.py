@@ -1,0 +1,213 @@
+"""Import: what stands at a destination comes into the folder as one change; what cannot is named and the rest comes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django import Settings
+
+from config import encryption
+from config.access.models import AuditEvent, Membership, Role, User
+from config.access.roles import actor_of_user
+from config.errors import BadRequest, PermissionDenied
+from connections.provider import providers
+from connections.services import create_connection
+from syncs.destination import destinations
+from syncs.engine.importing import plan_import
+from syncs.engine.plan import Row, State
+from syncs.engine.types import Action, Remote
+from syncs.models import SyncRun
+from syncs.preview import preview
+from syncs.runner import execute
+from syncs.selectors import folder_by_path, syncs
+from syncs.services import syncs as services
+from syncs.services.source import create_project
+from syncs.undo import undoable
+from tests.contract.bases import Bases, Checked, FakeDocument
+from tests.contract.test_laws import Place
+
+
+@pytest.fixture
+def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    encryption.forget()
+    monkeypatch.setitem(destinations._found, "checked", Checked)
+    monkeypatch.setitem(providers._found, "bases", Bases)
+    fake = FakeDocument()
+    with fake.running() as url:
+        settings.BASE_URLS = {"bases": url}
+        user = User.objects.create_superuser("ada")
+        project = create_project(actor_of_user(user), "Contract", slug="contract-project")
+        actor = actor_of_user(user)
+        made = create_connection(actor, "bases", name="c", method="token", credentials=dict(fake.credentials))
+        yield Place(fake, "checked", "any", actor, made, project)
+
+
+def planned(remote: Remote, held: dict[str, str | None] | None = None, **more: object) -> tuple[str, str]:
+    given: dict[str, object] = {
+        "overwrite": False,
+        "canonical": str,
+        "name_of": lambda name: name.removeprefix("KF_") if name.startswith("KF_") else None,
+        "problem_of": lambda name, value: None,
+        **more,
+    }
+    ledger = given.pop("ledger", [])
+    (change,) = plan_import([remote], held or {}, ledger, **given).changes  # type: ignore[arg-type]
+    assert change.write is None, "an import writes nothing at the destination"
+    return change.action.value, change.source_key
+
+
+@pytest.mark.parametrize(
+    ("remote", "held", "more", "action"),
+    [
+        (Remote("KF_A", "1"), {}, {}, "create"),
+        (Remote("A", "1"), {}, {}, "keep"),
+        (Remote("KF_A", "1", inherited=True), {}, {}, "keep"),
+        (Remote("KF_A", "1", is_secret=False), {}, {}, "keep"),
+        (Remote("KF_A", None), {}, {}, "keep"),
+        (Remote("KF_A", "1"), {"A": "1"}, {}, "unchanged"),
+        (Remote("KF_A", "1"), {"A": "2"}, {}, "keep"),
+        (Remote("KF_A", "1"), {"A": "2"}, {"overwrite": True}, "update"),
+        (Remote("KF_A", "1"), {"A": None}, {"overwrite": True}, "update"),
+        (Remote("KF_A", ""), {"A": "2"}, {"overwrite": True}, "keep"),
+        (Remote("KF_A", "1"), {}, {"problem_of": lambda *_: ("no", "x")}, "blocked"),
+        (Remote("KF_A", "1"), {}, {"ledger": [Row("KF_A", "KF_A", False, State.OWNED)]}, "keep"),
+        (Remote("KF_A", "1"), {}, {"ledger": [Row("KF_A", "KF_A", False, State.MISSING)]}, "create"),
+        (Remote("KF_A", "1"), {}, {"ledger": [Row("KF_A", "KF_A", True, State.OWNED)]}, "create"),
+    ],
+)
+def test_what_becomes_of_each_key(
+    remote: Remote, held: dict[str, str | None], more: dict[str, object], action: str
+) -> None:
+    assert planned(remote, held, **more) == (action, "" if remote.key == "A" else "A")
+
+
+def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(place: Place) -> None:
+    for key, value in {"good": "1", "a/b": "2", "c:d": "3", " blank ": "4", "REF": "see ${OTHER}"}.items():
+        place.put(key, value)
+    sync = place.sync()
+    run = place.run(sync, "import")
+    assert place.source() == {"good": "1"}
+    assert run.status == "failed"
+    assert run.message
+    assert run.message.startswith("4 keys blocked:")
+    assert all(name in run.message for name in ("a/b", "c:d", " blank ", "REF"))
+    codes = dict(run.changes.exclude(error_code="").values_list("key", "error_code"))
+    assert codes == {
+        "a/b": "name-not-allowed",
+        "c:d": "name-not-allowed",
+        " blank ": "name-not-allowed",
+        "REF": "looks-like-reference",
+    }
+    stored = syncs().get(pk=sync.pk)
+    assert (stored.import_status, stored.last_import_message) == ("failed", run.message)
+    assert (stored.sync_status, stored.last_import_job_id) == (None, str(run.pk))
+
+
+def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(place: Place) -> None:
+    place.put("A", "1")
+    place.put("B", "2")
+    run = place.run(place.sync(), "import")
+    assert {row.key: (row.action, row.outcome) for row in run.changes.all()} == {
+        "A": ("create", "applied"),
+        "B": ("create", "applied"),
+    }
+    assert {secret.actor_name for secret in place.folder.secrets.all()} == {"ada"}
+    assert AuditEvent.objects.filter(event="create-secrets").count() == 1
+    assert syncs().get().last_imported_at is not None
+
+
+def test_a_schema_is_taken_off(place: Place) -> None:
+    place.put("KF_dev_A", "1")
+    place.put("OTHER", "1")
+    place.run(place.sync(keySchema="KF_{{environment}}_{{secretKey}}"), "import")
+    assert place.source() == {"A": "1"}
+
+
+def test_plain_entries_and_blanks_are_left_as_they_are(place: Place) -> None:
+    assert isinstance(place.fake, FakeDocument)
+    place.fake.put(place.config, "NUMBER", 5)
+    place.put("A", " padded ")
+    sync = place.sync()
+    place.run(sync, "import")
+    assert place.source() == {"A": "padded"}
+    assert {row.key for row in SyncRun.objects.get().changes.filter(outcome="kept")} == {"NUMBER"}
+    again = place.run(sync, "import")
+    assert again.unchanged == ["A"]
+
+
+def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(place: Place) -> None:
+    place.set(A="1")
+    sync = place.sync()
+    run = place.run(sync)
+    place.put("B", "theirs")
+    place.run(sync, "import")
+    assert [each.pk for each in undoable(syncs().get(pk=sync.pk))] == [run.pk]
+
+
+def test_who_may_not_write_secrets_may_not_import(place: Place) -> None:
+    viewer = User.objects.create_user("eve")
+    Membership.objects.create(project=place.project, user=viewer, role=Role.VIEWER)
+    sync = place.sync()
+    with pytest.raises(PermissionDenied):
+        services.import_secrets(actor_of_user(viewer), sync)
+    assert not SyncRun.objects.exists()
+
+
+def test_who_has_lost_the_right_meanwhile_imports_nothing(place: Place) -> None:
+    member = User.objects.create_user("bob")
+    held = Membership.objects.create(project=place.project, user=member, role=Role.MEMBER)
+    place.put("A", "1")
+    run = services.import_secrets(actor_of_user(member), place.sync())
+    held.delete()
+    execute(run.pk)
+    run.refresh_from_db()
+    assert run.status == "failed"
+    assert run.message
+    assert "not allowed to edit on secrets" in run.message
+    assert place.source() == {}
+
+
+def test_an_import_whose_folder_is_gone_says_so(place: Place) -> None:
+    sync = place.sync()
+    sync.folder = None
+    sync.save(update_fields=["folder"])
+    with pytest.raises(BadRequest, match="folder no longer exists"):
+        services.import_secrets(place.actor, sync)
+    with pytest.raises(BadRequest, match="folder no longer exists"):
+        preview(sync, "import")
+
+
+def test_a_first_sync_imports_once_as_a_run_of_its_own(place: Place) -> None:
+    place.put("A", "1")
+    sync = place.sync(initialSyncBehavior="import-prioritize-source")
+    assert [change.action for change in preview(sync).changes] == [Action.ADOPT]
+    run = place.run(sync)
+    first = SyncRun.objects.get(operation="import")
+    assert (first.status, run.status) == ("succeeded", "succeeded")
+    assert first.changes.get().action == "create"
+    place.unset("A")
+    place.run(sync)
+    assert SyncRun.objects.filter(operation="import").count() == 1
+    assert place.held == {}
+    assert folder_by_path(place.project.environments.get(slug="dev"), "/").secrets.count() == 0
+
+
+def test_the_admin_shows_an_import_before_it_is_done(place: Place) -> None:
+    place.put("A", "canary-value")
+    place.set(A="mine")
+    sync = place.sync()
+    browser = Client()
+    browser.force_login(User.objects.get(username="ada"))
+    address = reverse("admin:syncs_secretsync_plan", args=[sync.pk])
+    shown = browser.get(f"{address}?operation=import&behavior=prioritize-destination").content.decode()
+    assert "Import into the source as shown" in shown
+    assert "canary-value" not in shown
+    done = reverse("admin:syncs_secretsync_run", args=[sync.pk, "import"])
+    browser.post(done, {"behavior": "prioritize-destination"})
+    run = SyncRun.objects.get()
+    assert (run.operation, run.options) == ("import", {"importBehavior": "prioritize-destination"})
+    execute(run.pk)
+    assert place.source() == {"A": "canary-value"}
