@@ -9,6 +9,11 @@ from django.contrib import admin, messages
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from config.access.models import Project
@@ -16,9 +21,11 @@ from config.access.roles import Actor, Right
 from config.admin import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.errors import ServiceError
 from config.forms import collected, form_fields
+from config.markup import badge, link, when
 from connections import services
 from connections.models import AppConnection
 from connections.provider import providers
+from connections.selectors import label_of
 
 PREFIX = "credentials"
 
@@ -37,7 +44,7 @@ class AppConnectionAdmin(ServiceAdmin):
     project_path = "project"
     see = Right.SEE_CONNECTIONS
     edit = Right.MANAGE_CONNECTIONS
-    list_display = ("name", "app", "method", "project", "used", "state", "checked_at")
+    list_display = ("name", "login", "scope", "state", "checked", "used")
     list_filter = ("app", "project")
     list_select_related = ("project",)
     search_fields = ("name", "description")
@@ -58,13 +65,101 @@ class AppConnectionAdmin(ServiceAdmin):
             return actor.is_instance_admin or any_project(actor, Right.MANAGE_CONNECTIONS)
         return super().may(request, right, obj)
 
-    @display(description="Used by")
-    def used(self, obj: Any) -> str:
-        return f"{obj.used_by} sync" + ("" if obj.used_by == 1 else "s")
+    @display(description=_("Login"), ordering="app")
+    def login(self, obj: AppConnection) -> str:
+        return format_html("{}<br><span class='kf-subtle'>{}</span>", label_of(obj.app), obj.method)
 
-    @display(description="State", label={"ready": "success", "paused": "warning"})
+    @display(description=_("For"), ordering="project__name")
+    def scope(self, obj: AppConnection) -> str:
+        return obj.project.name if obj.project else str(_("the whole organisation"))
+
+    @display(description=_("Status"))
     def state(self, obj: AppConnection) -> str:
-        return "paused" if obj.paused_at else "ready"
+        return badge(*standing(obj))
+
+    @display(description=_("Checked"), ordering="checked_at")
+    def checked(self, obj: AppConnection) -> str:
+        return when(obj.checked_at)
+
+    @display(description=_("Used by"), ordering="used_by")
+    def used(self, obj: Any) -> str:
+        words: str = ngettext("%d sync", "%d syncs", obj.used_by) % obj.used_by
+        if not obj.used_by:
+            return words
+        return link(f"{reverse('admin:syncs_secretsync_changelist')}?connection__id__exact={obj.pk}", words)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Only what would not be refused."""
+        found = super().get_actions(request)
+        if not self.may(request, self.edit, None):
+            found = {name: each for name, each in found.items() if name == "check_now"}
+        return found if actor_of(request).may_anywhere(Right.USE_CONNECTIONS) else {}
+
+    # -- one connection ----------------------------------------------------------------------------------------
+
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view
+        return [
+            path("<uuid:pk>/check/", view(require_POST(self.check_view)), name="connections_appconnection_check"),
+            path("<uuid:pk>/pause/", view(require_POST(self.pause_view)), name="connections_appconnection_pause"),
+            *super().get_urls(),
+        ]
+
+    def check_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        if (connection := self.get_object(request, str(pk))) is None:
+            return redirect("admin:connections_appconnection_changelist")
+        self._check(request, connection)
+        return redirect("admin:connections_appconnection_change", connection.pk)
+
+    def pause_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Pause, or let go on."""
+        if (connection := self.get_object(request, str(pk))) is None:
+            return redirect("admin:connections_appconnection_changelist")
+        self._pause(request, connection, paused="resume" not in request.POST)
+        return redirect("admin:connections_appconnection_change", connection.pk)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        connection = self.get_object(request, object_id)
+        shown = dict(extra_context or {})
+        if connection:
+            words, tone = standing(connection)
+            shown |= {
+                "connection": connection,
+                "provider_label": label_of(connection.app),
+                "state_words": words,
+                "state_tone": tone,
+                "may_check": self._may_use(request, connection),
+                "may_manage": self.may(request, self.edit, connection),
+                "title": connection.name,
+                "subtitle": "",
+            }
+        return super().change_view(request, object_id, form_url, shown)
+
+    def _may_use(self, request: HttpRequest, connection: AppConnection) -> bool:
+        actor = actor_of(request)
+        if connection.project_id:
+            return actor.may(Right.USE_CONNECTIONS, connection.project_id)
+        return actor.may_anywhere(Right.USE_CONNECTIONS)
+
+    def _check(self, request: HttpRequest, connection: AppConnection) -> None:
+        try:
+            services.check_connection(actor_of(request), connection)
+            messages.success(request, _("%s: the vendor accepts the credentials.") % connection.name)
+        except ServiceError as refusal:
+            messages.error(request, f"{connection.name}: {refusal}")
+
+    def _pause(self, request: HttpRequest, connection: AppConnection, *, paused: bool) -> None:
+        try:
+            services.pause_connection(actor_of(request), connection, paused=paused)
+        except ServiceError as refusal:
+            messages.error(request, f"{connection.name}: {refusal}")
+            return
+        if paused:
+            messages.warning(request, _("%s is paused.") % connection.name)
+        else:
+            messages.success(request, _("%s goes on.") % connection.name)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if "kind" not in request.GET:
@@ -74,7 +169,7 @@ class AppConnectionAdmin(ServiceAdmin):
         links = [(f"?kind={value}", label, value == request.GET["kind"]) for value, label in kinds()]
         return super().add_view(request, form_url, {**(extra_context or {}), "kinds": links})
 
-    change_form_outer_before_template = "connections/kinds.html"
+    change_form_template = "connections/page.html"
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         app, _, method = (f"{obj.app}/{obj.method}" if obj else request.GET.get("kind", "")).partition("/")
@@ -139,26 +234,29 @@ class AppConnectionAdmin(ServiceAdmin):
         to_delete, counts, permissions, _ = super().get_deleted_objects(objs, request)
         return to_delete, counts, permissions, []  # the service refuses in words that say what to do
 
-    @admin.action(description="Check with the vendor now")
+    @admin.action(description=_("Check with the vendor now"))
     def check_now(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
-            try:
-                services.check_connection(actor_of(request), connection)
-                messages.success(request, f"{connection.name}: the vendor accepts the credentials.")
-            except ServiceError as refusal:
-                messages.error(request, f"{connection.name}: {refusal}")
+            self._check(request, connection)
 
-    @admin.action(description="Pause every sync through these")
+    @admin.action(description=_("Pause every sync through these"))
     def pause(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
-            services.pause_connection(actor_of(request), connection, paused=True)
-            messages.warning(request, f"{connection.name} is paused.")
+            self._pause(request, connection, paused=True)
 
-    @admin.action(description="Let syncs through these go on")
+    @admin.action(description=_("Let syncs through these go on"))
     def resume(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
-            services.pause_connection(actor_of(request), connection, paused=False)
-            messages.success(request, f"{connection.name} goes on.")
+            self._pause(request, connection, paused=False)
+
+
+def standing(connection: AppConnection) -> tuple[Any, str]:
+    """Its state in words, and the tone."""
+    if connection.paused_at:
+        return _("Paused"), "warn"
+    if connection.check_problem:
+        return _("Refused"), "bad"
+    return (_("Accepted"), "good") if connection.checked_at else (_("Not checked"), "calm")
 
 
 class _ConnectionForm(ServiceForm):

@@ -34,6 +34,9 @@ class AppConnection(models.Model):
     session_renew_at = models.DateTimeField(null=True, blank=True, help_text="When its login is signed in for anew.")
     session_claimed_until = models.DateTimeField(null=True, blank=True, help_text="Until then one run signs in.")
     checked_at = models.DateTimeField(null=True, blank=True)
+    check_problem = models.CharField(
+        max_length=1024, blank=True, help_text="What the last check found wrong, or blank."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -143,7 +143,14 @@ def update_connection(
     if credentials is not None:
         session = verify(provider, connection.method, checked)
         _put(connection, checked)
-        written += ["credentials_sealed", "credentials_hash", "checked_at", "retry_at", *_keep(connection, session)]
+        written += [
+            "credentials_sealed",
+            "credentials_hash",
+            "checked_at",
+            "check_problem",
+            "retry_at",
+            *_keep(connection, session),
+        ]
     connection.name = given
     if description is not None:
         connection.description = _described(description)
@@ -215,12 +222,16 @@ def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> S
 
 
 def check_connection(actor: Actor, connection: AppConnection) -> None:
-    """Ask the vendor now, with the stored credentials. Raises BadRequest."""
+    """Ask the vendor now, with the stored credentials, and keep what it said. Raises BadRequest."""
     require_use(actor, connection)
-    session = verify(provider_of(connection.app), connection.method, _credentials(connection))
-    kept = columns(connection, session) if session else {}
     same = AppConnection.objects.filter(pk=connection.pk, credentials_hash=connection.credentials_hash)
-    same.update(checked_at=timezone.now(), **kept)
+    try:
+        session = verify(provider_of(connection.app), connection.method, _credentials(connection))
+    except BadRequest as refusal:
+        same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024])
+        raise
+    kept = columns(connection, session) if session else {}
+    same.update(checked_at=timezone.now(), check_problem="", **kept)
 
 
 def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
@@ -269,7 +280,7 @@ def _put(connection: AppConnection, credentials: Mapping[str, str]) -> None:
         return
     connection.credentials_sealed = seal(connection.project_id, context, text)
     connection.credentials_hash = fingerprint(connection.project_id, context, text)
-    connection.checked_at = timezone.now()
+    connection.checked_at, connection.check_problem = timezone.now(), ""
     connection.retry_at = None
 
 

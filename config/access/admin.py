@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from config.access import identities, services
+from config.access import audit, identities, services
 from config.access.models import (
     AccessToken,
     AuditEvent,
@@ -31,10 +36,18 @@ from config.access.models import (
 from config.access.roles import Actor, Right
 from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from config.errors import BadRequest
+from config.markup import badge, when
 
 admin.site.unregister(Group)
+BROKEN_SHOWN = 20
 
-ROLES = {Role.ADMIN: "danger", Role.MEMBER: "info", Role.VIEWER: "success"}
+ROLES = {Role.ADMIN: "warn", Role.MEMBER: "busy", Role.VIEWER: "calm"}
+
+
+def roles_of(member: User | Identity) -> str:
+    """Each project with the role there; `memberships__project` should be loaded."""
+    found = sorted((one.project.name, one.role) for one in member.memberships.all())
+    return ", ".join(f"{name}: {role}" for name, role in found) or "-"
 
 
 @admin.register(User)
@@ -42,7 +55,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "is_active", "is_staff", "is_superuser", "last_login")
+    list_display = ("username", "email", "roles", "is_superuser", "is_active", "seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
     filter_horizontal = ()
     readonly_fields = ("last_login", "date_joined")
@@ -59,6 +72,17 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
         ),
         ("Times", {"fields": ("last_login", "date_joined")}),
     )
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("memberships__project")
+
+    @display(description=_("In projects"))
+    def roles(self, obj: User) -> str:
+        return roles_of(obj)
+
+    @display(description=_("Last signed in"), ordering="last_login")
+    def seen(self, obj: User) -> str:
+        return when(obj.last_login)
 
 
 class ClientSecrets(TabularInline):  # type: ignore[misc]
@@ -136,12 +160,28 @@ def _ranges(text: str) -> list[dict[str, str]]:
 
 @admin.register(Identity)
 class IdentityAdmin(ServiceAdmin):
-    """Its client secret is shown once, in the message after it was made."""
+    """Its client secret is shown once, on the page that answers its making, and is kept nowhere."""
 
     edit = Right.MANAGE_MEMBERS
-    list_display = ("name", "role", "client_id", "created_at")
+    list_display = ("name", "shown_role", "roles", "client_id", "made")
+    list_filter = ("role",)
     search_fields = ("name", "client_id")
     actions = ("new_client_secret", "unlock")
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        return super().get_queryset(request).prefetch_related("memberships__project")
+
+    @display(description=_("In the instance"), ordering="role")
+    def shown_role(self, obj: Identity) -> str:
+        return badge(Role(obj.role).label, ROLES[Role(obj.role)]) if obj.role else "-"
+
+    @display(description=_("In projects"))
+    def roles(self, obj: Identity) -> str:
+        return roles_of(obj)
+
+    @display(description=_("Made"), ordering="created_at")
+    def made(self, obj: Identity) -> str:
+        return when(obj.created_at)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         self.form = IdentityChangeForm if obj else IdentityForm
@@ -195,11 +235,21 @@ class IdentityAdmin(ServiceAdmin):
             actor_of(request), data["name"], role=data["role"], project=data.get("project") or None
         )
         obj.__dict__.update(made.identity.__dict__)
-        self._show_once(request, made.identity, made.client_secret)
+        request._keyferry_secret = made.client_secret  # type: ignore[attr-defined]
 
-    def _show_once(self, request: HttpRequest, identity: Identity, secret: str) -> None:
-        # Rendered with this answer or the next and then gone: kept in no table but the session's message.
-        messages.warning(request, f"Client id {identity.client_id}, client secret {secret}. It is shown this once.")
+    def response_add(self, request: HttpRequest, obj: Any, post_url_continue: Any = None) -> HttpResponse:
+        secret: str = request._keyferry_secret  # type: ignore[attr-defined]
+        return self._shown_once(request, [(obj, secret)])
+
+    def _shown_once(self, request: HttpRequest, made: list[tuple[Identity, str]]) -> HttpResponse:
+        """The answer itself, never a message: those wait in a cookie or a session until they are shown."""
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Copy it now: it is shown this once"),
+            "opts": self.model._meta,
+            "made": made,
+        }
+        return TemplateResponse(request, "access/secret_once.html", context)
 
     def change(self, actor: Actor, obj: Identity, form: Any) -> None:
         data = form.cleaned_data
@@ -218,11 +268,16 @@ class IdentityAdmin(ServiceAdmin):
     def remove(self, actor: Actor, obj: Identity) -> None:
         identities.delete_identity(actor, obj)
 
-    @admin.action(description="Make another client secret")
-    def new_client_secret(self, request: HttpRequest, queryset: Any) -> None:
-        for identity in queryset:
-            _, secret = identities.create_client_secret(actor_of(request), identity, "made in the admin")
-            self._show_once(request, identity, secret)
+    @admin.action(description=_("Make another client secret"))
+    def new_client_secret(self, request: HttpRequest, queryset: Any) -> HttpResponse:
+        actor = actor_of(request)
+        return self._shown_once(
+            request,
+            [
+                (identity, identities.create_client_secret(actor, identity, "made in the admin")[1])
+                for identity in queryset
+            ],
+        )
 
 
 @admin.register(Membership)
@@ -240,9 +295,9 @@ class MembershipAdmin(ServiceAdmin):
     def who(self, obj: Membership) -> str:
         return str(obj.user or obj.identity)
 
-    @display(description="Role", label=ROLES, ordering="role")
+    @display(description=_("Role"), ordering="role")
     def shown_role(self, obj: Membership) -> str:
-        return obj.role
+        return badge(Role(obj.role).label, ROLES[Role(obj.role)])
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("project", "user", "identity") if obj else ()
@@ -327,8 +382,48 @@ class DataKeysetAdmin(ReadOnlyAdmin):
 class AuditEventAdmin(ReadOnlyAdmin):
     project_path = "project"
     see = Right.MANAGE_MEMBERS
-    list_display = ("sequence", "at", "event", "actor_name", "actor_kind", "project", "ip")
+    list_display = ("event", "who", "project", "what", "shown_at", "ip", "sequence")
     list_filter = ("event", "actor_kind", "project")
     list_select_related = ("project",)
-    search_fields = ("event", "actor_name")
+    search_fields = ("event", "actor_name", "metadata")
+    search_help_text = _("Event, person or machine, name or id in its details")
     date_hierarchy = "at"
+    list_before_template = "access/chain.html"
+
+    @display(description=_("Who"), ordering="actor_name")
+    def who(self, obj: AuditEvent) -> str:
+        return format_html("{}<br><span class='kf-subtle'>{}</span>", obj.actor_name, obj.actor_kind)
+
+    @display(description=_("Of what"))
+    def what(self, obj: AuditEvent) -> str:
+        return format_html("<span class='kf-clamp' style='max-width: 24rem'>{}</span>", _in_words(obj.metadata))
+
+    @display(description=_("When"), ordering="at")
+    def shown_at(self, obj: AuditEvent) -> str:
+        return when(obj.at)
+
+    def get_urls(self) -> Any:
+        own = path("chain/", self.admin_site.admin_view(self.chain_view), name="access_auditevent_chain")
+        return [own, *super().get_urls()]
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        may = actor_of(request).is_instance_admin
+        return super().changelist_view(request, {**(extra_context or {}), "may_verify": may})
+
+    def chain_view(self, request: HttpRequest) -> HttpResponse:
+        """Whether the log is whole: every event is read, so it is asked for, not shown unasked."""
+        if not actor_of(request).is_instance_admin:
+            raise Http404
+        broken = list(islice(audit.broken_links(), BROKEN_SHOWN + 1))
+        context = {"broken": broken[:BROKEN_SHOWN], "more": len(broken) > BROKEN_SHOWN}
+        return TemplateResponse(request, "access/chain_status.html", {**context, "count": AuditEvent.objects.count()})
+
+
+def _in_words(metadata: dict[str, Any]) -> str:
+    """What an event was about, without the ids that its other columns and its own page tell."""
+    plain = (
+        f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in metadata.items()
+        if name != "project" and value not in (None, "", [], {}) and not isinstance(value, dict)
+    )
+    return "; ".join(plain)

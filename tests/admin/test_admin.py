@@ -364,8 +364,12 @@ def test_the_source_is_made_through_services(world: World, browser: Client) -> N
 
 def test_people_and_machines(world: World, browser: Client) -> None:
     given = {"name": "ci", "project": world.project.pk, "role": "member"}
-    shown = browser.post(url(Identity, "add"), given, follow=True).content.decode()
-    assert re.search(r"client secret [0-9a-f]{64}", shown)
+    answer = browser.post(url(Identity, "add"), given)
+    secret = re.search(r"\b[0-9a-f]{64}\b", answer.content.decode())
+    assert secret
+    assert answer.status_code == 200
+    assert "no-store" in answer["Cache-Control"]
+    assert secret[0] not in str(answer.cookies)
     identity = Identity.objects.get()
     again = browser.get(url(Identity, "change", identity.pk)).content.decode()
     assert not re.search(r"[0-9a-f]{64}", again)

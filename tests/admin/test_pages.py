@@ -8,18 +8,22 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django.template.loader import render_to_string
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
 from django.utils import timezone
 
-from config.access.models import Membership, Project, Role, User
-from config.access.roles import actor_of_user
+from config.access.identities import create_identity
+from config.access.models import AuditEvent, Identity, Membership, Project, Role, User
+from config.access.roles import PLATFORM, actor_of_user
 from config.markup import relative, took
-from syncs.models import DriftCheck, RunChange, SecretSync, SyncRun
+from connections.models import AppConnection
+from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.source import create_project
 from syncs.standing import counted, urgent
 from tests.admin.test_admin import browser, person, url
-from tests.syncs.conftest import APPLICATION, World, sandbox, world
+from tests.syncs.conftest import APPLICATION, TOKEN, World, sandbox, world
 
 __all__ = ["browser", "sandbox", "world"]
 
@@ -272,3 +276,72 @@ def test_moments_in_words() -> None:
     assert took(now, now + timedelta(milliseconds=340)) == "340 ms"
     assert took(now, now + timedelta(seconds=200)) == "3 min 20 s"
     assert took(now, None) == ""
+
+
+def test_a_connection_keeps_what_its_check_said(world: World, browser: Client) -> None:
+    world.set(A="1")
+    world.sync()
+    page = url(AppConnection, "change", world.connection.pk)
+    assert "Accepted" in browser.get(page).content.decode()
+    world.sandbox.token = "another"
+    told = browser.post(url(AppConnection, "check", world.connection.pk), follow=True).content.decode()
+    assert "Failed to validate credentials: Humanitec: GET /orgs answered 403" in told
+    assert "Refused" in browser.get(url(AppConnection, "changelist")).content.decode()
+    assert TOKEN not in told
+    world.sandbox.token = TOKEN
+    browser.post(url(AppConnection, "check", world.connection.pk))
+    shown = browser.get(page).content.decode()
+    assert "Accepted" in shown
+    assert "shop-dev" in shown
+    browser.post(url(AppConnection, "pause", world.connection.pk))
+    assert "Paused by ada" in browser.get(page).content.decode()
+
+
+def test_a_connection_tells_no_sync_of_another_project(world: World) -> None:
+    world.sync()
+    world.set(A="1")
+    other = create_project(actor_of_user(User.objects.get(username="ada")), "Second", slug="second-one")
+    member = User.objects.create_user("outsider", is_staff=True)
+    Membership.objects.create(user=member, project=other, role=Role.MEMBER)
+    client = Client()
+    client.force_login(member)
+    page = client.get(url(AppConnection, "change", world.connection.pk)).content.decode()
+    assert "shop-dev" not in page
+    assert "Check now" in page
+    assert "Pause its syncs" not in page
+
+
+def test_another_client_secret_is_on_the_answer_alone(world: World, browser: Client) -> None:
+    identity = create_identity(PLATFORM, "ci", role="member").identity
+    chosen = {"action": "new_client_secret", "_selected_action": [str(identity.pk)]}
+    answer = browser.post(url(Identity, "changelist"), chosen)
+    found = re.search(r"\b[0-9a-f]{64}\b", answer.content.decode())
+    assert found
+    assert "no-store" in answer["Cache-Control"]
+    assert found[0] not in browser.get(url(Identity, "changelist")).content.decode()
+
+
+def test_the_log_says_whether_it_is_whole(world: World, browser: Client) -> None:
+    world.set(A="1")
+    chain = reverse("admin:access_auditevent_chain")
+    assert "Whole" in browser.get(chain).content.decode()
+    event = AuditEvent.objects.order_by("sequence").first()
+    assert event
+    AuditEvent.objects.filter(pk=event.pk).update(actor_name="somebody else")
+    told = browser.get(chain).content.decode()
+    assert "Broken" in told
+    assert f"event {event.pk} was changed" in told
+    project_admin = person(world, Role.ADMIN)
+    assert project_admin.get(chain).status_code == 404
+    assert "Check that the log is whole" not in project_admin.get(url(AuditEvent, "changelist")).content.decode()
+
+
+def test_what_went_wrong_is_said_in_words(world: World, browser: Client) -> None:
+    missing = browser.get("/nowhere")
+    assert (missing.status_code, "There is nothing here" in missing.content.decode()) == (404, True)
+    refused = person(world, Role.VIEWER).get(url(Secret, "add"))
+    assert (refused.status_code, "You may not do this" in refused.content.decode()) == (403, True)
+    strict = Client(enforce_csrf_checks=True)
+    assert "The form was too old" in strict.post("/admin/login/", {}).content.decode()
+    for name in ("400.html", "500.html"):  # rendered without a request or a database
+        assert "To the overview" in render_to_string(name)
