@@ -11,6 +11,7 @@ from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
     UnfoldAdminPasswordWidget,
     UnfoldAdminSelectWidget,
+    UnfoldAdminTextareaWidget,
     UnfoldAdminTextInputWidget,
     UnfoldBooleanSwitchWidget,
 )
@@ -69,7 +70,7 @@ def form_fields(
     """Form fields named `prefix__member`. None is required here: the schema says what is missing, in its own words."""
     made = {}
     for field in fields_of(shape):
-        initial = (held or {}).get(field.name)
+        initial = getattr(field, "default", None) if held is None else held.get(field.name)
         made[f"{prefix}{JOINT}{field.name}"] = _form_field(
             field, initial, held is not None, (hints or {}).get(field.name)
         )
@@ -90,14 +91,42 @@ def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[
     if isinstance(field, Text) and field.secret:
         common["help_text"] = f"{said} Blank keeps what is stored." if exists else said
         common["initial"] = None
-        widget = UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False)
-        return forms.CharField(**common, widget=widget, strip=False)
+        once = {"autocomplete": "new-password"}
+        hidden = UnfoldAdminPasswordWidget(attrs=once, render_value=False)
+        return forms.CharField(**common, widget=SecretLines(attrs=once) if field.multiline else hidden, strip=False)
+    if isinstance(field, Text) and field.multiline:
+        return forms.CharField(**common, widget=UnfoldAdminTextareaWidget(attrs={"rows": 4}), strip=False)
     if isinstance(field, Text) and field.choices:
         choices = [(choice, words_of(choice)) for choice in field.choices]
         return forms.ChoiceField(**common, choices=choices, widget=UnfoldAdminSelectWidget())
     if hints:
         return forms.CharField(**common, widget=SuggestingInput(list(hints)))
     return forms.CharField(**common, widget=UnfoldAdminTextInputWidget())
+
+
+class SecretLines(UnfoldAdminTextareaWidget):  # type: ignore[misc]
+    """A secret of several lines, such as a private key, which a password input would put on one. Never shown again."""
+
+    def __init__(self, attrs: dict[str, Any]) -> None:
+        super().__init__(attrs={"rows": 4, "spellcheck": "false", **attrs})
+
+    def format_value(self, value: Any) -> str:
+        return ""
+
+
+WRITE_ONLY = (forms.PasswordInput, SecretLines)
+"""Widgets whose text is never kept outside of the sealed credentials, and never shown."""
+
+
+class ListedChoices(forms.CheckboxSelectMultiple):
+    """Several of what is offered, as the text with commas that a list of texts is in a form."""
+
+    def format_value(self, value: Any) -> list[str]:
+        return [part.strip() for part in str(value or "").split(",") if part.strip()]
+
+    def value_from_datadict(self, data: Any, files: Any, name: str) -> str:
+        chosen = data.getlist(name) if hasattr(data, "getlist") else [data.get(name) or ""]
+        return ", ".join(filter(None, chosen))
 
 
 class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]

@@ -13,8 +13,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from config.access.models import Membership, Project, Role, User
 from config.access.roles import actor_of_user
+from config.schema import Flag, OneOf, Schema, Text, Texts, Whole, literal
 from connections.models import AppConnection
+from connections.providers.humanitec import Humanitec as Vendor
 from connections.services import create_connection, pause_connection
+from syncs.destinations.humanitec import Humanitec
 from syncs.models import RunChange, Secret, SecretSync, SyncDraft, SyncRun
 from syncs.services.defaults import update_defaults
 from syncs.services.source import create_project, ensure_folder
@@ -134,11 +137,16 @@ def test_from_an_empty_installation_to_secrets_that_have_arrived(sandbox: Any, d
     chosen = {"project": str(project.pk), "environment": "dev", "path": "/"}
     walk.pass_("source", {**chosen, "add_secrets": "1", "pasted": f"A={SECRET}\nB='two words'\n"}, "source")
     filled += 1
+    wrong = said(walk.post("source", {**chosen, "add_secrets": "1", "pasted": f"C={SECRET}\nC=again"}))
+    assert "Nothing was stored. line 2" in wrong
+    assert SECRET not in wrong
     page = walk.page("source")
     assert "<strong>2</strong>" in page
     assert SECRET not in page
     walk.pass_("source", chosen, "place")
-    assert re.search(r'<option value="acme" selected>', walk.page("place")), "the only organisation is chosen already"
+    page = walk.page("place")
+    assert '<option value="acme" selected>' in page, "the only organisation is chosen already"
+    assert re.search(r'value="application"[^>]* checked', page)
     walk.pass_("place", config(scope="application", org="acme", app="shop"), "options")
     filled += 1
     suggested = re.search(r'name="name" value="([\w-]+)"', walk.page("options"))
@@ -307,6 +315,7 @@ def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
     page = ada.page("place")
     assert world.sandbox.asked == [("GET", "/orgs")]
     assert "Choose the one above first" in page
+    assert re.search(r'value="application"[^>]* checked', page)
     world.sandbox.asked.clear()
     live = {"live": "1", **config(scope="environment", org="zeta")}
     swapped = ada.post("place", live, HX_Trigger_Name="destinationConfig__org").content.decode()
@@ -314,6 +323,9 @@ def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
     assert '<option value="web" selected>' in swapped
     assert '<option value="live" selected>' in swapped
     assert ada.kept().steps.get("place") is None, "a live look keeps nothing"
+    world.sandbox.asked.clear()
+    ada.pass_("place", config(scope="application", org="zeta", app="web"), "options")
+    assert world.sandbox.asked == [], "nothing is asked only to go on"
 
 
 def test_with_the_vendor_away_everything_can_be_typed(world: World, ada: Walk) -> None:
@@ -370,6 +382,82 @@ def test_a_wrong_token_stores_nothing_and_is_not_shown_again(world: World, ada: 
     made = AppConnection.objects.get(name="second")
     assert made.project_id == world.project.pk
     assert ada.kept().steps["connection"]["typed"] == {"connection": str(made.pk)}
+
+
+class Acme(Humanitec):
+    """What a destination may declare that Humanitec does not: lists, flags, numbers, lines, a choice of one."""
+
+    Config = OneOf(
+        "kind",
+        {
+            "vault": Schema(
+                (
+                    literal("kind", "vault"),
+                    Text("org", "Organisation", "Which.", empty_message="Organisation required"),
+                    Texts("app", "Which ones."),
+                    Flag("isStrict", "Strict", "Refuse what is odd."),
+                    Whole("ttl", "Seconds.", minimum=1),
+                    Text("note", "Note", "Some lines.", required=False, multiline=True),
+                    Text("edition", "Edition", choices=("first",)),
+                )
+            ),
+            "shelf": Schema((literal("kind", "shelf"), Text("row", "Row", "Any."))),
+        },
+    )
+
+
+def test_whatever_a_schema_declares_is_asked_for_and_kept(
+    world: World, ada: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Humanitec, "Config", Acme.Config)
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", source(world), "place")
+    page = ada.page("place")
+    assert "Edition" not in page, "it can be but one thing"
+    for name, kind in (("app", "checkbox"), ("isStrict", "checkbox"), ("ttl", "number"), ("kind", "radio")):
+        assert re.search(rf'<input type="{kind}" name="destinationConfig__{name}"', page), name
+    assert '<textarea name="destinationConfig__note"' in page
+    refused = ada.post("place", config(kind="vault", ttl="0", note="a\nb"))
+    assert refused.context["step"].form.errors["destinationConfig__org"] == ["Organisation required"]
+    assert "destinationConfig__ttl" in refused.context["step"].form.errors
+    given = config(kind="vault", org="acme", ttl="60", note="a\nb", isStrict="on")
+    ada.pass_("place", {**given, "destinationConfig__app": ["shop", "blog"]}, "options")
+    kept = ada.kept().steps["place"]["given"]
+    assert kept == {
+        "kind": "vault",
+        "org": "acme",
+        "app": ["shop", "blog"],
+        "isStrict": True,
+        "ttl": 60,
+        "note": "a\nb",
+        "edition": "first",
+    }
+    page = ada.page("place")
+    assert re.search(r'value="blog"[^>]* checked', page)
+    assert re.search(r'value="shop"[^>]* checked', page)
+    ada.pass_("place", config(kind="shelf", row="9"), "options")
+    assert ada.kept().steps["place"]["given"] == {"kind": "shelf", "row": "9"}
+
+
+def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
+    world: World, ada: Walk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = Text("apiToken", "Private key", "As it is.", secret=True, multiline=True)
+    plain = Text("account", "Account", "Whose.", required=False)
+    monkeypatch.setattr(Vendor, "methods", {"key": Schema((plain, key)), "other-way": Schema((plain,))})
+    ada.start()
+    given = {"connection": "new", "method": "key", "name": "lines", "credentials__account": "me"}
+    refused = ada.post("connection", {**given, "credentials__apiToken": f"{SECRET}\nsecond"})
+    page = refused.content.decode()
+    assert SECRET not in page
+    assert '<textarea name="credentials__apiToken"' in page
+    assert 'value="me"' in page
+    ada.post("connection", {**given, "credentials__apiToken": SECRET, "back": "1"})
+    assert ada.kept().steps["connection"]["typed"]["credentials__account"] == "me"
+    assert SECRET not in str(SyncDraft.objects.values())
+    other = ada.post("connection", {**given, "method": "other-way", "live": "1"}).content.decode()
+    assert "Private key" not in other
 
 
 # -- what is typed ---------------------------------------------------------------------------------------------

@@ -12,14 +12,14 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.errors import BadRequest
-from config.forms import JOINT, collected, form_fields, of_variant
-from config.schema import Schema, Text
+from config.forms import JOINT, ListedChoices, collected, form_fields, of_variant
+from config.schema import Field, OneOf, Schema, Text, Texts
 from connections import services
 from connections.models import AppConnection
 from connections.provider import Choice
 from connections.selectors import connection_by_id
 
-from .step import Step, as_segments, prefixed, with_settled, without_settled
+from .step import Step, StepForm, as_segments, prefixed, with_settled, without_settled
 
 CONFIG = "destinationConfig"
 
@@ -50,6 +50,11 @@ class PlaceStep(Step):
         return held - {self.values.get("by_list", "")}
 
     @cached_property
+    def preset(self) -> dict[str, str]:
+        """What is chosen by itself, since it is all there is."""
+        return {}
+
+    @cached_property
     def offers(self) -> dict[str, list[Choice] | None]:
         """By member: what the vendor offers; None while it waits for another one. Absent: nothing is offered.
 
@@ -60,7 +65,7 @@ class PlaceStep(Step):
         skipped = self._shown_already()
         for field in without_settled(self.variant).fields:
             name = prefixed(CONFIG, field)
-            if not isinstance(field, Text) or field.choices or field.secret:
+            if not isinstance(field, Texts) and not (isinstance(field, Text) and _is_open(field)):
                 continue
             value = self.values.get(name, "")
             if field.name not in skipped and not self.away:
@@ -74,12 +79,20 @@ class PlaceStep(Step):
                     offered = []
                 if offered:
                     found[field.name] = offered
-                    if len(offered) == 1 and field.required and field.name not in self.by_hand and not value:
-                        value = offered[0].value  # the only one there is
-                        self.values[name] = value
+                    if self.chooses and self._is_clear(field, offered) and not value:
+                        value = self.preset[name] = offered[0].value
             if value:
                 chosen[field.name] = value
         return found
+
+    @property
+    def chooses(self) -> bool:
+        """Whether the only thing there is is chosen by itself: on a page to look at, never in what is sent."""
+        return self.request.method != "POST" or self.is_live()
+
+    def _is_clear(self, field: Field, offered: list[Choice]) -> bool:
+        single = isinstance(field, Text) and len(offered) == 1
+        return single and field.required and field.name not in self.by_hand
 
     def _shown_already(self) -> set[str]:
         """The members up to the one that was just changed: the page keeps those as they are."""
@@ -97,19 +110,31 @@ class PlaceStep(Step):
             if offered is None:
                 field.widget = UnfoldAdminSelectWidget(choices=[("", _("Choose the one above first"))])
                 field.widget.attrs["disabled"] = True
+            elif name not in self.by_hand and name in self.lists:
+                field.widget = ListedChoices(choices=self._options(name, offered))
             elif name not in self.by_hand:
                 field.widget = UnfoldAdminSelectWidget(choices=self._options(name, offered))
+        for name, value in self.preset.items():
+            made[name].initial = value
+        if self.values:  # else nothing is typed yet, and each field begins as it likes
+            self.values.update(self.preset)
         return made
 
+    @cached_property
+    def lists(self) -> set[str]:
+        """The members of which several can be chosen."""
+        return {field.name for field in self.variant.fields if isinstance(field, Texts)}
+
     def _options(self, name: str, offered: list[Choice]) -> list[tuple[str, str]]:
-        value = self.values.get(prefixed(CONFIG, name), "")
+        """What is chosen already is always among them; of a list it is several."""
+        held = self.values.get(prefixed(CONFIG, name), "")
+        values = [part.strip() for part in held.split(",")] if name in self.lists else [held]
         known = [
             (each.value, each.label if each.label == each.value else f"{each.label} ({each.value})") for each in offered
         ]
-        typed = (
-            [(value, _("%(value)s (not in the list)") % {"value": value})] if value and value not in dict(known) else []
-        )
-        return [("", _("Choose...")), *typed, *known]
+        strange = [value for value in values if value and value not in dict(known)]
+        typed = [(value, _("%(value)s (not in the list)") % {"value": value}) for value in strange]
+        return [*typed, *known] if name in self.lists else [("", _("Choose...")), *typed, *known]
 
     def context(self) -> dict[str, Any]:
         form = self.form
@@ -122,16 +147,39 @@ class PlaceStep(Step):
                 {
                     "bound": form[name],
                     "name": plain,
-                    "next": names[place + 1].removeprefix(f"{CONFIG}{JOINT}") if place + 1 < len(names) else "",
+                    "next": names[place + 1].removeprefix(f"{CONFIG}{JOINT}")
+                    if self._leads(plain, names[place + 1 :])
+                    else "",
                     "offered": bool(self.offers.get(plain)),
                     "by_hand": plain in self.by_hand,
                     "segments": isinstance(widget, forms.RadioSelect),
                     "switch": isinstance(widget, forms.CheckboxInput),
+                    "several": isinstance(widget, ListedChoices),
                 }
             )
         return {"form": form, "members": shown, "away": self.away, "typed": ",".join(sorted(self.by_hand))}
+
+    def _leads(self, name: str, later: list[str]) -> bool:
+        """Whether a change of the member changes what comes after it: while the service is away, only the variant."""
+        kind = self.found.Config.discriminator if isinstance(self.found.Config, OneOf) else ""
+        return bool(later) and (not self.away or name == kind)
+
+    def typed(self) -> dict[str, str]:
+        secrets = {prefixed(CONFIG, field) for field in self.variant.fields if getattr(field, "secret", False)}
+        return {name: value for name, value in self.values.items() if name not in {*secrets, "by_hand", "by_list"}}
+
+    def cleaned(self) -> dict[str, Any]:
+        """The vendor is not asked what there is only to go on; it is where the page must be shown again."""
+        plain: Any = type("Form", (StepForm,), dict(form_fields(CONFIG, without_settled(self.variant))))
+        form = plain(data=self.values)
+        return form.cleaned_data if form.is_valid() else super().cleaned()
 
     def submit(self) -> dict[str, Any]:
         given = with_settled(self.variant, collected(CONFIG, self.variant, self.cleaned()))
         self.found.Config.validate(given, (CONFIG,))
         return given
+
+
+def _is_open(field: Text) -> bool:
+    """Whether the vendor may know what the text can be."""
+    return not (field.choices or field.secret or field.multiline)

@@ -12,7 +12,7 @@ from django.http import HttpRequest
 
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
-from config.forms import JOINT, place_of, settled
+from config.forms import JOINT, WRITE_ONLY, place_of, settled
 from config.schema import Field, OneOf, Schema
 from connections.provider import providers
 from connections.selectors import usable_by
@@ -48,7 +48,8 @@ class Step(ABC):
     def values(self) -> dict[str, str]:
         """What is in the fields: as posted, else as kept; {} on the first visit."""
         if self.request.method == "POST":
-            return {name: str(value) for name, value in self.request.POST.items() if name not in NOT_TYPED}
+            posted = self.request.POST.lists()
+            return {name: ", ".join(map(str, values)) for name, values in posted if name not in NOT_TYPED}
         return dict(self.draft.steps.get(self.slug, {}).get("typed", {}))
 
     def is_live(self) -> bool:
@@ -57,7 +58,7 @@ class Step(ABC):
 
     def typed(self) -> dict[str, str]:
         """What the draft keeps of it: never a credential."""
-        secrets = {name for name, field in self.form.fields.items() if isinstance(field.widget, forms.PasswordInput)}
+        secrets = {name for name, field in self.form.fields.items() if isinstance(field.widget, WRITE_ONLY)}
         return {name: value for name, value in self.values.items() if name not in secrets}
 
     def given(self, step: str) -> dict[str, Any]:
