@@ -170,6 +170,15 @@ def actor_of_token(text: str, ip: str | None = None) -> tuple[Identity, Actor]:
     return token.identity, actor_of_identity(token.identity, ip, roles)
 
 
+def issued_here(text: str) -> bool:
+    """Whether this server signed the token, whatever has become of it; the database is not asked."""
+    try:
+        jwt.decode(text, _signing_key(), algorithms=[ALGORITHM], options={"verify_exp": False})
+    except (jwt.InvalidTokenError, UnicodeError):
+        return False
+    return True
+
+
 def _token(text: str) -> tuple[AccessToken, dict[UUID, str]]:
     try:
         claims = jwt.decode(text, _signing_key(), algorithms=[ALGORITHM])

@@ -6,6 +6,7 @@ however many steps away; each folder is visited once. Whatever it reaches also r
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from functools import partial
@@ -21,6 +22,9 @@ from syncs.models import Folder, SecretImport, SecretReference, SecretSync, Stat
 
 SPACING = timedelta(seconds=5)
 """Between the starts of two automatic runs of one sync, while edits go on."""
+
+JITTER = 1.5
+"""Seconds at most by which it is longer: two servers that sync to each other must not go on in step."""
 
 AT_ONCE = 10
 """Runs that the change itself puts on the queue; the dispatcher takes the rest a moment later."""
@@ -148,7 +152,9 @@ def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: dat
 
 
 def _earliest(sync: SecretSync, now: datetime) -> datetime:
-    return now if sync.started_at is None else max(now, sync.started_at + SPACING)
+    if sync.started_at is None or sync.started_at + SPACING <= now:
+        return now
+    return sync.started_at + SPACING + timedelta(seconds=random.uniform(0, JITTER))
 
 
 def enqueue(run_id: UUID) -> None:
