@@ -13,11 +13,16 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from pytest_django import Settings
 
+from config import encryption
+from config.access.models import User
+from config.access.roles import actor_of_user
 from config.errors import ServiceError
 from connections.errors import BadResponse, RateLimited, Unauthorized
 from connections.provider import Choice
 from connections.providers.github import GitHub, classify
+from connections.services import choices, create_connection, shown_credentials
 from tests.destinations.github import APP_ID, INSTALLATION
 from tests.destinations.github import GitHub as Vendor
 from tests.destinations.serving import Answer
@@ -197,3 +202,22 @@ def test_the_jwt_is_older_than_it_is_so_that_clocks_may_differ(vendor: Vendor, a
     claims = jwt.decode(ask.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] <= 600
     assert claims["iat"] <= time.time() - 50
+
+
+@pytest.mark.django_db
+def test_an_apps_connection_signs_in_once_for_all_runs_and_anew_when_its_token_was_revoked(
+    vendor: Vendor, app: dict[str, str], settings: Settings
+) -> None:
+    encryption.forget()
+    settings.BASE_URLS = {"github": vendor.url}
+    actor = actor_of_user(User.objects.create_superuser("ada"))
+    connection = create_connection(actor, "github", name="app", method="github-app", credentials=app)
+    for _ in range(3):
+        assert choices(actor, connection, "org", {}) == [Choice("acme", "acme")]
+    assert len(vendor.issued()) == 1
+    vendor.tokens.clear()
+    assert choices(actor, connection, "org", {}) == [Choice("acme", "acme")]
+    assert len(vendor.issued()) == 1
+    signed = [path for method, path in vendor.asked() if method == "POST"]
+    assert signed == [f"/app/installations/{INSTALLATION}/access_tokens"] * 2
+    assert shown_credentials(connection) == {"appId": APP_ID, "installationId": INSTALLATION}

@@ -1,0 +1,192 @@
+"""Secrets of one folder at another server of the modelled API; its own secrets, not what its imports bring.
+
+Surprising facts: a batch is all or none, and one key that is not as expected refuses it whole. The server cuts blanks
+off around a value. It answers 404 both for a route that it lacks and for a project that it does not know.
+Two servers that sync to each other do not go round for ever: what arrives equals what is there, so the way back has
+nothing to write. Where both are changed at once, the values may pass each other; a key that other hands change back
+again and again is blocked as contested. Names stay as they are on the way: each round would make them longer.
+Requests: 500 secrets with one changed take one for the list and one for the write; 100 keys go in one.
+Source: https://infisical.com/docs/api-reference/endpoints/secrets/list and the pages "Bulk ..." beside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from config.schema import Schema, Text
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from connections.http import Method
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
+from syncs.paths import FolderPath
+
+KEYS_A_REQUEST = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Dialect:
+    """The routes of one version, and what it calls the project."""
+
+    secrets: str
+    batch: str
+    project: str
+
+
+V4 = _Dialect("/api/v4/secrets", "/api/v4/secrets/batch", "projectId")
+V3 = _Dialect("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw", "workspaceId")
+
+
+class ExternalInfisical(KeyValueDestination):
+    slug: ClassVar[str] = "external-infisical"
+    label: ClassVar[str] = "Infisical"
+    provider: ClassVar[str] = "external-infisical"
+    Config: ClassVar[Schema] = Schema(
+        (
+            Text("projectId", "Project", "The project there.", max_length=64, empty_message="Project ID required"),
+            Text("environment", "Environment", "Its slug.", max_length=64, empty_message="Environment required"),
+            FolderPath(
+                "secretPath",
+                "The folder there, which exists; / is the root.",
+                required=True,
+                default=None,
+                empty_message="Secret path required",
+            ),
+        )
+    )
+    Options: ClassVar[Schema] = sync_options("Infisical", can_import=True, key_schema=False)
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True,
+        can_import=True,
+        concurrency=2,
+        note=(
+            "Values are kept without the blanks around them. An approval policy there holds writes back. Two servers"
+            " may sync to each other: begin the way back when the first has arrived, not with an empty folder."
+        ),
+        rights="A machine identity whose role reads and writes secrets in the project, and nothing else.",
+        verified=(
+            "November 2026, against a second Keyferry with the official Python SDK reading there, and a stand-in of v3"
+            " and v4 made from the documentation; not against Infisical itself."
+        ),
+        docs_url="https://infisical.com/docs/api-reference/endpoints/secrets/list",
+    )
+    batch: ClassVar[Mapping[Action, int]] = dict.fromkeys((Action.CREATE, Action.UPDATE, Action.DELETE), KEYS_A_REQUEST)
+    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected, NotFound, Conflict)
+
+    _dialect = V4
+
+    def place(self) -> str:
+        spot = f"{self.config['projectId']}/{self.config['environment']}{self.config['secretPath']}"
+        return f"external-infisical|{self.client.base_url}|{spot}"
+
+    def kept(self, value: str) -> str:
+        """Without the blanks around it; one newline at its end stays."""
+        text = value.strip()
+        return f"{text}\n" if text and value.endswith("\n") else text
+
+    def fetch(self) -> Iterable[Remote]:
+        """The shared secrets of the folder; a server that knows no v4 is asked, and written to, as v3."""
+        try:
+            listed = self._listed(V4)
+        except NotFound as error:
+            try:
+                listed = self._listed(V3)
+            except NotFound:
+                raise error from None
+            self._dialect = V3
+        return [_remote(each) for each in listed if each.get("type", "shared") == "shared"]
+
+    def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        try:
+            return self._written("POST", writes, self._send("POST", writes))
+        except Rejected as error:
+            # A name that is taken is a plain 400 there, as there is no 409.
+            if "already exist" in str(error):
+                raise Conflict(str(error)) from None
+            raise
+
+    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        return self._written("PATCH", writes, self._send("PATCH", writes))
+
+    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        try:
+            answer = self._send("DELETE", writes)
+        except NotFound:
+            if len(writes) > 1:
+                raise  # so that each is asked for by itself
+            return [Outcome(writes[0])]
+        _refuse_approval("DELETE", answer)
+        return [Outcome(write) for write in writes]
+
+    def _listed(self, dialect: _Dialect) -> list[Mapping[str, Any]]:
+        """Without what other folders lend, and with references as they are written."""
+        where = {
+            dialect.project: self.config["projectId"],
+            "environment": self.config["environment"],
+            "secretPath": self.config["secretPath"],
+            "viewSecretValue": "true",
+            "expandSecretReferences": "false",
+            "include_imports": "false",
+            "includeImports": "false",
+            "recursive": "false",
+        }
+        answer = self.client.request("GET", dialect.secrets, params=where)
+        listed = answer.get("secrets") if isinstance(answer, Mapping) else None
+        if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
+            raise BadResponse(f"Infisical: GET {dialect.secrets} answered with something that is not a list")
+        return listed
+
+    def _send(self, method: Method, writes: Sequence[Write]) -> Any:
+        dialect = self._dialect
+        body = {
+            dialect.project: self.config["projectId"],
+            "environment": self.config["environment"],
+            "secretPath": self.config["secretPath"],
+            "secrets": [_item(write) for write in writes],
+        }
+        shown = [*(write.key for write in writes), *(str(part) for part in self.config.values())]
+        return self.client.request(method, dialect.batch, json=body, visible=shown)
+
+    def _written(self, method: Method, writes: Sequence[Write], answer: Any) -> list[Outcome]:
+        _refuse_approval(method, answer)
+        told = answer.get("secrets") if isinstance(answer, Mapping) else None
+        known = {}
+        for each in told if isinstance(told, list) else ():
+            try:
+                seen = _remote(each)
+            except BadResponse:
+                continue  # an answer that says nothing useful is no failure: the next list tells
+            known[seen.key] = Written(seen.incarnation, seen.stamp)
+        return [Outcome(write, known.get(write.key, Written())) for write in writes]
+
+
+def _item(write: Write) -> dict[str, Any]:
+    if write.action is Action.DELETE:
+        return {"secretKey": write.key, "type": "shared"}
+    return {"secretKey": write.key, "secretValue": write.value, "secretComment": write.comment, "type": "shared"}
+
+
+def _refuse_approval(method: str, answer: Any) -> None:
+    if isinstance(answer, Mapping) and "approval" in answer:
+        raise Rejected(f"Infisical: {method} waits for an approval there; nothing was written yet")
+
+
+def _remote(secret: Any) -> Remote:
+    try:
+        hidden = secret.get("secretValueHidden") is True
+        return Remote(
+            key=_text(secret["secretKey"]),
+            value=None if hidden else _text(secret["secretValue"], empty=True),
+            comment=secret.get("secretComment"),
+            incarnation=_text(secret["id"]),
+            stamp=f"{int(secret['version'])}|{_text(secret['updatedAt'])}",
+        )
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise BadResponse("Infisical: a secret lacks what its API promises") from None
+
+
+def _text(value: object, *, empty: bool = False) -> str:
+    if not isinstance(value, str) or not (value or empty):
+        raise TypeError
+    return value

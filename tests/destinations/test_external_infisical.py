@@ -1,0 +1,308 @@
+"""Another server of the modelled API over real HTTP on loopback: its oddities, each by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+
+from config.access import tokens
+from config.errors import Invalid
+from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
+from connections.http import ApiClient
+from connections.provider import Choice
+from connections.providers.external_infisical import ExternalInfisical as Provider
+from syncs.destinations.external_infisical import ExternalInfisical
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from .external_infisical import CLIENT_ID, LOGIN, PROJECT
+from .external_infisical import ExternalInfisical as Server
+from .serving import Answer, Ask
+
+ROOT, FOLDER = Server.configs.values()
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    fake = Server()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def client(server: Server) -> Iterator[ApiClient]:
+    provider = Provider(server.url, deadline=2)
+    with provider.client(
+        server.method, server.credentials, provider.renew(server.method, server.credentials)
+    ) as client:
+        server.asked()
+        yield client
+
+
+@pytest.fixture(params=["v4", "v3"])
+def destination(server: Server, client: ApiClient, request: pytest.FixtureRequest) -> ExternalInfisical:
+    """After its list: that is where it finds out what the server knows."""
+    server.versions = {request.param}
+    found = ExternalInfisical(client, FOLDER)
+    found.listing()
+    server.asked()
+    return found
+
+
+def create(key: str, value: str = "v", comment: str = "") -> Write:
+    return Write(Action.CREATE, key, key, value, comment)
+
+
+def update(key: str, value: str = "w") -> Write:
+    return Write(Action.UPDATE, key, key, value, remote=Remote(key))
+
+
+def delete(key: str) -> Write:
+    return Write(Action.DELETE, key, key, remote=Remote(key))
+
+
+def apply(destination: ExternalInfisical, *writes: Write) -> list[Outcome]:
+    return sorted(destination.apply(iter(writes)), key=lambda outcome: outcome.write.key)
+
+
+# -- the login -----------------------------------------------------------------------------------------------------
+
+
+def test_a_login_gives_a_token_that_ends_and_the_check_is_one_request(server: Server) -> None:
+    provider = Provider(server.url)
+    session = provider.renew(server.method, server.credentials)
+    assert session
+    assert timedelta(days=29) < session.expires_at - datetime.now(UTC) <= timedelta(days=30)
+    with provider.client(server.method, server.credentials, session) as client:
+        provider.check(client)
+    assert server.asked() == [("POST", LOGIN), ("GET", "/api/v1/projects")]
+
+
+def test_a_token_without_an_end_is_asked_for_again_after_a_day(server: Server) -> None:
+    server.token_life = 0
+    session = Provider(server.url).renew(server.method, server.credentials)
+    assert session
+    assert timedelta(hours=23) < session.expires_at - datetime.now(UTC) <= timedelta(days=1)
+
+
+def test_a_wrong_client_secret_is_refused_and_not_shown(server: Server) -> None:
+    wrong = {**server.credentials, "machineIdentityClientSecret": "canary-secret"}
+    with pytest.raises(Unauthorized) as caught:
+        Provider(server.url).renew(server.method, wrong)
+    assert str(caught.value) == f"Infisical: POST {LOGIN} answered 401: Invalid credentials"
+
+
+def test_a_token_that_this_server_signed_means_that_the_other_is_this_one(server: Server) -> None:
+    for ends in ({}, {"exp": 1}):
+        ours = jwt.encode(ends, tokens._signing_key(), tokens.ALGORITHM)
+        server.fault = lambda ask, ours=ours: Answer(200, {"accessToken": ours, "expiresIn": 60})
+        with pytest.raises(Rejected, match="this very server"):
+            Provider(server.url).renew(server.method, server.credentials)
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"accessToken": "", "expiresIn": 5}, {"accessToken": "x", "expiresIn": "soon"}, []]
+)
+def test_an_answer_without_a_token_is_not_believed(server: Server, body: Any) -> None:
+    server.fault = lambda ask: Answer(200, body)
+    with pytest.raises(BadResponse):
+        Provider(server.url).renew(server.method, server.credentials)
+
+
+@pytest.mark.parametrize(
+    ("url", "good"),
+    [
+        ("https://secrets.example.com", True),
+        ("https://example.com:8443/infisical/", True),
+        ("http://[::1]:8080", True),
+        ("https://user:word@example.com", False),
+        ("https://example.com/?a=b", False),
+        ("ftp://example.com", False),
+        ("example.com", False),
+    ],
+)
+def test_the_address_is_one_of_a_server_and_nothing_else(url: str, good: bool) -> None:
+    given = {"instanceUrl": url, "machineIdentityClientId": CLIENT_ID, "machineIdentityClientSecret": "x"}
+    if good:
+        assert Provider.methods["machine-identity"].validate(given) == given
+    else:
+        with pytest.raises(Invalid, match="Invalid url"):
+            Provider.methods["machine-identity"].validate(given)
+
+
+def test_pickers_offer_what_the_identity_reaches(server: Server, client: ApiClient) -> None:
+    provider = Provider(server.url)
+    assert provider.choices(client, "projectId", {}) == [Choice(PROJECT, "Shop")]
+    assert provider.choices(client, "environment", {"projectId": PROJECT}) == [Choice("prod", "Production")]
+    chosen = {"projectId": PROJECT, "environment": "prod"}
+    folders = ["/", "/services", "/services/api"]
+    assert provider.choices(client, "secretPath", chosen) == [Choice(path, path) for path in folders]
+    (project,) = provider.pick(client, "projects")["projects"]
+    assert project == {
+        "id": PROJECT,
+        "name": "Shop",
+        "slug": "shop",
+        "environments": [{"id": "e1", "name": "Production", "slug": "prod"}],
+    }
+
+
+# -- the secrets -----------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_stands_there_with_its_comment_and_is_read_back(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    (outcome,) = apply(destination, create("KEY", "värde\n", "why"))
+    (listed,) = destination.listing()
+    assert (listed.key, listed.value, listed.comment) == ("KEY", "värde\n", "why")
+    assert (listed.incarnation, listed.stamp) == (outcome.written.incarnation, outcome.written.stamp)
+    (outcome,) = apply(destination, update("KEY"))
+    (after,) = destination.listing()
+    assert (after.incarnation, after.value, after.stamp) == (listed.incarnation, "w", outcome.written.stamp)
+    assert after.stamp != listed.stamp
+
+
+def test_a_server_without_v4_is_spoken_to_as_v3(server: Server, client: ApiClient) -> None:
+    server.versions = {"v3"}
+    destination = ExternalInfisical(client, FOLDER)
+    destination.listing()
+    apply(destination, create("KEY"))
+    asked = [path for _, path in server.asked()]
+    assert asked == ["/api/v4/secrets", "/api/v3/secrets/raw", "/api/v3/secrets/batch/raw"]
+    assert server.held(FOLDER) == {"KEY": "v"}
+
+
+def test_a_folder_that_is_not_there_is_not_an_empty_one(server: Server, client: ApiClient) -> None:
+    with pytest.raises(NotFound, match="Folder with path '/gone'"):
+        ExternalInfisical(client, {**FOLDER, "secretPath": "/gone"}).listing()
+
+
+def test_of_500_secrets_one_changed_costs_two_requests(server: Server, client: ApiClient) -> None:
+    for number in range(500):
+        server.put(FOLDER, f"K{number}", "x")
+    destination = ExternalInfisical(client, FOLDER)
+    assert len(destination.listing()) == 500
+    apply(destination, update("K7"))
+    assert server.asked() == [("GET", "/api/v4/secrets"), ("PATCH", "/api/v4/secrets/batch")]
+
+
+def test_250_new_keys_go_in_three_requests(server: Server, destination: ExternalInfisical) -> None:
+    outcomes = apply(destination, *(create(f"K{number}") for number in range(250)))
+    assert [outcome.error for outcome in outcomes] == [None] * 250
+    assert len(server.asked()) == 3
+    assert all(outcome.written.incarnation for outcome in outcomes)
+
+
+def test_a_batch_that_is_refused_for_one_key_is_sent_again_key_by_key(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    server.put(FOLDER, "TAKEN", "theirs")
+    outcomes = apply(destination, create("A"), create("REFERS", "${NOWHERE}"), create("TAKEN", "ours"), create("Z"))
+    assert [type(outcome.error) for outcome in outcomes] == [type(None), Rejected, Conflict, type(None)]
+    assert server.held(FOLDER) == {"A": "v", "TAKEN": "theirs", "Z": "v"}
+
+
+def test_an_update_of_a_key_that_is_gone_is_not_turned_into_a_create(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    server.put(FOLDER, "HERE", "x")
+    gone, here = apply(destination, update("GONE"), update("HERE"))
+    assert isinstance(gone.error, NotFound)
+    assert here.error is None
+    assert server.held(FOLDER) == {"HERE": "w"}
+
+
+def test_a_delete_of_a_key_that_is_gone_is_a_success_and_its_neighbours_go(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    for key in ("A", "B"):
+        server.put(FOLDER, key, "x")
+    outcomes = apply(destination, delete("A"), delete("B"), delete("GONE"))
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert server.held(FOLDER) == {}
+
+
+def test_a_value_that_the_identity_may_not_read_is_not_taken_for_its_mask(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    server.put(FOLDER, "KEY", "x")
+    server.unreadable = {"KEY"}
+    (listed,) = destination.listing()
+    assert (listed.key, listed.value) == ("KEY", None)
+    assert listed.stamp
+
+
+def test_personal_overrides_are_not_the_folders_secrets(server: Server, destination: ExternalInfisical) -> None:
+    server.put(FOLDER, "KEY", "shared")
+    own = {**server.secrets[PROJECT, "prod", "/services/api"]["KEY"], "type": "personal", "secretValue": "mine"}
+
+    def fault(ask: Ask) -> Answer | None:
+        answer = server.answer(ask)
+        if ask.method == "GET" and answer.status == 200:
+            return Answer(200, {"secrets": [*answer.body["secrets"], own]})
+        return None
+
+    server.fault = fault
+    assert [remote.value for remote in destination.listing()] == ["shared"]
+
+
+def test_references_and_imports_are_listed_as_they_are_written(server: Server, destination: ExternalInfisical) -> None:
+    destination.listing()
+    asks = [ask.query for ask, answer in server.exchanges if ask.method == "GET" and answer.status == 200]
+    for asked in asks:
+        assert (asked["expandSecretReferences"], asked["include_imports"], asked["includeImports"]) == ("false",) * 3
+
+
+def test_blanks_around_a_value_are_what_the_server_cuts_off(server: Server, destination: ExternalInfisical) -> None:
+    for value in (" x ", "x\n\n", "", "\n", "line 1\nline 2\n", "\tx"):
+        server.secrets[PROJECT, "prod", "/services/api"].clear()
+        apply(destination, create("KEY", value))
+        assert server.held(FOLDER) == {"KEY": destination.kept(value)}
+
+
+def test_writes_that_wait_for_an_approval_there_are_not_taken_for_done(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    server.put(FOLDER, "OLD", "x")
+    server.approvals = True
+    outcomes = [
+        *apply(destination, create("NEW")),
+        *apply(destination, update("OLD")),
+        *apply(destination, delete("OLD")),
+    ]
+    assert [type(outcome.error) for outcome in outcomes] == [Rejected] * 3
+    assert server.held(FOLDER) == {"OLD": "x"}
+
+
+def test_an_answer_to_a_write_that_says_nothing_is_no_failure(server: Server, destination: ExternalInfisical) -> None:
+    server.late_fault = lambda ask: Answer(200, {}) if ask.method == "POST" else None
+    (outcome,) = apply(destination, create("KEY"))
+    assert (outcome.error, outcome.written.stamp) == (None, None)
+    assert server.held(FOLDER) == {"KEY": "v"}
+
+
+@pytest.mark.parametrize("body", [{"secrets": None}, [], {"secrets": ["A"]}, {"secrets": [{"secretKey": "A"}]}, None])
+def test_a_list_of_another_shape_is_not_believed(server: Server, destination: ExternalInfisical, body: Any) -> None:
+    server.fault = lambda ask: Answer(200, body)
+    with pytest.raises(BadResponse):
+        destination.listing()
+
+
+def test_the_place_is_the_folder_whoever_signs_in(client: ApiClient) -> None:
+    place = ExternalInfisical(client, FOLDER).place()
+    assert place == f"external-infisical|{client.base_url}|{PROJECT}/prod/services/api"
+    assert ExternalInfisical(client, ROOT).place() != place
+
+
+@pytest.mark.parametrize("path", ["/services/api/", "services//api", " /services/api "])
+def test_a_path_has_one_form(path: str) -> None:
+    assert ExternalInfisical.Config.validate({**FOLDER, "secretPath": path}) == FOLDER
+
+
+def test_names_are_not_changed_on_the_way() -> None:
+    given = {"initialSyncBehavior": "overwrite-destination", "keySchema": "A_{{secretKey}}"}
+    with pytest.raises(Invalid, match="keySchema"):
+        ExternalInfisical.Options.validate(given)
