@@ -16,7 +16,7 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest
 from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
 from connections.services import open_client, provider_of
-from syncs.destination import Destination, DocumentDestination, KeyValueDestination
+from syncs.destination import Capabilities, Destination, DocumentDestination, KeyValueDestination
 from syncs.engine.codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action, Desired
@@ -75,7 +75,8 @@ def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, beh
         ) from None
     concurrency = sync.policy.max_concurrency
     warnings = [*problems(plan), *warnings_of(actor, sync)]
-    return Checked(plan, tuple(warnings), estimate(plan, found, concurrency))
+    limits = found.limits(sync.destination_config)
+    return Checked(plan, tuple(warnings), estimate(plan, found, limits, concurrency))
 
 
 def problems(plan: Plan) -> list[str]:
@@ -105,9 +106,8 @@ def _group(code: Code | None, met: Sequence[tuple[str, str]]) -> str:
     return f"{count} cannot go ({named}): {why.rstrip('.')}.{remedy}"
 
 
-def rules_of(found: type[Destination]) -> list[str]:
+def rules_of(rule: Capabilities) -> list[str]:
     """What the vendor demands, and what is good to know of it, a sentence each."""
-    rule = found.capabilities
     said = [
         f"Names may have {rule.key_rule}." if rule.key_rule else "",
         f"A name may have up to {rule.max_key_length} characters." if rule.max_key_length else "",
@@ -129,9 +129,8 @@ def _size(number: int) -> str:
     return f"{number / 1024:g} KiB" if number >= 1024 else f"{number} bytes"
 
 
-def estimate(plan: Plan, found: type[Destination], concurrency: int | None = None) -> Estimate:
+def estimate(plan: Plan, found: type[Destination], rule: Capabilities, concurrency: int | None = None) -> Estimate:
     """One list call and what the changes need: at the vendor's pace, and no more side by side than is allowed."""
-    rule = found.capabilities
     writes = _requests(plan, found)
     side_by_side = concurrency or rule.concurrency
     if rule.concurrency_limit:

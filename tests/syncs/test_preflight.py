@@ -49,7 +49,7 @@ def test_the_duration_follows_from_pace_and_concurrency(
     rule: Capabilities, concurrency: int | None, seconds: int
 ) -> None:
     plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.KEEP, "kept"))
-    found = estimate(plan, type("Acme", (Humanitec,), {"capabilities": rule}), concurrency)
+    found = estimate(plan, Humanitec, rule, concurrency)
     assert (found.requests, found.seconds) == (101, seconds)
     assert str(found).startswith("101 requests, about ")
 
@@ -57,8 +57,8 @@ def test_the_duration_follows_from_pace_and_concurrency(
 def test_batches_and_documents_cost_fewer_requests() -> None:
     plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.DELETE, "gone", True))
     batching = type("Acme", (Humanitec,), {"batch": {Action.CREATE: 30}})
-    assert estimate(plan, batching).requests == 1 + 4 + 1
-    assert estimate(plan, type("Paper", (DocumentDestination,), {})).requests == 3
+    assert estimate(plan, batching, Capabilities()).requests == 1 + 4 + 1
+    assert estimate(plan, type("Paper", (DocumentDestination,), {}), Capabilities()).requests == 3
 
 
 def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
@@ -72,7 +72,10 @@ def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
 
 
 def test_a_run_that_changes_nothing_is_one_request() -> None:
-    assert str(estimate(plan_of(change(Action.UNCHANGED, "A", present=True)), Humanitec)) == "1 request, about a second"
+    assert (
+        str(estimate(plan_of(change(Action.UNCHANGED, "A", present=True)), Humanitec, Capabilities()))
+        == "1 request, about a second"
+    )
 
 
 def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -112,7 +112,7 @@ class OptionsStep(Step):
             "first": [self.form[name] for name in names if not name.startswith(RULES)],
             "rules": [self.form[name] for name in names if name.startswith(RULES)],
             "label": self.found.label,
-            "vendor": rules_of(self.found),
+            "vendor": rules_of(self.found.limits(self.given("place"))),
             **self._preview(),
         }
 

@@ -14,8 +14,10 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.views.decorators.debug import sensitive_post_parameters
 
 from config.admin import ServiceAdmin, actor_of
 from config.errors import BadRequest, NotFound, ServiceError
@@ -90,6 +92,7 @@ class SyncDraftAdmin(ServiceAdmin):
         draft = self._draft(request, pk)
         return redirect(self._url(draft, self._reached(draft)))
 
+    @method_decorator(sensitive_post_parameters())
     def step_view(self, request: HttpRequest, pk: UUID, step: str) -> HttpResponse:
         draft = self._draft(request, pk)
         if draft.sync_id:

@@ -79,7 +79,7 @@ class PlanStep(Step):
             "warnings": checked.warnings,
             "estimate": checked.estimate,
             "writes": sum(change.write is not None for change in plan.changes),
-            "note": self.found.capabilities.note,
+            "note": self.found.limits(self.given("place")).note,
             "auto": self.given("options")["auto"],
         }
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
-from django.db.models import Case, IntegerField, Value, When
+from django.db.models import Case, Count, IntegerField, Value, When
 from django.utils import timezone
 
 from syncs.destination import destinations
@@ -33,9 +34,10 @@ def progress(draft: SyncDraft) -> dict[str, Any]:
     if run is None:
         return {"sync": draft.sync, "run": None, "going": False}
     planned = sum(run.counts.get(name, 0) for name in WRITES)
-    outcomes = list(RunChange.objects.filter(run=run).values_list("action", "outcome"))
-    done = sum(action in WRITES and outcome in ("applied", "failed") for action, outcome in outcomes)
-    failed = sum(outcome in ("failed", "blocked") for _action, outcome in outcomes)
+    outcomes = RunChange.objects.filter(run=run).order_by().values_list("action", "outcome").annotate(Count("pk"))
+    number = Counter({(action, outcome): count for action, outcome, count in outcomes})
+    done = sum(number[action, outcome] for action in WRITES for outcome in ("applied", "failed"))
+    failed = sum(count for (_action, outcome), count in number.items() if outcome in ("failed", "blocked"))
     going = run.status in GOING
     rows = RunChange.objects.filter(run=run).defer("before", "before_sealed").order_by(FIRST, "id")[:SHOWN]
     found = destinations.get(draft.destination)
@@ -48,12 +50,12 @@ def progress(draft: SyncDraft) -> dict[str, Any]:
         "done": min(done, planned),
         "percent": round(100 * min(done, planned) / planned) if planned else (0 if going else 100),
         "failed": failed,
-        "arrived": len(run.unchanged) + sum(action in ARRIVES and outcome == "applied" for action, outcome in outcomes),
-        "deleted": sum(action == "delete" and outcome == "applied" for action, outcome in outcomes),
+        "arrived": len(run.unchanged) + sum(number[action, "applied"] for action in ARRIVES),
+        "deleted": number["delete", "applied"],
         "rows": [(row, _remedy(row)) for row in rows],
-        "more": max(0, len(outcomes) - SHOWN),
+        "more": max(0, number.total() - SHOWN),
         "label": found.label if found else draft.destination,
-        "note": found.capabilities.note if found else "",
+        "note": found.limits(draft.sync.destination_config).note if found else "",
     }
 
 

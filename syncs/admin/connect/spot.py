@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.errors import BadRequest
-from config.forms import JOINT, ListedChoices, collected, form_fields, of_variant
+from config.forms import JOINT, ListedChoices, SuggestingInput, collected, form_fields, of_variant
 from config.schema import Field, OneOf, Schema, Text, Texts
 from connections import services
 from connections.models import AppConnection
@@ -22,6 +22,7 @@ from connections.selectors import connection_by_id
 from .step import Step, StepForm, as_segments, prefixed, with_settled, without_settled
 
 CONFIG = "destinationConfig"
+LONG = 60  # choices; more are searched by typing a part of one
 
 
 class PlaceStep(Step):
@@ -112,6 +113,8 @@ class PlaceStep(Step):
                 field.widget.attrs["disabled"] = True
             elif name not in self.by_hand and name in self.lists:
                 field.widget = ListedChoices(choices=self._options(name, offered))
+            elif name not in self.by_hand and len(offered) > LONG:
+                field.widget = SuggestingInput([(each.value, each.label) for each in offered])
             elif name not in self.by_hand:
                 field.widget = UnfoldAdminSelectWidget(choices=self._options(name, offered))
         for name, value in self.preset.items():
@@ -150,7 +153,7 @@ class PlaceStep(Step):
                     "next": names[place + 1].removeprefix(f"{CONFIG}{JOINT}")
                     if self._leads(plain, names[place + 1 :])
                     else "",
-                    "offered": bool(self.offers.get(plain)),
+                    "offered": bool(self.offers.get(plain)) and not isinstance(widget, SuggestingInput),
                     "by_hand": plain in self.by_hand,
                     "segments": isinstance(widget, forms.RadioSelect),
                     "switch": isinstance(widget, forms.CheckboxInput),

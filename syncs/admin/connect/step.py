@@ -117,8 +117,10 @@ def without_settled(shape: Schema) -> Schema:
 
 
 def with_settled(shape: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was collected, with the members that can be but one thing."""
-    return {**{field.name: text for field in shape.fields if (text := settled(field)) is not None}, **given}
+    """What was collected, with the members that can be but one thing, and without lists that may be and are empty."""
+    fixed = {field.name: text for field in shape.fields if (text := settled(field)) is not None}
+    needed = {field.name for field in shape.fields if field.required}
+    return {**fixed, **{name: value for name, value in given.items() if value != [] or name in needed}}
 
 
 def as_segments(form_fields: dict[str, forms.Field], names: set[str]) -> None:

@@ -1,0 +1,66 @@
+"""The wizard leads to every destination there is, in every variant of its config, though it names none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from django.test import Client
+from django.urls import reverse
+
+from config.access.models import User
+from config.forms import JOINT
+from syncs.models import SecretSync, SyncDraft
+from tests.contract.test_laws import Place, place
+
+__all__ = ["place"]
+
+
+def as_typed(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as a browser sends the fields that hold them."""
+    sent: dict[str, Any] = {}
+    for name, value in given.items():
+        if isinstance(value, bool):
+            sent |= {f"{prefix}{JOINT}{name}": "on"} if value else {}
+        else:
+            sent[f"{prefix}{JOINT}{name}"] = ", ".join(map(str, value)) if isinstance(value, list | tuple) else value
+    return sent
+
+
+def test_the_wizard_leads_there(place: Place) -> None:
+    place.set(A="1", B="2")
+    client = Client()
+    client.force_login(User.objects.get(username="ada"))
+    client.post("/admin/syncs/syncdraft/", {"destination": place.slug})
+    draft = SyncDraft.objects.get()
+
+    def page(step: str) -> str:
+        shown = client.get(reverse("admin:syncs_syncdraft_step", args=[draft.pk, step]))
+        assert shown.status_code == 200
+        return str(shown.content.decode())
+
+    def pass_(step: str, given: Mapping[str, Any]) -> None:
+        page(step)
+        answer = client.post(reverse("admin:syncs_syncdraft_step", args=[draft.pk, step]), given)
+        shown = answer.context and answer.context["step"]
+        assert answer.status_code == 302, [*shown.refusals, shown.form.errors]
+
+    pass_("connection", {"connection": str(place.connection.pk)})
+    pass_("source", {"project": str(place.project.pk), "environment": "dev", "path": "/"})
+    pass_("place", as_typed("destinationConfig", place.config))
+    behavior = {"initialSyncBehavior": "overwrite-destination", **place.fake.options}
+    pass_("options", {"name": "there", **as_typed("syncOptions", behavior), "policy__maxDeletions": "10"})
+    digest = re.search(r'name="digest" value="(\w+)"', page("plan"))
+    assert digest
+    pass_("plan", {"digest": digest[1]})
+    sync = SecretSync.objects.get()
+    assert sync.destination_config == place.config
+    assert sync.sync_options.items() >= behavior.items()
+    place.later()
+    assert sync.runs.get().status == "succeeded"
+    assert place.holds(A="1", B="2")
+    assert (
+        "Your secrets have arrived"
+        in client.get(reverse("admin:syncs_syncdraft_run", args=[draft.pk])).content.decode()
+    )
