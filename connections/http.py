@@ -13,7 +13,7 @@ import re
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 from urllib.parse import quote as percent_encode
@@ -81,6 +81,7 @@ class _Sent:
     read: bool
     hidden: tuple[str, ...] = field(repr=False)
     arguments: Mapping[str, Any] = field(repr=False)
+    accept: Collection[int] = ()
 
     @property
     def lost(self) -> type[IntegrationError]:
@@ -169,8 +170,9 @@ class ApiClient:
         hidden: Iterable[str] = (),
         named: str = "",
         at: str = "",
+        accept: Collection[int] = (),
     ) -> Answer:
-        """Send one of `json`, `form` and `content`. Raises IntegrationError.
+        """Send one of `json`, `form` and `content`. Raises IntegrationError, but not for the statuses to `accept`.
 
         A vendor may say back what it was sent: whatever text `json`, `form` or `content` holds is cut out of the
         error's message, but for what is `visible`, such as a key's name; `hidden` are further texts, such as values
@@ -183,7 +185,7 @@ class ApiClient:
         cut = tuple(text for text in texts if text not in shown)
         arguments = {"params": params, "json": json, "headers": headers, "data": form, "content": content}
         url = (at.rstrip("/") or self.base_url) + path
-        sent = _Sent(method, url, named or f"{method} {path}", read or method == "GET", cut, arguments)
+        sent = _Sent(method, url, named or f"{method} {path}", read or method == "GET", cut, arguments, accept)
         used = self._signed_in()
         try:
             return self._tried(sent)
@@ -253,14 +255,15 @@ class ApiClient:
 
     def _parsed(self, sent: _Sent, named: str, response: httpx.Response, body: bytes) -> Answer:
         status = response.status_code
+        good = 200 <= status < 300 or status in sent.accept
         data: Any = None
         try:
             data = self._parse(body) if body.strip() else None
         except ValueError:
-            if 200 <= status < 300:
+            if good:
                 what = "JSON" if self._parse is jsonlib.loads else "what it should be"
                 raise BadResponse(f"{named} answered {status} with something that is not {what}") from None
-        if 200 <= status < 300:
+        if good:
             return Answer(status, response.headers, data)
         said = _words(data, (*self._secrets, *sent.hidden))
         message = f"{named} answered {status}" + (f": {said}" if said else "")

@@ -60,13 +60,13 @@ class Provider(ABC):
         self._base_url = base_url or self.base_url
         self._deadline = deadline
 
-    def open(self, address: str = "", **arguments: Any) -> ApiClient:
+    def open(self, address: str = "", *, below: str = "", **arguments: Any) -> ApiClient:
         """A client, with what else `ApiClient` takes: at the operator's address, else at `address`, else the vendor's.
 
-        `address` was given by a user, so it must not lead inside.
+        `address` was given by a user, so it must not lead inside. `below` is a path under it that all requests share.
         """
         user_given = bool(address) and not self._given_by_operator
-        url = address if user_given else self._base_url
+        url = (address if user_given else self._base_url).rstrip("/") + below
         return ApiClient(self.label, url, deadline=self._deadline, guarded=user_given, **arguments)
 
     @abstractmethod

@@ -255,6 +255,17 @@ def test_content_goes_out_as_it_is_with_its_own_headers(vendor: Vendor, client: 
     assert "canary" not in str(told.value)
 
 
+def test_a_status_that_the_caller_can_use_is_an_answer(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(404, b'{"version": 3}')
+    answer = client.answer("GET", "/x", accept=[404])
+    assert (answer.status, answer.data) == (404, {"version": 3})
+    with pytest.raises(errors.NotFound):
+        client.answer("GET", "/x")
+    vendor.answer = reply(404, b"<html>")
+    with pytest.raises(errors.BadResponse):
+        client.answer("GET", "/x", accept=[404])
+
+
 def test_an_answer_tells_its_headers(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(201, b"[]", link='</x?page=2>; rel="next"', etag="abc")
     answer = client.answer("GET", "/x")

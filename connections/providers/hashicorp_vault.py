@@ -1,0 +1,141 @@
+"""A login at HashiCorp Vault or OpenBao, wherever it runs: a token, or an AppRole that is signed in for one.
+
+A namespace is a part of the path, which both servers take in place of the header: so an address names it, and two
+namespaces are never one place. Bad tokens and missing rights are both 403; a bad AppRole pair is 400.
+Sources: https://developer.hashicorp.com/vault/api-docs, https://openbao.org/api-docs/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, ClassVar
+
+import httpx
+from django.utils import timezone
+
+from config.schema import Schema, Text, secret
+from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
+from connections.http import ApiClient, Classified, quote
+from connections.provider import Choice, Provider, Session, address
+
+FOR_EVER = timedelta(days=365)  # until it is signed in anew for a token that does not end
+
+_SERVER = (
+    address("instanceUrl", "Instance URL", "Where the server answers, such as https://vault.example.com:8200."),
+    Text(
+        "namespace",
+        "Namespace",
+        "Such as team/shop; blank for the root namespace, or where the server has none.",
+        required=False,
+        max_length=256,
+    ),
+)
+RIGHTS = (
+    "A policy with read, create, update and patch on MOUNT/data/PATH; on a KV version 1 mount read, create, update and"
+    " delete on MOUNT/PATH."
+)
+
+
+class HashicorpVault(Provider):
+    slug: ClassVar[str] = "hashicorp-vault"
+    label: ClassVar[str] = "Hashicorp Vault"
+    docs_url: ClassVar[str] = "https://developer.hashicorp.com/vault/docs/concepts/policies"
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "access-token": Schema(
+            (
+                *_SERVER,
+                secret(
+                    "accessToken",
+                    "Access token",
+                    f"It is not renewed: take one that lives long, or an AppRole. {RIGHTS}",
+                    empty_message="Access Token required",
+                ),
+            )
+        ),
+        "app-role": Schema(
+            (
+                *_SERVER,
+                Text("roleId", "Role ID", f"Of an AppRole at the mount approle. {RIGHTS}"),
+                secret(
+                    "secretId", "Secret ID", "One that may be used more than once.", empty_message="Secret ID required"
+                ),
+            )
+        ),
+    }
+
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
+        token = session.token if session else credentials.get("accessToken", "")
+        return self._open(credentials, [token, credentials.get("secretId", "")], {"X-Vault-Token": token})
+
+    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+        """Source: AppRole API, "Login With AppRole"."""
+        if method != "app-role":
+            return None
+        body = {"role_id": credentials["roleId"], "secret_id": credentials["secretId"]}
+        with self._open(credentials, [credentials["secretId"]]) as client:
+            answer = client.request("POST", "/auth/approle/login", json=body, read=True)
+        try:
+            token, seconds = answer["auth"]["client_token"], answer["auth"]["lease_duration"]
+            life = timedelta(seconds=int(seconds)) if seconds else FOR_EVER
+            return Session(str(token), timezone.now() + life)
+        except (KeyError, TypeError, ValueError):
+            raise BadResponse(f"{self.label}: POST /auth/approle/login answered without a token") from None
+
+    def _open(
+        self, credentials: Mapping[str, str], secrets: list[str], headers: Mapping[str, str] | None = None
+    ) -> ApiClient:
+        names = [quote(part) for part in credentials.get("namespace", "").split("/") if part]
+        below = "/".join(["/v1", *names])
+        return self.open(
+            credentials.get("instanceUrl", ""), below=below, headers=headers, secrets=secrets, classify=_classify
+        )
+
+    def check(self, client: ApiClient) -> None:
+        """Any token may look itself up."""
+        client.request("GET", "/auth/token/lookup-self")
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        """The mounts of kind KV that the token has something to do with; of the chosen one, what lies at its top."""
+        if field == "mount":
+            mounts = client.request("GET", "/sys/internal/ui/mounts")["data"]["secret"]
+            names = sorted(name.strip("/") for name, mount in mounts.items() if mount["type"] == "kv")
+        elif field == "path":
+            mount = path_of(chosen["mount"])
+            kind = "/metadata" if version_of(client, chosen["mount"]) == 2 else ""
+            found = client.answer("GET", f"/{mount}{kind}/", params={"list": "true"}, accept=[404])
+            names = [] if found.status == 404 else [str(name) for name in found.data["data"]["keys"]]
+        else:
+            names = []
+        return [Choice(name, name) for name in names if not name.endswith("/")]
+
+
+def path_of(text: str) -> str:
+    """A mount or a path as a part of an address."""
+    return "/".join(quote(part) for part in text.strip("/").split("/"))
+
+
+def version_of(client: ApiClient, mount: str) -> int:
+    """Of the mount's key-value engine, 1 or 2. Any policy that touches the mount lets a token ask.
+
+    Source: "/sys/internal/ui/mounts", which `vault kv` asks as well; /sys/mounts needs a right of its own.
+    """
+    path = f"/sys/internal/ui/mounts/{path_of(mount)}"
+    answer = client.request("GET", path)
+    try:
+        if answer["data"]["type"] != "kv":
+            raise BadResponse(f"{client.service}: {mount} is no key-value mount but of type {answer['data']['type']}")
+        return 2 if (answer["data"]["options"] or {}).get("version") == "2" else 1
+    except (KeyError, TypeError, AttributeError):
+        raise BadResponse(f"{client.service}: GET {path} answered with something that is no mount") from None
+
+
+def _classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
+    """What only the words tell, and the statuses that are Vault's own."""
+    said = " ".join(map(str, data["errors"])) if isinstance(data, dict) and isinstance(data.get("errors"), list) else ""
+    if status == 400 and "check-and-set parameter did not match" in said:
+        return Conflict
+    if status == 400 and "invalid role or secret ID" in said:
+        return Unauthorized
+    # An eventually consistent node that is behind; nodes that stand by or replicate. Nothing was done.
+    return Unavailable if status in (412, 472, 473) else None

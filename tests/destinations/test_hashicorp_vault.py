@@ -1,0 +1,261 @@
+"""Vault over real HTTP on loopback: one document, nothing of other hands lost, and what only Vault does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from config.errors import Invalid
+from connections.errors import BadResponse, Conflict, NotFound, Unauthorized, Unavailable
+from connections.http import ApiClient
+from connections.provider import Choice
+from connections.providers.hashicorp_vault import HashicorpVault as Provider
+from syncs.destinations.hashicorp_vault import HashicorpVault
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from .hashicorp_vault import ROLE, SECRET, STALE
+from .hashicorp_vault import HashicorpVault as Fake
+from .serving import Answer, Ask
+
+SECOND, FIRST = Fake.configs["version-2"], Fake.configs["version-1"]
+
+
+@pytest.fixture
+def vault() -> Iterator[Fake]:
+    fake = Fake()
+    with fake.running():
+        yield fake
+
+
+def opened(vault: Fake, **credentials: str) -> ApiClient:
+    return Provider(vault.url).client("access-token", {**vault.credentials, **credentials})
+
+
+@pytest.fixture
+def client(vault: Fake) -> Iterator[ApiClient]:
+    with opened(vault) as client:
+        yield client
+
+
+def create(key: str, value: str = "v") -> Write:
+    return Write(Action.CREATE, key, key, value)
+
+
+def update(key: str, before: str, value: str) -> Write:
+    return Write(Action.UPDATE, key, key, value, remote=Remote(key, before))
+
+
+def delete(key: str, before: str) -> Write:
+    return Write(Action.DELETE, key, key, remote=Remote(key, before))
+
+
+def apply(destination: HashicorpVault, *writes: Write) -> list[Outcome]:
+    return list(destination.apply(iter(writes)))
+
+
+def good(outcomes: list[Outcome]) -> bool:
+    assert [str(outcome.error) for outcome in outcomes if outcome.error] == []
+    return True
+
+
+@pytest.mark.parametrize("config", [SECOND, FIRST], ids=["version-2", "version-1"])
+def test_foreign_keys_and_values_that_are_no_text_are_carried_as_they_are(
+    vault: Fake, client: ApiClient, config: Mapping[str, str]
+) -> None:
+    vault.put(config, "FOREIGN", "theirs")
+    vault.put(config, "PORT", 5432)
+    vault.put(config, "DEEP", {"list": [1, None, {"a": "b"}]})
+    destination = HashicorpVault(client, config)
+    listed = {remote.key: (remote.value, remote.is_secret) for remote in destination.listing()}
+    assert listed == {"FOREIGN": ("theirs", True), "PORT": (None, False), "DEEP": (None, False)}
+    assert good(apply(destination, create("A", "1")))
+    deep = {"list": [1, None, {"a": "b"}]}
+    assert vault.held(config) == {"FOREIGN": "theirs", "PORT": 5432, "DEEP": deep, "A": "1"}
+
+
+def test_a_change_takes_one_read_and_one_patch_that_sends_the_change_alone(vault: Fake, client: ApiClient) -> None:
+    for number in range(500):
+        vault.put(SECOND, f"K{number}", "x")
+    destination = HashicorpVault(client, SECOND)
+    destination.listing()
+    vault.asked()
+    vault.exchanges.clear()
+    assert good(apply(destination, update("K7", "x", "y"), delete("K8", "x")))
+    ((ask, _),) = vault.exchanges
+    assert (ask.method, ask.body) == ("PATCH", {"data": {"K7": "y", "K8": None}, "options": {"cas": 500}})
+    assert len(vault.held(SECOND)) == 499
+
+
+def test_without_the_right_to_patch_the_whole_is_sent_after_another_look(vault: Fake, client: ApiClient) -> None:
+    vault.may_patch = False
+    vault.put(SECOND, "A", "1")
+    destination = HashicorpVault(client, SECOND)
+    destination.listing()
+    vault.asked()
+    assert good(apply(destination, create("B")))
+    assert [method for method, _ in vault.asked()] == ["PATCH", "GET", "POST"]
+    assert good(apply(destination, create("C")))
+    assert [method for method, _ in vault.asked()] == ["POST"]
+    assert vault.held(SECOND) == {"A": "1", "B": "v", "C": "v"}
+
+
+@pytest.mark.parametrize("may_patch", [True, False])
+def test_a_write_of_other_hands_between_read_and_write_is_never_lost(
+    vault: Fake, client: ApiClient, may_patch: bool
+) -> None:
+    vault.may_patch = may_patch
+    vault.put(SECOND, "A", "1")
+    destination = HashicorpVault(client, SECOND)
+    destination.listing()
+    raced: list[str] = []
+
+    def meanwhile(ask: Ask) -> Answer | None:
+        if ask.method in ("PATCH", "POST") and len(raced) < 2:
+            raced.append(ask.method)
+            vault.put(SECOND, f"FOREIGN{len(raced)}", "theirs")
+        return None
+
+    vault.fault = meanwhile
+    assert good(apply(destination, update("A", "1", "2")))
+    assert vault.held(SECOND) == {"A": "2", "FOREIGN1": "theirs", "FOREIGN2": "theirs"}
+
+
+@pytest.mark.parametrize("may_patch", [True, False])
+def test_a_secret_that_others_delete_meanwhile_is_not_brought_back(
+    vault: Fake, client: ApiClient, may_patch: bool
+) -> None:
+    """Deleting does not count the version up, so check-and-set alone would not notice."""
+    vault.may_patch = may_patch
+    vault.put(SECOND, "THEIRS", "1")
+    destination = HashicorpVault(client, SECOND)
+    destination.listing()
+    vault.stored["secret", "dev/shop"].data = None
+    assert good(apply(destination, create("OURS")))
+    assert vault.held(SECOND) == {"OURS": "v"}
+
+
+def test_a_secret_that_never_stands_still_is_a_conflict(vault: Fake, client: ApiClient) -> None:
+    destination = HashicorpVault(client, SECOND)
+    destination.listing()
+    vault.fault = lambda ask: STALE if ask.method == "POST" else None
+    (outcome,) = apply(destination, create("A"))
+    assert isinstance(outcome.error, Conflict)
+
+
+def test_a_deleted_secret_is_written_over_by_naming_its_last_version(vault: Fake, client: ApiClient) -> None:
+    vault.put(SECOND, "OLD", "1")
+    vault.stored["secret", "dev/shop"].data = None
+    destination = HashicorpVault(client, SECOND)
+    assert destination.listing() == ()
+    assert good(apply(destination, create("A")))
+    assert vault.held(SECOND) == {"A": "v"}
+
+
+def test_a_version_1_secret_whose_last_key_goes_goes_too(vault: Fake, client: ApiClient) -> None:
+    vault.put(FIRST, "A", "1")
+    destination = HashicorpVault(client, FIRST)
+    destination.listing()
+    assert good(apply(destination, delete("A", "1")))
+    assert vault.stored["old/kv", "dev/shop"].data is None
+
+
+def test_a_version_1_mount_is_found_out_once(vault: Fake, client: ApiClient) -> None:
+    destination = HashicorpVault(client, FIRST)
+    destination.listing()
+    assert good(apply(destination, create("A")))
+    assert vault.asked() == [
+        ("GET", "/v1/old/kv/data/dev/shop"),
+        ("GET", "/v1/sys/internal/ui/mounts/old/kv"),
+        ("GET", "/v1/old/kv/dev/shop"),
+        ("GET", "/v1/old/kv/dev/shop"),
+        ("POST", "/v1/old/kv/dev/shop"),
+    ]
+
+
+def test_a_token_of_a_version_1_mount_may_be_refused_the_path_of_version_2(vault: Fake, client: ApiClient) -> None:
+    vault.put(FIRST, "A", "1")
+    denied = Answer(403, {"errors": ["permission denied"]})
+    vault.fault = lambda ask: denied if "/data/" in ask.path else None
+    assert [remote.key for remote in HashicorpVault(client, FIRST).listing()] == ["A"]
+
+
+def test_a_right_that_is_missing_at_version_2_is_said(vault: Fake, client: ApiClient) -> None:
+    denied = Answer(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
+    vault.fault = lambda ask: denied if "/data/" in ask.path else None
+    with pytest.raises(Unauthorized, match=r"GET /secret/data/dev/shop answered 403: 1 error occurred: \* permission"):
+        HashicorpVault(client, SECOND).listing()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(404, {"errors": ["no handler for route"]}),
+        Answer(404, {"errors": ["namespace not found"]}),
+        Answer(404, None),
+        Answer(404, {"message": "not found"}),
+    ],
+)
+def test_a_404_that_is_not_vaults_absent_is_no_empty_list(vault: Fake, client: ApiClient, answer: Answer) -> None:
+    vault.fault = lambda ask: answer if "/data/" in ask.path else None
+    with pytest.raises(NotFound):
+        HashicorpVault(client, SECOND).listing()
+
+
+@pytest.mark.parametrize("body", [{"data": {}}, {"data": None}, {}, {"data": {"data": [], "metadata": {"version": 1}}}])
+def test_an_answer_that_is_no_secret_is_not_believed(vault: Fake, client: ApiClient, body: Any) -> None:
+    vault.fault = lambda ask: Answer(200, body) if "/data/" in ask.path else None
+    with pytest.raises(BadResponse):
+        HashicorpVault(client, SECOND).listing()
+
+
+@pytest.mark.parametrize("status", [412, 472, 473, 503])
+def test_a_node_that_stands_by_is_tried_again(vault: Fake, client: ApiClient, status: int) -> None:
+    vault.fault = lambda ask: Answer(status, {"errors": ["standby"]}) if "/data/" in ask.path else None
+    with pytest.raises(Unavailable):
+        HashicorpVault(client, SECOND).listing()
+
+
+def test_namespaces_are_places_of_their_own(vault: Fake) -> None:
+    vault.namespace = "team/shop"
+    with opened(vault, namespace="/team/shop/") as inside, opened(vault) as outside:
+        assert good(apply(HashicorpVault(inside, SECOND), create("A")))
+        assert HashicorpVault(inside, SECOND).place() != HashicorpVault(outside, SECOND).place()
+        with pytest.raises(NotFound):
+            HashicorpVault(outside, SECOND).listing()
+    assert vault.held(SECOND) == {"A": "v"}
+
+
+def test_an_app_role_is_signed_in_for_a_token_that_ends(vault: Fake) -> None:
+    provider = Provider(vault.url)
+    credentials = {"instanceUrl": "https://v.example", "roleId": ROLE, "secretId": SECRET}
+    session = provider.renew("app-role", credentials)
+    assert session
+    with provider.client("app-role", credentials, session) as client:
+        provider.check(client)
+    assert session.token == vault.given[0]
+    with pytest.raises(Unauthorized, match="invalid role or secret ID"):
+        provider.renew("app-role", {**credentials, "secretId": "wrong"})
+    assert provider.renew("access-token", dict(vault.credentials)) is None
+
+
+def test_pickers_offer_key_value_mounts_and_what_lies_at_their_top(vault: Fake, client: ApiClient) -> None:
+    provider = Provider(vault.url)
+    assert provider.choices(client, "mount", {}) == [Choice("old/kv", "old/kv"), Choice("secret", "secret")]
+    assert provider.choices(client, "path", {"mount": "secret"}) == []
+    vault.put({"mount": "secret", "path": "shop"}, "A", "1")
+    vault.put({"mount": "old/kv", "path": "blog"}, "A", "1")
+    assert provider.choices(client, "path", {"mount": "secret"}) == [Choice("shop", "shop")]
+    assert provider.choices(client, "path", {"mount": "old/kv"}) == [Choice("blog", "blog")]
+
+
+def test_a_path_is_kept_without_slashes_at_its_ends() -> None:
+    given = {"mount": " secret/ ", "path": "/dev/shop/"}
+    assert HashicorpVault.Config.validate(given) == {"mount": "secret", "path": "dev/shop"}
+
+
+@pytest.mark.parametrize("path", ["", "/", "a//b", "a b", "../b", "a/./b", "ä", "x" * 129])
+def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
+    with pytest.raises(Invalid):
+        HashicorpVault.Config.validate({"mount": "secret", "path": path})
