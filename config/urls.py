@@ -5,6 +5,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import api, health
+from config.access import pages
 from syncs.metrics import metrics
 
 handler404 = api.not_found
@@ -13,6 +14,7 @@ handler500 = api.server_error
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/secrets/", include("syncs.admin.editor.urls")),
+    *pages.urlpatterns,  # before Django's own of the same address
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

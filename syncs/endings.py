@@ -68,6 +68,10 @@ class Ending:
             held = open_hold or self.run
             held.source_rev, held.generation = self.run.source_rev, self.run.generation
             message = refresh(held, plan)
+            if not open_hold:
+                deletes = sum(change.action is Action.DELETE for change in plan.changes)
+                named = {"run": held.pk, "sync": self.sync.pk, "name": self.sync.name, "deletes": deletes}
+                audit.record(PLATFORM, "hold-run", self.sync.project_id, **named)
             if open_hold:
                 self._end(Status.SUPERSEDED, f"Held; see run {held.pk}.")
             self._sync_ends(Status.FAILED, message)

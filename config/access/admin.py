@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import Http404, HttpRequest, HttpResponse
@@ -33,6 +34,7 @@ from config.access.models import (
     Role,
     User,
 )
+from config.access.pages import tell_changed_password
 from config.access.roles import Actor, Right
 from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from config.errors import BadRequest
@@ -83,6 +85,24 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     @display(description=_("Last signed in"), ordering="last_login")
     def seen(self, obj: User) -> str:
         return when(obj.last_login)
+
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        services.save_user(actor_of(request), obj, form.changed_data)
+
+    def delete_model(self, request: HttpRequest, obj: User) -> None:
+        services.delete_user(actor_of(request), obj)
+
+    def delete_queryset(self, request: HttpRequest, queryset: Any) -> None:
+        for user in queryset:
+            services.delete_user(actor_of(request), user)
+
+    def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> Any:
+        user = self.get_object(request, unquote(id))
+        before = user.password if user else ""
+        answer = super().user_change_password(request, id, form_url)
+        if user:
+            tell_changed_password(actor_of(request), user.pk, before)
+        return answer
 
 
 class ClientSecrets(TabularInline):  # type: ignore[misc]

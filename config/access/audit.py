@@ -1,4 +1,4 @@
-"""The audit log: append-only, each row's hash covering the row and the hash before it."""
+"""The audit log: append-only, each row's hash covering the row and the hash before it, and its end sealed."""
 
 from __future__ import annotations
 
@@ -13,31 +13,61 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from config.encryption import fingerprint, fingerprint_matches
+
 from .models import AuditEvent, Instance, Project
-from .roles import Actor
+from .roles import PLATFORM, Actor
 
 GENESIS = "0" * 64
+BEGIN = "begin-audit-log"
+_SEAL = "audit-log:end"
 
 
 def record(actor: Actor, event: str, project_id: UUID | None = None, **metadata: Any) -> None:
     """Append one event. `metadata` names things by id and name; a value or credential is never put in."""
     with transaction.atomic():
         # The instance's row is the chain's lock: of two events at once the second sees the first.
-        list(Instance.objects.select_for_update().values_list("pk"))
-        last = AuditEvent.objects.order_by("-sequence").values_list("hash", flat=True).first()
-        row = AuditEvent(
-            at=timezone.now(),
-            actor_kind=actor.kind,
-            actor_id=str(actor.id or ""),
-            actor_name=actor.name,
-            event=event,
-            project_id=project_id,
-            metadata=json.loads(json.dumps({"project": str(project_id or ""), **metadata}, default=str)),
-            ip=actor.ip,
-            previous_hash=last or GENESIS,
-        )
-        row.hash = _hash(row)
-        row.save(force_insert=True)
+        log = Instance.objects.select_for_update().first() or Instance.objects.create()
+        whole = _is_sealed(log)
+        if not log.audit_seal:
+            _begin(log)
+            whole = True
+        _append(log, actor, event, project_id, metadata)
+        if whole:  # a seal that was broken stays broken
+            log.audit_seal = fingerprint(None, _SEAL, _end(log))
+        log.save(update_fields=["audit_count", "audit_head", "audit_seal"])
+
+
+def _begin(log: Instance) -> None:
+    """Of a log without a seal, once: it goes on from what is there, and says so."""
+    last = AuditEvent.objects.order_by("-sequence").values_list("hash", flat=True).first()
+    log.audit_count, log.audit_head = AuditEvent.objects.count(), last or GENESIS
+    _append(log, PLATFORM, BEGIN, None, {"events": log.audit_count})
+
+
+def _append(log: Instance, actor: Actor, event: str, project_id: UUID | None, metadata: dict[str, Any]) -> None:
+    row = AuditEvent(
+        at=timezone.now(),
+        actor_kind=actor.kind,
+        actor_id=str(actor.id or ""),
+        actor_name=actor.name,
+        event=event,
+        project_id=project_id,
+        metadata=json.loads(json.dumps({"project": str(project_id or ""), **metadata}, default=str)),
+        ip=actor.ip,
+        previous_hash=log.audit_head,
+    )
+    row.hash = _hash(row)
+    row.save(force_insert=True)
+    log.audit_count, log.audit_head = log.audit_count + 1, row.hash
+
+
+def _end(log: Instance) -> str:
+    return f"{log.audit_count}:{log.audit_head}"
+
+
+def _is_sealed(log: Instance) -> bool:
+    return fingerprint_matches(None, _SEAL, _end(log), log.audit_seal)
 
 
 def search(
@@ -63,14 +93,31 @@ def search(
 
 
 def broken_links() -> Iterator[str]:
-    """What does not hold in the chain, oldest first; nothing where it is whole."""
-    previous = GENESIS
+    """What does not hold in the chain, oldest first; nothing where it is whole.
+
+    The chain tells what was changed, put in, moved or removed; the seal of its end, which takes the instance's keyset
+    to make, tells that the last events are there and that the chain was not computed anew.
+    """
+    log = Instance.objects.first() or Instance()
+    previous, count, begun = GENESIS, 0, 0
     for row in AuditEvent.objects.order_by("sequence").iterator(chunk_size=1000):
+        count += 1
+        begun += row.event == BEGIN
         if row.previous_hash != previous:
-            yield f"event {row.sequence} does not follow the one before it: one was removed or changed"
+            yield f"event {row.sequence} does not follow the one before it: one was removed, moved or changed"
         if row.hash != _hash(row):
             yield f"event {row.sequence} was changed after it was written"
+        if count == log.audit_count and row.hash != log.audit_head:
+            yield f"event {row.sequence} is not the one that the log's seal names"
         previous = row.hash
+    if count < log.audit_count:
+        yield f"{log.audit_count - count} of {log.audit_count} events are missing, such as the last ones"
+    if count > (Instance.objects.values_list("audit_count", flat=True).first() or 0):  # now: others go on writing
+        yield "there are more events than were written: some were put in"
+    if log.audit_seal and not _is_sealed(log):
+        yield "the seal of the log's end was not made by this instance"
+    if begun > 1 or (count and not log.audit_seal):
+        yield "the seal of the log's end was taken away"
 
 
 def _hash(row: AuditEvent) -> str:

@@ -28,6 +28,10 @@ class Instance(models.Model):
     keyset_fingerprint = models.CharField(max_length=64, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
+    # Where the audit log ends: how many events, the last one's hash, and a keyed MAC of both.
+    audit_count = models.PositiveBigIntegerField(default=0)
+    audit_head = models.CharField(max_length=64, blank=True)
+    audit_seal = models.CharField(max_length=128, blank=True)
 
     def __str__(self) -> str:
         return str(self.id)

@@ -158,6 +158,27 @@ def delete_project(actor: Actor, project: Project) -> None:
     project.delete()
 
 
+_RIGHTS = {"is_active": "isActive", "is_staff": "isStaff", "is_superuser": "isSuperuser"}
+
+
+@transaction.atomic
+def save_user(actor: Actor, user: User, changed: Iterable[str]) -> None:
+    """Store an account, new or changed (`changed`: model field names)."""
+    actor.require_instance_admin("manage accounts")
+    event = "create-user" if user._state.adding else "update-user"
+    user.save()
+    rights = {wire: getattr(user, name) for name, wire in _RIGHTS.items()}
+    audit.record(actor, event, user=user.pk, name=user.get_username(), changed=sorted(changed), **rights)
+
+
+@transaction.atomic
+def delete_user(actor: Actor, user: User) -> None:
+    """The account with its roles; what the person did stays in the log."""
+    actor.require_instance_admin("manage accounts")
+    audit.record(actor, "delete-user", user=user.pk, name=user.get_username())
+    user.delete()
+
+
 @transaction.atomic
 def pause_everything(actor: Actor, *, paused: bool) -> None:
     """No run starts, and those that go stop after the key they are at; or all go on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -604,6 +605,8 @@ def test_the_answer(world: World, scene: Scene, row: Row) -> None:
     assert row.key in answer
     require_fit(row.method, path, 200, answer)
     assert AuditEvent.objects.count() - before <= 1, "more than one audit event a request"
+    if '"secretValue": "one"' in json.dumps(answer):
+        assert AuditEvent.objects.count() - before == 1, "a value that was shown, and nobody wrote it down"
     if row.method != "GET":
         assert AuditEvent.objects.count() - before == 1, "a change that nobody wrote down"
 

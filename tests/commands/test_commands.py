@@ -232,7 +232,12 @@ def test_notifications(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_verify_audit(world: World) -> None:
     world.set(A="1")
-    assert call("verify_audit")[0] == 0
+    code, text = call("verify_audit")
+    last = AuditEvent.objects.values_list("hash", flat=True).first()
+    assert (code, f"the chain is whole; the last is {last}" in text) == (0, True)
+    world.set(A="2")
+    assert call("verify_audit", "--has", str(last))[0] == 0
+    assert call("verify_audit", "--has", "0" * 64)[0] == 1
     AuditEvent.objects.filter(event="create-secret").update(actor_name="someone else")
     assert call("verify_audit")[0] == 1
 

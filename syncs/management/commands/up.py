@@ -21,8 +21,8 @@ from django.db import close_old_connections, connections
 
 from config import encryption
 from config.access.models import User
-from config.access.roles import actor_of_user
-from config.access.services import instance
+from config.access.roles import PLATFORM, actor_of_user
+from config.access.services import instance, save_user
 from syncs import demo, dispatcher
 from syncs.engine.types import Action
 from syncs.models import SecretSync, Status, SyncRun
@@ -99,7 +99,10 @@ class Command(BaseCommand):
         name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "admin")
         password = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
         made = password or secrets.token_urlsafe(12)
-        User.objects.create_superuser(name, os.environ.get("DJANGO_SUPERUSER_EMAIL", ""), made)
+        email = User.objects.normalize_email(os.environ.get("DJANGO_SUPERUSER_EMAIL", ""))
+        user = User(username=User.normalize_username(name), email=email, is_staff=True, is_superuser=True)
+        user.set_password(made)
+        save_user(PLATFORM, user, ["username"])
         if password:
             self._say(f"Made the admin account '{name}' with the password from DJANGO_SUPERUSER_PASSWORD.")
         else:
