@@ -167,6 +167,10 @@ class Destination(ABC):
         """What else each write sends, as one text made of the options: where it changes, own keys are written anew."""
         return ""
 
+    def carries_metadata(self) -> bool:
+        """Whether writes take the secret's own metadata along; then a change of it is a change of the key."""
+        return False
+
     @final
     def listing(self) -> tuple[Remote, ...]:
         """`fetch`, refused where it names a key twice: such a list shifted while it was read."""

@@ -153,6 +153,7 @@ def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Ent
                 secret_id=entry.secret_id,
                 version=entry.version,
                 attributes=attributes,
+                metadata=entry.metadata if destination.carries_metadata() else (),
                 barred=barred,
                 barred_code=code,
             )

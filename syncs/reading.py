@@ -104,9 +104,9 @@ def _load(project_id: UUID, addresses: set[Address], known: Known) -> dict[Addre
     unknown = [pk for pk in found if pk not in known]
     tags = _tags(unknown)
     for row in Secret.objects.filter(folder_id__in=unknown).values_list(
-        "pk", "folder_id", "key", "value_sealed", "comment_sealed", "version", "skip_multiline_encoding"
+        "pk", "folder_id", "key", "value_sealed", "comment_sealed", "version", "skip_multiline_encoding", "metadata"
     ):
-        secret_id, folder_id, key, value_sealed, comment_sealed, version, skip = row
+        secret_id, folder_id, key, value_sealed, comment_sealed, version, skip, metadata = row
         value, comment = _opened(project_id, secret_id, value_sealed, comment_sealed)
         secrets[folder_id][key] = SecretData(
             key=key,
@@ -116,6 +116,7 @@ def _load(project_id: UUID, addresses: set[Address], known: Known) -> dict[Addre
             secret_id=str(secret_id),
             version=version,
             skip_multiline=skip,
+            metadata=tuple((each["key"], each.get("value", "")) for each in metadata if not each.get("sealed")),
         )
     return {address: FolderData(secrets[pk], tuple(imports[pk])) for pk, address in found.items()}
 

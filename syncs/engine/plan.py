@@ -156,7 +156,7 @@ Verify = Callable[[str, str, str], bool]
 
 def rest_of(desired: Desired) -> str:
     """Everything besides the value that a write sends, as one text for the second MAC."""
-    parts = [desired.key, desired.comment, *filter(None, [desired.attributes])]
+    parts = [desired.key, desired.comment, *filter(None, [desired.attributes, dict(desired.metadata)])]
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -357,9 +357,9 @@ def _write(
     if want is None or Effect.SETTLE in effects:
         return None
     if action is Action.CREATE:
-        return Write(Action.CREATE, key, canonical, want.value, want.comment)
+        return Write(Action.CREATE, key, canonical, want.value, want.comment, metadata=want.metadata)
     if action in (Action.UPDATE, Action.ADOPT):
-        return Write(Action.UPDATE, key, canonical, want.value, want.comment, seen)
+        return Write(Action.UPDATE, key, canonical, want.value, want.comment, seen, metadata=want.metadata)
     return None
 
 

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from .types import Entry, Source
+from .types import Entry, Pairs, Source
 
 MAX_DEPTH = 10  # levels of imports, and of references within references
 MAX_VALUE = 1024 * 1024  # bytes of an expanded value: a few lines can otherwise ask for gigabytes
@@ -36,6 +36,7 @@ class SecretData:
     secret_id: str = ""
     version: int = 0
     skip_multiline: bool = False
+    metadata: Pairs = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +217,7 @@ class _Resolver:
             version=secret.version,
             path=owner[1],
             problem=problem,
+            metadata=secret.metadata,
         )
 
     def _value(self, here: Address, key: str, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int]:

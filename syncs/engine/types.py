@@ -9,6 +9,9 @@ from typing import Any
 
 from .codes import Code
 
+Pairs = tuple[tuple[str, str], ...]
+"""A secret's metadata as far as it is not encrypted: names and texts, in order."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -25,6 +28,7 @@ class Entry:
     version: int = 0
     path: str = "/"
     problem: str | None = None
+    metadata: Pairs = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ class Desired:
     secret_id: str = ""
     version: int = 0
     attributes: str = ""
+    metadata: Pairs = field(default=(), repr=False)
     barred: str | None = None
     barred_code: Code | None = None
 
@@ -104,6 +109,7 @@ class Write:
     comment: str = field(default="", repr=False)
     remote: Remote | None = None
     version: str | None = None
+    metadata: Pairs = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
