@@ -22,7 +22,7 @@ from django.utils import timezone
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from config.encryption import Undecryptable
-from config.errors import ServiceError, where
+from config.errors import BadRequest, ServiceError, where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
 from syncs import leases
@@ -82,7 +82,7 @@ def _follow_address(sync: SecretSync) -> None:
     """The operator may have given the vendor another address since the sync was saved: then its place is another."""
     try:
         place = place_of(destination_class(sync.destination), sync.connection, sync.destination_config)
-    except Undecryptable:
+    except (Undecryptable, BadRequest):
         return  # the run says so
     if place != sync.place:
         sync.place = place

@@ -17,6 +17,7 @@ from config.access.roles import PLATFORM, Actor, Right
 from config.access.services import slug_issues
 from config.errors import BadRequest, Invalid, Issue, NotFound, PermissionDenied, problem
 from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
+from connections.errors import IntegrationError
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
@@ -312,9 +313,15 @@ def _connection(
 
 
 def place_of(found: type[Destination], connection: AppConnection, config: Mapping[str, Any]) -> str:
-    """Where the keys live; nothing is sent."""
-    with open_client(connection) as client:
-        return found(client, config).place()
+    """Where the keys live. Nothing is sent, unless only the vendor can tell whose account a login opens.
+
+    Raises BadRequest where it does not tell.
+    """
+    try:
+        with open_client(connection) as client:
+            return found(client, config).place()
+    except IntegrationError as error:
+        raise BadRequest(f"Where the secrets would go is not known: {error}") from error
 
 
 def _owned_by(sync: SecretSync, actor: Actor) -> None:
