@@ -38,6 +38,7 @@ EXAMPLES: Mapping[str, Any] = {
     "org": "acme",
     "app": "humanitec",
     "env": "development",
+    "roleArn": "arn:aws:iam::123456789012:role/keyferry",
     "initialSyncBehavior": "overwrite-destination",
     "keySchema": "SHOP_{{secretKey}}",
     "emails": ["grace@example.com"],
@@ -61,7 +62,7 @@ EXAMPLES: Mapping[str, Any] = {
 }
 
 
-SHAPES = ("text", "4711", "https://example.com", "person@example.com")
+SHAPES = ("text", "4711", "https://example.com", "person@example.com", "/services/api/")
 """What is tried in turn where a pattern asks for more than a text."""
 
 

@@ -17,7 +17,7 @@ from unfold.widgets import (
 )
 
 from config.errors import Issue
-from config.schema import Field, Flag, OneOf, Schema, Text, Texts, Whole
+from config.schema import Field, Flag, Objects, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "__"
 
@@ -88,6 +88,11 @@ def _form_field(field: Field, initial: Any, exists: bool, hints: Iterable[tuple[
     if isinstance(field, Texts):
         common["initial"] = ", ".join(map(str, initial or ()))
         return forms.CharField(**common, widget=UnfoldAdminTextInputWidget())
+    if isinstance(field, Objects):
+        names = [each.name for each in field.schema.fields]
+        common["help_text"] = f"{said} One a line, as {'='.join(names)}."
+        common["initial"] = "\n".join("=".join(str(each.get(name, "")) for name in names) for each in initial or ())
+        return forms.CharField(**common, widget=UnfoldAdminTextareaWidget(attrs={"rows": 3}))
     if isinstance(field, Text) and field.secret:
         common["help_text"] = f"{said} Blank keeps what is stored." if exists else said
         common["initial"] = None
@@ -156,6 +161,10 @@ def collected(prefix: str, shape: Schema | OneOf, cleaned: Mapping[str, Any]) ->
             text = given[field.name] or ""
             parts = [part.strip() for part in text.split(",") if part.strip()]
             given[field.name] = [int(part) if _is_number(field, part) else part for part in parts]
+        if isinstance(field, Objects) and field.name in given:
+            names = [each.name for each in field.schema.fields]
+            lines = (line for line in (given[field.name] or "").splitlines() if line.strip())
+            given[field.name] = [dict(zip(names, line.split("=", len(names) - 1), strict=False)) for line in lines]
     needed = {field.name for field in fields_of(shape) if field.required}
     return {name: value for name, value in given.items() if value not in (None, "") or (value == "" and name in needed)}
 
