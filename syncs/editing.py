@@ -6,6 +6,7 @@ costs the same queries whatever the number of rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,6 +25,8 @@ from syncs.showing import TagRow, tags_of
 PAGE = 100
 WHOLE_TREE = 150  # folders; of more only those around the shown one are listed
 NAMES = 5000  # that completion offers
+
+COLOR = re.compile(r"#[0-9a-fA-F]{3,8}")  # of a tag: no other text gets into a page's style
 
 State = Literal["set", "imported", "missing", "nowhere"]
 
@@ -139,7 +142,10 @@ def _rows(project: Project, path: str, columns: Sequence[Column], keys: Collecti
     for secret in chosen:
         secret.folder = own[secret.folder_id]
         secrets[secret.folder_id, secret.key] = secret
-    tags = tags_of(Q(secret__folder__in=own, secret__key__in=keys))
+    tags = {
+        pk: [(tag, slug, color if COLOR.fullmatch(color) else "") for tag, slug, color in found]
+        for pk, found in tags_of(Q(secret__folder__in=own, secret__key__in=keys)).items()
+    }
     origins = _origins(project, [(each.environment.slug, path) for each in columns if each.folder], keys)
 
     def cell(key: str, column: Column) -> Cell:

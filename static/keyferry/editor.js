@@ -20,7 +20,7 @@
     function say(words, bad) {
         const line = document.createElement("p");
         line.textContent = words;
-        if (bad) line.className = "is-bad";
+        if (bad) { line.className = "is-bad"; line.setAttribute("role", "alert"); }
         document.getElementById("ed-toasts").append(line);
         setTimeout(() => line.remove(), bad ? 12_000 : 4_000);
     }
@@ -37,8 +37,14 @@
         say(status === 404 ? ed.dataset.gone : status === 403 ? ed.dataset.denied : ed.dataset.failed, true);
     });
     document.body.addEventListener("htmx:sendError", () => say(ed.dataset.failed, true));
-    document.body.addEventListener("ed-grid", () =>
-        htmx.ajax("GET", location.pathname + location.search, { source: "#ed-grid", target: "#ed-grid", swap: "outerHTML" }));
+    document.body.addEventListener("ed-grid", refresh);
+
+    let behind = false; // while something is being typed in the grid, it is not taken away
+
+    function refresh() {
+        behind = document.querySelector("#ed-grid [data-save]") !== null;
+        if (!behind) htmx.ajax("GET", location.pathname + location.search, { source: "#ed-grid", target: "#ed-grid", swap: "outerHTML" });
+    }
     document.body.addEventListener("ed-feeds", feeds);
     document.body.addEventListener("ed-close", () => dialog.close());
 
@@ -82,6 +88,7 @@
         });
         chosen();
         look();
+        if (behind) refresh();
     }
     document.body.addEventListener("htmx:afterSwap", settle);
 
@@ -174,6 +181,12 @@
         if (at && at.tabIndex !== 0) roam(at);
     });
 
+    const menu = document.querySelector(".ed-menu");
+    document.addEventListener("click", (event) => { if (!menu.contains(event.target)) menu.open = false; });
+    menu.addEventListener("keydown", (event) => {
+        if (event.key === "Escape" && menu.open) { menu.open = false; menu.querySelector("summary").focus(); }
+    });
+
     // -- choosing rows ----------------------------------------------------------------------------------------
 
     const boxes = () => [...document.querySelectorAll("#ed-grid [name=keys]")];
@@ -194,7 +207,6 @@
     document.addEventListener("change", (event) => {
         if (event.target.matches("[data-all]")) boxes().forEach((box) => { box.checked = event.target.checked; });
         if (event.target.matches("[data-all], [name=keys]")) chosen();
-        if (event.target.matches("[data-goes]")) location.assign(event.target.value);
     });
     document.addEventListener("click", (event) => {
         if (event.target.closest("[data-none]")) { boxes().forEach((box) => { box.checked = false; }); chosen(); }
@@ -333,10 +345,7 @@
         if (!row) return;
         const moves = event.target.closest("[data-moves]");
         if (moves) reorder(row, Number(row.dataset.at) + Number(moves.dataset.moves));
-        if (event.target.closest("[data-drops-import]")) {
-            const strip = document.getElementById("ed-imports");
-            post(`${ed.dataset.in}imports/delete/`, { import: row.dataset.import }, strip, "outerHTML", strip);
-        }
+        if (event.target.closest("[data-drops-import]")) open("imports/delete", { import: row.dataset.import });
     });
     let dragged = null;
     document.addEventListener("dragstart", (event) => {

@@ -13,7 +13,7 @@ from syncs.editing import tags_at
 from syncs.models import Folder, Secret
 from syncs.selectors import comment_of, secrets_by_keys, value_or_none
 
-from .secrets import SecretInput, set_secrets
+from .secrets import SecretInput, set_in_folders, set_secrets
 from .source import lock_folders
 
 
@@ -38,26 +38,29 @@ def restore_secret(actor: Actor, folder: Folder, key: str, version: int) -> Secr
 
 
 @transaction.atomic
-def copy_secrets(actor: Actor, secrets: Sequence[Secret], target: Folder, *, overwrite: bool = False) -> list[Secret]:
-    """Values, comments and tags of secrets of one folder, into another folder of the project, all or none.
+def copy_secrets(
+    actor: Actor, secrets: Sequence[Secret], targets: Sequence[Folder], *, overwrite: bool = False
+) -> list[Secret]:
+    """Values, comments and tags of secrets of one folder, into other folders of the project, all or none.
 
-    Raises BadRequest naming those that the target has with another value, unless they may be overwritten.
+    Raises BadRequest naming those that a target has with another value, unless they may be overwritten.
     """
-    project = target.environment.project
-    actor.require(Right.READ_VALUES, project.pk)
-    actor.require(Right.WRITE_SECRETS, project.pk)
-    if any(secret.folder.environment.project_id != project.pk for secret in secrets):
+    project_id = targets[0].environment.project_id
+    actor.require(Right.READ_VALUES, project_id)
+    actor.require(Right.WRITE_SECRETS, project_id)
+    if any(each.environment.project_id != project_id for each in (*targets, *(one.folder for one in secrets))):
         raise BadRequest("Secrets can be copied within their project only")
-    lock_folders([target])
+    lock_folders(targets)
     values = {secret.key: value_or_none(secret) for secret in secrets}
     if closed := sorted(key for key, value in values.items() if value is None):
         raise BadRequest(f"Cannot decrypt the value of: {', '.join(closed)}")
-    there = {secret.key: value_or_none(secret) for secret in secrets_by_keys(target, sorted(values))}
-    if not overwrite and (clashes := sorted(key for key in there if there[key] != values[key])):
-        raise BadRequest(f"{target.environment.name} has another value of: {', '.join(clashes)}")
-    held = {pk: slugs for folder in {secret.folder for secret in secrets} for pk, slugs in tags_at(folder).items()}
+    for target in targets if not overwrite else ():
+        there = {secret.key: value_or_none(secret) for secret in secrets_by_keys(target, sorted(values))}
+        if clashes := sorted(key for key in there if there[key] != values[key]):
+            raise BadRequest(f"{target.environment.name} has another value of: {', '.join(clashes)}")
+    held = tags_at(secrets[0].folder)
     inputs = [
         SecretInput(secret.key, values[secret.key], comment_of(secret), sorted(held.get(secret.pk, ())))
         for secret in secrets
     ]
-    return set_secrets(actor, target, inputs)
+    return set_in_folders(actor, [(target, inputs) for target in targets])

@@ -180,6 +180,16 @@ def ensure_folder(actor: Actor, environment: Environment, path: str, *, descript
     return folder
 
 
+@transaction.atomic
+def ensure_folders(actor: Actor, environments: Sequence[Environment], path: str) -> list[Folder]:
+    """As `ensure_folder`, in several environments of one project; locked in the one order before any is made."""
+    path = normal_path(path)
+    ids = [each.pk for each in environments]
+    list(Environment.objects.select_for_update(no_key=True).filter(pk__in=ids).order_by("pk").values_list("pk"))
+    lock_folders(Folder.objects.filter(environment__in=ids, path=path))
+    return [ensure_folder(actor, each, path) for each in environments]
+
+
 def _lineage(path: str) -> Iterator[str]:
     """`/`, `/a`, `/a/b` of `/a/b`."""
     yield "/"

@@ -15,7 +15,7 @@ from config.access.models import AuditEvent, Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret
 from syncs.selectors import comment_of, value_of
-from syncs.services import imports, secrets, source
+from syncs.services import imports, secrets, source, tags
 from syncs.services.secrets import SecretInput
 from tests.syncs.conftest import World, sandbox, world
 
@@ -91,6 +91,15 @@ def test_no_value_is_in_the_page_before_it_is_revealed(world: World, role: Role)
     assert "no-store" in page["Cache-Control"]
     assert MARKER not in ask(client, world, "cell/show", key="A").content.decode()
     assert shown("A") == 0
+
+
+def test_a_tag_s_colour_is_a_colour(world: World, member: Client) -> None:
+    for slug, color in (("red", "#ff0000"), ("bad", "x;background:url(//x.example)")):
+        tags.create_tag(world.actor, world.project, slug, color)
+    secrets.set_secrets(world.actor, world.folder(), [SecretInput("A", "1", tags=["red", "bad"])])
+    page = member.get(PAGE).content.decode()
+    assert "--tag: #ff0000" in page
+    assert "x.example" not in page
 
 
 def test_each_reveal_is_told_to_the_audit_log(world: World, member: Client) -> None:

@@ -324,7 +324,10 @@ def test_imports_are_added_ordered_and_taken_away(world: World, member: Client) 
     assert [count for _row, count, _link in grid["imports"]] == [1, 1]
     itself = ask(member, world, "imports/new", source=str(world.folder().pk))
     assert "Cyclic import" in events(itself)["ed-refused"]
-    ask(member, world, "imports/delete", **{"import": str(second.pk)})
+    world.sync()
+    sure = ask(member, world, "imports/delete", **{"import": str(second.pk)}).content.decode()
+    assert "shop-dev" in sure
+    ask(member, world, "imports/delete", sure="1", **{"import": str(second.pk)})
     assert SecretImport.objects.get() == first
     assert (
         "Secret import not found"

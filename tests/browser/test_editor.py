@@ -84,9 +84,8 @@ def test_by_keys_alone(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     page.locator(".ed-scroll").first.focus()
-    page.keyboard.press("Tab")  # the first of the table's boxes
-    while not page.evaluate("document.activeElement.closest('td.ed-cell') !== null"):
-        page.keyboard.press("Tab")
+    page.keyboard.press("Tab")  # the box that chooses all
+    page.keyboard.press("Tab")  # all the rest is one stop
     focused = "document.activeElement.getAttribute('aria-label')"
     assert page.evaluate(focused) == "Edit DB_PASSWORD in Development"
     page.keyboard.press("ArrowDown")
@@ -322,12 +321,15 @@ def test_two_thousand_keys_stay_fluid(filled: World, member_page: Page) -> None:
         many = [SecretInput(f"KEY_{number:04}", "x") for number in range(2000)]
         secrets.set_secrets(filled.actor, filled.folder("/", environment), many)
     page = member_page
-    painted = []
+    answered, painted = [], []
     for _ in range(5):  # a machine that does other things too shows it in one of them
         page.goto(PAGE)
         page.get_by_text("2005 keys").wait_for()
+        navigation = "performance.getEntriesByType('navigation')[0]"
+        answered.append(page.evaluate(f"{navigation}.responseEnd - {navigation}.requestStart"))
         painted.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
-    assert min(painted) < 1000, painted
+    assert min(answered) < 1000, answered
+    assert min(painted) < 1500, painted
     page.get_by_label("Find keys").fill("key 19")
     page.get_by_text("of 2005 keys").wait_for()
     page.get_by_role("link", name="Next").click()

@@ -17,7 +17,7 @@ from syncs.models import Folder, Secret
 from syncs.selectors import folders, secrets_by_keys
 from syncs.services.copies import copy_secrets
 from syncs.services.secrets import SecretInput, delete_secrets, move_secrets, set_secrets
-from syncs.services.source import ensure_folder
+from syncs.services.source import ensure_folders
 from syncs.showing import referrers_of
 
 from .base import Spot, fragment, guarded, spot, told
@@ -88,11 +88,11 @@ def copy(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     targets = [each for each in others if str(each.pk) in given.getlist("environments")]
     if not targets:
         raise BadRequest(_("Choose at least one environment."))
+    for each in targets:
+        each.project = here.project
     with transaction.atomic():
-        for each in targets:
-            each.project = here.project
-            target = ensure_folder(here.actor, each, here.path)
-            copy_secrets(here.actor, chosen, target, overwrite=bool(given.get("overwrite")))
+        places = ensure_folders(here.actor, targets, here.path)
+        copy_secrets(here.actor, chosen, places, overwrite=bool(given.get("overwrite")))
     names = ", ".join(each.name for each in targets)
     return _done(_("Copied to %(names)s") % {"names": names})
 

@@ -14,7 +14,7 @@ from config.errors import BadRequest
 from syncs.editing import Cell, cell_at
 from syncs.models import Environment
 from syncs.services.secrets import SecretInput, set_in_folders, set_secrets
-from syncs.services.source import ensure_folder
+from syncs.services.source import ensure_folder, ensure_folders
 from syncs.showing import Wish, secret_at
 
 from .base import Spot, fragment, guarded, record_shown, spot, told, typed
@@ -103,7 +103,7 @@ def new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         skip_multiline_encoding=bool(given.get("multiline")) or None,
     )
     with transaction.atomic():
-        places = [ensure_folder(here.actor, _with_project(each, here), here.path) for each in chosen]
+        places = ensure_folders(here.actor, [_with_project(each, here) for each in chosen], here.path)
         set_in_folders(here.actor, [(folder, [one]) for folder in places], mode="create")
     return told(HttpResponse(), _("%(key)s is added") % {"key": key}, **{"ed-grid": True, "ed-feeds": True})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.editing import below, refers_below
+from syncs.editing import below, fed_by, refers_below
 from syncs.models import Folder
 from syncs.paths import folder_name
 from syncs.selectors import folders, import_of
@@ -70,9 +69,8 @@ def delete(request: HttpRequest, environment_id: UUID) -> HttpResponse:
 # -- imports ---------------------------------------------------------------------------------------------------
 
 
-def _imports(request: HttpRequest, here: Spot, words: str, **more: Any) -> HttpResponse:
-    response = fragment(request, "imports", {"spot": here, **here.rights, **imports_of(here)})
-    return told(response, words, **{"ed-grid": True, "ed-feeds": True, **more})
+def _strip(request: HttpRequest, here: Spot) -> HttpResponse:
+    return fragment(request, "imports", {"spot": here, **here.rights, **imports_of(here)})
 
 
 @guarded
@@ -90,8 +88,7 @@ def import_new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
 
 @guarded
 def imports(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here = spot(request, environment_id)
-    return fragment(request, "imports", {"spot": here, **here.rights, **imports_of(here)})
+    return _strip(request, spot(request, environment_id))
 
 
 @guarded
@@ -104,15 +101,19 @@ def import_move(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         raise BadRequest(_("There is no such position."))
     update_import(here.actor, row, position=int(position))
     words = _("%(path)s is now number %(position)s") % {"path": row.import_path, "position": position}
-    return _imports(request, here, words)
+    return told(_strip(request, here), words, **{"ed-grid": True, "ed-feeds": True})
 
 
 @guarded
 def import_delete(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     here = spot(request, environment_id, Right.WRITE_SECRETS)
     row = import_of(here.here(), _id(request))
+    if "sure" not in request.POST:
+        feeds = fed_by(here.here()) if here.rights["may_see_syncs"] else []
+        return fragment(request, "import_delete", {"spot": here, "row": row, "feeds": feeds})
     delete_import(here.actor, row)
-    return _imports(request, here, _("%(path)s is no longer imported") % {"path": row.import_path})
+    words = _("%(path)s is no longer imported") % {"path": row.import_path}
+    return told(HttpResponse(), words, **{"ed-imports": True, "ed-grid": True, "ed-feeds": True})
 
 
 def _id(request: HttpRequest) -> UUID:

@@ -114,8 +114,7 @@ def _around(request: HttpRequest, here: Spot, columns: list[Column], project: Pr
             projects.append((each, address(environments[0], "/")))
     return {
         **admin.site.each_context(request),
-        "title": _("Secrets"),
-        "subtitle": f"{project.name} / {here.environment.name} {here.path}",
+        "title": _("Secrets of %(project)s") % {"project": project.name},
         "is_fullwidth": "1",
         "projects": projects,
         "tabs": [(each, address(each.environment, here.path)) for each in columns],
