@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from django.db.models import Case, CharField, Count, F, Min, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Coalesce, TruncDay, TruncHour
+from django.db.models.functions import Cast, Substr
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -100,7 +99,8 @@ class Queue:
 
 
 def queue(actor: Actor) -> Queue:
-    open_runs = SyncRun.objects.filter(visible(actor, "sync__project_id")).aggregate(
+    going = SyncRun.objects.filter(visible(actor, "sync__project_id"), status__in=(Status.PENDING, Status.RUNNING))
+    open_runs = going.aggregate(
         waiting=Count("pk", filter=Q(status=Status.PENDING)),
         running=Count("pk", filter=Q(status=Status.RUNNING)),
         oldest=Min("due_at", filter=Q(status=Status.PENDING, due_at__lte=timezone.now())),
@@ -113,27 +113,29 @@ def runs_by_hour(actor: Actor, now: datetime) -> Chart:
     """Of the last 24 hours."""
     start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
     steps = [start + timedelta(hours=number) for number in range(24)]
-    counts = _counts(actor, start, TruncHour("created_at", tzinfo=UTC))
-    return _runs_chart(_("Runs of the last 24 hours, by hour"), steps, counts, "%H:%M", "%a %H:%M UTC")
+    return _runs_chart(actor, _("Runs of the last 24 hours, by hour"), steps, "%Y-%m-%d %H", "%H:%M", "%a %H:%M UTC")
 
 
 def runs_by_day(actor: Actor, now: datetime) -> Chart:
     """Of the last 30 days."""
     start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=29)
     steps = [start + timedelta(days=number) for number in range(30)]
-    counts = _counts(actor, start, TruncDay("created_at", tzinfo=UTC))
-    return _runs_chart(_("Runs of the last 30 days, by day"), steps, counts, "%d %b", "%a %d %b %Y")
+    return _runs_chart(actor, _("Runs of the last 30 days, by day"), steps, "%Y-%m-%d", "%d %b", "%a %d %b %Y")
 
 
-def _counts(actor: Actor, since: datetime, step: Any) -> Counter[tuple[datetime, str]]:
-    found = SyncRun.objects.filter(visible(actor, "sync__project_id"), created_at__gte=since).order_by()
-    rows = found.filter(status__in=[status for status, _ in ENDS]).annotate(step=step).values("step", "status")
-    return Counter({(row["step"], row["status"]): row["n"] for row in rows.annotate(n=Count("pk"))})
+def _runs_chart(actor: Actor, name: Any, steps: list[datetime], key: str, label: str, title: str) -> Chart:
+    """`key` is the step as the beginning of a moment's text, which both databases write alike, in UTC.
 
-
-def _runs_chart(name: Any, steps: Iterable[datetime], counts: Counter[tuple[datetime, str]], *form: str) -> Chart:
+    Grouped by that text: SQLite has Django truncate moments one by one in Python.
+    """
+    length = len(steps[0].strftime(key))
+    found = SyncRun.objects.filter(visible(actor, "sync__project_id"), created_at__gte=steps[0]).order_by()
+    ended = found.filter(status__in=[status for status, _ in ENDS])
+    rows = ended.annotate(step=Substr(Cast("created_at", CharField()), 1, length)).values("step", "status")
+    counts = Counter({(row["step"], row["status"]): row["n"] for row in rows.annotate(n=Count("pk"))})
     columns = [
-        Column(f"{step:{form[0]}}", [counts[step, status] for status, _ in ENDS], f"{step:{form[1]}}") for step in steps
+        Column(step.strftime(label), [counts[step.strftime(key), end] for end, _ in ENDS], step.strftime(title))
+        for step in steps
     ]
     return Chart(str(name), [(str(word), RUN_TONES[status]) for status, word in ENDS], columns)
 
@@ -181,19 +183,6 @@ def outcome_counts(run: SyncRun) -> dict[str, int]:
     """Outcome -> how many keys of the run; "" is a key that is still to be done."""
     rows = run.changes.order_by().values_list("outcome").annotate(n=Count("pk"))
     return dict(rows)
-
-
-def used_by(connection_ids: Iterable[UUID]) -> dict[UUID, list[SecretSync]]:
-    """Connection id -> its syncs."""
-    found: dict[UUID, list[SecretSync]] = {pk: [] for pk in connection_ids}
-    for sync in with_state(SecretSync.objects.filter(connection__in=list(found)).select_related("project")):
-        found[sync.connection_id].append(sync)
-    return found
-
-
-def last_drift() -> Any:
-    """Annotation of syncs: the status of the last look at the destination, or "" where there was none."""
-    return Coalesce(Subquery(DriftCheck.objects.filter(sync=OuterRef("pk")).values("status")[:1]), Value(""))
 
 
 def has_synced(actor: Actor) -> bool:

@@ -110,15 +110,15 @@ def filled(sandbox: HumanitecSandbox) -> dict[str, Shot]:
         return reverse("admin:syncs_syncrun_change", args=[found.pk])
 
     return {
-        "dashboard": ("/admin/", None, {"height": 1150}),
-        "dashboard-dark": ("/admin/", None, {"dark": True, "height": 1150}),
-        "syncs": (reverse("admin:syncs_secretsync_changelist"), None, {}),
-        "sync": (change(syncs["good"]), None, {"height": 1100}),
+        "dashboard": ("/admin/", None, {}),
+        "dashboard-dark": ("/admin/", None, {"dark": True}),
+        "secrets": (reverse("secrets_at", args=["demo-shop", "dev", "shop"]), None, {}),
+        "connect": (reverse("admin:syncs_syncdraft_changelist"), None, {"height": 620}),
         "plan": (reverse("admin:syncs_secretsync_plan", args=[syncs["held"].pk]), None, {}),
-        "run-failed": (run(failing), None, {}),
+        "syncs": (reverse("admin:syncs_secretsync_changelist"), None, {}),
+        "sync": (change(syncs["good"]), None, {"height": 1040}),
         "run-held": (run(held), None, {}),
-        "connections": (reverse("admin:connections_appconnection_changelist"), None, {}),
-        "audit": (reverse("admin:access_auditevent_changelist"), None, {}),
+        "run-failed": (run(failing), None, {"height": 820}),
         "phone": (change(syncs["failing"]), None, {"width": 390, "height": 844}),
     }
 
@@ -215,7 +215,7 @@ def history(syncs: Any) -> None:
     for sync in syncs:
         runs = []
         for _ in range(48):
-            at = now - timedelta(minutes=luck.randint(90, 1400) if luck.random() < 0.12 else luck.randint(1400, 43_000))
+            at = now - timedelta(minutes=luck.randint(90, 1400) if luck.random() < 0.06 else luck.randint(1400, 43_000))
             failed = luck.random() < (0.22 if "production" in sync.name else 0.04)
             run = SyncRun(
                 sync=sync,

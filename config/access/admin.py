@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import islice
 from typing import Any
 
@@ -42,6 +43,7 @@ from config.markup import badge, when
 
 admin.site.unregister(Group)
 BROKEN_SHOWN = 20
+ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 ROLES = {Role.ADMIN: "warn", Role.MEMBER: "busy", Role.VIEWER: "calm"}
 
@@ -402,7 +404,7 @@ class DataKeysetAdmin(ReadOnlyAdmin):
 class AuditEventAdmin(ReadOnlyAdmin):
     project_path = "project"
     see = Right.MANAGE_MEMBERS
-    list_display = ("event", "who", "project", "what", "shown_at", "ip", "sequence")
+    list_display = ("event", "who", "project", "what", "shown_at", "address", "sequence")
     list_filter = ("event", "actor_kind", "project")
     list_select_related = ("project",)
     search_fields = ("event", "actor_name", "metadata")
@@ -417,6 +419,10 @@ class AuditEventAdmin(ReadOnlyAdmin):
     @display(description=_("Of what"))
     def what(self, obj: AuditEvent) -> str:
         return format_html("<span class='kf-clamp' style='max-width: 24rem'>{}</span>", _in_words(obj.metadata))
+
+    @display(description=_("Address"), ordering="ip")
+    def address(self, obj: AuditEvent) -> str:
+        return obj.ip or ""
 
     @display(description=_("When"), ordering="at")
     def shown_at(self, obj: AuditEvent) -> str:
@@ -440,10 +446,16 @@ class AuditEventAdmin(ReadOnlyAdmin):
 
 
 def _in_words(metadata: dict[str, Any]) -> str:
-    """What an event was about, without the ids that its other columns and its own page tell."""
-    plain = (
-        f"{name}: {', '.join(map(str, value)) if isinstance(value, list) else value}"
-        for name, value in metadata.items()
-        if name != "project" and value not in (None, "", [], {}) and not isinstance(value, dict)
-    )
-    return "; ".join(plain)
+    """What an event was about, names first; ids are left to its own page."""
+    said = {name: text for name, value in metadata.items() if name != "project" and (text := _plain(value))}
+    first = [said.pop(name) for name in ("name", "key") if name in said]
+    return "; ".join([*first, *(f"{name}: {text}" for name, text in said.items())])
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(filter(None, map(_plain, value)))
+    if isinstance(value, dict):
+        return _plain(next((value[name] for name in ("secretKey", "name", "key") if name in value), ""))
+    text = "" if value is None else str(value)
+    return "" if ID.fullmatch(text) else text

@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import display
@@ -46,6 +47,10 @@ def _remedy(row: RunChange) -> str:
     """What to do about a key that did not arrive."""
     known = row.outcome in ("failed", "blocked") and row.error_code in set(Code)
     return Code(row.error_code).remedy if known else ""
+
+
+def _run_of(run: SyncRun) -> str:
+    return gettext("%(operation)s of %(sync)s") % {"operation": OPERATIONS[run.operation], "sync": run.sync.name}
 
 
 @admin.register(SyncRun)
@@ -116,7 +121,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         shown = dict(extra_context or {})
         if run:
             shown |= {
-                "title": f"{OPERATIONS[run.operation]}: {run.sync.name}",
+                "title": _run_of(run),
                 "subtitle": "",
                 **self._detail(request, run),
             }

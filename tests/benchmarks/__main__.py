@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -465,6 +466,70 @@ def case_read() -> list[Result]:
     ]
 
 
+def inside_pages(bench: Bench) -> Any:
+    """Queries and milliseconds of the first page and of the list, with 1,000 syncs of 30 runs each."""
+    from django.db import connection
+    from django.test import Client
+    from django.utils import timezone
+
+    from config.access.models import User
+    from syncs.models import DriftCheck, SecretSync, SyncPolicy, SyncRun
+
+    bench.set({"A": "1"})
+    one = bench.sync("app-0")
+    fields = {field.attname: getattr(one, field.attname) for field in SecretSync._meta.fields}
+    states = ("succeeded", "failed", "running", None)
+    syncs = [
+        SecretSync(**{**fields, "id": uuid.uuid4(), "name": f"sync-{n}", "sync_status": states[n % 4]})
+        for n in range(1, 1000)
+    ]
+    SecretSync.objects.bulk_create(syncs)
+    SyncPolicy.objects.bulk_create(SyncPolicy(sync=sync) for sync in syncs)
+    now = timezone.now()
+    DriftCheck.objects.bulk_create(DriftCheck(sync=sync, status="none", checked_at=now) for sync in syncs)
+    ends = ("succeeded", "failed")
+    SyncRun.objects.bulk_create(
+        (
+            SyncRun(sync=sync, operation="sync", trigger="change", status=ends[n % 2], started_at=now, ended_at=now)
+            for sync in syncs
+            for n in range(30)
+        ),
+        batch_size=2000,
+    )
+    client = Client(SERVER_NAME="localhost")
+    client.force_login(User.objects.get(username="bench"))
+    found = {}
+    for name, path in (("list", "/admin/syncs/secretsync/"), ("first page", "/admin/")):
+        client.get(path)
+        queries: list[str] = []
+
+        def noted(execute: Any, sql: str, *rest: Any, log: list[str] = queries) -> Any:
+            log.append(sql)
+            return execute(sql, *rest)
+
+        with connection.execute_wrapper(noted):
+            client.get(path)
+        times = []
+        for _ in range(7):
+            began = time.perf_counter()
+            assert client.get(path).status_code == 200
+            times.append(1000 * (time.perf_counter() - began))
+        found[name] = {"queries": len(queries), "took": min(times)}
+    return found
+
+
+def case_pages() -> list[Result]:
+    got = in_fresh_process("pages", 0.0)
+    found, first = got["list"], got["first page"]
+    return [
+        Result("list of 1,000 syncs", "queries", str(found["queries"]), "<= 12", found["queries"] <= 12),
+        Result("list of 1,000 syncs", "server time", f"{found['took']:.0f} ms", "<= 300 ms", found["took"] <= 300),
+        Result("first page, 1,000 syncs of 30 runs", "queries", str(first["queries"]), "<= 18", first["queries"] <= 18),
+        Result("first page, 1,000 syncs of 30 runs", "server time", f"{first['took']:.0f} ms", "<= 600 ms",
+               first["took"] <= 600),
+    ]  # fmt: skip
+
+
 CASES: dict[str, Callable[[], list[Result]]] = {
     "read": case_read,
     "new": case_new,
@@ -472,6 +537,7 @@ CASES: dict[str, Callable[[], list[Result]]] = {
     "large": case_large,
     "latency": case_latency,
     "many": case_many,
+    "pages": case_pages,
 }
 INSIDE: dict[str, Callable[[Bench], Any]] = {
     "read": inside_read,
@@ -480,6 +546,7 @@ INSIDE: dict[str, Callable[[Bench], Any]] = {
     "large": inside_large,
     "latency": inside_latency,
     "many": inside_many,
+    "pages": inside_pages,
 }
 
 
