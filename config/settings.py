@@ -194,7 +194,9 @@ UNFOLD = {
                     {
                         "title": title,
                         "icon": icon,
-                        "link": reverse_lazy(page if page == "secrets" else f"admin:{page}_changelist"),
+                        "link": reverse_lazy(
+                            page if page in ("secrets", "admin:destinations") else f"admin:{page}_changelist"
+                        ),
                         **({"permission": "syncs.admin.connect.is_for"} if page == "syncs_syncdraft" else {}),
                     }
                     for title, icon, page in items
@@ -209,6 +211,7 @@ UNFOLD = {
                         ("Runs", "history", "syncs_syncrun"),
                         ("Ledger", "fact_check", "syncs_managedsecret"),
                         ("Connections", "cable", "connections_appconnection"),
+                        ("Destinations", "cloud_upload", "admin:destinations"),
                         ("Notifications", "notifications", "syncs_notificationtarget"),
                     ),
                 ),

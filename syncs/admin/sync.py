@@ -22,6 +22,7 @@ from config.markup import badge, when
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices
+from syncs.catalogue import catalogue
 from syncs.destination import Destination, destinations
 from syncs.drift import check
 from syncs.models import Folder, SecretSync
@@ -304,6 +305,7 @@ class SecretSyncAdmin(ServiceAdmin):
     def get_urls(self) -> Any:
         view = self.admin_site.admin_view
         own = [
+            path("destinations/", view(self.destinations_view), name="destinations"),
             path("<uuid:pk>/plan/", view(self.plan_view), name="syncs_secretsync_plan"),
             path("<uuid:pk>/plan/brief/", view(self.brief_view), name="syncs_secretsync_brief"),
             path("<uuid:pk>/why/", view(self.why_view), name="syncs_secretsync_why"),
@@ -386,6 +388,11 @@ class SecretSyncAdmin(ServiceAdmin):
             else:
                 context |= {"plan": plan, "counts": shown_counts(plan.counts)}
         return TemplateResponse(request, "syncs/brief.html", context)
+
+    def destinations_view(self, request: HttpRequest) -> HttpResponse:
+        """What each destination can do."""
+        context = {**self.admin_site.each_context(request), "title": _("Destinations"), "known": catalogue()}
+        return TemplateResponse(request, "syncs/destinations.html", context)
 
     def plan_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """What a run, or a removal, would do now."""

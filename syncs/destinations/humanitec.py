@@ -39,6 +39,12 @@ class Humanitec(KeyValueDestination):
         key_rule="letters, digits, underscores, dots and dashes",
         keeps_versions=True,
         note="Workloads see new values at their next deployment.",
+        rights="A service user with the Developer role on just the applications that are synced.",
+        verified=(
+            "November 2026, against the vendor's OpenAPI description and a stand-in that follows it; not against"
+            " Humanitec itself."
+        ),
+        docs_url="https://developer.humanitec.com/platform-orchestrator/security/shared-secrets/",
     )
 
     def place(self) -> str:

@@ -243,8 +243,16 @@ def test_verify_audit(world: World) -> None:
 
 
 def test_list_destinations(db: None) -> None:
-    known = one_line(call("list_destinations", "--json")[1])["destinations"]
-    assert {"slug": "humanitec", "name": "Humanitec", "connection": "humanitec"} in known
+    known = {one["slug"]: one for one in one_line(call("list_destinations", "--json")[1])["destinations"]}
+    assert known["humanitec"]["scopes"] == ["application", "environment"]
+    assert [one["slug"] for one in one_line(call("list_destinations", "humanitec", "--json")[1])["destinations"]] == [
+        "humanitec"
+    ]
+    said = call("list_destinations", "humanitec")[1]
+    assert "humanitec: api-token" in said
+    assert "letters, digits, underscores, dots and dashes" in said
+    assert "humanitec" in call("list_destinations")[1]
+    assert call("list_destinations", "nowhere")[0] == 1
 
 
 def test_the_audit_log_is_searched_and_exported(world: World) -> None:

@@ -1,4 +1,4 @@
-"""The destinations that this installation knows."""
+"""The destinations that this installation knows, and what each can do."""
 
 from __future__ import annotations
 
@@ -7,19 +7,42 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from config.commands import OperatorCommand
-from syncs.destination import destinations
+from config.errors import NotFound
+from syncs.catalogue import Facts, catalogue
 
 
 class Command(OperatorCommand):
-    help = "List the destinations that secrets can be synced to."
+    help = "List the destinations that secrets can be synced to; with a SLUG all that is known of one."
 
     def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("slug", metavar="SLUG", nargs="?", help="such as humanitec")
         parser.add_argument("--json", action="store_true", help="one line, an object")
 
     def work(self, options: dict[str, Any]) -> int:
+        known = [facts for facts in catalogue() if options["slug"] in (None, facts.slug)]
+        if not known:
+            raise NotFound(f"There is no destination '{options['slug']}'")
         if options["json"]:
-            known = [{"slug": one.slug, "name": one.label, "connection": one.provider} for one in destinations]
-            self.line({"destinations": known})
+            self.line({"destinations": [facts.as_json() for facts in known]})
+        elif options["slug"]:
+            self.table(_whole(known[0]))
         else:
-            self.table([(one.slug, one.label, one.capabilities.note) for one in destinations])
+            self.table([(facts.slug, facts.name, "imports" if facts.imports else "", facts.drift) for facts in known])
         return 0
+
+
+def _whole(facts: Facts) -> list[tuple[str, ...]]:
+    said = [
+        ("name", facts.name),
+        ("connection", f"{facts.connection}: {', '.join(facts.methods)}"),
+        ("scopes", ", ".join(facts.scopes) or "one"),
+        ("import", "yes" if facts.imports else "no"),
+        ("drift", facts.drift),
+        *(("limit", limit) for limit in facts.limits),
+        ("pace", facts.pace),
+        ("rights", facts.rights),
+        ("note", facts.note),
+        ("verified", facts.verified),
+        ("docs", facts.docs),
+    ]
+    return [pair for pair in said if pair[1]]

@@ -1,0 +1,112 @@
+"""What each destination can do, in words: from the registry alone, so that a new one needs no page of its own."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from config.examples import example_of
+from config.schema import OneOf, Schema
+from connections.provider import providers
+from syncs.destination import Capabilities, Destination, destinations
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Of one destination. `limits` are sentences; `verified` says against what it was checked, and when."""
+
+    slug: str
+    name: str
+    connection: str
+    methods: tuple[str, ...]
+    scopes: tuple[str, ...]
+    imports: bool
+    drift: str
+    limits: tuple[str, ...]
+    pace: str
+    rights: str
+    note: str
+    verified: str
+    docs: str
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def catalogue() -> list[Facts]:
+    """Every destination that is known here, in the order of their names."""
+    return [facts_of(found) for found in destinations]
+
+
+def facts_of(found: type[Destination]) -> Facts:
+    can = found.capabilities
+    provider = providers.get(found.provider)
+    return Facts(
+        slug=found.slug,
+        name=found.label,
+        connection=found.provider,
+        methods=tuple(provider.methods) if provider else (),
+        scopes=tuple(found.Config.variants) if isinstance(found.Config, OneOf) else (),
+        imports=can.can_import,
+        drift=_drift(can),
+        limits=tuple(_limits(found)),
+        pace=_pace(can),
+        rights=can.rights,
+        note=can.note,
+        verified=can.verified or "Nobody has said.",
+        docs=can.docs_url,
+    )
+
+
+def _drift(can: Capabilities) -> str:
+    """How exactly it is known what other hands did."""
+    if can.can_read_values:
+        told = "Exact: values are compared."
+    elif can.has_stamp:
+        told = "By a stamp that each write moves: that a key was changed, not to what."
+    else:
+        told = "Keys that are gone; a value that was changed is not noticed."
+    if can.tells_incarnations:
+        return f"{told} A key made anew is told from the one before."
+    return f"{told} A key made anew within one run and the next is taken for the one before."
+
+
+def _pace(can: Capabilities) -> str:
+    side = f"{can.concurrency} requests side by side"
+    side += f", at most {can.concurrency_limit}" if can.concurrency_limit else ""
+    return f"{can.pace:g} requests a second, {side}" if can.pace else side
+
+
+def _limits(found: type[Destination]) -> list[str]:
+    can = found.capabilities
+    said = []
+    if can.key_rule:
+        said.append(f"Names: {can.key_rule.rstrip(',')}.")
+    if can.max_key_length is not None:
+        said.append(f"Names of at most {can.max_key_length} bytes.")
+    if can.reserved:
+        said.append(f"Kept for itself: {', '.join(can.reserved)}.")
+    if not can.takes_empty:
+        said.append("No empty values.")
+    said += _sizes("Values of at most {} bytes.", found, "max_value_bytes")
+    said += _sizes("At most {} keys.", found, "max_keys")
+    said += _sizes("At most {} bytes in all keys and values together.", found, "max_total_bytes")
+    if not can.holds_comments:
+        said.append("Comments are not carried.")
+    return said
+
+
+def _sizes(words: str, found: type[Destination], name: str) -> list[str]:
+    """One sentence where all scopes have the same, else one a scope."""
+    by_scope = {scope: getattr(limits, name) for scope, limits in _by_scope(found).items()}
+    if len(set(by_scope.values())) == 1:
+        by_scope = {"": next(iter(by_scope.values()))}
+    return [
+        words.format(size) + (f" ({scope})" if scope else "") for scope, size in by_scope.items() if size is not None
+    ]
+
+
+def _by_scope(found: type[Destination]) -> dict[str, Capabilities]:
+    shape = found.Config
+    variants = {"": shape} if isinstance(shape, Schema) else dict(shape.variants)
+    return {scope: found.limits(example_of(variant.json_schema())) for scope, variant in variants.items()}

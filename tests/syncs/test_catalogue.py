@@ -1,0 +1,57 @@
+"""What each destination can do is told from its declarations alone, by the command and on a page."""
+
+from __future__ import annotations
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from config.access.models import User
+from syncs.catalogue import catalogue, facts_of
+from syncs.destination import Destination, destinations
+from tests.contract.bases import Batches, Checked
+
+ALL = list(destinations)
+
+
+@pytest.mark.parametrize("found", ALL, ids=[found.slug for found in ALL])
+def test_every_destination_tells_what_people_ask_of_it(found: type[Destination]) -> None:
+    facts = facts_of(found)
+    assert facts.methods, "how to sign in"
+    assert facts.drift
+    assert facts.pace
+    assert facts.rights, "what the login needs (Capabilities.rights)"
+    assert found.capabilities.verified, "against what it was checked, and when (Capabilities.verified)"
+    assert facts.docs.startswith("https://"), "where the vendor says so (Capabilities.docs_url)"
+    assert facts.imports == ("import" in str(found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"]))
+
+
+def test_limits_and_drift_are_said_in_words() -> None:
+    facts = facts_of(Batches)
+    assert facts.limits == (
+        "Names: letters, digits and underscores.",
+        "Names of at most 100 bytes.",
+        "Kept for itself: OWN_*.",
+        "No empty values.",
+        "At most 600 keys.",
+        "Comments are not carried.",
+    )
+    assert facts.drift.startswith("Keys that are gone; a value that was changed is not noticed.")
+    assert facts_of(Checked).drift.startswith("Exact: values are compared.")
+    assert facts_of(Checked).limits[0] == "At most 1000000 bytes in all keys and values together."
+
+
+def test_a_limit_that_differs_by_scope_names_the_scope() -> None:
+    github = destinations.get("github")
+    assert github
+    assert {"At most 1000 keys. (organization)", "At most 100 keys. (repository)"} <= set(facts_of(github).limits)
+
+
+def test_the_page_shows_every_destination(db: None) -> None:
+    User.objects.create_user("eve", password="x", is_staff=True)
+    browser = Client()
+    browser.force_login(User.objects.get())
+    shown = browser.get(reverse("admin:destinations")).content.decode()
+    for facts in catalogue():
+        assert f'id="{facts.slug}"' in shown
+    assert Client().get(reverse("admin:destinations")).status_code == 302
