@@ -81,10 +81,13 @@ def _tell(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
     text = text if link in text else f"{text}\n{link}"
     targets = NotificationTarget.objects.filter(project=sync.project_id, is_enabled=True)
     now = timezone.now()
-    for target in targets:
-        if state in target.states:
-            made = Notice.objects.create(target=target, sync=sync, state=state, title=title, text=text, due_at=now)
-            transaction.on_commit(partial(_enqueue, made.pk))
+    made = Notice.objects.bulk_create(
+        Notice(target=target, sync=sync, state=state, title=title, text=text, due_at=now)
+        for target in targets
+        if state in target.states
+    )
+    for notice in made:
+        transaction.on_commit(partial(_enqueue, notice.pk))
 
 
 _SAID = {

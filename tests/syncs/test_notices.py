@@ -23,7 +23,7 @@ from config.access.models import AuditEvent, Membership, Role, User
 from config.errors import BadRequest, Invalid
 from syncs import dispatcher, drift, notices, notifier, tasks
 from syncs.confined import Refused, confined
-from syncs.models import Notice, NotificationTarget, SecretSync
+from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
 from syncs.selectors import syncs
 from syncs.services import holds
 from syncs.services import notifications as services
@@ -270,12 +270,21 @@ def test_a_lost_task_is_sent_again(
     assert sent.count(("syncs.tasks.send_notice", notice.pk)) == 2
 
 
-def test_asking_what_is_due_is_one_query(world: World) -> None:
-    with CaptureQueriesContext(
-        connection,
-    ) as asked:
+def test_the_queries_are_the_same_for_one_target_and_for_many(world: World) -> None:
+    with CaptureQueriesContext(connection) as due:
         notices.queue_due()
-    assert len(asked) == 1
+    assert len(due) == 1
+    counted = []
+    for number in (1, 4):
+        for each in range(number):
+            services.create_target(world.actor, world.project, TargetInput(f"{number}-{each}", recipients="admins"))
+        sync = world.sync(f"sync-{number}", is_auto_sync_enabled=False)
+        run = SyncRun.objects.create(sync=sync, operation="sync", trigger="manual")
+        with CaptureQueriesContext(connection) as told:
+            notices.run_ended(run, fresh(sync), NoticeState.FAILED, "x")
+        counted.append(len(told))
+    assert counted[0] == counted[1]
+    assert Notice.objects.count() == 1 + 5
 
 
 def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
