@@ -1,0 +1,284 @@
+"""A login at Google Cloud: the key of a service account, or a service account that is impersonated.
+
+A key signs a short JWT and gets an access token for it; an impersonated account's token is got with that of the account
+that may stand in for it. Tokens are good for an hour.
+Sources: https://developers.google.com/identity/protocols/oauth2/service-account#httprest,
+https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path as FilePath
+from typing import Any, ClassVar
+
+import httpx
+import jwt
+
+from config.errors import Invalid, problem
+from config.schema import Checked, Path, Schema, Text
+from connections.errors import BadResponse, Conflict, Unauthorized
+from connections.http import ApiClient, Classified, quote
+from connections.provider import Choice, Provider, Session
+
+SCOPE = "https://www.googleapis.com/auth/cloud-platform"
+TOKENS = "https://oauth2.googleapis.com"
+AUDIENCE = f"{TOKENS}/token"
+IMPERSONATION = "https://iamcredentials.googleapis.com"
+PROJECTS = "https://cloudresourcemanager.googleapis.com"
+LIFE = 3600  # seconds of a token, the most that is given without an organisation policy
+GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+
+OWN_KEY_FILE = "KEYFERRY_GCP_SERVICE_ACCOUNT_FILE"
+IMPERSONATED = "KEYFERRY_GCP_IMPERSONATED"
+
+NO_ACCOUNT = "Must be the email of a service account, ending in gserviceaccount.com"
+NO_STAND_IN = (
+    f"No account of this server may impersonate this one: give serviceAccountKey, or have the operator set"
+    f" {OWN_KEY_FILE} and name the account in {IMPERSONATED}"
+)
+
+RIGHTS = (
+    "Secret Manager Secret Accessor, Secret Manager Secret Version Manager, and a custom role with"
+    " secretmanager.secrets.create, .delete, .get and .list (or Secret Manager Admin for all), on just the projects"
+    " that are synced, best with a condition on the names of secrets."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """What matters of a key file. Its addresses are not believed: a pasted file would say where tokens go."""
+
+    email: str
+    id: str
+    pem: str = field(repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> Key:
+        """Raises ValueError, in words that hold nothing of the text."""
+        try:
+            held = json.loads(text)
+            kind, email, pem = held["type"], held["client_email"], held["private_key"]
+        except (ValueError, KeyError, TypeError):
+            raise ValueError("must be the whole JSON file of a service account key") from None
+        if kind != "service_account" or not isinstance(email, str) or not isinstance(pem, str):
+            raise ValueError("must be the key of a service account (type service_account)")
+        if held.get("universe_domain", "googleapis.com") != "googleapis.com":
+            raise ValueError("must be of googleapis.com; other universes are not supported")
+        try:
+            jwt.get_algorithm_by_name("RS256").prepare_key(pem)
+        except Exception:  # noqa: BLE001 - whatever the library says may quote the key
+            raise ValueError("has a private key that cannot be read") from None
+        return cls(email, str(held.get("private_key_id") or ""), pem)
+
+    def assertion(self, now: float) -> str:
+        claims = {"iss": self.email, "scope": SCOPE, "aud": AUDIENCE, "iat": int(now), "exp": int(now) + LIFE}
+        return jwt.encode(claims, self.pem, algorithm="RS256", headers={"kid": self.id} if self.id else None)
+
+
+class _KeyText(Text):
+    """A key file, read as it is pasted."""
+
+    def check(self, value: object, path: Path) -> Checked:
+        text, issues = super().check(value, path)
+        if text is not None and not issues:
+            try:
+                Key.parse(str(text))
+            except ValueError as error:
+                issues = [problem(path, f"{self.label} {error}")]
+        return text, issues
+
+
+def _key_field(help: str, *, required: bool) -> Text:
+    return _KeyText(
+        "serviceAccountKey",
+        "Service account key",
+        help,
+        required=required,
+        secret=True,
+        multiline=True,
+        empty_message="Service account key required",
+    )
+
+
+class _Impersonation(Schema):
+    """Without a key of its own it stands on the operator's, and only for accounts that the operator has named."""
+
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        found = super().validate(data, path)
+        if not found["serviceAccountEmail"].endswith(".gserviceaccount.com"):
+            raise Invalid([problem([*path, "serviceAccountEmail"], NO_ACCOUNT)])
+        if "serviceAccountKey" not in found and not _operator_allows(found["serviceAccountEmail"]):
+            raise Invalid([problem([*path, "serviceAccountEmail"], NO_STAND_IN)])
+        return found
+
+
+class Gcp(Provider):
+    slug: ClassVar[str] = "gcp"
+    label: ClassVar[str] = "GCP"
+    base_url: ClassVar[str] = "https://secretmanager.googleapis.com"
+    docs_url: ClassVar[str] = "https://cloud.google.com/iam/docs/service-account-overview"
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "service-account-impersonation": _Impersonation(
+            (
+                Text(
+                    "serviceAccountEmail",
+                    "Service account email",
+                    f"The account that secrets are synced as. It needs {RIGHTS} The account that stands in for it"
+                    " needs Service Account Token Creator on it.",
+                    pattern=r"[a-z0-9-]+@[a-z0-9.-]+",
+                    pattern_message=NO_ACCOUNT,
+                ),
+                _key_field(
+                    "Of the account that stands in; without it, the operator's. Its only right should be Service"
+                    " Account Token Creator on the account above.",
+                    required=False,
+                ),
+            )
+        ),
+        "service-account-key": Schema(
+            (
+                _key_field(
+                    f"The JSON file of a key. It does not end by itself: impersonation is safer. It needs {RIGHTS}",
+                    required=True,
+                ),
+            )
+        ),
+    }
+    pickers: ClassVar[tuple[str, ...]] = ("secret-manager-projects",)
+
+    def renew(self, method: str, credentials: Mapping[str, str]) -> Session:
+        key = _key(credentials)
+        session = self._signed_in(key)
+        if method == "service-account-key":
+            return session
+        return self._impersonated(session, credentials["serviceAccountEmail"])
+
+    def _signed_in(self, key: Key) -> Session:
+        assertion = key.assertion(time.time())
+        form = {"grant_type": GRANT, "assertion": assertion}
+        with self.open(secrets=[key.pem, assertion], classify=_class_of) as client:
+            answer = client.request("POST", "/token", form=form, visible=[GRANT], read=True, at=host_of(client, TOKENS))
+        try:
+            return Session(str(answer["access_token"]), _from_now(int(answer["expires_in"])))
+        except (KeyError, TypeError, ValueError):
+            raise BadResponse("GCP: POST /token answered with something that is no token") from None
+
+    def _impersonated(self, source: Session, email: str) -> Session:
+        path = f"/v1/projects/-/serviceAccounts/{quote(email)}:generateAccessToken"
+        body = {"scope": [SCOPE], "lifetime": f"{LIFE}s"}
+        with self._with(source.token) as client:
+            answer = client.request(
+                "POST", path, json=body, visible=[SCOPE], read=True, at=host_of(client, IMPERSONATION)
+            )
+        try:
+            return Session(str(answer["accessToken"]), datetime.fromisoformat(answer["expireTime"]))
+        except (KeyError, TypeError, ValueError):
+            raise BadResponse(f"GCP: POST {path} answered with something that is no token") from None
+
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
+        return self._with(session.token if session else "", credentials.get("serviceAccountKey", ""))
+
+    def _with(self, token: str, key: str = "") -> ApiClient:
+        return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token, key], classify=_class_of)
+
+    def check(self, client: ApiClient) -> None:
+        """Signing in has asked already: a token is given only to an account that exists, for a key that is its own.
+
+        Nothing more can be asked that an account with the least rights may read.
+        """
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        if field == "projectId":
+            return [Choice(one["projectId"], one.get("name") or one["projectId"]) for one in _projects(client)]
+        if field in ("locationId", "userReplicaLocationIds"):
+            return _locations(client, chosen["projectId"])
+        return []
+
+    def pick(self, client: ApiClient, picker: str) -> list[dict[str, str]]:
+        """Projects, each `{id, name}`."""
+        return [{"id": one.value, "name": one.label} for one in self.choices(client, "projectId", {})]
+
+
+def pages(
+    client: ApiClient, path: str, member: str, params: Mapping[str, str], at: str = ""
+) -> Iterator[dict[str, Any]]:
+    """Every item of a list. Raises BadResponse where an answer is no list, or a page comes again."""
+    token, seen = "", set[str]()
+    while True:
+        after = {"pageToken": token} if token else {}
+        answer = client.request("GET", path, params={**params, **after}, at=at)
+        items = answer.get(member, []) if isinstance(answer, dict) else None
+        if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+            raise BadResponse(f"GCP: GET {path} answered with something that is no list of {member}")
+        # A body of another shape has no such member either: only an empty list is told by an empty object.
+        if not items and answer.keys() - {member, "nextPageToken", "totalSize", "unreachable"}:
+            raise BadResponse(f"GCP: GET {path} answered with something that is no list of {member}")
+        yield from items
+        token = str(answer.get("nextPageToken") or "")
+        if not token:
+            return
+        if token in seen:
+            raise BadResponse(f"GCP: GET {path} gave the same page twice, so it cannot be read whole")
+        seen.add(token)
+
+
+def host_of(client: ApiClient, host: str) -> str:
+    """Another of Google's hosts; the operator's one address stands for all of them."""
+    return host if client.base_url == Gcp.base_url else ""
+
+
+def _projects(client: ApiClient) -> list[dict[str, Any]]:
+    params = {"filter": "lifecycleState:ACTIVE"}
+    found = list(pages(client, "/v1/projects", "projects", params, host_of(client, PROJECTS)))
+    if not all(isinstance(one.get("projectId"), str) for one in found):
+        raise BadResponse("GCP: GET /v1/projects answered with a project that has no ID")
+    return found
+
+
+def _locations(client: ApiClient, project: str) -> list[Choice]:
+    path = f"/v1/projects/{quote(project)}/locations"
+    try:
+        found = [(one["locationId"], one.get("displayName")) for one in pages(client, path, "locations", {})]
+        return [Choice(id, f"{id} ({name})" if name else id) for id, name in found]
+    except KeyError:
+        raise BadResponse(f"GCP: GET {path} answered with a location that has no ID") from None
+
+
+def _operator_allows(email: str) -> bool:
+    """The operator's account stands in only for those it is told to: others' trust in it is not everyone's to use."""
+    named = [one.strip() for one in os.environ.get(IMPERSONATED, "").split(",")]
+    return bool(os.environ.get(OWN_KEY_FILE)) and email in named
+
+
+def _key(credentials: Mapping[str, str]) -> Key:
+    """The key that signs: the connection's own, else the operator's. Raises Unauthorized where there is none."""
+    text = credentials.get("serviceAccountKey", "")
+    if not text and not _operator_allows(credentials["serviceAccountEmail"]):
+        raise Unauthorized(f"GCP: {NO_STAND_IN}")
+    try:
+        return Key.parse(text or FilePath(os.environ[OWN_KEY_FILE]).read_text())
+    except OSError as error:
+        raise Unauthorized(f"GCP: the file of {OWN_KEY_FILE} cannot be read ({type(error).__name__})") from None
+    except ValueError as error:
+        raise Unauthorized(f"GCP: the service account key {error}") from None
+
+
+def _from_now(seconds: int) -> datetime:
+    return datetime.now(UTC) + timedelta(seconds=seconds)
+
+
+def _class_of(status: int, headers: httpx.Headers, said: Any) -> Classified:
+    """By Google's own status where the number does not tell: a stale etag is a 400, a bad signature too."""
+    error = said.get("error") if isinstance(said, dict) else None
+    if error in ("invalid_grant", "invalid_client", "unauthorized_client"):
+        return Unauthorized
+    known = error.get("status") if isinstance(error, dict) else None
+    if known in ("FAILED_PRECONDITION", "ABORTED", "ALREADY_EXISTS"):
+        return Conflict
+    return None

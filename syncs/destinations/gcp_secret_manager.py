@@ -1,0 +1,252 @@
+"""Secrets of Google Secret Manager, global ones or those of one region; the newest version of each is its value.
+
+Requests for 500 keys of which one changed: one list, one access of each of the 500, one write (two where old versions
+are not kept). The list tells neither a value nor a version, and no etag of a secret changes with its versions, so only
+an access tells of other hands; accesses have a quota of their own, 90,000 a minute. Secrets that neither the source nor
+the sync has anything to do with are not read. A new key is two writes.
+
+Surprising facts. Between its two writes a new secret stands there empty; one that is marked as ours and has no version
+is finished by the next run. `latest` is the newest version even where that is disabled, and then there is no value.
+Lists and `latest` may lag behind a write for a while: a key may be written twice then, never lost. An empty value is
+refused.
+Sources: https://cloud.google.com/secret-manager/docs/reference/rest (discovery revision 20261021),
+https://cloud.google.com/secret-manager/quotas, https://cloud.google.com/secret-manager/docs/etags,
+https://cloud.google.com/secret-manager/docs/consistency
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from config.schema import OneOf, Schema, Text, Texts, literal
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown
+from connections.http import ApiClient, Method, quote
+from connections.providers.gcp import RIGHTS, host_of, pages
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.engine.types import Action, Remote, Write, Written
+
+SCOPE = "The Google Cloud scope that secrets should be synced to."
+PROJECT = Text("projectId", "Project ID", "The Google Cloud project.", empty_message="Project ID required")
+PAGE = 5000  # secrets; the vendor gives at most 25,000
+MARK = {"managed-by": "keyferry"}
+UNUSABLE = (
+    "unusable"  # the stamp of a secret whose newest version cannot be accessed: another one than that of any value
+)
+
+
+def _location(name: str, label: str, help: str) -> Text:
+    """It becomes a part of a host's name."""
+    return Text(
+        name, label, help, pattern=r"[a-z]+(-[a-z]+[0-9]+)?", pattern_message=f"{label} must be one such as us-east1"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Secret:
+    """What the list tells of a secret that a write needs."""
+
+    id: str
+    etag: str
+    ours: bool
+    version: str = ""  # the newest, where it can be accessed
+
+
+class GcpSecretManager(KeyValueDestination):
+    slug: ClassVar[str] = "gcp-secret-manager"
+    label: ClassVar[str] = "GCP Secret Manager"
+    provider: ClassVar[str] = "gcp"
+    Config: ClassVar[OneOf] = OneOf(
+        "scope",
+        {
+            "global": Schema(
+                (
+                    literal("scope", "global", SCOPE),
+                    PROJECT,
+                    Texts(
+                        "userReplicaLocationIds",
+                        "Where new secrets are kept; none: where Google chooses. It cannot be changed later.",
+                        item=_location("userReplicaLocationIds", "Replica location", ""),
+                    ),
+                )
+            ),
+            "region": Schema(
+                (
+                    literal("scope", "region", SCOPE),
+                    PROJECT,
+                    _location("locationId", "Location ID", "The region that the secrets are kept and read in."),
+                )
+            ),
+        },
+    )
+    Options: ClassVar[Schema] = sync_options(
+        "GCP Secret Manager",
+        Text(
+            "oldVersions",
+            "Old versions",
+            "What becomes of a version that a new one replaces: keep (the default; each is billed), disable, or destroy"
+            " for ever.",
+            required=False,
+            choices=("keep", "disable", "destroy"),
+        ),
+        can_import=True,
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True,
+        can_import=True,
+        takes_empty=False,
+        holds_comments=False,
+        key_pattern=r"[A-Za-z0-9_-]+",
+        key_rule="letters, digits, underscores and dashes",
+        max_key_length=255,
+        max_value_bytes=64 * 1024,
+        pace=10.0,  # 600 writes a minute and project
+        concurrency=16,
+        note="Each change adds a version. What reads a version by its number, and not the latest, sees no change. Lists"
+        " may lag behind a write for a while.",
+        rights=f"A service account with {RIGHTS}",
+        verified="drongo 0.8.0 (global) and Google's discovery document of revision 20261021; November 2026",
+        docs_url="https://cloud.google.com/secret-manager/docs",
+    )
+
+    def __init__(
+        self,
+        client: ApiClient,
+        config: Mapping[str, Any],
+        options: Mapping[str, Any] | None = None,
+        *,
+        concurrency: int | None = None,
+    ) -> None:
+        super().__init__(client, config, options, concurrency=concurrency)
+        self.spot = f"projects/{quote(config['projectId'])}"
+        self.host = ""
+        if config["scope"] == "region":
+            self.spot += f"/locations/{quote(config['locationId'])}"
+            self.host = host_of(client, f"https://secretmanager.{config['locationId']}.rep.googleapis.com")
+        self.secrets = f"/v1/{self.spot}/secrets"
+        self.old_versions = self.options.get("oldVersions", "keep")
+
+    def place(self) -> str:
+        return f"gcp-secret-manager|{self.client.base_url}|{self.spot}"
+
+    def requests_a_key(self, action: Action) -> float:
+        return 2 if action is Action.CREATE or (action is Action.UPDATE and self.old_versions != "keep") else 1
+
+    def fetch(self) -> Iterable[Remote]:
+        """Every secret, without value and version: `filled` reads those that matter."""
+        listed = pages(self.client, self.secrets, "secrets", {"pageSize": str(PAGE)}, self.host)
+        return [self._remote(one) for one in listed]
+
+    def _remote(self, listed: Mapping[str, Any]) -> Remote:
+        try:
+            id = str(listed["name"]).rsplit("/", 1)[1]
+            labels = listed.get("labels") or {}
+            ours = all(labels.get(name) == value for name, value in MARK.items())
+            managed = listed.get("secretType") == "CLOUD_SQL_DB_CREDENTIALS"
+            return Remote(
+                id,
+                incarnation=str(listed["createTime"]),
+                locked="Google rotates it for a database" if managed else "",
+                ref=_Secret(id, str(listed.get("etag") or ""), ours),
+            )
+        except (KeyError, IndexError, AttributeError):
+            raise BadResponse(f"GCP: GET {self.secrets} answered with a secret that lacks name or createTime") from None
+
+    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+        """With value and version of each. One of ours without any version is not there yet: `create` finishes it."""
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            read = list(pool.map(self._accessed, remotes))
+        return [one for one in read if one.stamp or not one.ref.ours]
+
+    def _accessed(self, remote: Remote) -> Remote:
+        try:
+            answer = self._ask("GET", f"{self._path(remote.key)}/versions/latest:access")
+        except NotFound:
+            return remote  # it has no version
+        except Conflict:
+            return replace(remote, stamp=UNUSABLE)  # disabled or destroyed
+        try:
+            version = str(answer["name"]).rsplit("/", 1)[1]
+            data = base64.b64decode(answer["payload"].get("data", ""), validate=True)
+        except (KeyError, IndexError, TypeError, AttributeError, binascii.Error):
+            raise BadResponse(f"GCP: the latest version of {remote.key} came without name or data") from None
+        try:
+            value = data.decode()
+        except UnicodeDecodeError:
+            value = None  # some other bytes: nothing that a secret here may be
+        return replace(remote, value=value, stamp=version, ref=replace(remote.ref, version=version))
+
+    def create(self, write: Write) -> Written:
+        body: dict[str, Any] = {"labels": MARK}
+        if self.config["scope"] == "global":
+            body["replication"] = self._replication()
+        asked: dict[str, Any] = {"params": {"secretId": write.key}, "json": body, "hidden": [write.value]}
+        try:
+            made = self._ask("POST", self.secrets, **asked, visible=[write.key, *MARK.values()])
+        except Conflict:
+            made = self._half_made(write)
+            if made is None:
+                raise
+        try:
+            stamp = self._add(write)
+        except OutcomeUnknown:
+            raise
+        except IntegrationError as error:
+            # The secret stands there, empty: a claim on it must stay, so that the next run finishes it.
+            raise OutcomeUnknown(f"GCP: {write.key} was made, but its value was not: {error}") from None
+        return Written(made.get("createTime") if isinstance(made, dict) else None, stamp)
+
+    def _replication(self) -> dict[str, Any]:
+        locations = self.config.get("userReplicaLocationIds") or []
+        return (
+            {"userManaged": {"replicas": [{"location": one} for one in locations]}} if locations else {"automatic": {}}
+        )
+
+    def _half_made(self, write: Write) -> Any:
+        """The secret, where it is one of ours that never got a value."""
+        path = self._path(write.key)
+        listed = self._ask("GET", path)
+        versions = self._ask("GET", f"{path}/versions", params={"pageSize": "1"})
+        empty = isinstance(versions, dict) and not versions.get("versions")
+        return listed if isinstance(listed, dict) and empty and self._remote(listed).ref.ours else None
+
+    def update(self, write: Write) -> Written:
+        assert write.remote is not None
+        stamp = self._add(write)
+        before: str = write.remote.ref.version
+        if self.old_versions != "keep" and before and before != stamp:
+            try:
+                self._ask("POST", f"{self._path(write.key)}/versions/{quote(before)}:{self.old_versions}", json={})
+            except (NotFound, Conflict):
+                pass  # gone or out of use already
+            except IntegrationError as error:
+                said = f"GCP: {write.key} has its new value, but version {before} is still there ({self.old_versions})"
+                raise OutcomeUnknown(f"{said}: {error}") from None
+        return Written(write.remote.incarnation, stamp)
+
+    def delete(self, write: Write) -> None:
+        """With all its versions; refused where the secret is another than the one that was listed."""
+        assert write.remote is not None
+        etag = write.remote.ref.etag
+        try:
+            self._ask("DELETE", self._path(write.key), params={"etag": etag} if etag else None)
+        except NotFound:
+            return
+
+    def _add(self, write: Write) -> str | None:
+        payload = {"data": base64.b64encode(write.value.encode()).decode()}
+        answer = self._ask(
+            "POST", f"{self._path(write.key)}:addVersion", json={"payload": payload}, hidden=[write.value]
+        )
+        name = answer.get("name") if isinstance(answer, dict) else None
+        return str(name).rsplit("/", 1)[1] if name else None
+
+    def _ask(self, method: Method, path: str, **arguments: Any) -> Any:
+        return self.client.request(method, path, at=self.host, **arguments)
+
+    def _path(self, key: str) -> str:
+        return f"{self.secrets}/{quote(key)}"

@@ -1,0 +1,148 @@
+"""Every request to Google, and every answer of the stand-in, held against Google's own descriptions of its APIs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connections.http import ApiClient
+from connections.providers.gcp import Gcp
+from syncs.destinations.gcp_secret_manager import GcpSecretManager
+from syncs.engine.types import Action, Write
+from tests.destinations import gcp_secret_manager as gcp
+from tests.destinations.serving import Answer, Ask
+
+FOUND = importlib.util.find_spec("googleapiclient")
+pytestmark = [
+    pytest.mark.clients,
+    pytest.mark.skipif(FOUND is None, reason="google-api-python-client is not installed (extra `clients`)"),
+]
+APIS = ("secretmanager.v1", "iamcredentials.v1", "cloudresourcemanager.v1")
+
+
+class Descriptions:
+    """The methods of the APIs, each with its verb, its address as a pattern, and the schemas it refers to."""
+
+    def __init__(self) -> None:
+        assert FOUND
+        assert FOUND.submodule_search_locations
+        folder = Path(FOUND.submodule_search_locations[0], "discovery_cache", "documents")
+        self.methods: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        for api in APIS:
+            described = json.loads((folder / f"{api}.json").read_text())
+            self._gather(described, described)
+
+    def _gather(self, part: dict[str, Any], described: dict[str, Any]) -> None:
+        self.methods += [(method, described) for method in part.get("methods", {}).values()]
+        for below in part.get("resources", {}).values():
+            self._gather(below, described)
+
+    def of(self, ask: Ask) -> tuple[dict[str, Any], dict[str, Any]]:
+        for method, described in self.methods:
+            pattern = re.sub(r"\\\{[^}]+\\\}", "[^/:]+", re.escape("/" + method["flatPath"]))
+            if method["httpMethod"] == ask.method and re.fullmatch(pattern, ask.path):
+                return method, described
+        raise AssertionError(f"Google describes no {ask.method} {ask.path}")
+
+
+def fits(value: Any, schema: dict[str, Any], described: dict[str, Any], path: str = "") -> None:
+    """Raises where a value is not what is described; members that nobody described are refused too."""
+    if "$ref" in schema:
+        schema = described["schemas"][schema["$ref"]]
+    kind = schema["type"]
+    types: dict[str, type] = {"string": str, "boolean": bool, "integer": int, "array": list, "object": dict}
+    assert isinstance(value, types[kind]), f"{path}: {kind}"
+    if kind == "array":
+        for index, each in enumerate(value):
+            fits(each, schema["items"], described, f"{path}[{index}]")
+    if kind == "object":
+        for name, each in value.items():
+            member = schema.get("properties", {}).get(name) or schema.get("additionalProperties")
+            assert member, f"{path}.{name} is not described"
+            fits(each, member, described, f"{path}.{name}")
+    if "enum" in schema:
+        assert value in schema["enum"], f"{path}: {value}"
+
+
+def hold(descriptions: Descriptions, ask: Ask, answer: Answer) -> None:
+    method, described = descriptions.of(ask)
+    known = {**described["parameters"], **method.get("parameters", {})}
+    assert set(ask.query) <= {name for name, one in known.items() if one["location"] == "query"}, ask
+    if "request" in method:
+        fits(ask.body, method["request"], described, "request")
+        assert not _read_only(ask.body, method["request"], described), ask
+    else:
+        assert ask.body is None, ask
+    if answer.status == 200:
+        fits(answer.body, method["response"], described, "response")
+
+
+def _read_only(body: dict[str, Any], schema: dict[str, Any], described: dict[str, Any]) -> list[str]:
+    properties = described["schemas"][schema["$ref"]].get("properties", {})
+    return [name for name in body if properties[name].get("readOnly")]
+
+
+@pytest.fixture(scope="module")
+def descriptions() -> Descriptions:
+    return Descriptions()
+
+
+@pytest.mark.parametrize("variant", gcp.GcpSecretManager.configs)
+@pytest.mark.parametrize("policy", ["keep", "disable", "destroy"])
+def test_every_request_and_answer_is_one_that_google_describes(
+    descriptions: Descriptions, variant: str, policy: str
+) -> None:
+    vendor = gcp.GcpSecretManager()
+    with vendor.running() as url:
+        provider = Gcp(url)
+        credentials = {"serviceAccountEmail": gcp.TARGET, **vendor.credentials}
+        session = provider.renew("service-account-impersonation", credentials)
+        with provider.client("service-account-impersonation", credentials, session) as client:
+            for field in ("projectId", "locationId"):
+                assert provider.choices(client, field, {"projectId": "shop-prod"})
+            _all_there_is(GcpSecretManager(client, vendor.configs[variant], {"oldVersions": policy}), vendor)
+    seen = [(ask, answer) for ask, answer in vendor.exchanges if ask.path != "/token"]
+    for ask, answer in seen:
+        hold(descriptions, ask, answer)
+    assert len(seen) > 15
+
+
+def _all_there_is(destination: GcpSecretManager, vendor: gcp.GcpSecretManager) -> None:
+    vendor.page = 2
+
+    def apply(*writes: Write) -> None:
+        list(destination.apply(iter(writes)))
+
+    apply(*(Write(Action.CREATE, key, key, "1") for key in "ABC"))
+    apply(Write(Action.CREATE, "A", "A", "taken"))
+    listing = destination.looked_at(destination.listing(), set("ABC"))
+    apply(*(Write(Action.UPDATE, one.key, one.key, "2", remote=one) for one in listing))
+    apply(*(Write(Action.DELETE, one.key, one.key, remote=one) for one in listing))
+
+
+def test_a_request_that_google_does_not_describe_is_told(descriptions: Descriptions) -> None:
+    with pytest.raises(AssertionError, match="describes no"):
+        descriptions.of(Ask("PUT", "/v1/projects/p/secrets/s", {}, {}, None))
+    ask = Ask("POST", "/v1/projects/p/secrets", {"secretId": "A"}, {}, {"label": {}})
+    with pytest.raises(AssertionError, match="label is not described"):
+        hold(descriptions, ask, Answer(500))
+
+
+def test_the_regions_hosts_are_those_that_google_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert FOUND
+    assert FOUND.submodule_search_locations
+    folder = Path(FOUND.submodule_search_locations[0], "discovery_cache", "documents")
+    endpoints = json.loads((folder / "secretmanager.v1.json").read_text())["endpoints"]
+    asked: list[str] = []
+    monkeypatch.setattr(ApiClient, "request", lambda self, method, path, *, at="", **_: asked.append(f"{at}/") or {})
+    with Gcp().client("service-account-key", {}) as client:
+        for one in endpoints:
+            config = {"scope": "region", "projectId": "p", "locationId": one["location"]}
+            GcpSecretManager(client, GcpSecretManager.Config.validate(config)).listing()
+    assert asked == [one["endpointUrl"] for one in endpoints]
+    assert len(asked) > 40

@@ -1,0 +1,204 @@
+"""A Google Cloud login: what it asks for, how it signs in, whom it may stand in for, what its pickers offer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from config.errors import Invalid
+from connections.errors import BadResponse, Unauthorized
+from connections.http import ApiClient
+from connections.provider import Choice
+from connections.providers.gcp import IMPERSONATED, OWN_KEY_FILE, Gcp
+from tests.destinations import gcp_secret_manager as gcp
+from tests.destinations.serving import Answer
+
+OWN = {"serviceAccountKey": gcp.key_file()}
+STAND_IN = {"serviceAccountEmail": gcp.TARGET, **OWN}
+KEY, IMPERSONATION = "service-account-key", "service-account-impersonation"
+
+
+@pytest.fixture
+def vendor() -> Iterator[gcp.GcpSecretManager]:
+    fake = gcp.GcpSecretManager()
+    with fake.running():
+        yield fake
+
+
+def client_of(vendor: gcp.GcpSecretManager) -> ApiClient:
+    provider = Gcp(vendor.url)
+    return provider.client(KEY, OWN, provider.renew(KEY, OWN))
+
+
+# -- signing in ----------------------------------------------------------------------------------------------------
+
+
+def test_a_key_signs_in_with_one_request_and_its_token_ends_in_an_hour(vendor: gcp.GcpSecretManager) -> None:
+    session = Gcp(vendor.url).renew(KEY, OWN)
+    assert [session.token] == vendor.tokens
+    assert timedelta(minutes=58) < session.expires_at - datetime.now(UTC) < timedelta(minutes=61)
+    assert vendor.asked() == [("POST", "/token")]
+    assert session.token not in repr(session)
+
+
+def test_the_address_within_a_key_file_is_not_believed(vendor: gcp.GcpSecretManager) -> None:
+    assert json.loads(OWN["serviceAccountKey"])["token_uri"] == "http://127.0.0.1:9/token"
+    assert Gcp(vendor.url).renew(KEY, OWN).token
+
+
+def test_tokens_are_asked_of_googles_own_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    answers: dict[str, Any] = {
+        "/token": {"access_token": "t1", "expires_in": 3599},
+        f"/v1/projects/-/serviceAccounts/{gcp.TARGET.replace('@', '%40')}:generateAccessToken": {
+            "accessToken": "t2",
+            "expireTime": "2099-01-01T00:00:00Z",
+        },
+    }
+
+    def answer(self: ApiClient, method: str, path: str, *, at: str = "", **_: Any) -> Any:
+        asked.append(at or self.base_url)
+        return answers[path]
+
+    monkeypatch.setattr(ApiClient, "request", answer)
+    assert Gcp().renew(IMPERSONATION, STAND_IN).token == "t2"
+    assert asked == ["https://oauth2.googleapis.com", "https://iamcredentials.googleapis.com"]
+
+
+def test_an_account_is_impersonated_with_the_token_of_the_one_that_stands_in(vendor: gcp.GcpSecretManager) -> None:
+    session = Gcp(vendor.url).renew(IMPERSONATION, STAND_IN)
+    assert [session.token] == vendor.tokens[1:]
+    assert session.expires_at == datetime(2099, 1, 1, tzinfo=UTC)
+    ask, _ = vendor.exchanges[-1]
+    assert ask.headers["authorization"] == f"Bearer {vendor.tokens[0]}"
+    assert ask.body == {"scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "3600s"}
+
+
+def test_an_account_that_does_not_trust_it_is_not_impersonated(vendor: gcp.GcpSecretManager) -> None:
+    other = {**STAND_IN, "serviceAccountEmail": "other@blog-prod.iam.gserviceaccount.com"}
+    with pytest.raises(Unauthorized, match="getAccessToken' denied"):
+        Gcp(vendor.url).renew(IMPERSONATION, other)
+
+
+def test_a_signature_that_google_does_not_know_is_a_bad_login_and_nothing_of_it_is_said(
+    vendor: gcp.GcpSecretManager,
+) -> None:
+    wrong = {"serviceAccountKey": gcp.key_file("nobody@shop-prod.iam.gserviceaccount.com")}
+    with pytest.raises(Unauthorized) as caught:
+        Gcp(vendor.url).renew(KEY, wrong)
+    assert str(caught.value) == "GCP: POST /token answered 400: invalid_grant"
+
+
+@pytest.mark.parametrize("body", [None, {"access_token": "x"}, {"access_token": "x", "expires_in": "soon"}, []])
+def test_an_answer_that_is_no_token_is_not_believed(vendor: gcp.GcpSecretManager, body: object) -> None:
+    vendor.fault = lambda ask: Answer(200, body)
+    with pytest.raises(BadResponse):
+        Gcp(vendor.url).renew(KEY, OWN)
+
+
+# -- whom the operator's account may stand in for ------------------------------------------------------------------
+
+
+@pytest.fixture
+def operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    file = tmp_path / "key.json"
+    file.write_text(gcp.key_file())
+    monkeypatch.setenv(OWN_KEY_FILE, str(file))
+    monkeypatch.setenv(IMPERSONATED, f"x@y.iam.gserviceaccount.com, {gcp.TARGET}")
+    return file
+
+
+def test_an_account_that_the_operator_names_needs_no_key_of_its_own(
+    vendor: gcp.GcpSecretManager, operators: Path
+) -> None:
+    checked = Gcp.methods[IMPERSONATION].validate({"serviceAccountEmail": gcp.TARGET})
+    assert checked == {"serviceAccountEmail": gcp.TARGET}
+    assert Gcp(vendor.url).renew(IMPERSONATION, checked).token
+
+
+def test_one_that_he_does_not_name_is_refused_when_it_is_given_and_when_it_is_used(
+    vendor: gcp.GcpSecretManager, operators: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"serviceAccountEmail": gcp.TARGET}
+    monkeypatch.setenv(IMPERSONATED, "x@y.iam.gserviceaccount.com")
+    with pytest.raises(Invalid, match=IMPERSONATED):
+        Gcp.methods[IMPERSONATION].validate(given)
+    with pytest.raises(Unauthorized, match=IMPERSONATED):
+        Gcp(vendor.url).renew(IMPERSONATION, given)
+    assert vendor.asked() == []
+
+
+def test_a_key_file_that_is_gone_is_named(vendor: gcp.GcpSecretManager, operators: Path) -> None:
+    operators.unlink()
+    with pytest.raises(Unauthorized, match=OWN_KEY_FILE):
+        Gcp(vendor.url).renew(IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+
+
+# -- what is asked for ---------------------------------------------------------------------------------------------
+
+
+def broken(**changes: str) -> str:
+    return json.dumps({**json.loads(gcp.key_file()), **changes})
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("canary {", "must be the whole JSON file"),
+        ('{"type": "service_account"}', "must be the whole JSON file"),
+        (broken(type="authorized_user"), "must be the key of a service account"),
+        (broken(private_key="-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n"), "cannot be read"),
+        (broken(universe_domain="evil.example"), "googleapis.com"),
+    ],
+)
+def test_a_key_that_cannot_be_one_is_refused_without_its_words(given: str, said: str) -> None:
+    with pytest.raises(Invalid) as caught:
+        Gcp.methods[KEY].validate({"serviceAccountKey": given})
+    text = str(caught.value.issues)
+    assert said in text
+    assert "canary" not in text
+    assert "evil" not in text
+
+
+def test_a_key_is_kept_as_it_was_pasted() -> None:
+    assert Gcp.methods[KEY].validate({"serviceAccountKey": f"  {gcp.key_file()}\n"}) == OWN
+
+
+@pytest.mark.parametrize(
+    "email", ["ada@example.com", "a/../b@x.iam.gserviceaccount.com", "x@evil.com#.gserviceaccount.com"]
+)
+def test_only_the_email_of_a_service_account_is_taken(email: str) -> None:
+    with pytest.raises(Invalid, match="email of a service account"):
+        Gcp.methods[IMPERSONATION].validate({"serviceAccountEmail": email, **OWN})
+
+
+# -- pickers -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("field", "chosen", "expected"),
+    [
+        ("projectId", {}, [Choice("shop-prod", "Shop")]),
+        (
+            "locationId",
+            {"projectId": "shop-prod"},
+            [Choice("europe-west1", "europe-west1 (Belgium)"), Choice("us-east1", "us-east1")],
+        ),
+        ("scope", {}, []),
+    ],
+)
+def test_pickers_offer_what_the_vendor_has(
+    vendor: gcp.GcpSecretManager, field: str, chosen: dict[str, str], expected: list[Choice]
+) -> None:
+    with client_of(vendor) as client:
+        assert Gcp().choices(client, field, chosen) == expected
+
+
+def test_the_modelled_picker_has_projects(vendor: gcp.GcpSecretManager) -> None:
+    with client_of(vendor) as client:
+        assert Gcp().pick(client, "secret-manager-projects") == [{"id": "shop-prod", "name": "Shop"}]

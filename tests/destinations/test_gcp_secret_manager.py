@@ -1,0 +1,347 @@
+"""Google Secret Manager over real HTTP on loopback: what its secrets do that no other vendor's keys do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from config.errors import Invalid
+from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, RateLimited, Rejected
+from connections.http import ApiClient
+from connections.providers.gcp import Gcp
+from syncs.destinations.gcp_secret_manager import GcpSecretManager
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from . import gcp_secret_manager as gcp
+from .serving import Answer, Ask
+
+CONFIGS = gcp.GcpSecretManager.configs
+GLOBAL, REPLICAS, REGION = (CONFIGS[name] for name in ("global", "global-replicas", "region"))
+MARK = {"managed-by": "keyferry"}
+
+
+@pytest.fixture
+def vendor() -> Iterator[gcp.GcpSecretManager]:
+    fake = gcp.GcpSecretManager()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def client(vendor: gcp.GcpSecretManager) -> Iterator[ApiClient]:
+    provider = Gcp(vendor.url, deadline=2)
+    session = provider.renew(vendor.method, vendor.credentials)
+    with provider.client(vendor.method, vendor.credentials, session) as client:
+        vendor.asked()
+        yield client
+
+
+def create(key: str, value: str = "v") -> Write:
+    return Write(Action.CREATE, key, key, value)
+
+
+def change(remote: Remote, value: str = "new") -> Write:
+    return Write(Action.UPDATE, remote.key, remote.key, value, remote=remote)
+
+
+def apply(destination: GcpSecretManager, *writes: Write) -> dict[str, Outcome]:
+    return {outcome.write.key: outcome for outcome in destination.apply(iter(writes))}
+
+
+def looked(destination: GcpSecretManager, *keys: str) -> dict[str, Remote]:
+    listing = destination.listing()
+    return {one.key: one for one in destination.looked_at(listing, keys or {one.key for one in listing})}
+
+
+def states(vendor: gcp.GcpSecretManager, key: str, config: Mapping[str, Any] = GLOBAL) -> list[str]:
+    return [version["state"] for version in vendor.of(config)[key]["versions"]]
+
+
+# -- a secret in two writes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "replication"),
+    [
+        (GLOBAL, {"automatic": {}}),
+        (REPLICAS, {"userManaged": {"replicas": [{"location": "europe-west1"}, {"location": "us-east1"}]}}),
+        (REGION, None),
+    ],
+    ids=["global", "replicas", "region"],
+)
+def test_a_new_secret_is_marked_and_kept_where_the_config_says(
+    vendor: gcp.GcpSecretManager, client: ApiClient, config: dict[str, Any], replication: Any
+) -> None:
+    destination = GcpSecretManager(client, config)
+    outcome = apply(destination, create("KEY", "value ä"))["KEY"]
+    made = vendor.of(config)["KEY"]
+    assert (made["labels"], made.get("replication")) == (MARK, replication)
+    remote = looked(destination)["KEY"]
+    assert (remote.value, remote.stamp, remote.incarnation) == ("value ä", "1", made["createTime"])
+    assert (outcome.written.incarnation, outcome.written.stamp) == (remote.incarnation, remote.stamp)
+
+
+def test_a_secret_that_got_no_value_is_not_known_to_have_failed_and_the_next_run_finishes_it(
+    vendor: gcp.GcpSecretManager, client: ApiClient
+) -> None:
+    destination = GcpSecretManager(client, GLOBAL)
+    vendor.fault = lambda ask: gcp.error(429, "RESOURCE_EXHAUSTED", "no") if "addVersion" in ask.path else None
+    assert isinstance(apply(destination, create("KEY"))["KEY"].error, OutcomeUnknown)
+    vendor.fault = None
+    assert looked(destination) == {}  # so it is created
+    made = vendor.of(GLOBAL)["KEY"]["createTime"]
+    outcome = apply(destination, create("KEY", "late"))["KEY"]
+    assert (outcome.error, outcome.written.incarnation) == (None, made)
+    assert vendor.held(GLOBAL) == {"KEY": "late"}
+
+
+def test_an_empty_secret_of_other_hands_is_theirs(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.put(GLOBAL, "KEY", "x")
+    vendor.of(GLOBAL)["KEY"]["versions"].clear()
+    destination = GcpSecretManager(client, GLOBAL)
+    assert (looked(destination)["KEY"].value, looked(destination)["KEY"].stamp) == (None, None)
+    assert isinstance(apply(destination, create("KEY"))["KEY"].error, Conflict)
+    assert vendor.held(GLOBAL) == {}
+
+
+def test_a_refused_create_is_not_turned_into_a_new_version(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    destination = GcpSecretManager(client, GLOBAL)
+    vendor.put(GLOBAL, "THEIRS", "theirs")
+    apply(destination, create("OURS", "first"))
+    outcomes = apply(destination, create("THEIRS", "x"), create("OURS", "x"))
+    assert [type(outcome.error) for outcome in outcomes.values()] == [Conflict, Conflict]
+    assert vendor.held(GLOBAL) == {"THEIRS": "theirs", "OURS": "first"}
+
+
+# -- versions ------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("policy", "left"),
+    [(None, "ENABLED"), ("keep", "ENABLED"), ("disable", "DISABLED"), ("destroy", "DESTROYED")],
+)
+def test_what_becomes_of_old_versions_is_an_option(
+    vendor: gcp.GcpSecretManager, client: ApiClient, policy: str | None, left: str
+) -> None:
+    destination = GcpSecretManager(client, GLOBAL, {"oldVersions": policy} if policy else {})
+    apply(destination, create("KEY", "old"))
+    vendor.asked()
+    outcome = apply(destination, change(looked(destination)["KEY"]))["KEY"]
+    assert (outcome.error, outcome.written.stamp) == (None, "2")
+    assert states(vendor, "KEY") == [left, "ENABLED"]
+    assert destination.requests_a_key(Action.UPDATE) == sum(method == "POST" for method, _ in vendor.asked())
+
+
+def test_only_the_version_that_is_replaced_is_taken_out_of_use(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    for value in ("first", "pinned", "newest"):
+        vendor.put(GLOBAL, "KEY", value)
+    destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "destroy"})
+    apply(destination, change(looked(destination)["KEY"]))
+    assert states(vendor, "KEY") == ["ENABLED", "ENABLED", "DESTROYED", "ENABLED"]
+
+
+def test_an_old_version_that_stays_is_told_and_the_new_value_stands(
+    vendor: gcp.GcpSecretManager, client: ApiClient
+) -> None:
+    destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "disable"})
+    apply(destination, create("KEY", "old"))
+    remote = looked(destination)["KEY"]
+    vendor.fault = lambda ask: gcp.error(403, "PERMISSION_DENIED", "denied") if ":disable" in ask.path else None
+    error = apply(destination, change(remote))["KEY"].error
+    assert isinstance(error, OutcomeUnknown)
+    assert "version 1 is still there" in str(error)
+    assert looked(destination)["KEY"].value == "new"
+
+
+@pytest.mark.parametrize("state", ["DISABLED", "DESTROYED"])
+def test_a_newest_version_that_is_out_of_use_has_no_value_and_is_a_change(
+    vendor: gcp.GcpSecretManager, client: ApiClient, state: str
+) -> None:
+    destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "destroy"})
+    before = apply(destination, create("KEY"))["KEY"].written.stamp
+    vendor.of(GLOBAL)["KEY"]["versions"][-1]["state"] = state
+    remote = looked(destination)["KEY"]
+    assert remote.value is None
+    assert remote.stamp not in (before, None)
+    assert apply(destination, change(remote))["KEY"].error is None
+    assert looked(destination)["KEY"].value == "new"
+
+
+def test_a_latest_that_lags_costs_a_version_and_no_value(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    destination = GcpSecretManager(client, GLOBAL)
+    apply(destination, create("KEY", "old"))
+    apply(destination, change(looked(destination)["KEY"]))
+    vendor.lagging["KEY"] = 1
+    assert looked(destination)["KEY"].value == "old"
+    apply(destination, change(looked(destination)["KEY"]))
+    vendor.lagging.clear()
+    assert looked(destination)["KEY"].value == "new"
+    assert len(states(vendor, "KEY")) == 3
+
+
+def test_bytes_that_are_no_text_are_told_by_their_version(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.put(GLOBAL, "KEY", "x")
+    vendor.of(GLOBAL)["KEY"]["versions"][-1]["data"] = b"\xff\xfe"
+    remote = looked(GcpSecretManager(client, GLOBAL))["KEY"]
+    assert (remote.value, remote.stamp) == (None, "1")
+
+
+# -- what is read --------------------------------------------------------------------------------------------------
+
+
+def test_secrets_of_strangers_are_listed_and_not_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    for key in ("OURS", "THEIRS", "ELSE"):
+        vendor.put(GLOBAL, key, "x")
+    destination = GcpSecretManager(client, GLOBAL)
+    seen = looked(destination, "OURS")
+    assert {key: one.value for key, one in seen.items()} == {"OURS": "x", "THEIRS": None, "ELSE": None}
+    read = [path for _, path in vendor.asked() if ":access" in path]
+    assert read == ["/v1/projects/shop-prod/secrets/OURS/versions/latest:access"]
+
+
+def test_every_page_is_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.page = 3
+    for number in range(7):
+        vendor.put(GLOBAL, f"K{number}", "x")
+    assert len(GcpSecretManager(client, GLOBAL).listing()) == 7
+    assert len(vendor.asked()) == 3
+
+
+def test_a_page_that_comes_again_is_not_believed(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.fault = lambda ask: Answer(200, {"nextPageToken": "again"})
+    with pytest.raises(BadResponse, match="same page twice"):
+        GcpSecretManager(client, GLOBAL).listing()
+
+
+@pytest.mark.parametrize("body", [{"items": []}, None, {"secrets": [{"name": "A"}]}, {"secrets": ["A"]}, []])
+def test_a_list_of_another_shape_is_not_believed(vendor: gcp.GcpSecretManager, client: ApiClient, body: object) -> None:
+    vendor.fault = lambda ask: Answer(200, body)
+    with pytest.raises(BadResponse):
+        GcpSecretManager(client, GLOBAL).listing()
+
+
+def test_a_project_without_secrets_is_told_by_an_empty_object(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.fault = lambda ask: Answer(200, {})
+    assert GcpSecretManager(client, GLOBAL).listing() == ()
+
+
+def test_what_google_rotates_for_a_database_is_locked(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.put(GLOBAL, "DB", "x")
+    vendor.of(GLOBAL)["DB"]["secretType"] = "CLOUD_SQL_DB_CREDENTIALS"
+    assert GcpSecretManager(client, GLOBAL).listing()[0].locked
+
+
+def test_the_quota_of_reads_is_the_whole_connections_wait(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.put(GLOBAL, "KEY", "x")
+    vendor.fault = lambda ask: gcp.error(429, "RESOURCE_EXHAUSTED", "Quota exceeded") if ":access" in ask.path else None
+    with pytest.raises(RateLimited, match="Quota exceeded"):
+        looked(GcpSecretManager(client, GLOBAL))
+
+
+# -- deletes and names ---------------------------------------------------------------------------------------------
+
+
+def test_a_delete_is_of_the_secret_that_was_listed_and_no_other(
+    vendor: gcp.GcpSecretManager, client: ApiClient
+) -> None:
+    destination = GcpSecretManager(client, GLOBAL)
+    vendor.put(GLOBAL, "KEY", "theirs")
+    remote = looked(destination)["KEY"]
+    vendor.drop(GLOBAL, "KEY")
+    vendor.put(GLOBAL, "KEY", "another's")
+    gone = Write(Action.DELETE, "KEY", "KEY", remote=remote)
+    assert isinstance(apply(destination, gone)["KEY"].error, Conflict)
+    vendor.drop(GLOBAL, "KEY")
+    assert apply(destination, gone)["KEY"].error is None
+
+
+def test_an_update_of_what_is_gone_makes_nothing(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    destination = GcpSecretManager(client, GLOBAL)
+    vendor.put(GLOBAL, "KEY", "x")
+    remote = looked(destination)["KEY"]
+    vendor.drop(GLOBAL, "KEY")
+    assert isinstance(apply(destination, change(remote))["KEY"].error, NotFound)
+    assert vendor.held(GLOBAL) == {}
+
+
+def test_a_name_may_be_long_and_is_what_it_is(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    long = "x" * 255
+    destination = GcpSecretManager(client, GLOBAL)
+    outcomes = apply(destination, create(long), create("a-B_1"), create("A-b_1"), create(long + "x"))
+    assert {key: type(one.error) for key, one in outcomes.items() if one.error} == {long + "x": Rejected}
+    assert vendor.held(GLOBAL).keys() == {long, "a-B_1", "A-b_1"}
+
+
+def test_a_value_that_the_vendor_says_back_is_cut_out(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.fault = lambda ask: gcp.error(400, "INVALID_ARGUMENT", "no canary-value") if ask.method == "POST" else None
+    error = apply(GcpSecretManager(client, GLOBAL), create("KEY", "canary-value"))["KEY"].error
+    assert "canary-value" not in str(error)
+
+
+# -- places --------------------------------------------------------------------------------------------------------
+
+
+def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, str]] = []
+
+    def answer(self: ApiClient, method: str, path: str, *, at: str = "", **_: Any) -> Any:
+        asked.append((at or self.base_url, path))
+        return {}
+
+    monkeypatch.setattr(ApiClient, "request", answer)
+    with Gcp().client("service-account-key", {}) as client:
+        for config in (GLOBAL, REGION):
+            GcpSecretManager(client, config).listing()
+        assert GcpSecretManager(client, GLOBAL).place() != GcpSecretManager(client, REGION).place()
+    assert asked == [
+        ("https://secretmanager.googleapis.com", "/v1/projects/shop-prod/secrets"),
+        (
+            "https://secretmanager.europe-west1.rep.googleapis.com",
+            "/v1/projects/shop-prod/locations/europe-west1/secrets",
+        ),
+    ]
+
+
+@pytest.mark.parametrize("location", ["evil.example/", "europe-west1.evil", "", "EUROPE-WEST1", "a-b"])
+def test_a_location_that_would_lead_to_another_host_is_refused(location: str) -> None:
+    with pytest.raises(Invalid):
+        GcpSecretManager.Config.validate({**REGION, "locationId": location})
+    with pytest.raises(Invalid):
+        GcpSecretManager.Config.validate({**REPLICAS, "userReplicaLocationIds": [location]})
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
+    assert GcpSecretManager.Config.validate(config) == config
+
+
+def test_options_are_the_modelled_ones_where_nothing_else_is_chosen() -> None:
+    plain = {"initialSyncBehavior": "overwrite-destination"}
+    assert GcpSecretManager.Options.validate(plain) == plain
+    with pytest.raises(Invalid):
+        GcpSecretManager.Options.validate({**plain, "oldVersions": "forget"})
+
+
+def test_many_accesses_go_side_by_side(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    going, most, lock = 0, 0, threading.Lock()
+
+    def slow(ask: Ask) -> Answer | None:
+        nonlocal going, most
+        if ":access" in ask.path:
+            with lock:
+                going += 1
+                most = max(most, going)
+            time.sleep(0.02)
+            with lock:
+                going -= 1
+        return None
+
+    for number in range(60):
+        vendor.put(GLOBAL, f"K{number}", "x")
+    vendor.fault = slow
+    looked(GcpSecretManager(client, GLOBAL))
+    assert most > 4
