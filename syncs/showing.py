@@ -214,8 +214,47 @@ def referrers(folder: Folder, key: str) -> list[Secret]:
 def referrers_of(folder: Folder, keys: Iterable[str]) -> list[tuple[Secret, str]]:
     """Who refers to a folder's secrets: each with the key it refers to. As `referrers`, of many at once."""
     project_id = folder.environment.project_id
-    here = _address(folder)
-    wanted = set(keys)
+    seen = sight_of(folder, keys)
+    named = SecretReference.objects.filter(
+        secret__folder__environment__project_id=project_id, path__in={path for _, path in seen.addresses}
+    )
+    found = {
+        (pk, key)
+        for pk, slug, path, key in named.values_list("secret_id", "environment", "path", "key")
+        if seen.leads((slug, path), key)
+    }
+    # References to a folder's own secrets by their bare names are not in the index.
+    for address, data in load_graph(project_id, set(seen.addresses)).items():
+        if address in seen.addresses:
+            found |= {
+                (UUID(each.secret_id), key)
+                for each in data.secrets.values()
+                for slug, path, key in references_in(each.value or "", address)
+                if (slug, path) == address and seen.leads(address, key)
+            }
+    secrets = Secret.objects.select_related("folder__environment__project").in_bulk([pk for pk, _ in found])
+    pairs = [(secrets[pk], key) for pk, key in found]
+    return sorted(pairs, key=lambda pair: (*_address(pair[0].folder), pair[0].key, pair[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """From where a folder's secrets are seen: the folder, and those that import it, however far."""
+
+    here: Address
+    addresses: Mapping[Address, Sequence[Address]]
+    holders: Mapping[str, set[Address]]
+
+    def leads(self, address: Address, key: str) -> bool:
+        """Whether what `address` has by this name, of its own or through its imports, is the folder's."""
+        held = self.holders.get(key, ())
+        return next((each for each in self.addresses.get(address, ()) if each in held), None) == self.here
+
+
+def sight_of(folder: Folder, keys: Iterable[str]) -> Sight:
+    """For these keys; two queries."""
+    project_id = folder.environment.project_id
+    here, wanted = _address(folder), set(keys)
     holders: dict[str, set[Address]] = {key: set() for key in wanted}
     rows = Secret.objects.filter(folder__environment__project_id=project_id)
     rows = rows.filter(key__in=wanted) if len(wanted) <= 500 else rows
@@ -224,31 +263,7 @@ def referrers_of(folder: Folder, keys: Iterable[str]) -> list[tuple[Secret, str]
             holders[key].add((slug, path))
     imports = imports_of(project_id)
     orders = {each: list(precedence(each, lambda one: imports.get(one, ()))) for each in {here, *imports}}
-    reached = {address: order for address, order in orders.items() if here in order}
-
-    def leads_here(address: Address, key: str) -> bool:
-        return next((each for each in reached.get(address, ()) if each in holders[key]), None) == here
-
-    named = SecretReference.objects.filter(
-        secret__folder__environment__project_id=project_id, path__in={path for _, path in reached}
-    )
-    found = {
-        (pk, key)
-        for pk, slug, path, key in named.values_list("secret_id", "environment", "path", "key")
-        if key in wanted and leads_here((slug, path), key)
-    }
-    # References to a folder's own secrets by their bare names are not in the index.
-    for address, data in load_graph(project_id, set(reached)).items():
-        if address in reached:
-            found |= {
-                (UUID(each.secret_id), key)
-                for each in data.secrets.values()
-                for slug, path, key in references_in(each.value or "", address)
-                if (slug, path) == address and key in wanted and leads_here(address, key)
-            }
-    secrets = Secret.objects.select_related("folder__environment").in_bulk([pk for pk, _ in found])
-    pairs = [(secrets[pk], key) for pk, key in found]
-    return sorted(pairs, key=lambda pair: (*_address(pair[0].folder), pair[0].key, pair[1]))
+    return Sight(here, {address: order for address, order in orders.items() if here in order}, holders)
 
 
 # -- folders around a folder -----------------------------------------------------------------------------------

@@ -206,7 +206,8 @@ def test_details_are_changed_and_a_broken_reference_wants_a_word(world: World, m
     given = {"key": "A", "name": "Z", "comment": "why", "tags": "db", "seen": "1"}
     refused = events(ask(member, world, "details/save", **given))["ed-refused"]
     assert "A is referred to by dev:/ B, staging:/ C" in refused
-    saved = ask(member, world, "details/save", **given, sure="1", multiline="1")
+    saved = ask(member, world, "details/save", **given, follow="no", multiline="1")
+    assert stored(world, "B") == "${A}"
     secret = Secret.objects.select_related("folder__environment").get(key="Z")
     assert (comment_of(secret), secret.skip_multiline_encoding, value_of(secret)) == ("why", True, MARKER)
     assert [tag.slug for tag in secret.tags.all()] == ["db"]
@@ -215,6 +216,31 @@ def test_details_are_changed_and_a_broken_reference_wants_a_word(world: World, m
     assert "was changed since you looked" in events(later)["ed-refused"]
     ask(member, world, "details/save", key="Z", name="Z", comment="", tags="", seen="2")
     assert not secret.tags.exists()
+
+
+def test_a_new_name_is_written_into_every_reference(world: World, member: Client) -> None:
+    source.ensure_folder(world.actor, world.environment(), "/app")
+    imports.add_import(world.actor, world.folder("/app"), world.environment(), "/")
+    world.set(A="1", B="${A}${A}-${dev.A}-${AA}", AA="2")
+    world.set("/app", THROUGH="${A} ${dev.app.A}")
+    world.set(environment="staging", C="${dev.A} ${A}", A="mine")
+    given = {"key": "A", "name": "Z", "comment": "", "tags": "", "seen": "1", "follow": "yes"}
+    assert (
+        "cannot be written in a reference"
+        in events(ask(member, world, "details/save", **{**given, "name": "Z Z"}))["ed-refused"]
+    )
+    world.set("/app", Z="another")
+    assert (
+        "THROUGH in dev:/app would then read another secret named Z"
+        in events(ask(member, world, "details/save", **given))["ed-refused"]
+    )
+    assert stored(world, "B") == "${A}${A}-${dev.A}-${AA}"
+    world.unset("Z", path="/app")
+    assert events(ask(member, world, "details/save", **given))["ed-said"] == "Z is saved"
+    assert stored(world, "B") == "${Z}${Z}-${dev.Z}-${AA}"
+    assert stored(world, "THROUGH", path="/app") == "${Z} ${dev.app.Z}"
+    assert stored(world, "C", "staging") == "${dev.Z} ${A}"
+    assert stored(world, "Z") == "1"
 
 
 def test_a_version_is_revealed_on_the_record_and_restored(world: World, member: Client) -> None:

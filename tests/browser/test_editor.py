@@ -232,12 +232,15 @@ def test_a_secret_is_added_described_renamed_and_restored(filled: World, member_
     page.get_by_label("Name", exact=True).fill("LOGIN")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("DB_USER is referred to by dev:/ URL").wait_for()
-    page.get_by_label("Name", exact=True).fill("DB_USER")
+    page.get_by_label("A new name is written there too").check()
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("LOGIN is saved").wait_for()
+    assert stored(filled, "URL") == "db://${LOGIN}@db"
     page.get_by_role("button", name="Reveal version 1").click()
     page.locator(".ed-boxed").get_by_text("shop", exact=True).wait_for()
     page.get_by_role("button", name="Restore version 1").click()
-    page.get_by_text("DB_USER is as it was in v1").wait_for()
-    assert stored(filled, "DB_USER") == "shop"
+    page.get_by_text("LOGIN is as it was in v1").wait_for()
+    assert stored(filled, "LOGIN") == "shop"
 
 
 def test_many_keys_are_chosen_and_deleted(filled: World, member_page: Page) -> None:

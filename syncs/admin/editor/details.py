@@ -14,6 +14,7 @@ from syncs.editing import cell_at, referrers_said
 from syncs.models import Secret
 from syncs.selectors import secret_by_key
 from syncs.services.copies import restore_secret
+from syncs.services.renames import rename_everywhere
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.showing import Wish, referrers_of, secret_at, tree_of
 
@@ -54,11 +55,12 @@ def _referrers(here: Spot, key: str) -> list[str]:
 
 @guarded
 def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """Name, comment, tags and how lines are sent. A new name that breaks references wants the person's word."""
+    """Name, comment, tags and how lines are sent. A new name is written into references, or not, as the person says."""
     here, given = spot(request, environment_id, Right.WRITE_SECRETS), request.POST
     key, name = given.get("key", ""), given.get("name", "").strip()
-    if name != key and not given.get("sure") and (broken := _referrers(here, key)):
-        said = _("%(key)s is referred to by %(who)s. Tick the box to rename it all the same.")
+    follows = name != key and given.get("follow") == "yes"
+    if name != key and not given.get("follow") and (broken := _referrers(here, key)):
+        said = _("%(key)s is referred to by %(who)s. Choose what becomes of them.")
         raise BadRequest(said % {"key": key, "who": ", ".join(broken[:20])})
     one = SecretInput(
         key,
@@ -68,7 +70,11 @@ def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         new_key=name if name != key else None,
         seen=int(given["seen"]) if given.get("seen", "").isdecimal() else None,
     )
-    (secret,) = set_secrets(here.actor, here.here(), [one], mode="update")
+    if follows:
+        rename_everywhere(here.actor, here.here(), one)
+    else:
+        set_secrets(here.actor, here.here(), [one], mode="update")
+    secret = secret_by_key(here.here(), one.new_key or key)
     words = _("%(key)s is saved") % {"key": secret.key}
     return told(_shown(request, here, secret), words, **{"ed-grid": True, "ed-feeds": True})
 
