@@ -1,0 +1,290 @@
+"""The line to AWS that all its services share: signed requests, what their errors mean, pages.
+
+Surprising facts: every call is a signed `POST /` at the service's address in a region, and a header says what it is
+about. What went wrong is told by a name in the body, hardly by the status: throttling is a 400. STS alone speaks XML.
+Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
+"""
+
+from __future__ import annotations
+
+import html
+import importlib
+import json
+import logging
+import re
+from collections.abc import Generator, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from config.errors import problem
+from config.schema import Checked, Objects, Path, Schema, Text
+
+from .errors import (
+    BadResponse,
+    Conflict,
+    IntegrationError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+from .http import ApiClient
+
+REGIONS = (
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1", "af-south-1"),
+    *("ap-east-1", "ap-south-1", "ap-south-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3"),
+    *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ca-central-1", "eu-central-1"),
+    *("eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-south-1", "eu-south-2", "eu-north-1"),
+    *("me-south-1", "me-central-1", "sa-east-1"),
+)
+REGION = Text("region", "Region", "The AWS region to sync secrets to.", choices=REGIONS)
+KMS_KEY = Text(
+    "keyId",
+    "KMS key",
+    "The ID, ARN or alias of the KMS key that encrypts them; leave empty for the one that AWS keeps.",
+    required=False,
+    max_length=256,
+    pattern=r"[A-Za-z0-9:/_-]+",
+    pattern_message="KMS key ID can only contain letters, digits and :/_-",
+)
+
+
+class _Tags(Objects):
+    """AWS takes a key once."""
+
+    def check(self, value: object, path: Path) -> Checked:
+        found, issues = super().check(value, path)
+        keys = [tag.get("key") for tag in found] if isinstance(found, list) else []
+        if len(set(keys)) != len(keys):
+            issues.append(problem(path, "Tag keys must be unique"))
+        return found, issues
+
+
+_TAG = r"[\w .:/=+@-]"
+TAGS = _Tags(
+    "tags",
+    Schema(
+        (
+            Text("key", "Key", max_length=128, pattern=f"{_TAG}+", pattern_message="Invalid resource tag key"),
+            Text(
+                "value", "Value", min_length=0, max_length=256, pattern=f"{_TAG}*", pattern_message="Invalid tag value"
+            ),
+        )
+    ),
+    "Tags of each; tags of other hands stay, and so do those that are taken out of this list.",
+    max_items=50,
+)
+SCOPE = "X-Signed-For"
+TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
+
+
+class Refused(Unauthorized):
+    """The login is good but lacks the right to this one thing."""
+
+
+class WrongState(Rejected):
+    """The thing is in a state that does not allow this, as a secret that is scheduled for deletion."""
+
+
+_CLASSES: dict[str, type[IntegrationError]] = {
+    **dict.fromkeys(
+        ("ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException"), RateLimited
+    ),
+    **dict.fromkeys(("RequestLimitExceeded", "RequestThrottled", "RequestThrottledException"), RateLimited),
+    **dict.fromkeys(("TooManyUpdates", "PriorRequestNotComplete", "TransactionInProgressException"), Unavailable),
+    **dict.fromkeys(("ResourceNotFoundException", "ParameterNotFound", "InvalidResourceId"), NotFound),
+    **dict.fromkeys(("ResourceExistsException", "ParameterAlreadyExists"), Conflict),
+    **dict.fromkeys(("AccessDeniedException", "AccessDenied"), Refused),
+    **dict.fromkeys(("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"), Unauthorized),
+    **dict.fromkeys(("SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken"), Unauthorized),
+    **dict.fromkeys(
+        ("ExpiredTokenException", "ExpiredToken", "OptInRequired", "RegionDisabledException"), Unauthorized
+    ),
+    "InvalidRequestException": WrongState,
+}
+
+
+def classify(status: int, headers: httpx.Headers, data: Any) -> type[IntegrationError] | None:
+    """By the name of the error, where it says more than the status.
+
+    Source: "Common Errors" of each service's API reference.
+    """
+    named = str(data.get("__type") or "") if isinstance(data, Mapping) else ""
+    return _CLASSES.get(named.rpartition("#")[2].partition(":")[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What requests are signed with. `token` belongs to keys that end; `account` is "" where it is not known yet."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    token: str = field(default="", repr=False)
+    account: str = ""
+
+
+class SigV4(httpx.Auth):
+    """Signs as AWS asks (Signature Version 4); the signing itself is botocore's.
+
+    What a request is signed for, it carries in a header of its own, which does not go out: service and region.
+    """
+
+    requires_request_body = True
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        service, _, region = request.headers.pop(SCOPE).partition("/")
+        signer = botocore()
+        keys = signer.credentials.Credentials(
+            self._keys.access_key_id, self._keys.secret_access_key, self._keys.token or None
+        )
+        kept = {name: request.headers[name] for name in ("content-type", "x-amz-target") if name in request.headers}
+        unsigned = signer.awsrequest.AWSRequest(request.method, str(request.url), kept, request.content)
+        signer.auth.SigV4Auth(keys, service, region).add_auth(unsigned)
+        request.headers.update(dict(unsigned.headers))
+        yield request
+
+
+def botocore() -> Any:
+    """Raises Rejected, naming the extra, where it is not installed."""
+    try:
+        for part in ("auth", "awsrequest", "credentials", "session"):
+            importlib.import_module(f"botocore.{part}")
+    except ImportError:
+        raise Rejected("AWS needs its signer, which is not installed here: pip install 'keyferry[aws]'") from None
+    # What it signs it writes to the log, a session's token too.
+    logging.getLogger("botocore.auth").setLevel(logging.INFO)
+    return importlib.import_module("botocore")
+
+
+class AwsClient(ApiClient):
+    """An open line to all services of one account."""
+
+    def __init__(self, keys: Keys, sts: str, *, one_address: bool = False, **arguments: Any) -> None:
+        """`sts` is its address, with `one_address` that of all services; `arguments` are those of `ApiClient`."""
+        self._one_address = one_address
+        self._account = keys.account
+        self._sts_scope = f"sts/{_region_of(sts)}"
+        secrets = (keys.secret_access_key, keys.token)
+        super().__init__("AWS", sts, auth=SigV4(keys), secrets=secrets, classify=classify, parse=_parsed, **arguments)
+
+    @property
+    def account(self) -> str:
+        """Its number, by which places are told apart; asked for where it is not known. Raises IntegrationError."""
+        if not self._account:
+            self._signed_in()
+        if not self._account:
+            self._account = self.identity()
+        return self._account
+
+    def _become(self, other: ApiClient | None) -> None:
+        super()._become(other)
+        if isinstance(other, AwsClient) and other._account:
+            self._account = other._account
+
+    def identity(self) -> str:
+        """The account that the keys belong to. Needs no right at all. Raises IntegrationError."""
+        account = self.ask("GetCallerIdentity").get("Account")
+        if not account:
+            raise BadResponse("AWS: GetCallerIdentity answered without an account")
+        return str(account)
+
+    def ask(self, action: str, **given: str) -> Mapping[str, Any]:
+        """A call of STS, which changes nothing."""
+        form = {"Action": action, "Version": "2011-06-15", **given}
+        headers = {SCOPE: self._sts_scope}
+        answer = self.request("POST", "/", form=form, headers=headers, read=True, named=action)
+        return _object(answer, action)
+
+    def address(self, service: str, region: str) -> str:
+        return self.base_url if self._one_address else f"https://{service}.{region}.amazonaws.com"
+
+    def call(
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        sent: Mapping[str, Any],
+        *,
+        about: str = "",
+        read: bool = False,
+        hidden: Iterable[str] = (),
+    ) -> Mapping[str, Any]:
+        """One operation of a service that speaks JSON. A message also names what it is `about`."""
+        headers = {
+            "X-Amz-Target": f"{TARGETS[service]}.{operation}",
+            "Content-Type": "application/x-amz-json-1.1",
+            SCOPE: f"{service}/{region}",
+        }
+        named = f"{operation} {about}".rstrip()
+        at = self.address(service, region)
+        answer = self.request(
+            "POST", "/", json=sent, headers=headers, read=read, named=named, at=at, visible=[about], hidden=hidden
+        )
+        return _object(answer, named)
+
+    def pages(
+        self, service: str, region: str, operation: str, sent: Mapping[str, Any], items: str
+    ) -> Generator[Any, None, None]:
+        """What a list has on all its pages; a page may be empty and still not be the last."""
+        token, seen = "", set[str]()
+        while True:
+            asked = {**sent, **({"NextToken": token} if token else {})}
+            answer = self.call(service, region, operation, asked, read=True)
+            listed = answer.get(items)
+            if not isinstance(listed, list):
+                raise BadResponse(f"AWS: {operation} answered without {items}")
+            yield from listed
+            token = str(answer.get("NextToken") or "")
+            if not token:
+                return
+            if token in seen:
+                raise BadResponse(f"AWS: {operation} answered with the same page twice")
+            seen.add(token)
+
+
+def _object(answer: Any, named: str) -> Mapping[str, Any]:
+    if not isinstance(answer, Mapping):
+        raise BadResponse(f"AWS: {named} answered with something that is not an object")
+    return answer
+
+
+def _region_of(sts: str) -> str:
+    """The region that a request to this address is signed for; the one global address is us-east-1's."""
+    found = re.search(r"//sts(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.", sts)
+    return found[1] if found else "us-east-1"
+
+
+def _parsed(body: bytes) -> Any:
+    """JSON; of STS, which speaks XML, the few members that matter, an error's named as the other services do."""
+    text = body.decode()
+    if not text.lstrip().startswith("<"):
+        return json.loads(text)
+    names = "Account|AccessKeyId|SecretAccessKey|SessionToken|Expiration|Code|Message"
+    found = {name: html.unescape(value) for name, value in re.findall(rf"<({names})>([^<]*)</", text)}
+    if not found:
+        raise ValueError("neither JSON nor an answer of STS")
+    return {{"Code": "__type", "Message": "message"}.get(name, name): value for name, value in found.items()}
+
+
+def aws_of(client: ApiClient) -> AwsClient:
+    """The client as what it is. A destination of AWS is opened with no other."""
+    assert isinstance(client, AwsClient)
+    return client
+
+
+def tags_of(options: Mapping[str, Any], metadata: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    """The tags that a sync's options ask for; a tag of the options wins over a secret's own metadata."""
+    chosen = {str(tag["key"]): str(tag.get("value", "")) for tag in options.get("tags") or ()}
+    return [{"Key": key, "Value": value} for key, value in {**dict(metadata), **chosen}.items()]
+
+
+def attributes_of(options: Mapping[str, Any]) -> str:
+    """What a sync's options add to each write, as one text."""
+    told = {name: options[name] for name in ("keyId", "tags") if options.get(name)}
+    return json.dumps(told, sort_keys=True) if told else ""

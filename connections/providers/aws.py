@@ -1,0 +1,161 @@
+"""A login at AWS: an access key, or a role that this server's own identity assumes.
+
+Surprising fact: neither says which account it opens. The number, by which places are told apart, is asked for once and
+kept with the session.
+Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+from config.schema import Schema, Text, secret
+from connections.aws import AwsClient, Keys, aws_of, botocore
+from connections.errors import BadResponse, Unauthorized
+from connections.http import ApiClient
+from connections.provider import Choice, Provider, Session
+
+LASTS = timedelta(hours=1)
+"""Of a role's keys: what every role allows, one that another role assumes too."""
+KNOWN_FOR = timedelta(hours=12)
+"""How long the account of an access key is remembered. It never changes."""
+STS_ENDPOINT = Text(
+    "stsEndpoint",
+    "STS endpoint",
+    "Leave empty for the usual one. For GovCloud, FIPS or a VPC endpoint, such as https://sts.eu-west-1.amazonaws.com.",
+    required=False,
+    pattern=r"https://[^/?#@\s]+/?",
+    pattern_message="Must be an https:// address without a path",
+)
+RIGHTS = (
+    "Give it just the actions that the page of the destination names, on just the secrets or parameters that are synced"
+)
+
+
+class Aws(Provider):
+    slug: ClassVar[str] = "aws"
+    label: ClassVar[str] = "AWS"
+    base_url: ClassVar[str] = "https://sts.us-east-1.amazonaws.com"
+    docs_url: ClassVar[str] = "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html"
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "assume-role": Schema(
+            (
+                Text(
+                    "roleArn",
+                    "Role ARN",
+                    f"A role that trusts this server's own identity. {RIGHTS}.",
+                    pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}",
+                    pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
+                    empty_message="Role ARN required",
+                ),
+                STS_ENDPOINT,
+            )
+        ),
+        "access-key": Schema(
+            (
+                Text(
+                    "accessKeyId",
+                    "Access key ID",
+                    f"Of an IAM user that is for nothing else. {RIGHTS}.",
+                    empty_message="Access Key ID required",
+                ),
+                secret("secretAccessKey", "Secret access key", empty_message="Secret Access Key required"),
+                STS_ENDPOINT,
+            )
+        ),
+    }
+
+    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> AwsClient:
+        if session:
+            return self._line(Keys(**json.loads(session.token)), credentials)
+        if method == "access-key":
+            return self._line(Keys(credentials["accessKeyId"], credentials["secretAccessKey"]), credentials)
+        return self._line(Keys("", "", account=_account_of(credentials["roleArn"])), credentials)
+
+    def _line(self, keys: Keys, credentials: Mapping[str, str]) -> AwsClient:
+        """The operator's address is that of all services; a user's, which must not lead inside, of STS alone."""
+        if operators := self._given_by_operator:
+            return AwsClient(keys, operators, one_address=True, deadline=self._deadline)
+        given = credentials.get("stsEndpoint")
+        address = given or _sts_for(credentials.get("roleArn", ""))
+        return AwsClient(keys, address.rstrip("/"), deadline=self._deadline, guarded=bool(given))
+
+    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+        """A role's keys, which end; of an access key the account that it belongs to."""
+        if method == "assume-role":
+            keys, ends_at = self._assumed(credentials)
+        else:
+            keys = Keys(credentials["accessKeyId"], credentials["secretAccessKey"])
+            with self._line(keys, credentials) as client:
+                keys, ends_at = replace(keys, account=client.identity()), datetime.now(UTC) + KNOWN_FOR
+        return Session(json.dumps(asdict(keys)), ends_at)
+
+    def _assumed(self, credentials: Mapping[str, str]) -> tuple[Keys, datetime]:
+        role = credentials["roleArn"]
+        given = {
+            "RoleArn": role,
+            "RoleSessionName": f"keyferry-{uuid.uuid4()}",
+            "DurationSeconds": str(int(LASTS.total_seconds())),
+        }
+        with self._line(_own_keys(), credentials) as client:
+            answer = client.ask("AssumeRole", **given)
+        try:
+            keys = Keys(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], _account_of(role))
+            return keys, datetime.fromisoformat(answer["Expiration"])
+        except (KeyError, ValueError):
+            raise BadResponse("AWS: AssumeRole answered without keys") from None
+
+    def check(self, client: ApiClient) -> None:
+        """Who the keys are of: every identity may ask that. That the role can be assumed shows on the way here."""
+        aws_of(client).identity()
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
+        """KMS keys by their alias, and secrets by name. Where the login may not list them they are typed."""
+        lists: dict[str, Callable[[AwsClient, str], list[Choice]]] = {"keyId": _kms_keys, "secretName": _secret_names}
+        return lists[field](aws_of(client), chosen["region"]) if field in lists else []
+
+
+def _kms_keys(client: AwsClient, region: str) -> list[Choice]:
+    """The newest alias of each key that is not AWS's own business. Source: KMS, "ListAliases"."""
+    named, marker = {}, ""
+    while True:
+        answer = client.call(
+            "kms", region, "ListAliases", {"Limit": 100, **({"Marker": marker} if marker else {})}, read=True
+        )
+        for alias in answer.get("Aliases") or ():
+            if "TargetKeyId" in alias:
+                named[str(alias["TargetKeyId"])] = str(alias["AliasName"])
+        marker = str(answer.get("NextMarker") or "")
+        if not marker or not answer.get("Truncated"):
+            return [Choice(key, alias) for key, alias in sorted(named.items(), key=lambda one: one[1])]
+
+
+def _secret_names(client: AwsClient, region: str) -> list[Choice]:
+    listed = client.pages("secretsmanager", region, "ListSecrets", {"MaxResults": 100}, "SecretList")
+    return [Choice(str(each["Name"]), str(each["Name"])) for each in listed]
+
+
+def _account_of(role: str) -> str:
+    return role.split(":")[4]
+
+
+def _sts_for(role: str) -> str:
+    """The address for the part of AWS that the role is in: GovCloud has its own."""
+    return "https://sts.us-gov-west-1.amazonaws.com" if role.startswith("arn:aws-us-gov:") else Aws.base_url
+
+
+def _own_keys() -> Keys:
+    """This server's identity, as every AWS SDK finds it: environment, profile, or the machine's role."""
+    found = botocore().session.get_session().get_credentials()
+    if found is None:
+        raise Unauthorized(
+            "AWS: this server has no identity of its own that could assume a role. Give it one: "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY in its environment, or the role of its machine"
+        )
+    keys = found.get_frozen_credentials()
+    return Keys(keys.access_key, keys.secret_key, keys.token or "")

@@ -1,0 +1,164 @@
+"""AWS Parameter Store (Systems Manager): a SecureString parameter for each key, directly below a path.
+
+Surprising facts: a name at the root is held without its slash. A page may be empty and not be the last. A parameter
+made anew tells nothing of the one before it, and one that is overwritten while it is gone is made. The type cannot
+be changed, so a String of that name is a plain value. About 3 writes a second are taken, whatever is paid.
+500 keys, one changed: 50 pages of 10, 1 write; 10 keys are deleted by one request.
+Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from config.schema import Flag, Schema, Text
+from connections.aws import KMS_KEY, REGION, TAGS, attributes_of, aws_of, tags_of
+from connections.errors import BadResponse, OutcomeUnknown
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
+
+LABEL = "AWS Parameter Store"
+
+
+class AwsParameterStore(KeyValueDestination):
+    slug: ClassVar[str] = "aws-parameter-store"
+    label: ClassVar[str] = LABEL
+    provider: ClassVar[str] = "aws"
+    Config: ClassVar[Schema] = Schema(
+        (
+            REGION,
+            Text(
+                "path",
+                "Path",
+                "The path that parameters are directly below, such as /shop/production/ or /.",
+                max_length=2048,
+                pattern=r"/(?:[A-Za-z0-9_-]+/)*",
+                pattern_message='Invalid path - must follow "/example/path/" format',
+                empty_message="Parameter Store Path required",
+            ),
+        )
+    )
+    Options: ClassVar[Schema] = sync_options(
+        LABEL, KMS_KEY, TAGS, Flag("syncSecretMetadataAsTags", "Metadata as tags", "Each secret's metadata as tags."),
+        can_import=True,
+    )  # fmt: skip
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True,
+        can_import=True,
+        tells_incarnations=False,
+        takes_empty=False,
+        holds_comments=False,
+        key_pattern=r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+",
+        key_rule="letters, digits, underscores, dots and dashes",
+        max_value_bytes=8192,
+        pace=3.0,
+        note="A value of more than 4 KB makes an advanced parameter, which AWS charges for. A value has no {{...}} in "
+        "it. Parameters of type String or StringList are plain values, never touched.",
+        rights="ssm: GetParametersByPath, PutParameter, DeleteParameters and AddTagsToResource on "
+        "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
+        verified="moto's server 5.2, and the answers as botocore's model of the API has them",
+        docs_url="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html",
+    )
+    batch: ClassVar[Mapping[Action, int]] = {Action.DELETE: 10}
+
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+        """A name has at most 1011 characters, path and all; at the root it may not begin as AWS's own do."""
+        path = str(config["path"])
+        found = replace(cls.capabilities, max_key_length=1011 - len(path))
+        if path != "/":
+            return found
+        own = r"(?![Aa][Ww][Ss]|[Ss][Ss][Mm])"
+        rule = f"{found.key_rule}, and at the root no name that begins with aws or ssm,"
+        return replace(found, key_pattern=own + found.key_pattern, key_rule=rule)
+
+    def place(self) -> str:
+        client, region = aws_of(self.client), self.config["region"]
+        return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config['path']}"
+
+    def attributes(self) -> str:
+        return attributes_of(self.options)
+
+    def carries_metadata(self) -> bool:
+        return bool(self.options.get("syncSecretMetadataAsTags"))
+
+    def requests_a_key(self, action: Action) -> float:
+        tagged = action is Action.UPDATE and bool(self.carries_metadata() or tags_of(self.options, ()))
+        return 2.0 if tagged else super().requests_a_key(action)
+
+    def fetch(self) -> Iterable[Remote]:
+        """Every parameter directly below the path, or as far down as the key schema names them.
+
+        Source: "GetParametersByPath".
+        """
+        below, deep = self._searched()
+        sent = {"Path": below, "Recursive": deep, "WithDecryption": True, "MaxResults": 10}
+        pages = aws_of(self.client).pages("ssm", self.config["region"], "GetParametersByPath", sent, "Parameters")
+        try:
+            return [self._remote(each) for each in pages]
+        except (KeyError, TypeError, ValueError):
+            raise BadResponse(f"{LABEL}: the list has a parameter that lacks what the API promises") from None
+
+    def _searched(self) -> tuple[str, bool]:
+        """The path to list, and whether to list all that is below it."""
+        path = str(self.config["path"])
+        if not self.options:  # a removal: the ledger alone tells what is ours, and its keys may be anywhere below
+            return path, True
+        folders = str(self.options.get("keySchema") or "").rpartition("/")[0]
+        fixed = folders.partition("{{")[0]
+        if fixed == folders:
+            return path + (f"{folders}/" if folders else ""), False
+        return path + fixed[: fixed.rfind("/") + 1], True
+
+    def _remote(self, each: Mapping[str, Any]) -> Remote:
+        is_secret = each["Type"] == "SecureString"
+        return Remote(self._key(each["Name"]), str(each["Value"]), stamp=str(each["Version"]), is_secret=is_secret)
+
+    def _key(self, name: str) -> str:
+        """At the root, and there alone, AWS gives names without their first slash."""
+        whole = name if name.startswith("/") else f"/{name}"
+        path = str(self.config["path"])
+        if not whole.startswith(path):
+            raise ValueError
+        return whole.removeprefix(path)
+
+    def _name(self, key: str) -> str:
+        return str(self.config["path"]) + key
+
+    def create(self, write: Write) -> Written:
+        tags = tags_of(self.options, write.metadata)
+        return self._put(write, {"Overwrite": False, **({"Tags": tags} if tags else {})})
+
+    def update(self, write: Write) -> Written:
+        """Tags go by a second request: AWS does not take them with a value that overwrites another."""
+        assert write.remote
+        written = Written(stamp=write.remote.stamp)
+        if write.remote.value != write.value or self.options.get("keyId"):
+            written = self._put(write, {"Overwrite": True})
+        if tags := tags_of(self.options, write.metadata):
+            sent = {"ResourceType": "Parameter", "ResourceId": self._name(write.key), "Tags": tags}
+            self._call("AddTagsToResource", sent, write.key)
+        return written
+
+    def _put(self, write: Write, how: Mapping[str, Any]) -> Written:
+        """A value of more than 4 KB, and nothing else, makes AWS take an advanced parameter. Source: "PutParameter"."""
+        sent = {"Name": self._name(write.key), "Value": write.value, "Type": "SecureString", **how}
+        sent["Tier"] = "Intelligent-Tiering"
+        if self.options.get("keyId"):
+            sent["KeyId"] = self.options["keyId"]
+        version = self._call("PutParameter", sent, write.key).get("Version")
+        return Written(stamp=str(version)) if version is not None else Written()
+
+    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """One that is gone is named among the invalid ones. Source: "DeleteParameters"."""
+        answer = self._call("DeleteParameters", {"Names": [self._name(write.key) for write in writes]})
+        try:
+            gone = {self._key(name) for part in ("DeletedParameters", "InvalidParameters") for name in answer[part]}
+        except (KeyError, TypeError, AttributeError, ValueError):
+            raise OutcomeUnknown(f"{LABEL}: DeleteParameters did not say what became of them") from None
+        return [Outcome(write) for write in writes if write.key in gone]
+
+    def _call(self, operation: str, sent: Mapping[str, Any], about: str = "") -> Mapping[str, Any]:
+        return aws_of(self.client).call("ssm", self.config["region"], operation, sent, about=about)

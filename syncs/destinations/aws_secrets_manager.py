@@ -1,0 +1,406 @@
+"""AWS Secrets Manager: a secret for each key, or one secret that holds all of them as a JSON object.
+
+Surprising facts: the list may lag by minutes, so values and versions come from `BatchGetSecretValue`, which does not.
+It is asked for keys that are wanted or ours alone: AWS keeps when a secret was last read. A deleted secret only waits
+to be deleted, for 30 days, and keeps its name: making it again brings it back. Nothing checks and sets a value, but the
+label AWSCURRENT moves only from the version that is named.
+500 keys, one changed: 5 pages of the list, 25 batches of values, 1 write; as one document 1 read, 2 writes.
+Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from config.schema import Flag, OneOf, Schema, Text, literal
+from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
+from connections.errors import BadResponse, Conflict, NotFound, Rejected
+from syncs.applying import Document, remotes_of, write_document
+from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
+
+BATCH = 20  # values that one request reads
+MAPPING = "Whether each key is a secret of its own, or all of them are one secret."
+GONE = ("ResourceNotFoundException", "InvalidRequestException")  # there is none, or it waits to be deleted
+WAITING = "waits to be deleted"
+STAGE = "KEYFERRY"  # the label of a version of the document that is not current yet
+LABEL = "AWS Secrets Manager"
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """A secret as it is listed: its ARN, tags and KMS key."""
+
+    arn: str
+    tags: Mapping[str, str]
+    kms_key: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """A member that is not text, as it is written in the document."""
+
+    text: str
+
+
+class AwsSecretsManager(KeyValueDestination):
+    slug: ClassVar[str] = "aws-secrets-manager"
+    label: ClassVar[str] = LABEL
+    provider: ClassVar[str] = "aws"
+    Config: ClassVar[OneOf] = OneOf(
+        "mappingBehavior",
+        {
+            "one-to-one": Schema((literal("mappingBehavior", "one-to-one", MAPPING), REGION)),
+            "many-to-one": Schema(
+                (
+                    literal("mappingBehavior", "many-to-one", MAPPING),
+                    REGION,
+                    Text(
+                        "secretName",
+                        "Secret name",
+                        "The secret that holds all keys as one JSON object; made where it does not exist.",
+                        max_length=256,
+                        pattern=r"[A-Za-z0-9/_+=.@-]+",
+                        pattern_message="Secret name can only contain letters, digits and /_+=.@-",
+                        empty_message="Secret name required for Many-to-One mapping behavior",
+                    ),
+                )
+            ),
+        },
+    )
+    Options: ClassVar[Schema] = sync_options(
+        LABEL,
+        KMS_KEY,
+        TAGS,
+        Flag("syncSecretMetadataAsTags", "Metadata as tags", "Each secret's metadata as tags; not in one document."),
+        can_import=True,
+    )
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True,
+        can_import=True,
+        takes_empty=False,
+        holds_comments=False,
+        key_pattern=r"[A-Za-z0-9/_+=.@-]+",
+        key_rule="letters, digits and /_+=.@-",
+        max_key_length=512,
+        max_value_bytes=65536,
+        pace=40.0,
+        note="A deleted secret can be brought back for 30 days. One to one and without a key schema, every secret of "
+        "the region is in scope but for those that AWS's other services own. In one document members of other hands "
+        "stay as they are, and the last key that goes leaves an empty object.",
+        rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
+        "DeleteSecret, RestoreSecret, TagResource; as one document also PutSecretValue and UpdateSecretVersionStage; "
+        "with a KMS key of your own kms: Decrypt and GenerateDataKey",
+        verified="moto's server 5.2, and the answers as botocore's model of the API has them",
+        docs_url="https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html",
+    )
+
+    @classmethod
+    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+        """As one document, names and empty values are nobody's business but the size is; no member has a history."""
+        if "secretName" not in config:
+            return cls.capabilities
+        return replace(
+            cls.capabilities,
+            has_stamp=False,
+            tells_incarnations=False,
+            takes_empty=True,
+            key_pattern="",
+            key_rule="",
+            max_key_length=None,
+            max_value_bytes=None,
+            max_total_bytes=65536,
+        )
+
+    @property
+    def _name(self) -> str:
+        """Of the one secret that holds all keys; "" where each is its own."""
+        return str(self.config.get("secretName") or "")
+
+    def place(self) -> str:
+        client = aws_of(self.client)
+        address = client.address("secretsmanager", self.config["region"])
+        return f"aws|{address}|{client.account}|{self.config['region']}|{self._name}"
+
+    def attributes(self) -> str:
+        return attributes_of(self.options)
+
+    def carries_metadata(self) -> bool:
+        return bool(self.options.get("syncSecretMetadataAsTags")) and not self._name
+
+    def keys_a_request(self, action: Action) -> int:
+        return 10**6 if self._name else 1
+
+    def requests_a_key(self, action: Action) -> float:
+        return 0.0 if self._name else 1.0
+
+    def fetch(self) -> Iterable[Remote]:
+        if self._name:
+            self._seen = self._read()
+            return remotes_of(self._seen)
+        return self._fetch_each()
+
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        if not self._name:
+            yield from super().apply(writes)
+            return
+        self._seen = yield from write_document(
+            writes, label=LABEL, read=self._read, write=self._write, canonical=self.canonical, seen=self._seen
+        )
+
+    # -- each key a secret -------------------------------------------------------------------------------------------
+
+    def _fetch_each(self) -> list[Remote]:
+        """Every secret of the region, without its value. Source: "ListSecrets"."""
+        region = self.config["region"]
+        pages = aws_of(self.client).pages("secretsmanager", region, "ListSecrets", {"MaxResults": 100}, "SecretList")
+        try:
+            return [self._remote(each) for each in pages]
+        except (KeyError, TypeError, AttributeError):
+            raise BadResponse(f"{LABEL}: the list has a secret that lacks what the API promises") from None
+
+    def _remote(self, each: Mapping[str, Any]) -> Remote:
+        owner, home = each.get("OwningService"), each.get("PrimaryRegion") or self.config["region"]
+        locked = f"it belongs to AWS's service {owner}" if owner else ""
+        if home != self.config["region"]:
+            locked = f"it is a copy of one in {home}"
+        return Remote(
+            key=str(each["Name"]),
+            incarnation=str(each["ARN"]),
+            stamp=_current(each),
+            locked=locked,
+            ref=_held(each),
+        )
+
+    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+        """With value and version as they are now, whatever the list still says; without those that are gone since.
+
+        Of a value that the login may not read the version still tells. Source: "BatchGetSecretValue".
+        """
+        if self._name:
+            return remotes
+        readable = [remote for remote in remotes if remote.stamp]
+        batches = [readable[start : start + BATCH] for start in range(0, len(readable), BATCH)]
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            found = [remote for part in pool.map(self._read_values, batches) for remote in part]
+        return [*found, *(remote for remote in remotes if not remote.stamp)]
+
+    def _read_values(self, remotes: Sequence[Remote]) -> list[Remote]:
+        try:
+            answer = self._call(
+                "BatchGetSecretValue", {"SecretIdList": [each.incarnation for each in remotes]}, read=True
+            )
+        except Refused:
+            return list(remotes)
+        try:
+            held = {each["ARN"]: (each.get("SecretString"), each["VersionId"]) for each in answer["SecretValues"]}
+            errors = {each["SecretId"]: each["ErrorCode"] for each in answer.get("Errors") or ()}
+        except (KeyError, TypeError, AttributeError):
+            raise BadResponse(
+                f"{LABEL}: BatchGetSecretValue answered with a secret that lacks what it promises"
+            ) from None
+        read = [
+            replace(each, value=held[each.incarnation][0], stamp=held[each.incarnation][1])
+            for each in remotes
+            if each.incarnation in held
+        ]
+        return read + [each for each in remotes if errors.get(each.incarnation, GONE[0]) not in GONE]
+
+    def create(self, write: Write) -> Written:
+        sent = {"Name": write.key, "SecretString": write.value, "ClientRequestToken": str(uuid.uuid4())}
+        try:
+            return self._written(self._call("CreateSecret", {**sent, **self._kms(), **self._tags(write)}, write.key))
+        except WrongState as refused:
+            return self._brought_back(write, refused)
+
+    def _brought_back(self, write: Write, refused: WrongState) -> Written:
+        """A secret that waits to be deleted holds its name: it is restored and overwritten."""
+        try:
+            arn = str(self._call("RestoreSecret", {"SecretId": write.key}, write.key)["ARN"])
+        except (NotFound, WrongState, KeyError):
+            raise refused from None
+        return self.update(replace(write, remote=Remote(write.key, ref=_Held(arn, {}, None))))
+
+    def update(self, write: Write) -> Written:
+        """Only what is not as it should be: a new version for a new value or KMS key, tags for missing tags."""
+        assert write.remote
+        held: _Held = write.remote.ref
+        written = Written(incarnation=held.arn, stamp=write.remote.stamp)
+        if write.remote.value != write.value or not self._same_kms_key(held):
+            sent = {"SecretId": held.arn, "SecretString": write.value, "ClientRequestToken": str(uuid.uuid4())}
+            written = self._written(self._call("UpdateSecret", {**sent, **self._kms()}, write.key))
+        self._tag(held, self._tags(write).get("Tags", []))
+        return written
+
+    def delete(self, write: Write) -> None:
+        """By ARN: one that was made anew since has another."""
+        assert write.remote
+        try:
+            self._call("DeleteSecret", {"SecretId": write.remote.ref.arn}, write.key)
+        except (NotFound, WrongState):
+            return
+
+    # -- all keys in one secret --------------------------------------------------------------------------------------
+
+    _seen: Document | None = None
+
+    def _read(self) -> Document:
+        """Source: "GetSecretValue"."""
+        try:
+            answer = self._call(
+                "GetSecretValue", {"SecretId": self._name, "VersionStage": "AWSCURRENT"}, self._name, read=True
+            )
+        except NotFound:
+            return Document(exists=False, version="")
+        except WrongState:
+            return Document(exists=False, version="", ref=WAITING)
+        text, version = answer.get("SecretString"), answer.get("VersionId")
+        if not isinstance(text, str) or not isinstance(version, str):
+            raise Rejected(f"{LABEL}: the secret {self._name} holds no text; it is left alone")
+        return Document(_members(text, self._name), version=version)
+
+    def _write(self, before: Document, entries: Mapping[str, Any]) -> Document:
+        token = str(uuid.uuid4())
+        sent: dict[str, Any] = {"SecretString": _text_of(entries), "ClientRequestToken": token}
+        hidden = [value if isinstance(value, str) else value.text for value in entries.values()]
+        if not before.exists and before.ref != WAITING:
+            sent |= {"Name": self._name, **self._kms(), **self._tags()}
+            created = self._call("CreateSecret", sent, self._name, hidden=hidden)
+            return Document(entries, version=_version(created))
+        if not before.exists:
+            self._call("RestoreSecret", {"SecretId": self._name}, self._name)
+            raise Conflict(f"{LABEL}: {self._name} was brought back from its deletion")
+        self._dress()
+        sent |= {"SecretId": self._name, "VersionStages": [STAGE]}
+        self._call("PutSecretValue", sent, self._name, hidden=hidden)
+        self._make_current(before, token)
+        return Document(entries, version=token)
+
+    def _dress(self) -> None:
+        """KMS key and tags as the options have them; nothing is asked where they have none."""
+        if not self._kms() and not self._tags():
+            return
+        held = _held(self._call("DescribeSecret", {"SecretId": self._name}, self._name, read=True))
+        if not self._same_kms_key(held):
+            sent = {"SecretId": self._name, "ClientRequestToken": str(uuid.uuid4()), **self._kms()}
+            self._call("UpdateSecret", sent, self._name)
+        self._tag(held, self._tags().get("Tags", []))
+
+    def _tag(self, held: _Held, tags: Sequence[Mapping[str, str]]) -> None:
+        if missing := [tag for tag in tags if held.tags.get(tag["Key"]) != tag["Value"]]:
+            self._call("TagResource", {"SecretId": held.arn, "Tags": missing}, held.arn)
+
+    def _make_current(self, before: Document, version: str) -> None:
+        """Refused where the current version is no more the one that was read. Source: "UpdateSecretVersionStage"."""
+        moved = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version, "RemoveFromVersionId": before.version}
+        try:
+            self._call("UpdateSecretVersionStage", {"SecretId": self._name, **moved}, self._name)
+        except Rejected as error:
+            raise Conflict(str(error)) from None
+
+    # -- requests ----------------------------------------------------------------------------------------------------
+
+    def _call(
+        self,
+        operation: str,
+        sent: Mapping[str, Any],
+        about: str = "",
+        *,
+        read: bool = False,
+        hidden: Iterable[str] = (),
+    ) -> Mapping[str, Any]:
+        region = self.config["region"]
+        client = aws_of(self.client)
+        return client.call("secretsmanager", region, operation, sent, about=about, read=read, hidden=hidden)
+
+    def _kms(self) -> dict[str, str]:
+        return {"KmsKeyId": self.options["keyId"]} if self.options.get("keyId") else {}
+
+    def _same_kms_key(self, held: _Held) -> bool:
+        """Whether the listed key is the wanted one, as far as names tell: an alias and an ARN do not meet."""
+        wanted = self.options.get("keyId")
+        return (
+            not wanted
+            or wanted == (held.kms_key or "alias/aws/secretsmanager")
+            or _key_id(wanted) == _key_id(held.kms_key)
+        )
+
+    def _tags(self, write: Write | None = None) -> dict[str, list[dict[str, str]]]:
+        tags = tags_of(self.options, write.metadata if write else ())
+        return {"Tags": tags} if tags else {}
+
+    def _written(self, answer: Mapping[str, Any]) -> Written:
+        return Written(incarnation=answer.get("ARN"), stamp=answer.get("VersionId"))
+
+
+def _held(each: Mapping[str, Any]) -> _Held:
+    tags = {str(tag["Key"]): str(tag.get("Value") or "") for tag in each.get("Tags") or ()}
+    return _Held(str(each["ARN"]), tags, each.get("KmsKeyId"))
+
+
+def _version(answer: Mapping[str, Any]) -> str:
+    version = answer.get("VersionId")
+    if not isinstance(version, str):
+        raise BadResponse(f"{LABEL}: CreateSecret answered without a version")
+    return version
+
+
+def _current(each: Mapping[str, Any]) -> str | None:
+    """The version that is current; None of a secret that never had a value."""
+    stages = each.get("SecretVersionsToStages") or {}
+    return next((str(version) for version, named in stages.items() if "AWSCURRENT" in named), None)
+
+
+def _key_id(key: str | None) -> str:
+    """The ID within an ARN."""
+    return (key or "").rpartition("key/")[2]
+
+
+def _members(text: str, name: str) -> dict[str, Any]:
+    """The members of a JSON object: text as text, all else as it is written, so that it can be carried unchanged."""
+    try:
+        if not isinstance(json.loads(text), dict):
+            raise ValueError
+        pairs = list(_pairs(text))
+        if len(dict(pairs)) != len(pairs):
+            raise ValueError
+        return dict(pairs)
+    except (ValueError, RecursionError):
+        said = "holds something else than a JSON object with each name once; it is left alone"
+        raise Rejected(f"{LABEL}: the secret {name} {said}") from None
+
+
+def _pairs(text: str) -> Iterable[tuple[str, Any]]:
+    """Of the text of a JSON object that is known to be one."""
+    decoder = json.JSONDecoder()
+    at = _SIGNS.match(text)
+    while at and at.end() < len(text):
+        key, end = decoder.raw_decode(text, at.end())
+        start = _SIGNS.match(text, end)
+        assert start
+        value, end = decoder.raw_decode(text, start.end())
+        yield key, value if _is_text(value) else _Raw(text[start.end() : end])
+        at = _SIGNS.match(text, end)
+
+
+_SIGNS = re.compile(r"[\s{}:,]*")  # what stands between names and values
+
+
+def _is_text(value: object) -> bool:
+    """A lone surrogate is none: it cannot be sent but as it was written."""
+    return isinstance(value, str) and not re.search(r"[\ud800-\udfff]", value)
+
+
+def _text_of(entries: Mapping[str, Any]) -> str:
+    members = (
+        f"{json.dumps(key, ensure_ascii=False)}:"
+        + (value.text if isinstance(value, _Raw) else json.dumps(value, ensure_ascii=False))
+        for key, value in entries.items()
+    )
+    return "{" + ",".join(members) + "}"

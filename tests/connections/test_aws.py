@@ -1,0 +1,211 @@
+"""Logins at AWS against moto's server, and signatures against those of the vendor's own client."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.auth
+import botocore.session
+import pytest
+
+from config.errors import Invalid
+from connections import aws as line
+from connections.aws import AwsClient, Keys
+from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized
+from connections.providers.aws import Aws
+from tests.destinations.aws_fake import REGION, AwsFake
+from tests.destinations.aws_secrets_manager import AwsSecretsManager as Fake
+
+KEY = {"accessKeyId": "AKIDEXAMPLE", "secretAccessKey": "canary/secret"}
+ROLE = {"roleArn": "arn:aws:iam::210987654321:role/path/keyferry"}
+
+
+@pytest.fixture
+def vendor() -> Iterator[AwsFake]:
+    fake = Fake()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def provider(vendor: AwsFake, monkeypatch: pytest.MonkeyPatch) -> Aws:
+    for name, value in {"ACCESS_KEY_ID": "AKIDSERVER", "SECRET_ACCESS_KEY": "server-secret"}.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    return Aws(vendor.url, deadline=2)
+
+
+def test_an_access_key_is_checked_by_asking_who_it_is(vendor: AwsFake, provider: Aws) -> None:
+    with provider.client("access-key", KEY) as client:
+        provider.check(client)
+    assert vendor.asked() == [("GET", "GetCallerIdentity")]
+    assert vendor.keys == {"AKIDEXAMPLE"}
+
+
+def test_a_bad_key_is_unauthorized_and_never_said(vendor: AwsFake, provider: Aws) -> None:
+    said = "The security token included in the request is invalid, canary/secret"
+    error = f"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>{said}</Message></Error></ErrorResponse>"
+    vendor.answer_with(403, error.encode())
+    with provider.client("access-key", KEY) as client, pytest.raises(Unauthorized) as caught:
+        provider.check(client)
+    assert str(caught.value).startswith("AWS: GetCallerIdentity answered 403: The security token included")
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("body", [b"<html>hello</html>", b"<Account></Account>", b"{}", b"[]", b"<<<", b"\xff"])
+def test_an_answer_of_another_shape_is_not_believed(vendor: AwsFake, provider: Aws, body: bytes) -> None:
+    vendor.answer_with(200, body)
+    with provider.client("access-key", KEY) as client, pytest.raises(BadResponse):
+        provider.check(client)
+
+
+def test_the_account_of_a_key_is_asked_for_once_and_kept_with_the_session(vendor: AwsFake, provider: Aws) -> None:
+    session = provider.renew("access-key", KEY)
+    assert session
+    vendor.asked()
+    with provider.client("access-key", KEY, session) as client:
+        assert client.account == "123456789012"
+    assert vendor.asked() == []
+    assert "canary" not in repr(session)
+
+
+def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provider: Aws) -> None:
+    before = datetime.datetime.now(datetime.UTC)
+    session = provider.renew("assume-role", ROLE)
+    assert session
+    assert vendor.keys == {"AKIDSERVER"}
+    assert session.expires_at > before
+    ask, _ = vendor.exchanges[-1]
+    assert (ask.body["RoleArn"], ask.body["DurationSeconds"]) == (ROLE["roleArn"], "3600")
+    with provider.client("assume-role", ROLE, session) as client:
+        assert client.account == "210987654321"
+        client.call("secretsmanager", REGION, "ListSecrets", {}, read=True)
+    ask, _ = vendor.exchanges[-1]
+    keys = json.loads(session.token)
+    assert ask.headers["x-amz-security-token"] == keys["token"]
+    assert vendor.keys == {"AKIDSERVER", keys["access_key_id"]}
+
+
+def test_where_a_role_leads_is_known_before_it_is_assumed(vendor: AwsFake, provider: Aws) -> None:
+    with provider.client("assume-role", ROLE) as client:
+        assert client.account == "210987654321"
+    assert vendor.asked() == []
+
+
+def test_a_server_without_an_identity_says_how_to_give_it_one(provider: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
+    with pytest.raises(Unauthorized, match="AWS_ACCESS_KEY_ID"):
+        provider.renew("assume-role", ROLE)
+
+
+def test_a_users_own_endpoint_must_not_lead_inside(vendor: AwsFake) -> None:
+    credentials = {**KEY, "stsEndpoint": vendor.url}
+    with Aws().client("access-key", credentials) as client, pytest.raises(AddressRefused):
+        Aws().check(client)
+    assert vendor.asked() == []
+
+
+def test_the_operators_address_wins_over_a_users(vendor: AwsFake, provider: Aws) -> None:
+    with provider.client("access-key", {**KEY, "stsEndpoint": "https://sts.eu-west-1.amazonaws.com"}) as client:
+        provider.check(client)
+    assert vendor.asked() == [("GET", "GetCallerIdentity")]
+
+
+@pytest.mark.parametrize(
+    ("credentials", "expected"),
+    [
+        (KEY, "https://sts.us-east-1.amazonaws.com"),
+        ({**KEY, "stsEndpoint": "https://sts.eu-west-1.amazonaws.com/"}, "https://sts.eu-west-1.amazonaws.com"),
+        ({"roleArn": "arn:aws-us-gov:iam::210987654321:role/x"}, "https://sts.us-gov-west-1.amazonaws.com"),
+    ],
+)
+def test_the_address_of_sts_is_that_of_its_part_of_aws(credentials: dict[str, str], expected: str) -> None:
+    method = "assume-role" if "roleArn" in credentials else "access-key"
+    with Aws().client(method, credentials) as client:
+        assert client.base_url == expected
+        assert client.address("ssm", "eu-west-1") == "https://ssm.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize("role", ["", "keyferry", "arn:aws:iam::1:role/x", "arn:aws:iam::210987654321:user/x"])
+def test_what_is_no_role_is_refused(role: str) -> None:
+    with pytest.raises(Invalid):
+        Aws.methods["assume-role"].validate({"roleArn": role})
+
+
+@pytest.mark.parametrize("address", ["http://sts.example.com", "https://sts.example.com/path", "https://a@b", "sts"])
+def test_an_endpoint_is_an_https_address(address: str) -> None:
+    with pytest.raises(Invalid):
+        Aws.methods["access-key"].validate({**KEY, "stsEndpoint": address})
+
+
+def test_kms_keys_and_secrets_are_offered(vendor: AwsFake, provider: Aws) -> None:
+    made = vendor.by_hand("kms", "CreateKey")["KeyMetadata"]["KeyId"]
+    vendor.by_hand("kms", "CreateAlias", AliasName="alias/shop", TargetKeyId=made)
+    vendor.by_hand("secretsmanager", "CreateSecret", Name="team/settings", SecretString="{}")
+    with provider.client("access-key", KEY) as client:
+        offered = provider.choices(client, "keyId", {"region": REGION})
+        assert (made, "alias/shop") in [(one.value, one.label) for one in offered]
+        assert [one.value for one in provider.choices(client, "secretName", {"region": REGION})] == ["team/settings"]
+        assert provider.choices(client, "path", {"region": REGION}) == []
+
+
+def test_without_the_extra_a_call_says_what_to_install(
+    vendor: AwsFake, provider: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def absent(name: str) -> Any:
+        raise ImportError(name)
+
+    monkeypatch.setattr(line.importlib, "import_module", absent)
+    with provider.client("access-key", KEY) as client, pytest.raises(Rejected, match=r"pip install 'keyferry\[aws\]'"):
+        provider.check(client)
+    assert vendor.asked() == []
+
+
+def test_nothing_that_is_signed_is_logged(vendor: AwsFake, provider: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    session = provider.renew("assume-role", ROLE)
+    assert session
+    with provider.client("assume-role", ROLE, session) as client:
+        client.call("secretsmanager", REGION, "CreateSecret", {"Name": "A", "SecretString": "canary-value"})
+    keys = json.loads(session.token)
+    for canary in ("canary-value", "server-secret", keys["secret_access_key"], keys["token"]):
+        assert canary not in caplog.text
+
+
+@pytest.mark.parametrize("token", ["", "session-token"])
+def test_a_request_is_signed_as_by_the_vendors_own_client(
+    vendor: AwsFake, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same request, at the same moment, with the same keys: the same signature."""
+    monkeypatch.setattr(botocore.auth, "get_current_datetime", lambda **_: datetime.datetime(2026, 1, 2, 3, 4, 5))
+    client = botocore.session.get_session().create_client(
+        "secretsmanager",
+        region_name=REGION,
+        aws_access_key_id="AKIDEXAMPLE",
+        aws_secret_access_key="canary/secret",
+        aws_session_token=token or None,
+        endpoint_url=vendor.url,
+    )
+    client.list_secrets(MaxResults=100)
+    with AwsClient(Keys("AKIDEXAMPLE", "canary/secret", token), vendor.url, one_address=True) as ours:
+        headers = {"X-Amz-Target": "secretsmanager.ListSecrets", "Content-Type": "application/x-amz-json-1.1"}
+        content = b'{"MaxResults": 100}'  # byte for byte as theirs is
+        ours.request("POST", "/", content=content, headers={**headers, line.SCOPE: f"secretsmanager/{REGION}"})
+    signed = [ask for ask, _ in vendor.exchanges]
+    assert signed[0].body == signed[1].body
+    assert signed[0].headers["x-amz-date"] == signed[1].headers["x-amz-date"] == "20260102T030405Z"
+    assert signed[0].headers["authorization"] == signed[1].headers["authorization"]
+    assert line.SCOPE.lower() not in signed[1].headers
+
+
+def test_keys_and_client_say_nothing_of_the_secret() -> None:
+    keys = Keys("AKIDEXAMPLE", "canary/secret", "canary-token")
+    with AwsClient(keys, "https://sts.us-east-1.amazonaws.com") as client:
+        assert "canary" not in repr(keys) + repr(client) + str(vars(client.__class__))

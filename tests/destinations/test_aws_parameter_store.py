@@ -1,0 +1,293 @@
+"""AWS Parameter Store against moto's server: what is the vendor's own, beyond the laws that every destination keeps."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from config.errors import Invalid
+from connections.aws import AwsClient, Keys
+from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unavailable
+from syncs.destinations.aws_parameter_store import AwsParameterStore
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from .aws_fake import REGION
+from .aws_parameter_store import AwsParameterStore as Fake
+
+PATH, ROOT = Fake.configs["path"], Fake.configs["root"]
+PLAIN = {"keySchema": ""}  # options as a sync has them; without any it is a removal
+
+
+@pytest.fixture
+def vendor() -> Iterator[Fake]:
+    fake = Fake()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def client(vendor: Fake) -> Iterator[AwsClient]:
+    with AwsClient(Keys("AKIDEXAMPLE", "secret"), vendor.url, one_address=True, deadline=5) as line:
+        yield line
+
+
+@pytest.fixture(params=[PATH, ROOT], ids=["path", "root"])
+def destination(client: AwsClient, request: pytest.FixtureRequest) -> AwsParameterStore:
+    return AwsParameterStore(client, request.param, PLAIN)
+
+
+def create(key: str, value: str = "v") -> Write:
+    return Write(Action.CREATE, key, key, value)
+
+
+def delete(*keys: str) -> list[Write]:
+    return [Write(Action.DELETE, key, key, remote=Remote(key)) for key in keys]
+
+
+def listed(destination: AwsParameterStore) -> dict[str, Remote]:
+    return {remote.key: remote for remote in destination.listing()}
+
+
+def apply(destination: AwsParameterStore, *writes: Write) -> list[Outcome]:
+    return list(destination.apply(iter(writes)))
+
+
+def operations(vendor: Fake) -> list[str]:
+    return [operation for _, operation in vendor.asked() if operation != "GetCallerIdentity"]
+
+
+def names(vendor: Fake) -> list[str]:
+    return sorted(each["Name"] for each in vendor.by_hand("ssm", "DescribeParameters")["Parameters"])
+
+
+def test_the_place_is_account_region_and_path_never_the_login(vendor: Fake, client: AwsClient) -> None:
+    found = AwsParameterStore(client, PATH, PLAIN).place()
+    assert found == f"aws|{vendor.url}|123456789012|{REGION}|/shop/production/"
+
+
+def test_what_is_written_is_a_secure_string(vendor: Fake, destination: AwsParameterStore) -> None:
+    apply(destination, create("KEY", "ä"))
+    (held,) = vendor.by_hand("ssm", "DescribeParameters")["Parameters"]
+    assert (held["Type"], held["KeyId"]) == ("SecureString", "alias/aws/ssm")
+    assert listed(destination)["KEY"].value == "ä"
+
+
+def test_500_keys_with_one_changed_cost_50_pages_and_one_write(vendor: Fake, client: AwsClient) -> None:
+    for number in range(500):
+        vendor.put(PATH, f"K{number}", "x")
+
+    def exact(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        if answer.get("NextToken") == "500":  # moto knows only after a full page that it was the last
+            del answer["NextToken"]
+
+    vendor.change = exact
+    destination = AwsParameterStore(client, PATH, PLAIN)
+    remote = listed(destination)["K7"]
+    apply(destination, Write(Action.UPDATE, "K7", "K7", "y", remote=remote))
+    assert operations(vendor) == ["GetParametersByPath"] * 50 + ["PutParameter"]
+
+
+def test_deletes_go_by_tens_and_one_that_is_gone_is_a_success(vendor: Fake, destination: AwsParameterStore) -> None:
+    keys = [f"K{number}" for number in range(23)]
+    apply(destination, *(create(key) for key in keys))
+    vendor.drop(destination.config, "K5")
+    vendor.asked()
+    outcomes = apply(destination, *delete(*keys))
+    assert [outcome.error for outcome in outcomes] == [None] * 23
+    assert operations(vendor) == ["DeleteParameters"] * 3
+    assert names(vendor) == []
+
+
+def test_a_delete_that_says_nothing_of_a_key_is_not_believed(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsParameterStore(client, PATH, PLAIN)
+    apply(destination, create("A"), create("B"))
+    vendor.change = lambda operation, sent, answer: answer.update(DeletedParameters=["/shop/production/A"])
+    outcomes = apply(destination, *delete("A", "B"))
+    assert {outcome.write.key: type(outcome.error).__name__ for outcome in outcomes} == {
+        "A": "NoneType",
+        "B": "OutcomeUnknown",
+    }
+
+
+def test_an_empty_page_is_not_the_last(vendor: Fake, destination: AwsParameterStore) -> None:
+    apply(destination, create("A"))
+    pages = 0
+
+    def empty_first(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        nonlocal pages
+        pages += 1
+        if pages <= 2:
+            answer.update(Parameters=[], NextToken=f"more-{pages}")
+
+    vendor.change = empty_first
+    vendor.fault = None
+    served = vendor.answer
+
+    def without_token(ask: Any) -> Any:
+        ask.body.pop("NextToken", None)  # moto's tokens are its own
+        return served(ask)
+
+    vendor.answer = without_token  # type: ignore[method-assign]
+    assert listed(destination).keys() == {"A"}
+    assert pages == 3
+
+
+def test_what_is_beside_and_below_the_path_is_neither_seen_nor_touched(vendor: Fake, client: AwsClient) -> None:
+    for name in ("/shop/production/sub/A", "/shop/productionB/A", "/shop/staging/A", "A", "/shop/A"):
+        vendor.by_hand("ssm", "PutParameter", Name=name, Value="theirs", Type="SecureString")
+    before = names(vendor)
+    destination = AwsParameterStore(client, PATH, PLAIN)
+    assert listed(destination) == {}
+    apply(destination, create("A"))
+    apply(destination, *delete("A"))
+    assert names(vendor) == before
+
+
+def test_at_the_root_only_names_without_a_path_are_seen(vendor: Fake, client: AwsClient) -> None:
+    """Deleting by a key that lost its first letter once took all of somebody's parameters."""
+    for name in ("PLAIN", "/SLASHED", "/shop/production/A"):
+        vendor.by_hand("ssm", "PutParameter", Name=name, Value="x", Type="SecureString")
+    destination = AwsParameterStore(client, ROOT, PLAIN)
+    assert listed(destination).keys() == {"PLAIN", "SLASHED"}
+    apply(destination, *delete("PLAIN", "SLASHED"))
+    assert names(vendor) == ["/shop/production/A"]
+
+
+@pytest.mark.parametrize(
+    ("schema", "path", "recursive"),
+    [
+        ("", "/shop/production/", False),
+        ("P_{{secretKey}}", "/shop/production/", False),
+        ("api/{{secretKey}}", "/shop/production/api/", False),
+        ("api/P_{{secretKey}}", "/shop/production/api/", False),
+        ("api/{{environment}}/{{secretKey}}", "/shop/production/api/", True),
+        ("x{{environment}}/{{secretKey}}", "/shop/production/", True),
+    ],
+)
+def test_the_list_goes_as_deep_as_the_key_schema(
+    vendor: Fake, client: AwsClient, schema: str, path: str, recursive: bool
+) -> None:
+    AwsParameterStore(client, PATH, {"keySchema": schema}).listing()
+    sent = vendor.exchanges[-1][0].body
+    assert (sent["Path"], sent["Recursive"]) == (path, recursive)
+
+
+def test_a_removal_finds_its_keys_however_deep_they_are(vendor: Fake, client: AwsClient) -> None:
+    apply(AwsParameterStore(client, PATH, {"keySchema": "api/{{secretKey}}"}), create("api/A"))
+    assert listed(AwsParameterStore(client, PATH)).keys() == {"api/A"}
+
+
+def test_a_plain_parameter_is_told_apart(vendor: Fake, destination: AwsParameterStore) -> None:
+    vendor.put_as(destination.config, "PLAIN", "x", "String")
+    vendor.put_as(destination.config, "LIST", "a,b", "StringList")
+    assert [remote.is_secret for remote in destination.listing()] == [False, False]
+
+
+def test_a_create_never_overwrites(vendor: Fake, destination: AwsParameterStore) -> None:
+    vendor.put(destination.config, "KEY", "theirs")
+    (outcome,) = apply(destination, create("KEY", "ours"))
+    assert isinstance(outcome.error, Conflict)
+    assert vendor.held(destination.config) == {"KEY": "theirs"}
+
+
+def test_a_value_of_more_than_4_KB_arrives_and_one_with_braces_is_refused_alone(
+    vendor: Fake, destination: AwsParameterStore
+) -> None:
+    outcomes = apply(destination, create("SMALL"), create("BIG", "x" * 8192), create("REFERENCE", "{{ssm:other}}"))
+    assert {outcome.write.key: type(outcome.error) for outcome in outcomes} == {
+        "SMALL": type(None),
+        "BIG": type(None),
+        "REFERENCE": Rejected,
+    }
+    assert vendor.held(destination.config) == {"SMALL": "v", "BIG": "x" * 8192}
+
+
+def test_at_the_root_names_that_aws_keeps_are_known_beforehand() -> None:
+    at_root, below = (AwsParameterStore.limits(config) for config in (ROOT, PATH))
+    for name, root, path in (
+        ("awsKEY", False, True),
+        ("SSM_KEY", False, True),
+        ("KEY", True, True),
+        ("a b", False, False),
+    ):
+        assert bool(re.fullmatch(at_root.key_pattern, name)) is root
+        assert bool(re.fullmatch(below.key_pattern, name)) is path
+    assert below.max_key_length == 1011 - len("/shop/production/")
+
+
+def test_tags_go_with_a_create_and_after_an_update(vendor: Fake, client: AwsClient) -> None:
+    tags = [{"key": "team", "value": "shop"}]
+    destination = AwsParameterStore(client, PATH, {**PLAIN, "tags": tags})
+    apply(destination, create("KEY"))
+    assert _tags(vendor) == {"team": "shop"}
+    vendor.by_hand(
+        "ssm", "AddTagsToResource", ResourceType="Parameter", ResourceId="/shop/production/KEY",
+        Tags=[{"Key": "theirs", "Value": "1"}],
+    )  # fmt: skip
+    destination = AwsParameterStore(client, PATH, {**PLAIN, "tags": [{"key": "team", "value": "blog"}]})
+    remote = listed(destination)["KEY"]
+    vendor.asked()
+    apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
+    assert operations(vendor) == ["AddTagsToResource"], "the value is the same: no new version"
+    assert _tags(vendor) == {"team": "blog", "theirs": "1"}
+    assert destination.requests_a_key(Action.UPDATE) == 2
+
+
+def test_a_secrets_own_metadata_becomes_tags_on_wish(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsParameterStore(client, PATH, {**PLAIN, "syncSecretMetadataAsTags": True})
+    assert destination.carries_metadata()
+    write = Write(Action.CREATE, "KEY", "KEY", "v", metadata=(("owner", "ada"),))
+    apply(destination, write)
+    assert _tags(vendor) == {"owner": "ada"}
+
+
+def _tags(vendor: Fake) -> dict[str, str]:
+    sent = {"ResourceType": "Parameter", "ResourceId": "/shop/production/KEY"}
+    return {tag["Key"]: tag["Value"] for tag in vendor.by_hand("ssm", "ListTagsForResource", **sent)["TagList"]}
+
+
+def test_a_kms_key_goes_with_each_write(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsParameterStore(client, PATH, {**PLAIN, "keyId": "alias/own"})
+    apply(destination, create("KEY"))
+    apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=listed(destination)["KEY"]))
+    puts = [ask.body for ask, _ in vendor.exchanges if ask.path == "PutParameter"]
+    assert [put["KeyId"] for put in puts] == ["alias/own", "alias/own"]
+
+
+@pytest.mark.parametrize(("code", "expected"), [("ThrottlingException", RateLimited), ("TooManyUpdates", Unavailable)])
+def test_what_may_be_tried_again_is_told_by_its_name(
+    vendor: Fake, destination: AwsParameterStore, code: str, expected: type[Exception]
+) -> None:
+    vendor.refuse("PutParameter", code, "Rate exceeded")
+    (outcome,) = apply(destination, create("KEY"))
+    assert isinstance(outcome.error, expected)
+
+
+@pytest.mark.parametrize("page", [{"Parameters": None}, {"Parameters": [{"Name": "A"}]}, {"Parameters": ["A"]}])
+def test_a_list_of_another_shape_is_not_believed(
+    vendor: Fake, destination: AwsParameterStore, page: dict[str, Any]
+) -> None:
+    vendor.change = lambda operation, sent, answer: answer.update(page)
+    with pytest.raises(BadResponse):
+        destination.listing()
+
+
+def test_a_name_outside_the_path_is_not_believed(vendor: Fake, client: AwsClient) -> None:
+    stranger = {"Name": "/other/A", "Type": "SecureString", "Value": "x", "Version": 1}
+    vendor.change = lambda operation, sent, answer: answer.update(Parameters=[stranger])
+    with pytest.raises(BadResponse):
+        AwsParameterStore(client, PATH, PLAIN).listing()
+
+
+@pytest.mark.parametrize("path", ["/", "/a/", "/a/b-c/D_1/"])
+def test_a_path_as_the_modelled_api_has_it(path: str) -> None:
+    assert AwsParameterStore.Config.validate({"region": REGION, "path": f" {path} "})["path"] == path
+
+
+@pytest.mark.parametrize("path", ["", "a/", "/a", "//", "/a//b/", "/a b/"])
+def test_a_path_that_is_none_is_refused(path: str) -> None:
+    with pytest.raises(Invalid):
+        AwsParameterStore.Config.validate({"region": REGION, "path": path})

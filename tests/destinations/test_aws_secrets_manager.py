@@ -1,0 +1,365 @@
+"""AWS Secrets Manager against moto's server: what is the vendor's own, beyond the laws that every destination keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+
+from connections.aws import AwsClient, Keys
+from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unauthorized
+from syncs.destinations.aws_secrets_manager import AwsSecretsManager
+from syncs.engine.types import Action, Outcome, Remote, Write
+
+from .aws_fake import REGION
+from .aws_secrets_manager import NAME
+from .aws_secrets_manager import AwsSecretsManager as Fake
+
+EACH, DOCUMENT = Fake.configs["one-to-one"], Fake.configs["many-to-one"]
+KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+@pytest.fixture
+def vendor() -> Iterator[Fake]:
+    fake = Fake()
+    with fake.running():
+        yield fake
+
+
+@pytest.fixture
+def client(vendor: Fake) -> Iterator[AwsClient]:
+    with AwsClient(Keys("AKIDEXAMPLE", "secret"), vendor.url, one_address=True, deadline=5) as line:
+        yield line
+
+
+def create(key: str, value: str = "v", **more: Any) -> Write:
+    return Write(Action.CREATE, key, key, value, **more)
+
+
+def listed(destination: AwsSecretsManager) -> dict[str, Remote]:
+    """As planning sees them where all are wanted."""
+    found = destination.listing()
+    return {remote.key: remote for remote in destination.looked_at(found, {remote.key for remote in found})}
+
+
+def apply(destination: AwsSecretsManager, *writes: Write) -> list[Outcome]:
+    return list(destination.apply(iter(writes)))
+
+
+def ours(vendor: Fake, config: Mapping[str, Any] = EACH) -> dict[str, Any]:
+    return vendor.held(config)
+
+
+def operations(vendor: Fake) -> list[str]:
+    return [operation for _, operation in vendor.asked() if operation != "GetCallerIdentity"]
+
+
+def test_the_place_is_account_region_and_document_never_the_login(vendor: Fake, client: AwsClient) -> None:
+    assert AwsSecretsManager(client, EACH).place() == f"aws|{vendor.url}|123456789012|{REGION}|"
+    assert AwsSecretsManager(client, DOCUMENT).place().endswith(f"|123456789012|{REGION}|{NAME}")
+    assert [path for _, path in vendor.asked()] == ["GetCallerIdentity"], "asked once a run"
+
+
+def test_500_keys_with_one_changed_cost_31_requests(vendor: Fake, client: AwsClient) -> None:
+    for number in range(500):
+        vendor.by_hand("secretsmanager", "CreateSecret", Name=f"K{number}", SecretString="x")
+    destination = AwsSecretsManager(client, EACH)
+    remote = listed(destination)["K7"]
+    apply(destination, Write(Action.UPDATE, "K7", "K7", "y", remote=remote))
+    asked = operations(vendor)
+    assert (asked.count("ListSecrets"), asked.count("BatchGetSecretValue"), asked.count("UpdateSecret")) == (5, 25, 1)
+    assert len(asked) == 31
+
+
+def test_a_deleted_secret_waits_and_is_brought_back_when_it_is_made_again(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("KEY", "old"))
+    before = listed(destination)["KEY"]
+    apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=before))
+    assert listed(destination) == {}
+    vendor.asked()
+    (outcome,) = apply(destination, create("KEY", "new"))
+    assert outcome.error is None
+    assert operations(vendor) == ["CreateSecret", "RestoreSecret", "UpdateSecret"]
+    assert ours(vendor) == {"KEY": "new"}
+    assert outcome.written.incarnation == before.incarnation
+    assert listed(destination)["KEY"].stamp == outcome.written.stamp
+
+
+def test_a_secret_that_is_taken_is_never_overwritten_by_a_create(vendor: Fake, client: AwsClient) -> None:
+    vendor.put(EACH, "KEY", "theirs")
+    (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "ours"))
+    assert isinstance(outcome.error, Conflict)
+    assert ours(vendor) == {"KEY": "theirs"}
+
+
+def test_a_secret_made_anew_is_neither_changed_nor_deleted_as_the_one_before(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("A"), create("B"))
+    before = listed(destination)
+    for name in "AB":
+        vendor.drop(EACH, name)
+        vendor.put(EACH, name, "theirs")
+    update = Write(Action.UPDATE, "A", "A", "new", remote=before["A"])
+    outcomes = apply(destination, update, Write(Action.DELETE, "B", "B", remote=before["B"]))
+    assert {outcome.write.key: type(outcome.error).__name__ for outcome in outcomes} == {
+        "A": "NotFound",
+        "B": "NoneType",
+    }
+    assert ours(vendor) == {"A": "theirs", "B": "theirs"}
+
+
+def test_a_list_that_lags_hides_no_change_and_shows_nothing_that_is_gone(vendor: Fake, client: AwsClient) -> None:
+    """The list may be minutes old; values are read as they are now."""
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("STAYS", "1"), create("GOES", "1"))
+    old = vendor.by_hand("secretsmanager", "ListSecrets")
+    vendor.put(EACH, "STAYS", "2")
+    vendor.drop(EACH, "GOES")
+
+    def lag(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        if operation == "ListSecrets":
+            answer.update(old)
+
+    vendor.change = lag
+    seen = listed(destination)
+    vendor.change = None
+    assert seen.keys() == {"STAYS"}
+    assert seen["STAYS"].value == "2"
+    assert seen["STAYS"].stamp == listed(destination)["STAYS"].stamp
+
+
+def test_a_value_that_may_not_be_read_is_still_told_by_its_version(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    (outcome,) = apply(destination, create("KEY"))
+    vendor.refuse("BatchGetSecretValue", "AccessDeniedException")
+    seen = listed(destination)["KEY"]
+    assert (seen.value, seen.stamp) == (None, outcome.written.stamp)
+
+
+def test_one_value_that_may_not_be_read_leaves_the_others(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("A"), create("B"))
+
+    def withheld(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        if operation == "BatchGetSecretValue":
+            kept = [each for each in answer["SecretValues"] if each["Name"] != "A"]
+            (arn,) = {each["ARN"] for each in answer["SecretValues"]} - {each["ARN"] for each in kept}
+            error = {"SecretId": arn, "ErrorCode": "AccessDeniedException", "Message": "no"}
+            answer.update({"SecretValues": kept, "Errors": [error]})
+
+    vendor.change = withheld
+    seen = listed(destination)
+    assert {key: remote.value for key, remote in seen.items()} == {"A": None, "B": "v"}
+    assert seen["A"].stamp
+
+
+def test_what_other_services_and_regions_own_is_never_touched(vendor: Fake, client: AwsClient) -> None:
+    for name in ("RDS", "REPLICA", "OURS"):
+        vendor.put(EACH, name, "x")
+
+    def owned(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        for each in answer.get("SecretList", ()):
+            each.update(
+                {"RDS": {"OwningService": "rds"}, "REPLICA": {"PrimaryRegion": "us-east-1"}}.get(each["Name"], {})
+            )
+
+    vendor.change = owned
+    seen = listed(AwsSecretsManager(client, EACH))
+    assert {key: remote.locked for key, remote in seen.items()} == {
+        "RDS": "it belongs to AWS's service rds",
+        "REPLICA": "it is a copy of one in us-east-1",
+        "OURS": "",
+    }
+
+
+def test_only_secrets_that_matter_are_read(vendor: Fake, client: AwsClient) -> None:
+    """AWS keeps when a secret was last read, and people look for those that nobody reads."""
+    for name in ("OURS", "THEIRS"):
+        vendor.put(EACH, name, "x")
+    destination = AwsSecretsManager(client, EACH)
+    seen = destination.looked_at(destination.listing(), {"OURS"})
+    assert {remote.key: remote.value for remote in seen} == {"OURS": "x", "THEIRS": None}
+    (read,) = [ask.body["SecretIdList"] for ask, _ in vendor.exchanges if ask.path == "BatchGetSecretValue"]
+    assert [arn.rpartition(":")[2][:-7] for arn in read] == ["OURS"]
+
+
+def test_a_secret_that_never_had_a_value_is_listed(vendor: Fake, client: AwsClient) -> None:
+    vendor.by_hand("secretsmanager", "CreateSecret", Name="BARE")
+    destination = AwsSecretsManager(client, EACH)
+    bare = listed(destination)["BARE"]
+    assert bare.value is None
+    apply(destination, Write(Action.UPDATE, "BARE", "BARE", "v", remote=bare))
+    assert ours(vendor) == {"BARE": "v"}
+
+
+def test_tags_and_kms_key_go_with_a_secret_and_only_what_differs_is_sent(vendor: Fake, client: AwsClient) -> None:
+    options = {"keyId": KEY, "tags": [{"key": "team", "value": "shop"}, {"key": "env", "value": "prod"}]}
+    destination = AwsSecretsManager(client, EACH, options)
+    apply(destination, create("KEY"))
+    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
+    assert told["KmsKeyId"] == KEY
+    assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "shop", "env": "prod"}
+    vendor.by_hand("secretsmanager", "TagResource", SecretId="KEY", Tags=[{"Key": "theirs", "Value": "1"}])
+    more = {**options, "tags": [{"key": "team", "value": "blog"}, {"key": "env", "value": "prod"}]}
+    destination = AwsSecretsManager(client, EACH, more)
+    remote = listed(destination)["KEY"]
+    vendor.asked()
+    (outcome,) = apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
+    assert operations(vendor) == ["TagResource"], "the value is the same: no new version"
+    assert outcome.written.stamp == remote.stamp
+    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
+    assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "blog", "env": "prod", "theirs": "1"}
+
+
+def test_a_secrets_own_metadata_becomes_tags_on_wish(vendor: Fake, client: AwsClient) -> None:
+    options = {"syncSecretMetadataAsTags": True, "tags": [{"key": "team", "value": "shop"}]}
+    destination = AwsSecretsManager(client, EACH, options)
+    assert destination.carries_metadata()
+    assert not AwsSecretsManager(client, DOCUMENT, options).carries_metadata()
+    apply(destination, create("KEY", metadata=(("team", "of metadata"), ("owner", "ada"))))
+    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
+    assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "shop", "owner": "ada"}
+
+
+def test_the_default_kms_key_is_known_by_its_alias(vendor: Fake, client: AwsClient) -> None:
+    """AWS leaves the key out of its list where it is its own: a naive comparison would write in each run."""
+    destination = AwsSecretsManager(client, EACH, {"keyId": "alias/aws/secretsmanager"})
+    vendor.put(EACH, "KEY", "v")
+    remote = listed(destination)["KEY"]
+    vendor.asked()
+    apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
+    assert operations(vendor) == []
+
+
+def test_a_changed_option_changes_what_writes_carry(client: AwsClient) -> None:
+    texts = {
+        AwsSecretsManager(client, EACH, options).attributes()
+        for options in ({}, {"keyId": "a"}, {"tags": [{"key": "a", "value": "b"}]}, {"keySchema": "x_{{secretKey}}"})
+    }
+    assert len(texts) == 3
+
+
+@pytest.mark.parametrize(
+    ("code", "expected"),
+    [
+        ("ThrottlingException", RateLimited),
+        ("TooManyRequestsException", RateLimited),
+        ("com.amazon.coral.service#AccessDeniedException", Unauthorized),
+        ("ExpiredTokenException", Unauthorized),
+        ("ResourceExistsException", Conflict),
+        ("LimitExceededException", Rejected),
+        ("EncryptionFailure", Rejected),
+    ],
+)
+def test_an_error_is_told_by_its_name_for_its_status_is_always_400(
+    vendor: Fake, client: AwsClient, code: str, expected: type[Exception]
+) -> None:
+    vendor.refuse("CreateSecret", code)
+    (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY"))
+    assert isinstance(outcome.error, expected)
+
+
+def test_a_message_names_operation_and_key_and_never_the_value(vendor: Fake, client: AwsClient) -> None:
+    vendor.refuse("CreateSecret", "InvalidParameterException", "bad: canary-value")
+    (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "canary-value"))
+    assert str(outcome.error) == "AWS: CreateSecret KEY answered 400: bad: [redacted]"
+
+
+@pytest.mark.parametrize("page", [{"SecretList": None}, {"SecretList": [{"Name": "A"}]}, {"SecretList": ["A"]}])
+def test_a_list_of_another_shape_is_not_believed(vendor: Fake, client: AwsClient, page: dict[str, Any]) -> None:
+    vendor.change = lambda operation, sent, answer: answer.update(page)
+    with pytest.raises(BadResponse):
+        AwsSecretsManager(client, EACH).listing()
+
+
+def test_pages_that_go_round_in_circles_are_not_believed(vendor: Fake, client: AwsClient) -> None:
+    vendor.change = lambda operation, sent, answer: answer.update(NextToken="1")
+    with pytest.raises(BadResponse, match="same page twice"):
+        AwsSecretsManager(client, EACH).listing()
+
+
+# -- all keys in one secret --------------------------------------------------------------------------------------------
+
+
+def test_members_of_other_hands_stay_as_they_are_written(vendor: Fake, client: AwsClient) -> None:
+    text = '{ "port": 5432, "ratio": 1.10, "list": [1, {"a": null}], "on": true, "none": null, "name": "x", "A": "1" }'
+    vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME, SecretString=text)
+    destination = AwsSecretsManager(client, DOCUMENT)
+    seen = listed(destination)
+    assert {key for key, remote in seen.items() if not remote.is_secret} == {"port", "ratio", "list", "on", "none"}
+    apply(destination, Write(Action.UPDATE, "A", "A", "2", remote=seen["A"]), create("B", 'q"ä\n'))
+    held = vendor.value(NAME)
+    assert '"ratio":1.10,"list":[1, {"a": null}],"on":true,"none":null' in held
+    assert json.loads(held) == {**json.loads(text), "A": "2", "B": 'q"ä\n'}
+
+
+def test_one_change_of_a_document_costs_one_read_and_two_writes(vendor: Fake, client: AwsClient) -> None:
+    vendor.write({f"K{number}": "x" for number in range(500)})
+    destination = AwsSecretsManager(client, DOCUMENT)
+    remote = listed(destination)["K7"]
+    apply(destination, Write(Action.UPDATE, "K7", "K7", "y", remote=remote))
+    assert operations(vendor) == ["GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
+    assert vendor.document()["K7"] == "y"
+
+
+def test_a_foreign_write_between_read_and_write_is_never_lost(vendor: Fake, client: AwsClient) -> None:
+    vendor.write({"A": "1", "B": "1"})
+    destination = AwsSecretsManager(client, DOCUMENT)
+    seen = listed(destination)
+    asked = []
+
+    def meanwhile(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        asked.append(operation)
+        if operation == "PutSecretValue" and asked.count(operation) == 1:
+            vendor.write({"A": "1", "B": "theirs", "NEW": "theirs"})
+
+    vendor.change = meanwhile
+    outcomes = apply(
+        destination,
+        Write(Action.UPDATE, "A", "A", "2", remote=seen["A"]),
+        Write(Action.UPDATE, "B", "B", "2", remote=seen["B"]),
+    )
+    vendor.change = None
+    assert {outcome.write.key: type(outcome.error) for outcome in outcomes} == {"A": type(None), "B": Conflict}
+    assert vendor.document() == {"A": "2", "B": "theirs", "NEW": "theirs"}
+
+
+def test_a_document_that_waits_to_be_deleted_is_brought_back_with_what_it_held(vendor: Fake, client: AwsClient) -> None:
+    vendor.write({"THEIRS": "1"})
+    vendor.by_hand("secretsmanager", "DeleteSecret", SecretId=NAME)
+    destination = AwsSecretsManager(client, DOCUMENT)
+    assert listed(destination) == {}
+    (outcome,) = apply(destination, create("A", "1"))
+    assert outcome.error is None
+    assert vendor.document() == {"THEIRS": "1", "A": "1"}
+
+
+@pytest.mark.parametrize("text", ["plain", "[1]", '"text"', "7", '{"A": "1", "A": "2"}', "[" * 100_000])
+def test_a_secret_that_is_no_object_is_left_alone(vendor: Fake, client: AwsClient, text: str) -> None:
+    vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME, SecretString=text[:65536])
+    with pytest.raises(Rejected, match="left alone"):
+        AwsSecretsManager(client, DOCUMENT).listing()
+
+
+def test_the_last_key_that_goes_leaves_an_empty_object(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, DOCUMENT)
+    apply(destination, create("A"))
+    apply(destination, Write(Action.DELETE, "A", "A", remote=listed(destination)["A"]))
+    assert vendor.value(NAME) == "{}"
+
+
+def test_tags_and_kms_key_of_a_document_are_set_where_they_differ(vendor: Fake, client: AwsClient) -> None:
+    vendor.write({"A": "1"})
+    destination = AwsSecretsManager(client, DOCUMENT, {"keyId": KEY, "tags": [{"key": "team", "value": "shop"}]})
+    for value in ("2", "3"):
+        remote = listed(destination)["A"]
+        vendor.asked()
+        apply(destination, Write(Action.UPDATE, "A", "A", value, remote=remote))
+        asked = operations(vendor)
+        assert ("UpdateSecret" in asked, "TagResource" in asked) == (value == "2", value == "2")
+    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId=NAME)
+    assert (told["KmsKeyId"], told["Tags"]) == (KEY, [{"Key": "team", "Value": "shop"}])
+    assert vendor.document() == {"A": "3"}
