@@ -20,6 +20,7 @@ from syncs.models import (
     Environment,
     Folder,
     ManagedSecret,
+    Notice,
     NotificationTarget,
     Secret,
     SecretImport,
@@ -31,6 +32,7 @@ from syncs.models import (
 )
 from syncs.selectors import comment_of, value_of
 from syncs.services import imports, secrets, source
+from syncs.services.notifications import TargetInput, create_target
 from syncs.services.secrets import SecretInput
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
 
@@ -65,6 +67,8 @@ def filled(world: World) -> SecretSync:
     imports.add_import(world.actor, world.folder("/api", "staging"), world.environment(), "/")
     sync = world.sync()
     world.run(sync)
+    target = create_target(world.actor, world.project, TargetInput("ops", "json://192.0.2.1/tOkEn"))
+    Notice.objects.create(target=target, sync=sync, state="failed", title="shop-dev failed", text="1 key failed: A")
     return sync
 
 
