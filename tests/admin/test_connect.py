@@ -13,6 +13,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from config.access.models import Membership, Project, Role, User
 from config.access.roles import actor_of_user
+from config.errors import Invalid, PermissionDenied
 from config.schema import Flag, OneOf, Schema, Text, Texts, Whole, literal
 from connections.models import AppConnection
 from connections.providers.humanitec import Humanitec as Vendor
@@ -21,7 +22,8 @@ from syncs.destinations.humanitec import Humanitec
 from syncs.models import RunChange, Secret, SecretSync, SyncDraft, SyncRun
 from syncs.services.defaults import update_defaults
 from syncs.services.source import create_project, ensure_folder
-from tests.syncs.conftest import TOKEN, World, sandbox, world
+from syncs.services.syncs import SyncInput, draft_sync
+from tests.syncs.conftest import OPTIONS, TOKEN, World, sandbox, world
 
 __all__ = ["sandbox", "world"]
 
@@ -680,3 +682,16 @@ def test_a_page_costs_the_same_whatever_the_rows(
         ada.page(step)
     assert len(many) == len(few)
     assert Secret.objects.count() == 62
+
+
+def test_a_policy_that_is_no_default_takes_who_may_write_policies(world: World) -> None:
+    user = User.objects.create_user("member", password="x", is_staff=True)
+    Membership.objects.create(project=world.project, user=user, role=Role.MEMBER)
+    given = SyncInput("s", None, world.connection.pk, "dev", "/", True, OPTIONS, PLACE)
+    made = draft_sync(actor_of_user(user), world.project, "humanitec", given, {"max_deletions": 10})
+    assert made.policy.max_deletions == 10
+    for policy in ({"max_deletions": None}, {"recursive": True}):
+        with pytest.raises(PermissionDenied, match="edit-policy"):
+            draft_sync(actor_of_user(user), world.project, "humanitec", given, policy)
+    with pytest.raises(Invalid, match="It must be one of"):
+        draft_sync(world.actor, world.project, "humanitec", given, {"unmanaged": "nonsense"})

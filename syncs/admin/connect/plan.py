@@ -22,7 +22,8 @@ from syncs.services.syncs import SyncInput, draft_sync
 
 from .step import Step
 
-SHOWN = 100  # keys of one kind
+SHOWN = {"danger": 1000, "warning": 300}  # keys of one kind; of the others
+REST = 60
 
 
 class PlanStep(Step):
@@ -121,8 +122,8 @@ def groups(plan: Plan) -> list[dict[str, Any]]:
             "tone": tone,
             "icon": icon,
             "count": len(by_kind[kind]),
-            "changes": by_kind[kind][:SHOWN],
-            "more": max(0, len(by_kind[kind]) - SHOWN),
+            "changes": by_kind[kind][: SHOWN.get(tone, REST)],
+            "more": max(0, len(by_kind[kind]) - SHOWN.get(tone, REST)),
             "reasons": _reasons(by_kind[kind]),
             "open": tone != "calm",
         }
