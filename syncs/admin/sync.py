@@ -13,6 +13,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 from unfold.decorators import action, display
+from unfold.enums import ActionVariant
 
 from config.access.roles import Actor, Right
 from config.admin import ServiceAdmin, ServiceForm, actor_of, any_project
@@ -86,6 +87,7 @@ class SecretSyncAdmin(ServiceAdmin):
     search_help_text = _("Name, project, connection, place, message")
     actions = ("sync_now", "pause", "resume")
     actions_list = ("connect",)
+    show_add_link = False  # the wizard is the way; its first page leads to the one-page form
     change_form_template = "syncs/sync_page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
@@ -94,7 +96,13 @@ class SecretSyncAdmin(ServiceAdmin):
             found.select_related("project", "folder__environment__project", "connection__project", "policy", "drift")
         )
 
-    @action(description=_("Connect and sync"), url_path="connect", permissions=["connect"], icon="add_link")
+    @action(
+        description=_("Connect and sync"),
+        url_path="connect",
+        permissions=["connect"],
+        icon="add_link",
+        variant=ActionVariant.PRIMARY,
+    )
     def connect(self, request: HttpRequest) -> HttpResponse:
         return redirect("admin:syncs_syncdraft_changelist")
 

@@ -299,6 +299,20 @@ def test_overwrites_and_deletes_are_red_and_come_first(world: World, ada: Walk) 
     assert world.writes() == []
 
 
+def test_deletes_that_wait_for_the_source_are_red_and_said_to_wait(world: World, ada: Walk) -> None:
+    world.set(A="1", **{"B C": "2"})
+    for number in range(12):
+        world.sandbox.put(("acme", "shop", "development"), f"OLD_{number}", "x")
+    ada.to_plan(world)
+    page = ada.page("plan")
+    assert "12</strong> to delete, once the source is whole" in page
+    assert "This run deletes none of them" in page
+    assert "Save, run and delete these" not in page
+    ada.pass_("plan", {"digest": ada.digest(), "confirm": "shop-dev"}, "run")
+    world.due()
+    assert len(world.held(("acme", "shop", "development"))) == 13
+
+
 def test_overlaps_are_told_before_the_sync_exists(world: World, ada: Walk) -> None:
     world.set(A="1")
     world.sync("first", {"scope": "environment", "org": "acme", "app": "shop", "env": "development"})

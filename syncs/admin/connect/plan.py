@@ -79,6 +79,7 @@ class PlanStep(Step):
             "groups": groups(plan),
             "warnings": checked.warnings,
             "estimate": checked.estimate,
+            "deletes": len(plan.deletes),
             "writes": sum(change.write is not None for change in plan.changes),
             "note": self.found.limits(self.given("place")).note,
             "auto": self.given("options")["auto"],
@@ -104,6 +105,7 @@ def groups(plan: Plan) -> list[dict[str, Any]]:
     """The changes by what they mean for what stands there now; the dangerous first."""
     kinds: list[tuple[str, Any, str, str]] = [
         ("delete", gettext_lazy("to delete"), "danger", "delete"),
+        ("suspended", gettext_lazy("to delete, once the source is whole"), "danger", "delete"),
         ("overwrite", gettext_lazy("to overwrite"), "danger", "edit"),
         ("blocked", gettext_lazy("blocked"), "warning", "block"),
         ("create", gettext_lazy("to create"), "success", "add"),
@@ -133,7 +135,9 @@ def groups(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _kind(change: Change) -> str:
-    """An adoption that writes replaces what somebody else has put there."""
+    """An adoption that writes replaces what somebody else has put there; a delete may wait for the source."""
+    if change.suspended:
+        return "suspended"
     if change.write is not None and change.action is Action.ADOPT:
         return "overwrite"
     return change.action.value
