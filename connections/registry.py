@@ -23,7 +23,7 @@ A = TypeVar("A", bound=Adapter)
 class Registry(Generic[A]):
     """The adapters of one package, by slug, in the order of their labels.
 
-    A module that defines none or several is left out and named in `errors`; the others still work.
+    A module that defines none or several, or cannot be imported, is left out and named in `errors`; the others work.
     """
 
     def __init__(self, package: str, contract: type[A]) -> None:
@@ -45,12 +45,17 @@ class Registry(Generic[A]):
         found = {}
         for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
             name = f"{self._package}.{module.name}"
+            path = f"{name.replace('.', '/')}.py"
+            try:
+                members = inspect.getmembers(importlib.import_module(name), inspect.isclass)
+            except Exception as error:  # noqa: BLE001 - one adapter that is broken must not take the others with it
+                self.errors.append(f"{path} cannot be imported ({type(error).__name__}: {error}).")
+                continue
             adapters = [
                 member
-                for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
+                for _, member in members
                 if member.__module__ == name and issubclass(member, self._contract) and not inspect.isabstract(member)
             ]
-            path = f"{name.replace('.', '/')}.py"
             if len(adapters) != 1:
                 contract = self._contract.__name__
                 self.errors.append(f"{path} must define exactly one {contract}, found {len(adapters)}.")
