@@ -7,6 +7,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -202,6 +203,45 @@ def test_an_app_role_without_the_right_to_patch_or_to_see_mounts_is_enough(ferry
     ferry.set(A="3")
     assert ferry.run(sync).message is None
     assert bao.must("GET", "secret/data/narrow")["data"]["data"] == {"A": "3"}
+
+
+@pytest.mark.parametrize("capabilities", ['"create", "read", "update", "patch"', '"create", "read", "update"'])
+def test_nothing_that_others_write_all_the_while_is_lost(ferry: Ferry, bao: Bao, capabilities: str) -> None:
+    name = "busy" if "patch" in capabilities else "busier"
+    bao.must(
+        "POST",
+        f"sys/policies/acl/{name}",
+        {"policy": f'path "secret/data/{name}" {{ capabilities = [{capabilities}] }}'},
+    )
+    token = bao.must("POST", "auth/token/create", {"policies": [name]})["auth"]["client_token"]
+    bao.must("POST", f"secret/data/{name}", {"data": {"THEIRS": "x"}})
+    written: list[str] = []
+    stop = threading.Event()
+
+    def others() -> None:
+        while not stop.wait(0.005):
+            key = f"FOREIGN_{len(written)}"
+            sent = bao.ask("PATCH", f"secret/data/{name}", {"data": {key: "x"}}, **MERGE)
+            assert sent.status_code == 200
+            written.append(key)
+
+    ferry.set(A="0")
+    sync = ferry.sync(ferry.connect(accessToken=token), {"mount": "secret", "path": name})
+    services.update_policy(ferry.actor, sync, {"unmanaged": "leave"})
+    hand = threading.Thread(target=others)
+    hand.start()
+    try:
+        for number in range(8):
+            ferry.set(A=str(number), **{f"B{number}": "x"})
+            ferry.run(sync)
+    finally:
+        stop.set()
+        hand.join()
+    ferry.run(sync)
+    held = bao.must("GET", f"secret/data/{name}")["data"]["data"]
+    assert len(written) >= 10
+    assert {key for key in held if key.startswith("FOREIGN_")} == set(written)
+    assert {key: held[key] for key in ("A", "B0", "B7", "THEIRS")} == {"A": "7", "B0": "x", "B7": "x", "THEIRS": "x"}
 
 
 def test_a_first_sync_imports(ferry: Ferry, bao: Bao) -> None:

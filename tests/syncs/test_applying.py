@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected, Unreachable
 from connections.http import ApiClient
@@ -175,3 +177,57 @@ def test_a_document_that_cannot_be_read_is_the_outcome_of_every_key(
 
 def test_entries_are_not_shown() -> None:
     assert "canary" not in repr(Document({"A": "canary"}))
+
+
+KEYS = st.sampled_from(["A", "B", "C", "D"])
+VALUES = st.sampled_from(["1", "2", "3", None])
+"""What other hands do to a key; None: they delete it."""
+
+
+@given(
+    st.dictionaries(KEYS, st.sampled_from(["1", "2"])),
+    st.dictionaries(KEYS, st.sampled_from(["ours", None])),
+    st.lists(st.lists(st.tuples(KEYS, VALUES), max_size=2), max_size=8),
+)
+def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_told_to_have_come_after(
+    listed: dict[str, str], wishes: dict[str, str | None], meanwhile: list[list[tuple[str, str | None]]]
+) -> None:
+    held, version, theirs = dict(listed), 0, dict(listed)
+    turns = iter(meanwhile)
+
+    def others() -> None:
+        nonlocal version
+        for key, value in next(turns, []):
+            version += 1
+            for place in (held, theirs):
+                place.pop(key, None)
+                if value is not None:
+                    place[key] = value
+
+    def read() -> Document:
+        others()
+        return Document(dict(held), str(version))
+
+    def write(before: Document, entries: Mapping[str, Any]) -> Document:
+        nonlocal held, version
+        others()
+        if before.version != str(version):
+            raise Conflict("changed")
+        held, version = dict(entries), version + 1
+        return Document(dict(held), str(version))
+
+    def planned(key: str, value: str | None) -> Write | None:
+        if value is None:
+            return delete(key, listed[key]) if key in listed else None
+        return update(key, listed[key], value) if key in listed else create(key, value)
+
+    writes = [one for key, value in wishes.items() if (one := planned(key, value))]
+    outcomes = list(
+        write_document(iter(writes), label="D", read=read, write=write, canonical=str, seen=Document(listed, "0"))
+    )
+    assert len(outcomes) == len(writes)
+    arrived = {outcome.write.key: outcome.write for outcome in outcomes if outcome.error is None}
+    for key in {*listed, *held, *theirs}:
+        ours = arrived.get(key)
+        expected = theirs.get(key) if ours is None else ours.value if ours.action is not Action.DELETE else None
+        assert held.get(key) == expected, key
