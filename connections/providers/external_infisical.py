@@ -111,6 +111,6 @@ def _projects(client: ApiClient) -> list[dict[str, Any]]:
 def _listed(client: ApiClient, path: str, member: str, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
     answer = client.request("GET", path, params=where)
     listed = answer.get(member) if isinstance(answer, dict) else None
-    if not isinstance(listed, list):
+    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
         raise BadResponse(f"Infisical: GET {path} answered with something that is not a list")
     return listed

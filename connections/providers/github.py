@@ -1,6 +1,7 @@
 """A login at GitHub: a personal access token, or an App installed in an organization or on an account.
 
-An App signs a short JWT with its private key and gets a token of its installation for it, good for an hour.
+An App signs a short JWT with its private key and gets a token of its installation for it, good for an hour. The
+modelled API has one App in its settings and its installations by way of a browser; here each connection brings its own.
 Sources: https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens,
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """

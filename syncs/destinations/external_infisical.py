@@ -11,6 +11,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secrets/list and the 
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -23,6 +24,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.paths import FolderPath
 
 KEYS_A_REQUEST = 100
+MAX_PLACED = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +79,13 @@ class ExternalInfisical(KeyValueDestination):
     _dialect = V4
 
     def place(self) -> str:
-        spot = f"{self.config['projectId']}/{self.config['environment']}{self.config['secretPath']}"
-        return f"external-infisical|{self.client.base_url}|{spot}"
+        """A path may be longer than a place: then its digest stands for it."""
+        path = self.config["secretPath"]
+        if len(path) > MAX_PLACED:
+            path = f"#{hashlib.sha256(path.encode()).hexdigest()}"
+        return (
+            f"external-infisical|{self.client.base_url}|{self.config['projectId']}/{self.config['environment']}{path}"
+        )
 
     def kept(self, value: str) -> str:
         """Without the blanks around it; one newline at its end stays."""

@@ -29,12 +29,21 @@ from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Write, Written
 
 SCOPE = "The GitHub scope that secrets should be synced to."
-OWNER = Text("owner", "Owner", "The account that the repository belongs to.", empty_message="Repository owner required")
-REPO = Text("repo", "Repository", "The name of the repository.", empty_message="Repository name required")
+OWNER = Text(
+    "owner",
+    "Owner",
+    "The account that the repository belongs to.",
+    max_length=100,
+    empty_message="Repository owner required",
+)
+REPO = Text(
+    "repo", "Repository", "The name of the repository.", max_length=100, empty_message="Repository name required"
+)
 ENV = Text(
     "env",
     "Environment",
     "The name of the repository's environment, which exists.",
+    max_length=255,
     empty_message="Environment required",
 )
 ORGANIZATION_KEYS, REPOSITORY_KEYS = 1000, 100
@@ -71,7 +80,13 @@ class GitHub(KeyValueDestination):
             "organization": _Organization(
                 (
                     literal("scope", "organization", SCOPE),
-                    Text("org", "Organization", "The name of the organization.", empty_message="Organization required"),
+                    Text(
+                        "org",
+                        "Organization",
+                        "The name of the organization.",
+                        max_length=100,
+                        empty_message="Organization required",
+                    ),
                     Text(
                         "visibility",
                         "Visibility",
@@ -134,7 +149,7 @@ class GitHub(KeyValueDestination):
     def place(self) -> str:
         """Names of accounts, repositories and environments are not case sensitive."""
         parts = (self.config.get(part, "") for part in ("org", "owner", "repo", "env"))
-        spot = "/".join(quote(part.lower()) for part in parts if part)
+        spot = "/".join(part.lower() for part in parts if part)
         return f"github|{self.client.base_url}|{self.config['scope']}/{spot}"
 
     def canonical(self, key: str) -> str:

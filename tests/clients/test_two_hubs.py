@@ -22,7 +22,7 @@ class Hub:
     """A running server with a project of one environment `dev`, spoken to as its admin."""
 
     def __init__(self, up: Up) -> None:
-        up.said("Keyferry is up")
+        up.said("Keyferry is up", within=180)
         self.up, self.url = up, f"http://127.0.0.1:{up.port}"
         made = json.loads(up.manage("create_identity", "admin", "--role", "admin", "--json").stdout)
         self.login = {key: made[key] for key in ("clientId", "clientSecret")}

@@ -19,7 +19,7 @@ from config import encryption
 from config.access.models import User
 from config.access.roles import actor_of_user
 from config.errors import ServiceError
-from connections.errors import BadResponse, RateLimited, Unauthorized
+from connections.errors import AddressRefused, BadResponse, RateLimited, Unauthorized
 from connections.provider import Choice
 from connections.providers.github import GitHub, classify
 from connections.services import choices, create_connection, shown_credentials
@@ -124,6 +124,14 @@ def test_the_address_follows_the_instance(where: dict[str, str], address: str) -
         assert client.base_url == address
     with GitHub("http://127.0.0.1:9").client("pat", credentials) as client:
         assert client.base_url == "http://127.0.0.1:9"  # the operator's word stands above it
+
+
+def test_a_host_that_leads_inside_is_not_called(vendor: Vendor) -> None:
+    host = vendor.url.removeprefix("http://")
+    credentials = {**vendor.credentials, "instanceType": "server", "host": host}
+    with GitHub().client("pat", credentials) as client, pytest.raises(AddressRefused, match="not a public address"):
+        client.request("GET", "/user")
+    assert vendor.asked() == []
 
 
 @pytest.mark.parametrize(

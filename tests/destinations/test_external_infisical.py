@@ -11,7 +11,7 @@ import pytest
 
 from config.access import tokens
 from config.errors import Invalid
-from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
+from connections.errors import AddressRefused, BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http import ApiClient
 from connections.provider import Choice
 from connections.providers.external_infisical import ExternalInfisical as Provider
@@ -131,6 +131,12 @@ def test_the_address_is_one_of_a_server_and_nothing_else(url: str, good: bool) -
     else:
         with pytest.raises(Invalid, match="Invalid url"):
             Provider.methods["machine-identity"].validate(given)
+
+
+def test_an_address_that_leads_inside_is_not_called(server: Server) -> None:
+    with pytest.raises(AddressRefused, match=r"127\.0\.0\.1 is not a public address"):
+        Provider().renew(server.method, {**server.credentials, "instanceUrl": server.url})
+    assert server.asked() == []
 
 
 def test_pickers_offer_what_the_identity_reaches(server: Server, client: ApiClient) -> None:
@@ -295,6 +301,9 @@ def test_the_place_is_the_folder_whoever_signs_in(client: ApiClient) -> None:
     place = ExternalInfisical(client, FOLDER).place()
     assert place == f"external-infisical|{client.base_url}|{PROJECT}/prod/services/api"
     assert ExternalInfisical(client, ROOT).place() != place
+    deep = [ExternalInfisical(client, {**FOLDER, "secretPath": "/long" * 300 + end}).place() for end in ("/a", "/b")]
+    assert len(set(deep)) == 2
+    assert max(map(len, deep)) < 512
 
 
 @pytest.mark.parametrize("path", ["/services/api/", "services//api", " /services/api "])
