@@ -38,7 +38,7 @@ def address(name: str, label: str, help: str = "", *, required: bool = True) -> 
         help,
         required=required,
         max_length=512,
-        pattern=r"https?://[^\s/?#@\\]+(/[^\s?#\\]*)?",
+        pattern=r"https?://[^\s\u0000-\u001f\u007f/?#@\\]+(/[^\s\u0000-\u001f\u007f?#\\]*)?",
         pattern_message="Invalid url",
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -121,16 +122,20 @@ def test_an_answer_without_a_token_is_not_believed(server: Server, body: Any) ->
         ("https://user:word@example.com", False),
         ("https://example.com/?a=b", False),
         ("ftp://example.com", False),
+        ("https://example.com/\x01", False),
         ("example.com", False),
     ],
 )
 def test_the_address_is_one_of_a_server_and_nothing_else(url: str, good: bool) -> None:
     given = {"instanceUrl": url, "machineIdentityClientId": CLIENT_ID, "machineIdentityClientSecret": "x"}
+    schema = Provider.methods["machine-identity"]
+    described = schema.json_schema()["properties"]["instanceUrl"]["pattern"]
+    assert (re.search(described, url) is not None) == good
     if good:
-        assert Provider.methods["machine-identity"].validate(given) == given
+        assert schema.validate(given) == given
     else:
-        with pytest.raises(Invalid, match="Invalid url"):
-            Provider.methods["machine-identity"].validate(given)
+        with pytest.raises(Invalid, match=r"Invalid url|control character"):
+            schema.validate(given)
 
 
 def test_an_address_that_leads_inside_is_not_called(server: Server) -> None:
