@@ -11,10 +11,11 @@ from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import DateTimeField, Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
+from django.utils.safestring import SafeString
 from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
 
@@ -23,6 +24,7 @@ from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
 from config.forms import place_of
 from config.lists import kept_to_visible
+from config.markup import when
 from config.requests import client_ip
 
 
@@ -101,6 +103,9 @@ class ServiceAdmin(ModelAdmin, _NoTransaction):  # type: ignore[misc]
     actor_of = staticmethod(actor_of)
 
     # -- what the person may -----------------------------------------------------------------------------------
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return [_told(self.model, name) for name in super().get_list_display(request)]
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [kept_to_visible(self.model, name) for name in super().get_list_filter(request)]
@@ -218,3 +223,16 @@ class ReadOnlyAdmin(ServiceAdmin):
 def any_project(actor: Actor, right: Right) -> bool:
     """Whether the actor has the right in some project as its member."""
     return any(actor.may(right, project_id) for project_id in actor.roles)
+
+
+def _told(model: Any, name: Any) -> Any:
+    """A column as `list_display` names it; a moment is told as how long ago."""
+    field = {each.name: each for each in model._meta.fields}.get(name)
+    if not isinstance(field, DateTimeField):
+        return name
+
+    @admin.display(description=field.verbose_name, ordering=name)
+    def moment(obj: Any) -> SafeString:
+        return when(getattr(obj, name))
+
+    return moment

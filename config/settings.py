@@ -5,7 +5,6 @@ from pathlib import Path
 
 import environ
 from django.templatetags.static import static
-from django.urls import reverse_lazy
 
 env = environ.Env()
 
@@ -185,76 +184,7 @@ UNFOLD = {
     },
     "SIDEBAR": {
         "show_search": True,
-        "navigation": [
-            {
-                "title": group,
-                "separator": True,
-                "collapsible": group == "Behind the scenes",
-                "items": [
-                    {
-                        "title": title,
-                        "icon": icon,
-                        "link": reverse_lazy(
-                            page if page in ("secrets", "admin:destinations") else f"admin:{page}_changelist"
-                        ),
-                        **({"permission": "syncs.admin.connect.is_for"} if page == "syncs_syncdraft" else {}),
-                    }
-                    for title, icon, page in items
-                ],
-            }
-            for group, items in (
-                (
-                    "Syncs",
-                    (
-                        ("Connect and sync", "add_link", "syncs_syncdraft"),
-                        ("Syncs", "sync", "syncs_secretsync"),
-                        ("Runs", "history", "syncs_syncrun"),
-                        ("Ledger", "fact_check", "syncs_managedsecret"),
-                        ("Connections", "cable", "connections_appconnection"),
-                        ("Destinations", "cloud_upload", "admin:destinations"),
-                        ("Notifications", "notifications", "syncs_notificationtarget"),
-                    ),
-                ),
-                (
-                    "Source",
-                    (
-                        ("Secrets", "key", "secrets"),
-                        ("All secrets", "list_alt", "syncs_secret"),
-                        ("Folders", "folder", "syncs_folder"),
-                        ("Imports", "input", "syncs_secretimport"),
-                        ("Tags", "sell", "syncs_tag"),
-                        ("Environments", "layers", "syncs_environment"),
-                        ("Projects", "workspaces", "access_project"),
-                    ),
-                ),
-                (
-                    "People and machines",
-                    (
-                        ("Users", "person", "access_user"),
-                        ("Identities", "smart_toy", "access_identity"),
-                        ("Roles", "badge", "access_membership"),
-                        ("Client secrets", "password", "access_clientsecret"),
-                        ("Access tokens", "token", "access_accesstoken"),
-                        ("Audit log", "policy", "access_auditevent"),
-                    ),
-                ),
-                (
-                    "Behind the scenes",
-                    (
-                        ("Keys of runs", "list", "syncs_runchange"),
-                        ("Versions", "restore", "syncs_secretversion"),
-                        ("References", "link", "syncs_secretreference"),
-                        ("First listings", "flag", "syncs_initialset"),
-                        ("Drift", "difference", "syncs_driftcheck"),
-                        ("Messages", "mail", "syncs_notice"),
-                        ("Leases", "lock_clock", "syncs_lease"),
-                        ("Rate limits", "speed", "access_requestwindow"),
-                        ("Keysets", "vpn_key", "access_datakeyset"),
-                        ("Instance", "dns", "access_instance"),
-                    ),
-                ),
-            )
-        ],
+        "navigation": "config.navigation.groups",
     },
 }
 

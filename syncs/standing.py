@@ -113,7 +113,9 @@ def runs_by_hour(actor: Actor, now: datetime) -> Chart:
     """Of the last 24 hours."""
     start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
     steps = [start + timedelta(hours=number) for number in range(24)]
-    return _runs_chart(actor, _("Runs of the last 24 hours, by hour"), steps, "%Y-%m-%d %H", "%H:%M", "%a %H:%M UTC")
+    return _runs_chart(
+        actor, _("Runs of the last 24 hours, by hour"), steps, "%Y-%m-%d %H", "%H:%M UTC", "%a %H:%M UTC"
+    )
 
 
 def runs_by_day(actor: Actor, now: datetime) -> Chart:

@@ -12,10 +12,12 @@ from django.contrib.admin.utils import unquote
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import path
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -38,7 +40,7 @@ from config.access.models import (
 from config.access.pages import tell_changed_password
 from config.access.roles import Actor, Right
 from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
-from config.errors import BadRequest
+from config.errors import BadRequest, ServiceError
 from config.markup import badge, when
 
 admin.site.unregister(Group)
@@ -379,15 +381,32 @@ class InstanceAdmin(ReadOnlyAdmin):
     search_fields = ("id",)
     actions = ("pause", "resume")
 
-    @admin.action(description="Stop everything now")
-    def pause(self, request: HttpRequest, queryset: Any) -> None:
-        services.pause_everything(actor_of(request), paused=True)
-        messages.warning(request, "Everything is paused.")
+    def get_urls(self) -> Any:
+        view = self.admin_site.admin_view(require_POST(self.pause_view))
+        return [path("pause/", view, name="access_instance_pause"), *super().get_urls()]
 
-    @admin.action(description="Let everything go on")
+    def pause_view(self, request: HttpRequest) -> HttpResponse:
+        """Stop everything, or let it go on."""
+        try:
+            self._pause(request, paused="resume" not in request.POST)
+        except ServiceError as refusal:
+            messages.error(request, str(refusal))
+        return redirect("admin:index")
+
+    @admin.action(description=_("Stop everything now"))
+    def pause(self, request: HttpRequest, queryset: Any) -> None:
+        self._pause(request, paused=True)
+
+    @admin.action(description=_("Let everything go on"))
     def resume(self, request: HttpRequest, queryset: Any) -> None:
-        services.pause_everything(actor_of(request), paused=False)
-        messages.success(request, "Everything goes on.")
+        self._pause(request, paused=False)
+
+    def _pause(self, request: HttpRequest, *, paused: bool) -> None:
+        services.pause_everything(actor_of(request), paused=paused)
+        if paused:
+            messages.warning(request, _("Everything is paused."))
+        else:
+            messages.success(request, _("Everything goes on."))
 
 
 @admin.register(DataKeyset)

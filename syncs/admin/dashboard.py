@@ -51,6 +51,7 @@ def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
         "drift_rows": drift_rows,
         "queue": queue(actor),
         "workers": live_workers(),
+        "may_stop": actor.is_instance_admin,
         "paused": Instance.objects.filter(paused_at__isnull=False).first(),
         "charts": [runs_by_hour(actor, now), runs_by_day(actor, now)],
         "steps": [] if has_synced(actor) else _first_steps(actor, total),

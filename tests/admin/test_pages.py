@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from config.access.identities import create_identity
-from config.access.models import AuditEvent, Identity, Membership, Project, Role, User
+from config.access.models import AuditEvent, ClientSecret, Identity, Membership, Project, Role, User
 from config.access.roles import PLATFORM, actor_of_user
 from config.markup import relative, took
 from connections.models import AppConnection
@@ -345,3 +345,44 @@ def test_what_went_wrong_is_said_in_words(world: World, browser: Client) -> None
     assert "The form was too old" in strict.post("/admin/login/", {}).content.decode()
     for name in ("400.html", "500.html"):  # rendered without a request or a database
         assert "To the overview" in render_to_string(name)
+
+
+@pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.VIEWER, None])
+def test_the_sidebar_leads_nowhere_that_refuses(world: World, role: Role | None) -> None:
+    failing(world)
+    client = person(world, role)
+    page = client.get("/admin/").content.decode()
+    links = re.findall(r'href="([^"]+)"', page.partition('id="nav-sidebar-apps"')[2].partition("navigation_user")[0])
+    own = {each for each in links if each.startswith("/admin/")}
+    assert ("/admin/access/user/" in own, "/admin/syncs/lease/" in own) == (False, False)
+    assert ("/admin/syncs/secretsync/" in own) is (role is not None)
+    for each in own:
+        assert client.get(each, follow=True).status_code == 200, each
+
+
+def test_everything_is_stopped_from_the_first_page(world: World, browser: Client) -> None:
+    failing(world)
+    stop = reverse("admin:access_instance_pause")
+    assert stop in browser.get("/admin/").content.decode()
+    told = browser.post(stop, follow=True).content.decode()
+    assert "Everything is paused." in told
+    assert "By ada," in told
+    browser.post(stop, {"resume": "1"})
+    assert "By ada," not in browser.get("/admin/").content.decode()
+    member = person(world, Role.MEMBER)
+    assert stop not in member.get("/admin/").content.decode()
+    assert "Only an instance admin may" in member.post(stop, follow=True).content.decode()
+
+
+def test_an_empty_list_says_why(world: World, browser: Client) -> None:
+    page = url(SecretSync, "changelist")
+    assert "No secret syncs yet" in browser.get(page).content.decode()
+    assert "Nothing here is like that" in browser.get(page + "?q=zebra").content.decode()
+
+
+def test_every_list_tells_moments_in_words(world: World, browser: Client) -> None:
+    failing(world)
+    create_identity(PLATFORM, "ci", role="member")
+    page = browser.get(url(ClientSecret, "changelist")).content.decode()
+    assert re.search(r'<time class="kf-when" datetime="[^"]+" title="[^"]+UTC">just now</time>', page)
+    assert browser.get(url(ClientSecret, "changelist") + "?o=6").status_code == 200

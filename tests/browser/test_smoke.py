@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from config.access.models import User
-from tests.browser.conftest import OpenAs, axe
+from tests.browser.conftest import OpenAs, axe, narrow
 from tests.syncs.conftest import World
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def test_every_list_opens(world: World, admin_page: Page, name: str) -> None:
     assert answer
     assert answer.status == 200
     assert page.get_by_role("heading", level=1).count() == 1
+    narrow(page)
     axe(page)
 
 
