@@ -121,7 +121,7 @@ def test_a_viewer_sees_keys_and_nothing_that_would_refuse_him(world: World) -> N
     viewer = signed_in(world, Role.VIEWER)
     page = viewer.get(PAGE).content.decode()
     assert "A" in page
-    for control in ('data-do="reveal"', 'data-do="edit"', "data-open", 'name="keys"'):
+    for control in ('data-do="show"', 'data-do="reveal"', 'data-do="edit"', "data-open", 'name="keys"'):
         assert control not in page
     for what in ("cell/reveal", "cell/edit", "cell/save", "new", "names"):
         assert ask(viewer, world, what, key="A", value="x").status_code == 403, what
@@ -236,6 +236,20 @@ def test_a_refusal_names_no_value(world: World, member: Client) -> None:
     assert MARKER not in str(refused.headers) + refused.content.decode()
     too_much = ask(member, world, "cell/save", key="A", value="x" * (1024 * 1024 + 1))
     assert "larger than 1 MiB" in events(too_much)["ed-refused"]
+
+
+def test_a_nul_is_refused_wherever_it_stands(world: World, member: Client) -> None:
+    world.set(A="1")
+    for what, given in (
+        ("cell/save", {"key": "A\x00", "value": "2"}),
+        ("cell/save", {"key": "A", "value": "2\x00"}),
+        ("cell/reveal", {"key": "A\x00"}),
+        ("new", {"key": "B\x00", "value": "", "environments": str(world.environment().pk)}),
+        ("details/save", {"key": "A", "name": "A", "comment": "\x00"}),
+    ):
+        assert "NUL" in events(ask(member, world, what, **given))["ed-refused"], what
+    assert stored(world, "A") == "1"
+    assert member.get(PAGE + "?tag=%00").status_code == 200
 
 
 def test_a_key_is_added_to_several_environments_all_or_none(world: World, member: Client) -> None:

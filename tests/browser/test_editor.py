@@ -80,6 +80,34 @@ def test_a_value_is_hidden_until_it_is_revealed_which_the_audit_log_knows(filled
     assert "correct horse" not in page.evaluate("JSON.stringify([localStorage, sessionStorage, history.state])")
 
 
+def test_a_revealed_value_hides_itself_after_a_minute(filled: World, member_page: Page) -> None:
+    page = member_page
+    page.clock.install()
+    page.goto(PAGE)
+    cell(page, "DB_PASSWORD").hover()
+    page.get_by_role("button", name="Reveal DB_PASSWORD in Development").click()
+    page.get_by_text("correct horse").wait_for()
+    page.clock.fast_forward(61_000)
+    page.get_by_text("correct horse").wait_for(state="detached")
+    assert "correct horse" not in page.content()
+
+
+def test_what_is_being_typed_outlives_what_else_changes_the_grid(filled: World, member_page: Page) -> None:
+    page = member_page
+    page.goto(PAGE)
+    cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
+    field = page.get_by_label("Value of PEM in Development")
+    field.fill("half a tho")
+    page.keyboard.press("Control+a")
+    page.get_by_role("button", name="Add secret").click()
+    page.get_by_label("Key", exact=True).fill("MEANWHILE")
+    page.locator("dialog").get_by_role("button", name="Add secret").click()
+    page.get_by_text("MEANWHILE is added").wait_for()
+    assert field.input_value() == "half a tho"
+    page.get_by_role("button", name="Cancel").click()
+    page.locator('tr[data-key="MEANWHILE"]').wait_for()
+
+
 def test_by_keys_alone(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)

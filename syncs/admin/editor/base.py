@@ -12,17 +12,19 @@ from uuid import UUID
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.admin import actor_of
-from config.errors import Invalid, NotFound, PermissionDenied, ServiceError
+from config.errors import BadRequest, Invalid, NotFound, PermissionDenied, ServiceError
 from syncs.editing import Column
 from syncs.models import Environment, Folder, Secret
 from syncs.paths import normal_path
 from syncs.selectors import environment_seen_by, folders
 
+TEXTS = ("text", "value", "comment")
 View = Callable[..., HttpResponse]
 
 
@@ -82,6 +84,7 @@ def guarded(view: View) -> View:
     @wraps(view)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
+            _check_names(request)
             return view(request, *args, **kwargs)
         except NotFound as refusal:
             raise Http404(str(refusal)) from None
@@ -89,6 +92,13 @@ def guarded(view: View) -> View:
             return refused(refusal)
 
     return answer
+
+
+def _check_names(request: HttpRequest) -> None:
+    """A NUL is in no name, and PostgreSQL would not take one to look for it. Texts are checked by the services."""
+    given = [*request.GET.lists(), *request.POST.lists()]
+    if any("\x00" in value for name, values in given if name not in TEXTS for value in values):
+        raise BadRequest(_("A NUL character is not allowed."))
 
 
 def refused(refusal: ServiceError) -> HttpResponse:
