@@ -50,6 +50,11 @@ def open_drafts(actor: Actor) -> list[SyncDraft]:
     return list(SyncDraft.objects.filter(user_id=str(actor.id), sync=None).exclude(done=[])[:5])
 
 
+def discard(draft: SyncDraft) -> None:
+    """The draft goes; a connection, project or secret that was made on the way stays."""
+    draft.delete()
+
+
 def keep_step(draft: SyncDraft, step: str, typed: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> None:
     """Remember what was typed in a step; with `given`, what is stored of it, the step is done."""
     held = draft.steps.get(step, {})

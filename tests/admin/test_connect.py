@@ -538,6 +538,35 @@ def test_reloading_is_harmless_and_steps_cannot_be_skipped(world: World, ada: Wa
     assert SyncDraft.objects.count() == 1
 
 
+def test_what_goes_away_meanwhile_leads_back_with_a_word(world: World, ada: Walk) -> None:
+    ensure_folder(world.actor, world.environment(), "/api")
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", source(world, path="/api"), "place")
+    ada.pass_("place", config(**PLACE), "options")
+    ada.pass_("options", {"name": "shop-dev", "policy__maxDeletions": "10"}, "plan")
+    world.folder("/api").delete()
+    again = ada.client.get(ada.url("options"), follow=True)
+    assert again.redirect_chain[-1][0] == ada.url("connection")
+    assert "Folder with path &#x27;/api&#x27;" in again.content.decode()
+    assert "There is no plan yet" in ada.page("plan")
+    world.connection.delete()
+    again = ada.client.get(ada.url("place"), follow=True)
+    assert "Could not find App Connection" in again.content.decode()
+
+
+def test_who_has_left_the_project_sees_no_run_of_it(world: World) -> None:
+    world.set(A="1")
+    walk = person(world, Role.MEMBER)
+    other = create_project(world.actor, "Other", slug="other-project")
+    Membership.objects.create(project=other, user=User.objects.get(username="person-member"), role=Role.MEMBER)
+    walk.to_plan(world)
+    walk.pass_("plan", {"digest": walk.digest()}, "run")
+    assert walk.get("run").status_code == 200
+    Membership.objects.filter(project=world.project, user__username="person-member").delete()
+    assert walk.get("run").status_code == 404
+
+
 def test_two_tabs_do_not_mix(world: World, ada: Walk) -> None:
     world.set(A="1")
     world.set(environment="staging", B="2", C="3")

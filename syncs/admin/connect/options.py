@@ -20,9 +20,9 @@ from config.schema import Schema
 from connections.selectors import connection_by_id
 from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.engine.keys import KeySchema, KeySchemaError
-from syncs.models import Folder, SecretSync
+from syncs.models import SecretSync
 from syncs.preflight import naming, rules_of
-from syncs.selectors import defaults_of
+from syncs.selectors import defaults_of, environment_by_slug, folder_by_path
 from syncs.services.syncs import require_free_name
 
 from .step import Step, as_segments, prefixed, with_settled, without_settled
@@ -136,11 +136,7 @@ class OptionsStep(Step):
     def _sketch(self, key_schema: str) -> SecretSync:
         """The sync as far as its names depend on it; what is typed wrong elsewhere does not matter yet."""
         source = self.given("source")
-        folder = Folder.objects.select_related("environment__project").get(
-            environment__project=self.project,
-            environment__slug=source["environment"],
-            path=source["secretPath"],
-        )
+        folder = folder_by_path(environment_by_slug(self.project, source["environment"]), source["secretPath"])
         sync = SecretSync(
             project=folder.environment.project,
             folder=folder,

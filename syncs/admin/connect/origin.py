@@ -6,6 +6,7 @@ from functools import cached_property
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from config.access.models import Project
@@ -134,16 +135,16 @@ class SourceStep(Step):
             self.values["project"] = str(made.pk)
             return None
         if self.project is None:
-            raise BadRequest("There is no project to take secrets from")
+            raise BadRequest(_("There is no project to take secrets from"))
         if "add_secrets" in self.request.POST:
             self._add(self.request.POST.get("pasted", ""))
             return None
         here = [each for each in self.folders if each.environment.slug == self.values.get("environment")]
         if not here:
-            raise BadRequest("Choose an environment")
+            raise BadRequest(_("Choose an environment"))
         folder = next((each for each in here if each.path == self.values.get("path")), None)
         if folder is None:
-            raise BadRequest("Choose a folder")
+            raise BadRequest(_("Choose a folder"))
         return {
             "projectId": str(self.project.pk),
             "project": self.project.name,

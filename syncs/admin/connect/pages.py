@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
+from config.access.roles import Right
 from config.admin import ServiceAdmin, actor_of
 from config.errors import BadRequest, NotFound, ServiceError
 from syncs.models import SyncDraft
@@ -75,7 +76,7 @@ class SyncDraftAdmin(ServiceAdmin):
         self._require(request)
         actor = actor_of(request)
         if request.method == "POST" and "discard" in request.POST:
-            self._draft(request, request.POST["discard"]).delete()
+            connecting.discard(self._draft(request, request.POST["discard"]))
             return redirect("admin:syncs_syncdraft_changelist")
         if request.method == "POST":
             try:
@@ -108,8 +109,11 @@ class SyncDraftAdmin(ServiceAdmin):
         found = STEPS[step](request, actor_of(request), draft)
         try:
             return self._posted(request, found) if request.method == "POST" else self._shown(request, found)
-        except NotFound:
-            raise Http404 from None
+        except ServiceError as refusal:
+            if isinstance(refusal, NotFound) and request.method == "POST":
+                raise Http404 from None
+            messages.error(request, str(refusal))  # what an earlier step chose is gone, or no longer the person's
+            return redirect(self._url(draft, names[0]))
 
     def _change_destination(self, request: HttpRequest, draft: SyncDraft) -> HttpResponse:
         if request.method == "POST":
@@ -147,6 +151,8 @@ class SyncDraftAdmin(ServiceAdmin):
         draft = self._draft(request, pk)
         if draft.sync is None:
             return redirect(self._url(draft, self._reached(draft)))
+        if not actor_of(request).may(Right.SEE_SYNCS, draft.sync.project_id):
+            raise Http404
         return self._page(request, "run", progress(draft), draft)
 
     # -- what they share ---------------------------------------------------------------------------------------
