@@ -8,10 +8,12 @@ Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
 from typing import ClassVar
 
 from config.schema import Schema, Text, secret
@@ -22,6 +24,8 @@ from connections.provider import Choice, Provider, Session
 
 LASTS = timedelta(hours=1)
 """Of a role's keys: what every role allows, one that another role assumes too."""
+ROLES = "KEYFERRY_AWS_ROLES"
+"""The operator's word which roles may be assumed: those that trust this server are not everyone's to use."""
 KNOWN_FOR = timedelta(hours=12)
 """How long the account of an access key is remembered. It never changes."""
 STS_ENDPOINT = Text(
@@ -48,7 +52,7 @@ class Aws(Provider):
                 Text(
                     "roleArn",
                     "Role ARN",
-                    f"A role that trusts this server's own identity. {RIGHTS}.",
+                    f"A role that trusts this server, and that its operator has named in {ROLES}. {RIGHTS}.",
                     pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}",
                     pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
                     empty_message="Role ARN required",
@@ -97,6 +101,8 @@ class Aws(Provider):
 
     def _assumed(self, credentials: Mapping[str, str]) -> tuple[Keys, datetime]:
         role = credentials["roleArn"]
+        if not any(fnmatchcase(role, each.strip()) for each in os.environ.get(ROLES, "").split(",")):
+            raise Unauthorized(f"AWS: the operator has not named {role} in {ROLES}, so this server does not assume it")
         given = {
             "RoleArn": role,
             "RoleSessionName": f"keyferry-{uuid.uuid4()}",

@@ -58,7 +58,8 @@ class AwsParameterStore(KeyValueDestination):
         "it. Parameters of type String or StringList are plain values, never touched.",
         rights="ssm: GetParametersByPath, PutParameter, DeleteParameters and AddTagsToResource on "
         "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
-        verified="moto's server 5.2, and the answers as botocore's model of the API has them",
+        verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
+        "signatures against those of AWS's own client. Never against AWS itself.",
         docs_url="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html",
     )
     batch: ClassVar[Mapping[Action, int]] = {Action.DELETE: 10}

@@ -16,7 +16,7 @@ from config.errors import Invalid
 from connections import aws as line
 from connections.aws import AwsClient, Keys
 from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized
-from connections.providers.aws import Aws
+from connections.providers.aws import ROLES, Aws
 from tests.destinations.aws_fake import REGION, AwsFake
 from tests.destinations.aws_secrets_manager import AwsSecretsManager as Fake
 
@@ -35,6 +35,7 @@ def vendor() -> Iterator[AwsFake]:
 def provider(vendor: AwsFake, monkeypatch: pytest.MonkeyPatch) -> Aws:
     for name, value in {"ACCESS_KEY_ID": "AKIDSERVER", "SECRET_ACCESS_KEY": "server-secret"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
+    monkeypatch.setenv(ROLES, "arn:aws:iam::123456789012:role/other, arn:aws:iam::210987654321:role/path/*")
     return Aws(vendor.url, deadline=2)
 
 
@@ -87,6 +88,16 @@ def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provid
     keys = json.loads(session.token)
     assert ask.headers["x-amz-security-token"] == keys["token"]
     assert vendor.keys == {"AKIDSERVER", keys["access_key_id"]}
+
+
+@pytest.mark.parametrize("named", ["", "arn:aws:iam::210987654321:role/path/other", "arn:aws:iam::210987654322:*"])
+def test_a_role_that_the_operator_has_not_named_is_not_assumed(
+    vendor: AwsFake, provider: Aws, monkeypatch: pytest.MonkeyPatch, named: str
+) -> None:
+    monkeypatch.setenv(ROLES, named)
+    with pytest.raises(Unauthorized, match="KEYFERRY_AWS_ROLES"):
+        provider.renew("assume-role", ROLE)
+    assert vendor.asked() == []
 
 
 def test_where_a_role_leads_is_known_before_it_is_assumed(vendor: AwsFake, provider: Aws) -> None:
