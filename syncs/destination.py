@@ -147,6 +147,13 @@ class Destination(ABC):
         """Whether keys of that other place are seen in this one too."""
         return place == self.place()
 
+    def keys_that_hold(self, place: str) -> Collection[str]:
+        """Keys here that are a place of their own for another sync, such as a secret that holds a document.
+
+        It is asked of places that begin with this one; what is named is never deleted while that sync lives.
+        """
+        return ()
+
     def canonical(self, key: str) -> str:
         """One form for all keys that the vendor holds equal."""
         return key

@@ -252,8 +252,11 @@ def verifier(sync: SecretSync, place: str) -> Verify:
 def _wanted_by_others(sync: SecretSync, destination: Destination, place: str) -> dict[str, str]:
     """Canonical keys that other live syncs want at this place, with the sync's name."""
     wanted: dict[str, str] = {}
-    for other in syncs().filter(place=place, folder__isnull=False).exclude(pk=sync.pk):
+    for other in syncs().filter(place__startswith=place, folder__isnull=False).exclude(pk=sync.pk):
         named = other.name if other.project_id == sync.project_id else "of another project"
+        if other.place != place:
+            wanted |= {destination.canonical(key): named for key in destination.keys_that_hold(other.place)}
+            continue
         reading = read(other)
         for want in desired_of(other, destination, reading.source.entries, reading.environment):
             wanted.setdefault(want.canonical, named)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 import uuid
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
@@ -97,7 +97,8 @@ class AwsSecretsManager(KeyValueDestination):
         rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
         "DeleteSecret, RestoreSecret, TagResource; as one document also PutSecretValue and UpdateSecretVersionStage; "
         "with a KMS key of your own kms: Decrypt and GenerateDataKey",
-        verified="moto's server 5.2, and the answers as botocore's model of the API has them",
+        verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
+        "signatures against those of AWS's own client. Never against AWS itself.",
         docs_url="https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html",
     )
 
@@ -133,6 +134,10 @@ class AwsSecretsManager(KeyValueDestination):
 
     def carries_metadata(self) -> bool:
         return bool(self.options.get("syncSecretMetadataAsTags")) and not self._name
+
+    def keys_that_hold(self, place: str) -> Collection[str]:
+        """One to one, a secret that another sync keeps as a document is listed too."""
+        return (place.removeprefix(self.place()),)
 
     def keys_a_request(self, action: Action) -> int:
         return 10**6 if self._name else 1

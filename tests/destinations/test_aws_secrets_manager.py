@@ -7,11 +7,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
+from config import encryption
+from config.access.models import User
+from config.access.roles import actor_of_user
 from connections.aws import AwsClient, Keys
 from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unauthorized
+from connections.services import create_connection
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.engine.types import Action, Outcome, Remote, Write
+from syncs.models import SecretSync
+from syncs.services.source import create_project
+from tests.contract.test_laws import Place
 
 from .aws_fake import REGION
 from .aws_secrets_manager import NAME
@@ -363,3 +371,30 @@ def test_tags_and_kms_key_of_a_document_are_set_where_they_differ(vendor: Fake, 
     told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId=NAME)
     assert (told["KmsKeyId"], told["Tags"]) == (KEY, [{"Key": "team", "Value": "shop"}])
     assert vendor.document() == {"A": "3"}
+
+
+# -- both at once, through a run ---------------------------------------------------------------------------------------
+
+
+def test_a_first_overwrite_takes_no_document_that_another_sync_keeps(
+    db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One to one, the whole region is in scope, and with it the secret that holds another sync's keys."""
+    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)
+    encryption.forget()
+    fake = Fake()
+    with fake.running() as url:
+        settings.BASE_URLS = {"aws": url}
+        actor = actor_of_user(User.objects.create_superuser("ada"))
+        project = create_project(actor, "Contract", slug="contract-project")
+        login = create_connection(actor, "aws", name="aws", method=fake.method, credentials=dict(fake.credentials))
+        documents, each = (Place(fake, "aws-secrets-manager", kind, actor, login, project) for kind in Fake.configs)
+        documents.config, each.config = DOCUMENT, EACH
+        documents.set(A="1")
+        first = documents.sync(keySchema="D_{{secretKey}}")
+        assert documents.run(first).status == "succeeded"
+        SecretSync.objects.update(name="documents")
+        fake.put(EACH, "STRANGER", "x")
+        run = each.run(each.sync(keySchema=""))
+        assert {row.key: row.action for row in run.changes.all()} == {"A": "create", "STRANGER": "delete"}
+        assert fake.document() == {"D_A": "1"}
