@@ -191,13 +191,8 @@ class GcpSecretManager(KeyValueDestination):
             made = self._half_made(write)
             if made is None:
                 raise
-        try:
-            stamp = self._add(write)
-        except OutcomeUnknown:
-            raise
-        except IntegrationError as error:
-            # The secret stands there, empty: a claim on it must stay, so that the next run finishes it.
-            raise OutcomeUnknown(f"GCP: {write.key} was made, but its value was not: {error}") from None
+        # Where this fails the secret stands there, marked and empty, and is found so by the next attempt.
+        stamp = self._add(write)
         return Written(made.get("createTime") if isinstance(made, dict) else None, stamp)
 
     def _replication(self) -> dict[str, Any]:

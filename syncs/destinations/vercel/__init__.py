@@ -117,7 +117,8 @@ class Vercel(KeyValueDestination):
         max_value_bytes=64 * 1024,
         pace=2.0,  # 120 creates and as many updates a minute; for deletes see `requests_a_key`
         note="Deployments see new values when they are made anew; all variables of one may have 64 KB together."
-        " Sensitive values cannot be read: a change is told by its time, and they are not imported."
+        " Sensitive values cannot be read: a change is told by its time, and they are not imported. Those that a team"
+        " shares are read by an import alone; else a change is told by its time too."
         " Several changed keys go in one request, after a look that each is still what it was.",
         rights="A token of a member who may edit the variables of the environment: Project Administrator of the"
         " project, or Member of the team for shared variables.",
