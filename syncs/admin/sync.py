@@ -89,6 +89,7 @@ class SecretSyncAdmin(ServiceAdmin):
     actions_list = ("connect",)
     show_add_link = False  # the wizard is the way; its first page leads to the one-page form
     change_form_template = "syncs/sync_page.html"
+    delete_confirmation_template = "syncs/delete.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
@@ -332,6 +333,17 @@ class SecretSyncAdmin(ServiceAdmin):
             settings = "settings" in request.GET or request.method == "POST"
             shown |= {"settings": settings, "title": sync.name, "subtitle": "", **sync_page(actor_of(request), sync)}
         return super().change_view(request, object_id, form_url, shown)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        sync = self.get_object(request, object_id)
+        shown = dict(extra_context or {})
+        if sync:
+            shown |= {
+                "owned": sync.managed.count(),
+                "may_remove": actor_of(request).may(Right.REMOVE_SECRETS, sync.project_id),
+                "title": _("Delete %s") % sync.name,
+            }
+        return super().delete_view(request, object_id, shown)
 
     def _runnable(self, request: HttpRequest, pk: Any) -> Any:
         """The sync where the person may run it; None, with a message, where not."""

@@ -386,3 +386,16 @@ def test_every_list_tells_moments_in_words(world: World, browser: Client) -> Non
     page = browser.get(url(ClientSecret, "changelist")).content.decode()
     assert re.search(r'<time class="kf-when" datetime="[^"]+" title="[^"]+UTC">just now</time>', page)
     assert browser.get(url(ClientSecret, "changelist") + "?o=6").status_code == 200
+
+
+def test_deleting_a_sync_says_what_becomes_of_its_keys(world: World, browser: Client) -> None:
+    sync = failing(world)
+    page = url(SecretSync, "delete", sync.pk)
+    asked = browser.get(page).content.decode()
+    assert "The 1 key that it owns stays at the destination." in asked
+    assert "Take its keys away first..." in asked
+    member = person(world, Role.MEMBER)
+    assert "Take its keys away first..." not in member.get(page).content.decode()
+    assert browser.post(page, {"post": "yes"}).status_code == 302
+    assert not SecretSync.objects.exists()
+    assert world.held()["GOOD"] == "1"

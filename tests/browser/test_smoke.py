@@ -56,3 +56,43 @@ def test_a_page_watches_itself(open_as: OpenAs) -> None:
     page.wait_for_timeout(50)
     assert [said.split(":")[0] for said in page.complaints] == ["console", "script"]  # type: ignore[attr-defined]
     page.complaints.clear()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/admin/password_change/",
+        "/admin/syncs/",
+        "/admin/syncs/secretsync/destinations/",
+        "/admin/access/user/add/",
+    ],
+)
+def test_other_pages_are_clean(world: World, admin_page: Page, path: str) -> None:
+    answer = admin_page.goto(path)
+    assert answer
+    assert answer.status == 200
+    axe(admin_page)
+    narrow(admin_page)
+
+
+def test_what_opens_is_clean_too(world: World, admin_page: Page) -> None:
+    world.sync()
+    page = admin_page
+    page.goto("/admin/")
+    page.get_by_role("button", name="ada").click()
+    page.get_by_role("button", name="Dark").wait_for()
+    axe(page)
+    page.keyboard.press("Escape")
+    page.get_by_label("Filter navigation items").press_sequentially("sync")
+    page.locator("#search-results a").first.wait_for()
+    axe(page)
+    page.keyboard.press("Escape")
+    page.get_by_text("Behind the scenes").click()
+    page.get_by_role("link", name="Leases").wait_for()
+    axe(page)
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.get_by_role("button", name="Navigation").click()
+    page.get_by_role("link", name="Syncs", exact=True).wait_for()
+    axe(page)
+    page.get_by_role("button", name="Close the navigation").click()
+    page.get_by_role("heading", name="Overview").wait_for()
