@@ -193,6 +193,7 @@ def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_to
     listed: dict[str, str], wishes: dict[str, str | None], meanwhile: list[list[tuple[str, str | None]]]
 ) -> None:
     held, version, theirs = dict(listed), 0, dict(listed)
+    replaced: dict[str, str] = {}
     turns = iter(meanwhile)
 
     def others() -> None:
@@ -209,10 +210,11 @@ def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_to
         return Document(dict(held), str(version))
 
     def write(before: Document, entries: Mapping[str, Any]) -> Document:
-        nonlocal held, version
+        nonlocal held, version, replaced
         others()
         if before.version != str(version):
             raise Conflict("changed")
+        replaced = held
         held, version = dict(entries), version + 1
         return Document(dict(held), str(version))
 
@@ -231,3 +233,6 @@ def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_to
         ours = arrived.get(key)
         expected = theirs.get(key) if ours is None else ours.value if ours.action is not Action.DELETE else None
         assert held.get(key) == expected, key
+    for key, one in arrived.items():
+        known = (None,) if one.action is Action.CREATE else (listed[key],)
+        assert replaced.get(key) in (*known, *((None,) if one.action is Action.DELETE else ())), key
