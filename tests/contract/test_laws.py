@@ -429,6 +429,25 @@ def test_every_fault_passes_and_the_next_runs_converge(place: Place, method: str
     assert ManagedSecret.objects.filter(state="claim").exists() == unsettled
 
 
+def test_writes_whose_answers_are_lost_are_settled_by_looking(place: Place) -> None:
+    place.set(KEEP="0", CHANGE="1", GO="2")
+    sync = place.sync()
+    place.run(sync)
+    place.set(CHANGE="3", COME="4")
+    place.unset("GO")
+    place.fake.lose(True)
+    place.run(sync)
+    place.fake.lose(False)
+    place.later()
+    place.run(sync)
+    place.later()
+    assert place.holds(KEEP="0", CHANGE="3", COME="4")
+    assert not ManagedSecret.objects.filter(state="claim").exists()
+    place.fake.asked()
+    assert place.run(sync).status == "succeeded"
+    assert place.writes() == []
+
+
 @pytest.mark.parametrize("answer", [{"not": "a list"}, "text", None])
 def test_a_list_that_cannot_be_believed_writes_nothing(place: Place, answer: Any) -> None:
     place.set(A="1")

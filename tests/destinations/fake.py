@@ -55,6 +55,10 @@ class Fake(ABC):
         A vendor whose reads are POSTs takes "GET" for its reads and any other method for its writes.
         """
 
+    @abstractmethod
+    def lose(self, lost: bool) -> None:
+        """From now on each write is done, and the connection reset without an answer; or no more."""
+
     def is_write(self, method: str, path: str) -> bool:
         """Whether a request that was asked changes anything."""
         return method != "GET"

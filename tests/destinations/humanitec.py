@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from connections.sandbox import HumanitecSandbox
+from connections.sandbox import Drop, HumanitecSandbox
 
 from .fake import Fake
 
@@ -44,3 +44,10 @@ class Humanitec(Fake):
     def fail(self, method: str | None, status: int = 500, body: Any = None) -> None:
         said = {"message": "no"} if body is None else body
         self.sandbox.fault = (lambda asked, path: (status, said) if asked == method else None) if method else None
+
+    def lose(self, lost: bool) -> None:
+        self.sandbox.late_fault = self._lost if lost else None
+
+    def _lost(self, method: str, path: str) -> None:
+        if method != "GET":
+            raise Drop

@@ -89,6 +89,14 @@ class Served(Fake):
         said = {"message": "no"} if body is None else body
         self.fault = (lambda ask: Answer(status, said) if ask.method == method else None) if method else None
 
+    def lose(self, lost: bool) -> None:
+        self.late_fault = self._lost if lost else None
+
+    def _lost(self, ask: Ask) -> Answer | None:
+        if self.is_write(ask.method, ask.path):
+            raise Drop
+        return None
+
     def serve(self, ask: Ask) -> Answer:
         with self._lock:
             self._asked.append((ask.method, ask.path))
