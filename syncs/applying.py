@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, RateLimited
+from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, RateLimited, Unavailable
 
 from .engine.types import Action, Outcome, Remote, Write
+
+SPLIT_FOR = 8.0
+"""Seconds in which the parts of a refused batch may go out: a run's lease lasts at least that long."""
 
 TRIES = 4
 """How often a document that others write in the same moment is read again and written."""
@@ -84,15 +88,40 @@ def perform(
     send: Callable[[Sequence[Write]], Sequence[Outcome]],
     split_on: tuple[type[IntegrationError], ...] = (),
 ) -> list[Outcome]:
-    """One request, and what became of each of its keys; nothing is raised. A batch refused with `split_on` is split."""
+    """One request, and what became of each of its keys; nothing is raised.
+
+    A batch refused with `split_on` is halved until its bad keys stand alone. The gate is not asked meanwhile, so no
+    part goes out once SPLIT_FOR is over or the vendor asks to wait: what is left is tried again by the run.
+    """
+    ends_at = time.monotonic() + SPLIT_FOR
+    parts, outcomes = [list(writes)], list[Outcome]()
+    held: IntegrationError | None = None
+    while parts:
+        part = parts.pop()
+        try:
+            told = [Outcome(write, error=held) for write in part] if held else _told(label, part, send)
+        except IntegrationError as error:
+            if len(part) > 1 and isinstance(error, split_on):
+                told = []
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+            else:
+                told = [Outcome(write, error=error) for write in part]
+        outcomes += told
+        held = held or next((one.error for one in told if isinstance(one.error, RateLimited)), None)
+        if not held and parts and time.monotonic() > ends_at:
+            held = Unavailable(f"{label} refused a batch for some of its keys; this one goes with the next attempt")
+    return outcomes
+
+
+def _told(label: str, writes: Sequence[Write], send: Callable[[Sequence[Write]], Sequence[Outcome]]) -> list[Outcome]:
+    """An outcome for each write. Raises IntegrationError where the whole request was answered so."""
     try:
         outcomes = list(send(writes))
-    except IntegrationError as error:
-        if len(writes) > 1 and isinstance(error, split_on):
-            return [outcome for write in writes for outcome in perform(label, [write], send)]
-        return [Outcome(write, error=error) for write in writes]
+    except IntegrationError:
+        raise
     except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other keys' outcomes
-        return [Outcome(write, error=_defect(label, error)) for write in writes]
+        defect = _defect(label, error)
+        return [Outcome(write, error=defect) for write in writes]
     told = {outcome.write.canonical for outcome in outcomes}
     lost = OutcomeUnknown(f"{label}: nothing was said of a key of a batch")
     return outcomes + [Outcome(write, error=lost) for write in writes if write.canonical not in told]

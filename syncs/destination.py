@@ -240,7 +240,7 @@ class KeyValueDestination(Destination):
 
     `batch` says how many keys one request takes (absent: 1). Where more than one, the base calls `create_many` and so
     on, else `create` and so on: an adapter defines those that its `batch` asks for. A batch that is refused with one of
-    `split_on` is sent again key by key, so that one bad key does not fail its neighbours.
+    `split_on` is sent again in halves, so that one bad key does not fail its neighbours.
     """
 
     batch: ClassVar[Mapping[Action, int]] = {}

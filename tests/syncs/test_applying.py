@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected, Unreachable
+from connections.errors import (
+    Conflict,
+    IntegrationError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unavailable,
+    Unreachable,
+)
 from connections.http import ApiClient
 from syncs.applying import TRIES, Document, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write
@@ -56,6 +65,31 @@ def test_one_bad_key_of_a_batch_does_not_fail_its_neighbours(batches: tuple[Fake
     assert errors(outcomes) == {"K7": Rejected}
     assert len(outcomes) == 25
     assert fake.values.keys() == {write.key for write in writes} - {"K7"}
+
+
+def test_a_bad_key_of_a_batch_is_found_by_halves(batches: tuple[FakeBatches, Batches]) -> None:
+    fake, destination = batches
+    list(destination.apply(iter([create(f"K{number}", "refused" if number == 7 else "v") for number in range(10)])))
+    assert len(fake.exchanges) == 7  # of 10, 5 and 5, 2 and 3, 1 and 2
+    assert len(fake.values) == 9
+
+
+def test_the_parts_of_a_refused_batch_wait_when_their_time_is_up(
+    batches: tuple[FakeBatches, Batches], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake, destination = batches
+    monkeypatch.setattr("syncs.applying.SPLIT_FOR", -1.0)
+    outcomes = list(destination.apply(iter([create(f"K{number}", "refused") for number in range(10)])))
+    assert [type(outcome.error) for outcome in outcomes] == [Unavailable] * 10
+    assert len(fake.exchanges) == 1
+
+
+def test_the_parts_of_a_refused_batch_wait_when_the_vendor_asks_to(batches: tuple[FakeBatches, Batches]) -> None:
+    fake, destination = batches
+    fake.fault = lambda ask: Answer(429) if len(ask.body) < 10 else None
+    outcomes = list(destination.apply(iter([create(f"K{number}", "refused") for number in range(10)])))
+    assert [type(outcome.error) for outcome in outcomes] == [RateLimited] * 10
+    assert len(fake.exchanges) == 2
 
 
 def test_actions_are_never_mixed_in_one_request(batches: tuple[FakeBatches, Batches]) -> None:
