@@ -12,6 +12,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secrets/list and the 
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -24,6 +25,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.paths import FolderPath
 
 KEYS_A_REQUEST = 100
+MAX_BODY = 1_000_000  # bytes of a request; servers that take no more end the connection, and nothing is known then
 MAX_PLACED = 128
 
 
@@ -152,6 +154,8 @@ class ExternalInfisical(KeyValueDestination):
             "secretPath": self.config["secretPath"],
             "secrets": [_item(write) for write in writes],
         }
+        if len(writes) > 1 and len(json.dumps(body, ensure_ascii=False).encode()) > MAX_BODY:
+            raise Rejected(f"Infisical: {len(writes)} keys are together too large for one request")
         shown = [*(write.key for write in writes), *(str(part) for part in self.config.values())]
         return self.client.request(method, dialect.batch, json=body, visible=shown)
 

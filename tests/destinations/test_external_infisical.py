@@ -216,6 +216,15 @@ def test_a_batch_that_is_refused_for_one_key_is_sent_again_key_by_key(
     assert server.held(FOLDER) == {"A": "v", "TAKEN": "theirs", "Z": "v"}
 
 
+def test_a_batch_that_is_too_large_for_one_request_goes_in_parts(
+    server: Server, destination: ExternalInfisical
+) -> None:
+    outcomes = apply(destination, *(create(f"K{number}", "ä" * 30_000) for number in range(100)))
+    assert [outcome.error for outcome in outcomes] == [None] * 100
+    assert len(server.asked()) == 8
+    assert len(server.held(FOLDER)) == 100
+
+
 def test_an_update_of_a_key_that_is_gone_is_not_turned_into_a_create(
     server: Server, destination: ExternalInfisical
 ) -> None:
