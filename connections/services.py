@@ -230,7 +230,7 @@ def check_connection(actor: Actor, connection: AppConnection) -> None:
     except BadRequest as refusal:
         same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024])
         raise
-    kept = columns(connection, session) if session else {}
+    kept = columns(connection, session)
     same.update(checked_at=timezone.now(), check_problem="", **kept)
 
 

@@ -27,13 +27,15 @@ from .provider import Provider, Session
 
 EARLY = timedelta(minutes=10)
 """How long before its end a token is renewed, so that it outlives a run; one that lives shorter at half its life."""
+PLAIN = timedelta(days=1)
+"""How long it is remembered that credentials are used as they are."""
 LOOK = 0.1  # seconds between looks whether another run has signed in
 
 
 def columns(connection: AppConnection, session: Session | None) -> dict[str, Any]:
-    """What the connection keeps of a session; None: of none."""
+    """What the connection keeps of a session; None: of credentials that are used as they are."""
     if session is None:
-        return {"session_sealed": None, "session_renew_at": None, "session_claimed_until": None}
+        return {"session_sealed": None, "session_renew_at": timezone.now() + PLAIN, "session_claimed_until": None}
     text = json.dumps([session.token, session.expires_at.isoformat()])
     left = session.expires_at - timezone.now()
     return {
@@ -80,7 +82,8 @@ class Login:
             # A thread that sends writes has no business with the database; the next run finds the old token refused.
             return self._renewed()
         while True:
-            if found := self._kept(not_this):
+            found = self._kept(not_this)
+            if found or self._plain:
                 return found
             if self._claim():
                 break
@@ -92,10 +95,7 @@ class Login:
         except BaseException:
             self._rows().update(session_claimed_until=None)
             raise
-        if found is None or found.token == self._token:
-            self._rows().update(session_claimed_until=None)
-        else:
-            self._rows().update(**columns(self._connection, found))
+        self._rows().update(**columns(self._connection, found))
         return found
 
     def _renewed(self) -> Session | None:
@@ -108,7 +108,10 @@ class Login:
     def _kept(self, not_this: str | None) -> Session | None:
         """What is stored, where it is still good and another than the refused one."""
         row = self._rows().values_list("session_sealed", "session_renew_at").first()
-        if row is None or row[0] is None or row[1] is None or row[1] <= timezone.now():
+        if row is None or row[1] is None or row[1] <= timezone.now():
+            return None
+        if row[0] is None:
+            self._plain = True
             return None
         try:
             token, ends = json.loads(unseal(self._connection.project_id, _context(self._connection.pk), row[0]))

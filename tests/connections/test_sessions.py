@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import pytest
 from django.db import connection as database
 from django.db import connections
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from pytest_django import Settings
 
@@ -285,6 +286,14 @@ def test_a_method_without_a_session_is_used_as_it_is(vendor: Vendor, actor: Acto
     vendor.good.add("canary-fixed")
     held = create_connection(actor, "signing", name="fixed", method="token", credentials={"token": "canary-fixed"})
     assert [ask(held), ask(held)] == ["canary-fixed"] * 2
+    with CaptureQueriesContext(database) as queries:
+        ask(held)
+    assert len(queries) == 2, "the connection, and that its credentials are used as they are"
+    AppConnection.objects.update(session_renew_at=None)  # as it was before anyone had asked
+    assert ask(held) == "canary-fixed"
+    with CaptureQueriesContext(database) as queries:
+        ask(held)
+    assert len(queries) == 2
     vendor.good.clear()
     with pytest.raises(Unauthorized):
         ask(held)
