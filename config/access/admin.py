@@ -39,6 +39,7 @@ from config.access.models import (
 )
 from config.access.pages import tell_changed_password
 from config.access.roles import Actor, Right
+from config.access.showing import ROLES, roles_of
 from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from config.errors import BadRequest, ServiceError
 from config.markup import badge, when
@@ -46,14 +47,6 @@ from config.markup import badge, when
 admin.site.unregister(Group)
 BROKEN_SHOWN = 20
 ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-
-ROLES = {Role.ADMIN: "warn", Role.MEMBER: "busy", Role.VIEWER: "calm"}
-
-
-def roles_of(member: User | Identity) -> str:
-    """Each project with the role there; `memberships__project` should be loaded."""
-    found = sorted((one.project.name, one.role) for one in member.memberships.all())
-    return ", ".join(f"{name}: {role}" for name, role in found) or "-"
 
 
 @admin.register(User)

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import Count
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
 from unfold.admin import TabularInline
@@ -21,6 +21,7 @@ from unfold.widgets import (
 from config.access import services as access
 from config.access.models import Project
 from config.access.roles import Actor, Right
+from config.access.showing import members_of
 from config.admin import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
 from syncs.selectors import comment_of, defaults_of
@@ -51,6 +52,7 @@ class ProjectAdmin(ServiceAdmin):
     """A new project has the environments Development, Staging and Production, and its maker as its admin."""
 
     form = _ProjectForm
+    change_form_outer_after_template = "access/members.html"
     project_path = "pk"
     edit = Right.MANAGE_PROJECT
     list_display = ("name", "slug", "editor", "environments_count", "syncs_count", "created_at")
@@ -67,6 +69,18 @@ class ProjectAdmin(ServiceAdmin):
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return actor_of(request).is_instance_admin
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        project = self.get_object(request, object_id)
+        shown = dict(extra_context or {})
+        if project:
+            shown |= {
+                "members": members_of(project),
+                "may_manage_members": actor_of(request).may(Right.MANAGE_MEMBERS, project.pk),
+            }
+        return super().change_view(request, object_id, form_url, shown)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         fields = ["name", "slug", "description"]

@@ -399,3 +399,12 @@ def test_deleting_a_sync_says_what_becomes_of_its_keys(world: World, browser: Cl
     assert browser.post(page, {"post": "yes"}).status_code == 302
     assert not SecretSync.objects.exists()
     assert world.held()["GOOD"] == "1"
+
+
+def test_a_project_shows_who_has_which_role(world: World, browser: Client) -> None:
+    viewer = person(world, Role.VIEWER)
+    page = url(Project, "change", world.project.pk)
+    text = re.sub(r"<[^>]+>|\s+", " ", browser.get(page).content.decode().partition("People and machines in it")[2])
+    assert re.search(r"Admin\s+ada\s+person.*Viewer\s+person-viewer\s+person", text)
+    assert "Give somebody a role" in text
+    assert "Give somebody a role" not in viewer.get(page).content.decode()
