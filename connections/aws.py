@@ -169,7 +169,7 @@ class AwsClient(ApiClient):
         """`sts` is its address, with `one_address` that of all services; `arguments` are those of `ApiClient`."""
         self._one_address = one_address
         self._account = keys.account
-        self._sts_scope = f"sts/{_region_of(sts)}"
+        self._sts_scope = f"sts/{region_of(sts)}"
         secrets = (keys.secret_access_key, keys.token)
         super().__init__("AWS", sts, auth=SigV4(keys), secrets=secrets, classify=classify, parse=_parsed, **arguments)
 
@@ -254,9 +254,9 @@ def _object(answer: Any, named: str) -> Mapping[str, Any]:
     return answer
 
 
-def _region_of(sts: str) -> str:
+def region_of(sts: str) -> str:
     """The region that a request to this address is signed for; the one global address is us-east-1's."""
-    found = re.search(r"//sts(?:-fips)?\.([a-z0-9-]+)\.amazonaws\.", sts)
+    found = re.search(r"[/.]sts(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws|api)\.", sts)
     return found[1] if found else "us-east-1"
 
 

@@ -33,8 +33,10 @@ STS_ENDPOINT = Text(
     "STS endpoint",
     "Leave empty for the usual one. For GovCloud, FIPS or a VPC endpoint, such as https://sts.eu-west-1.amazonaws.com.",
     required=False,
-    pattern=r"https://[^/?#@\s]+/?",
-    pattern_message="Must be an https:// address without a path",
+    # Whoever answers in its place says whose account this is, and is shown the token of this server's own identity.
+    pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
+    r"\.(amazonaws\.com(\.cn)?|api\.aws)/?",
+    pattern_message="Must be the https:// address of an STS of AWS, without a path",
 )
 RIGHTS = (
     "Give it just the actions that the page of the destination names, on just the secrets or parameters that are synced"

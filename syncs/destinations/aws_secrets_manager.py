@@ -197,19 +197,31 @@ class AwsSecretsManager(KeyValueDestination):
         return [*found, *(remote for remote in remotes if not remote.stamp)]
 
     def _read_values(self, remotes: Sequence[Remote]) -> list[Remote]:
+        """What is said of none of them, on any page, is not believed to be gone."""
+        asked: dict[str, Any] = {"SecretIdList": [each.incarnation for each in remotes]}
+        names = {each.key: str(each.incarnation) for each in remotes}  # an error may name a secret either way
+        held: dict[str, tuple[str | None, str]] = {}
+        errors: dict[str, str] = {}
+        more: dict[str, str] = {}
         try:
-            answer = self._call(
-                "BatchGetSecretValue", {"SecretIdList": [each.incarnation for each in remotes]}, read=True
-            )
+            for _ in remotes:  # a page may hold as few as one, where values are large
+                answer = self._call("BatchGetSecretValue", {**asked, **more}, read=True)
+                held |= {each["ARN"]: (each.get("SecretString"), each["VersionId"]) for each in answer["SecretValues"]}
+                errors |= {
+                    names.get(each["SecretId"], each["SecretId"]): each["ErrorCode"]
+                    for each in answer.get("Errors") or ()
+                }
+                if not answer.get("NextToken"):
+                    break
+                more = {"NextToken": str(answer["NextToken"])}
         except Refused:
             return list(remotes)
-        try:
-            held = {each["ARN"]: (each.get("SecretString"), each["VersionId"]) for each in answer["SecretValues"]}
-            errors = {each["SecretId"]: each["ErrorCode"] for each in answer.get("Errors") or ()}
         except (KeyError, TypeError, AttributeError):
             raise BadResponse(
                 f"{LABEL}: BatchGetSecretValue answered with a secret that lacks what it promises"
             ) from None
+        if untold := [each.key for each in remotes if each.incarnation not in {*held, *errors}]:
+            raise BadResponse(f"{LABEL}: BatchGetSecretValue answered without a word of {untold[0]}")
         read = [
             replace(each, value=held[each.incarnation][0], stamp=held[each.incarnation][1])
             for each in remotes
@@ -248,8 +260,11 @@ class AwsSecretsManager(KeyValueDestination):
         assert write.remote
         try:
             self._call("DeleteSecret", {"SecretId": write.remote.ref.arn}, write.key)
-        except (NotFound, WrongState):
+        except NotFound:
             return
+        except WrongState:
+            if self.filled([write.remote], values=False):
+                raise  # not waiting to be deleted: one with copies in other regions is refused alike
 
     # -- all keys in one secret --------------------------------------------------------------------------------------
 

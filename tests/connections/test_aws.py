@@ -14,7 +14,7 @@ import pytest
 
 from config.errors import Invalid
 from connections import aws as line
-from connections.aws import AwsClient, Keys
+from connections.aws import AwsClient, Keys, region_of
 from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized
 from connections.providers.aws import ROLES, Aws
 from tests.destinations.aws_fake import REGION, AwsFake
@@ -150,10 +150,32 @@ def test_what_is_no_role_is_refused(role: str) -> None:
         Aws.methods["assume-role"].validate({"roleArn": role})
 
 
-@pytest.mark.parametrize("address", ["http://sts.example.com", "https://sts.example.com/path", "https://a@b", "sts"])
-def test_an_endpoint_is_an_https_address(address: str) -> None:
+@pytest.mark.parametrize(
+    "address",
+    [
+        *("http://sts.amazonaws.com", "https://sts.amazonaws.com/path", "https://a@sts.amazonaws.com", "sts"),
+        *("https://sts.example.com", "https://sts.amazonaws.com.example.com", "https://sts.s3.amazonaws.com"),
+        *("https://example.com/sts.amazonaws.com", "https://ec2.eu-west-1.amazonaws.com"),
+    ],
+)
+def test_an_endpoint_that_is_not_of_aws_cannot_say_whose_account_it_is(address: str) -> None:
     with pytest.raises(Invalid):
         Aws.methods["access-key"].validate({**KEY, "stsEndpoint": address})
+
+
+@pytest.mark.parametrize(
+    ("address", "region"),
+    [
+        ("https://sts.amazonaws.com", "us-east-1"),
+        ("https://sts.eu-west-1.amazonaws.com/", "eu-west-1"),
+        ("https://sts-fips.us-gov-west-1.amazonaws.com", "us-gov-west-1"),
+        ("https://sts.eu-west-1.api.aws", "eu-west-1"),
+        ("https://vpce-0a1b2c-3d4e.sts.eu-west-1.vpce.amazonaws.com", "eu-west-1"),
+    ],
+)
+def test_an_endpoint_of_aws_is_signed_for_in_its_region(address: str, region: str) -> None:
+    assert Aws.methods["access-key"].validate({**KEY, "stsEndpoint": address})["stsEndpoint"] == address
+    assert region_of(address) == region
 
 
 def test_kms_keys_and_secrets_are_offered(vendor: AwsFake, provider: Aws) -> None:

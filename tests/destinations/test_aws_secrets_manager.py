@@ -139,6 +139,46 @@ def test_a_list_that_lags_hides_no_change_and_shows_nothing_that_is_gone(vendor:
     assert seen["STAYS"].stamp == listed(destination)["STAYS"].stamp
 
 
+def test_values_that_come_on_pages_are_all_read(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("A", "1"), create("B", "2"))
+
+    later: list[Any] = []
+
+    def page(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        if operation == "BatchGetSecretValue" and "NextToken" in sent:
+            answer["SecretValues"] = later
+        elif operation == "BatchGetSecretValue":
+            later.append(answer["SecretValues"].pop())
+            answer["NextToken"] = "2"
+
+    vendor.change = page
+    assert {key: remote.value for key, remote in listed(destination).items()} == {"A": "1", "B": "2"}
+
+
+def test_a_secret_that_no_answer_speaks_of_is_not_taken_for_gone(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("A"), create("B"))
+
+    def cut(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+        if operation == "BatchGetSecretValue":
+            del answer["SecretValues"][1:]
+
+    vendor.change = cut
+    with pytest.raises(BadResponse, match="without a word of"):
+        listed(destination)
+
+
+def test_a_delete_that_is_refused_is_no_success_while_the_secret_stands(vendor: Fake, client: AwsClient) -> None:
+    """As of one that has copies in other regions, which is refused with the same name as one that waits already."""
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("KEY"))
+    remote = listed(destination)["KEY"]
+    vendor.refuse("DeleteSecret", "InvalidRequestException", "You can't delete a secret that has replica regions.")
+    (outcome,) = apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
+    assert isinstance(outcome.error, Rejected)
+
+
 def test_a_value_that_may_not_be_read_is_still_told_by_its_version(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     (outcome,) = apply(destination, create("KEY"))
