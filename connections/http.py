@@ -22,6 +22,7 @@ import httpx
 
 from .egress import guarded_transport
 from .errors import (
+    AddressRefused,
     BadResponse,
     Conflict,
     IntegrationError,
@@ -49,6 +50,14 @@ def quote(part: str) -> str:
     if part in ("", ".", ".."):
         raise ValueError(f"{part!r} cannot be a part of an address")
     return percent_encode(part, safe="")
+
+
+def _plain(url: str) -> str:
+    """In the one form that all spellings of an address have: places are told apart by it."""
+    try:
+        return str(httpx.URL(url)).rstrip("/")
+    except httpx.InvalidURL:
+        return url.rstrip("/")  # each request says so
 
 
 @functools.cache
@@ -110,7 +119,7 @@ class ApiClient:
         parse: Callable[[bytes], Any] = jsonlib.loads,
     ) -> None:
         self.service = service
-        self.base_url = base_url.rstrip("/")
+        self.base_url = _plain(base_url)
         self._deadline = deadline
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
         self._classify = classify
@@ -236,6 +245,8 @@ class ApiClient:
                 body = self._body(response, ends_at, sent.lost, named)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(f"{named} could not connect ({type(error).__name__})") from None
+        except httpx.InvalidURL:
+            raise AddressRefused(f"{named} was not sent: its address cannot be read") from None
         except httpx.TimeoutException:
             raise sent.lost(f"{named} got no answer within {self._deadline:g} s") from None
         except httpx.HTTPError as error:

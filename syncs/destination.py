@@ -204,11 +204,17 @@ class Destination(ABC):
         """
         return remotes
 
+    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+        """Those of the canonical `keys` that stand where `fetch` does not look. Raises IntegrationError."""
+        return ()
+
     @final
     def looked_at(
         self, listing: Sequence[Remote], keys: Collection[str], *, values: bool = False
     ) -> tuple[Remote, ...]:
         """The listing with the canonical `keys` `filled`: what nobody here has to do with is not read."""
+        unseen = set(keys) - {self.canonical(remote.key) for remote in listing}
+        listing = [*listing, *(self.beyond(unseen) if unseen else ())]
         near = [remote for remote in listing if self.canonical(remote.key) in keys]
         if not near:
             return tuple(listing)

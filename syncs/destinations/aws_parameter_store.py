@@ -9,7 +9,8 @@ Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -94,13 +95,24 @@ class AwsParameterStore(KeyValueDestination):
 
         Source: "GetParametersByPath".
         """
-        below, deep = self._searched()
+        return self._listed(*self._searched())
+
+    def _listed(self, below: str, deep: bool) -> list[Remote]:
         sent = {"Path": below, "Recursive": deep, "WithDecryption": True, "MaxResults": 10}
         pages = aws_of(self.client).pages("ssm", self.config["region"], "GetParametersByPath", sent, "Parameters")
         try:
             return [self._remote(each) for each in pages]
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"{LABEL}: the list has a parameter that lacks what the API promises") from None
+
+    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+        """Those that another key schema, or a secret's own name, has put into other folders than those listed."""
+        below, deep = self._searched()
+        valid = (key for key in keys if re.fullmatch(self.capabilities.key_pattern, key, re.ASCII))
+        names = {name for name in map(self._name, valid) if not (deep and name.startswith(below))}
+        folders = {name[: name.rfind("/") + 1] for name in names} - {below}
+        found = (remote for folder in sorted(folders) for remote in self._listed(folder, deep=False))
+        return [remote for remote in found if remote.key in keys]
 
     def _searched(self) -> tuple[str, bool]:
         """The path to list, and whether to list all that is below it."""

@@ -227,7 +227,7 @@ class AwsSecretsManager(KeyValueDestination):
             for each in remotes
             if each.incarnation in held
         ]
-        return read + [each for each in remotes if errors.get(each.incarnation, GONE[0]) not in GONE]
+        return read + [each for each in remotes if errors.get(str(each.incarnation), GONE[0]) not in GONE]
 
     def create(self, write: Write) -> Written:
         sent = {"Name": write.key, "SecretString": write.value, "ClientRequestToken": str(uuid.uuid4())}

@@ -31,7 +31,14 @@ from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Remote, Write, Written
 
 SCOPE = "The Google Cloud scope that secrets should be synced to."
-PROJECT = Text("projectId", "Project ID", "The Google Cloud project.", empty_message="Project ID required")
+PROJECT = Text(
+    "projectId",
+    "Project ID",
+    "The Google Cloud project.",
+    pattern=r"(?![0-9]+$).+",  # a number names the same project, so that one place would be two
+    pattern_message="Give the project's ID, not its number",
+    empty_message="Project ID required",
+)
 PAGE = 5000  # secrets; the vendor gives at most 25,000
 MARK = {"managed-by": "keyferry"}
 UNUSABLE = (

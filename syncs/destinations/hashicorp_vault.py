@@ -97,7 +97,8 @@ class HashicorpVault(DocumentDestination):
         self._may_patch = True
 
     def place(self) -> str:
-        return f"hashicorp-vault|{self.client.base_url}|{self._mount}/{self._path}"
+        """A namespace may stand in the address or at the head of the mount: the whole says where it is."""
+        return f"hashicorp-vault|{self.client.base_url}/{self._mount}|{self._path}"
 
     def _address(self, version: int) -> str:
         return f"/{self._mount}/data/{self._path}" if version == 2 else f"/{self._mount}/{self._path}"

@@ -59,6 +59,8 @@ def _change(
         return made(Action.KEEP, "it stands in the wider scope")
     if not remote.is_secret:
         return made(Action.KEEP, "a plain (not secret) value; it is never touched")
+    if remote.locked:
+        return made(Action.KEEP, f"it is never touched: {remote.locked}", Code.LOCKED)
     if row is not None and not row.mine and row.state is not State.MISSING:
         return made(Action.KEEP, f"belongs to the sync {row.owner}")
     if remote.value is None:

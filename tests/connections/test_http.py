@@ -207,6 +207,19 @@ def test_a_path_part_that_names_something_else_is_refused(part: str) -> None:
         quote(part)
 
 
+@pytest.mark.parametrize(
+    "spelling", ["https://Vault.EXAMPLE.com", "https://vault.example.com:443/", "https://vault.example.com"]
+)
+def test_an_address_is_the_same_however_it_is_spelt(spelling: str) -> None:
+    with ApiClient("Vendor", spelling) as client:
+        assert client.base_url == "https://vault.example.com"
+
+
+def test_an_address_that_cannot_be_read_is_a_refusal() -> None:
+    with ApiClient("Vendor", "https://vendor.example:none") as client, pytest.raises(errors.AddressRefused):
+        client.request("GET", "/")
+
+
 def test_a_path_part_is_quoted_whole() -> None:
     assert quote("a/b?c#d%é") == "a%2Fb%3Fc%23d%25%C3%A9"
 

@@ -175,6 +175,24 @@ def test_the_list_goes_as_deep_as_the_key_schema(
     assert (sent["Path"], sent["Recursive"]) == (path, recursive)
 
 
+def test_keys_of_a_key_schema_that_is_no_more_are_still_found(vendor: Fake, client: AwsClient) -> None:
+    """Else they were taken for gone, and stood there for ever."""
+    apply(AwsParameterStore(client, PATH, {"keySchema": "old/{{secretKey}}"}), create("old/A"), create("old/B"))
+    destination = AwsParameterStore(client, PATH, {"keySchema": "new/{{secretKey}}"})
+    apply(destination, create("new/A"))
+    seen = destination.looked_at(destination.listing(), {"old/A", "new/A", "new/B", "gone/A", "no name/A"})
+    assert {remote.key for remote in seen} == {"old/A", "new/A"}
+
+
+def test_no_more_is_asked_where_every_key_is_where_the_list_looks(vendor: Fake, client: AwsClient) -> None:
+    for schema in ("", "api/{{secretKey}}", "api/{{environment}}/{{secretKey}}"):
+        destination = AwsParameterStore(client, PATH, {"keySchema": schema})
+        vendor.asked()
+        key = schema.replace("{{environment}}", "dev").replace("{{secretKey}}", "A") or "A"
+        destination.looked_at(destination.listing(), {key})
+        assert operations(vendor) == ["GetParametersByPath"]
+
+
 def test_a_removal_finds_its_keys_however_deep_they_are(vendor: Fake, client: AwsClient) -> None:
     apply(AwsParameterStore(client, PATH, {"keySchema": "api/{{secretKey}}"}), create("api/A"))
     assert listed(AwsParameterStore(client, PATH)).keys() == {"api/A"}

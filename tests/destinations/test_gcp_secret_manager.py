@@ -319,6 +319,13 @@ def test_a_location_that_would_lead_to_another_host_is_refused(location: str) ->
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_a_project_has_no_second_name(config: dict[str, Any]) -> None:
+    with pytest.raises(Invalid):
+        GcpSecretManager.Config.validate({**config, "projectId": "123456789012"})
+    assert GcpSecretManager.Config.validate({**config, "projectId": "example.com:shop-1"})
+
+
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
     assert GcpSecretManager.Config.validate(config) == config
 

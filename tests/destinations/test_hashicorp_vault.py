@@ -227,6 +227,12 @@ def test_namespaces_are_places_of_their_own(vault: Fake) -> None:
     assert vault.held(SECOND) == {"A": "v"}
 
 
+def test_a_namespace_is_one_place_in_the_login_and_at_the_head_of_the_mount(vault: Fake) -> None:
+    with opened(vault, namespace="team") as inside, opened(vault) as outside:
+        place = HashicorpVault(inside, SECOND).place()
+        assert HashicorpVault(outside, {**SECOND, "mount": f"team/{SECOND['mount']}"}).place() == place
+
+
 def test_an_app_role_is_signed_in_for_a_token_that_ends(vault: Fake) -> None:
     provider = Provider(vault.url)
     credentials = {"instanceUrl": "https://v.example", "roleId": ROLE, "secretId": SECRET}

@@ -120,6 +120,18 @@ def test_a_branch_and_all_previews_overlap_two_branches_do_not(client: ApiClient
     assert not preview.overlaps(Vercel(client, PRODUCTION).place())
 
 
+def test_a_project_is_one_place_whether_its_team_is_named_or_not(client: ApiClient) -> None:
+    here = Vercel(client, PRODUCTION).place()
+    assert {Vercel(client, {**PRODUCTION, "teamId": team}).place() for team in ("", "usr_me", "team_x")} == {here}
+
+
+def test_a_project_by_its_name_is_of_its_team_and_an_account_is_none(client: ApiClient) -> None:
+    def place(team: str) -> str:
+        return Vercel(client, {**PRODUCTION, "app": "shop", "teamId": team}).place()
+
+    assert place("") == place("usr_me") != place("team_a") != place("team_b")
+
+
 # -- types ---------------------------------------------------------------------------------------------------------
 
 

@@ -50,6 +50,12 @@ def test_values_are_read_where_they_are_wanted(lazy: Lazy) -> None:
     assert {remote.key: remote.value for remote in looked} == {"a": "v", "b": None, "g": None}
 
 
+def test_what_the_list_does_not_look_at_is_found_by_its_key(lazy: Lazy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lazy, "beyond", lambda keys: [Remote(key) for key in keys if key == "FAR"])
+    looked = lazy.looked_at(lazy.listing(), {"A", "FAR", "Z"})
+    assert {remote.key: remote.stamp for remote in looked} == {"a": "1", "FAR": "1", "b": None, "g": None}
+
+
 def test_nothing_is_asked_where_nobody_has_to_do_with_any(lazy: Lazy) -> None:
     assert len(lazy.looked_at(lazy.listing(), {"Z"})) == 3
     assert not hasattr(lazy, "asked")

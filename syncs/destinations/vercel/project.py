@@ -22,7 +22,9 @@ class ProjectSpot(Spot):
         project = quote(config["app"])
         self.path, self.one = f"/v10/projects/{project}/env", f"/v1/projects/{project}/env"
         self.edited = f"/v9/projects/{project}/env"
-        self.wide = f"{config['teamId']}/{config['app']}/{self.env}"
+        # An ID names one project of all; whose it is a token may leave unsaid, so it does not tell places apart.
+        whose = "" if config["app"].startswith("prj_") else f"{self.params.get('teamId', '')}/"
+        self.wide = f"{whose}{config['app']}/{self.env}"
         self.name = f"{self.wide}/#{self.branch}" if self.branch else self.wide
 
     def overlaps(self, name: str) -> bool:
