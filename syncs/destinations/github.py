@@ -118,7 +118,8 @@ class GitHub(KeyValueDestination):
         note=(
             "Names are kept in upper case. GitHub has no create that refuses a name that is taken: a look goes before"
             " it, and what other hands create between the two is overwritten. Times are kept to the second: what other"
-            " hands change within the second of a write is not seen as drift."
+            " hands change within the second of a write is not seen as drift. A workflow sees the first 100 secrets of"
+            " an organization, by name."
         ),
         rights=RIGHTS,
         verified=(
