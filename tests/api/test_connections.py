@@ -96,7 +96,7 @@ def test_what_the_vendor_refuses(api: Api, world: World) -> None:
         ({"credentials": None}, 422, "Expected object, received null"),
         ({"isPlatformManagedCredentials": True}, 422, "Invalid literal value, expected false"),
         ({"description": "x" * 257}, 422, "at most 256"),
-        ({"projectId": str(uuid.uuid4())}, 404, "not found"),
+        ({"projectId": "0b6b0f5e-3f0c-4f6e-9a51-7d3c1a52c001"}, 404, "not found"),
         ({"projectId": None}, 403, "Only an instance admin may manage organisation-wide connections."),
     ],
 )
