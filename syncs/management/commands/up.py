@@ -150,8 +150,9 @@ class Command(BaseCommand):
         self._say(f"Run of {sync}: {run.status}" + (f" - {run.message}" if run.message else ""))
         for one in outcomes(run):
             self._say(f"  {one['outcome']:10} {one['key']:20} {one['why']}")
-        folder = sync.folder_id
-        self._say(f"Change a secret in {url}/admin/syncs/secret/?folder__id__exact={folder} and see it ferried.")
+        if folder := sync.folder:
+            where = f"{sync.project.slug}/{folder.environment.slug}{folder.path.rstrip('/')}/"
+            self._say(f"Change a secret in {url}/admin/secrets/{where} and see it ferried.")
 
 
 def _manage() -> list[str]:
