@@ -18,7 +18,7 @@ from typing import Any
 
 import httpx
 
-from config.errors import problem
+from config.errors import BadRequest
 from config.schema import Checked, Objects, Path, Schema, Text
 
 from .errors import (
@@ -53,22 +53,29 @@ KMS_KEY = Text(
 
 
 class _Tags(Objects):
-    """AWS takes a key once."""
+    """AWS takes a key once, which a description cannot say."""
 
     def check(self, value: object, path: Path) -> Checked:
         found, issues = super().check(value, path)
         keys = [tag.get("key") for tag in found] if isinstance(found, list) else []
-        if len(set(keys)) != len(keys):
-            issues.append(problem(path, "Tag keys must be unique"))
+        if len(set(keys)) != len(keys) and not issues:
+            raise BadRequest("Tag keys must be unique")
         return found, issues
 
 
+_SIGN = r"[\w.:/=+@-]"
 _TAG = r"[\w .:/=+@-]"
 TAGS = _Tags(
     "tags",
     Schema(
         (
-            Text("key", "Key", max_length=128, pattern=f"{_TAG}+", pattern_message="Invalid resource tag key"),
+            Text(
+                "key",
+                "Key",
+                max_length=128,
+                pattern=f"{_TAG}*{_SIGN}{_TAG}*",
+                pattern_message="Invalid resource tag key",
+            ),
             Text(
                 "value", "Value", min_length=0, max_length=256, pattern=f"{_TAG}*", pattern_message="Invalid tag value"
             ),

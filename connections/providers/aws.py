@@ -55,7 +55,7 @@ class Aws(Provider):
                     "roleArn",
                     "Role ARN",
                     f"A role that trusts this server, and that its operator has named in {ROLES}. {RIGHTS}.",
-                    pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[\w+=,.@/-]{1,512}",
+                    pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
                     pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
                     empty_message="Role ARN required",
                 ),

@@ -12,7 +12,8 @@ import botocore.auth
 import botocore.session
 import pytest
 
-from config.errors import Invalid
+from config.errors import BadRequest, Invalid
+from config.schema import Schema
 from connections import aws as line
 from connections.aws import AwsClient, Keys, region_of
 from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized
@@ -176,6 +177,17 @@ def test_an_endpoint_that_is_not_of_aws_cannot_say_whose_account_it_is(address: 
 def test_an_endpoint_of_aws_is_signed_for_in_its_region(address: str, region: str) -> None:
     assert Aws.methods["access-key"].validate({**KEY, "stsEndpoint": address})["stsEndpoint"] == address
     assert region_of(address) == region
+
+
+def test_tags_are_as_aws_takes_them() -> None:
+    shape = Schema((line.TAGS,))
+    tags = [{"key": "a b/ä", "value": ""}, {"key": "c", "value": "d:e"}]
+    assert shape.validate({"tags": tags}) == {"tags": tags}
+    for wrong in ({"key": " ", "value": ""}, {"key": "a?", "value": ""}, {"key": "a", "value": "x" * 257}):
+        with pytest.raises(Invalid):
+            shape.validate({"tags": [wrong]})
+    with pytest.raises(BadRequest, match="unique"):
+        shape.validate({"tags": [*tags, {"key": "c", "value": "other"}]})
 
 
 def test_kms_keys_and_secrets_are_offered(vendor: AwsFake, provider: Aws) -> None:
