@@ -39,6 +39,7 @@ EXAMPLES: Mapping[str, Any] = {
     "app": "humanitec",
     "env": "development",
     "roleArn": "arn:aws:iam::123456789012:role/keyferry",
+    "stsEndpoint": "https://sts.eu-west-1.amazonaws.com",
     "initialSyncBehavior": "overwrite-destination",
     "keySchema": "SHOP_{{secretKey}}",
     "emails": ["grace@example.com"],
