@@ -29,6 +29,8 @@ _SERVER = (
         "Such as team/shop; blank for the root namespace, or where the server has none.",
         required=False,
         max_length=256,
+        pattern=r"(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f]+",
+        pattern_message="Invalid namespace: no part that is only dots",
     ),
 )
 RIGHTS = (

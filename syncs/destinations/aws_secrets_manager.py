@@ -15,7 +15,7 @@ import re
 import uuid
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
 from config.schema import Flag, OneOf, Schema, Text, literal
@@ -46,7 +46,7 @@ class _Held:
 class _Raw:
     """A member that is not text, as it is written in the document."""
 
-    text: str
+    text: str = field(repr=False)
 
 
 class AwsSecretsManager(KeyValueDestination):

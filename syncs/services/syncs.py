@@ -322,6 +322,8 @@ def place_of(found: type[Destination], connection: AppConnection, config: Mappin
             return found(client, config).place()
     except IntegrationError as error:
         raise BadRequest(f"Where the secrets would go is not known: {error}") from error
+    except ValueError as error:  # a part of an address that would lead elsewhere
+        raise BadRequest(f"Where the secrets would go is not known: {error}") from None
 
 
 def _owned_by(sync: SecretSync, actor: Actor) -> None:

@@ -233,6 +233,16 @@ def test_a_namespace_is_one_place_in_the_login_and_at_the_head_of_the_mount(vaul
         assert HashicorpVault(outside, {**SECOND, "mount": f"team/{SECOND['mount']}"}).place() == place
 
 
+@pytest.mark.parametrize("namespace", ["..", "team/..", "../sys", "./team", "."])
+def test_a_namespace_that_leads_elsewhere_is_refused(namespace: str) -> None:
+    method = Provider.methods["access-token"]
+    given = {"instanceUrl": "https://vault.example.com", "accessToken": "x"}
+    assert method.validate({**given, "namespace": "/team/sh.op/"})
+    with pytest.raises(Invalid) as refused:
+        method.validate({**given, "namespace": namespace})
+    assert "only dots" in refused.value.issues[0]["message"]
+
+
 def test_an_app_role_is_signed_in_for_a_token_that_ends(vault: Fake) -> None:
     provider = Provider(vault.url)
     credentials = {"instanceUrl": "https://v.example", "roleId": ROLE, "secretId": SECRET}

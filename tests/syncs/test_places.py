@@ -6,6 +6,7 @@ import pytest
 
 from config.errors import BadRequest
 from connections.errors import Unreachable
+from connections.http import quote
 from syncs.destinations.humanitec import Humanitec
 
 from .conftest import World
@@ -18,6 +19,12 @@ def mute(_: Humanitec) -> str:
 def test_a_sync_whose_place_the_vendor_does_not_tell_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Humanitec, "place", mute)
     with pytest.raises(BadRequest, match="Where the secrets would go is not known: Vendor: who is it"):
+        world.sync()
+
+
+def test_a_sync_whose_place_would_lead_elsewhere_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Humanitec, "place", lambda _: quote(".."))
+    with pytest.raises(BadRequest, match="cannot be a part of an address"):
         world.sync()
 
 
