@@ -20,8 +20,8 @@ from typing import Any, ClassVar
 import httpx
 import jwt
 
-from config.errors import Invalid, problem
-from config.schema import Checked, Path, Schema, Text
+from config.errors import BadRequest
+from config.schema import Path, Schema, Text
 from connections.errors import BadResponse, Conflict, Unauthorized
 from connections.http import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
@@ -81,21 +81,21 @@ class Key:
         return jwt.encode(claims, self.pem, algorithm="RS256", headers={"kid": self.id} if self.id else None)
 
 
-class _KeyText(Text):
-    """A key file, read as it is pasted."""
+class _KeyLogin(Schema):
+    """With a key file, read as it is pasted."""
 
-    def check(self, value: object, path: Path) -> Checked:
-        text, issues = super().check(value, path)
-        if text is not None and not issues:
+    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
+        found = super().validate(data, path)
+        if "serviceAccountKey" in found:
             try:
-                Key.parse(str(text))
+                Key.parse(found["serviceAccountKey"])
             except ValueError as error:
-                issues = [problem(path, f"{self.label} {error}")]
-        return text, issues
+                raise BadRequest(f"serviceAccountKey: it {error}") from None
+        return found
 
 
 def _key_field(help: str, *, required: bool) -> Text:
-    return _KeyText(
+    return Text(
         "serviceAccountKey",
         "Service account key",
         help,
@@ -106,15 +106,15 @@ def _key_field(help: str, *, required: bool) -> Text:
     )
 
 
-class _Impersonation(Schema):
+class _Impersonation(_KeyLogin):
     """Without a key of its own it stands on the operator's, and only for accounts that the operator has named."""
 
     def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
         found = super().validate(data, path)
         if not found["serviceAccountEmail"].endswith(".gserviceaccount.com"):
-            raise Invalid([problem([*path, "serviceAccountEmail"], NO_ACCOUNT)])
+            raise BadRequest(f"serviceAccountEmail: {NO_ACCOUNT}")
         if "serviceAccountKey" not in found and not _operator_allows(found["serviceAccountEmail"]):
-            raise Invalid([problem([*path, "serviceAccountEmail"], NO_STAND_IN)])
+            raise BadRequest(f"serviceAccountEmail: {NO_STAND_IN}")
         return found
 
 
@@ -141,7 +141,7 @@ class Gcp(Provider):
                 ),
             )
         ),
-        "service-account-key": Schema(
+        "service-account-key": _KeyLogin(
             (
                 _key_field(
                     f"The JSON file of a key. It does not end by itself: impersonation is safer. It needs {RIGHTS}",

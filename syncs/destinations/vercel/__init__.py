@@ -19,7 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from config.errors import Invalid, problem
+from config.errors import BadRequest
 from config.schema import Flag, OneOf, Path, Schema, Text, Texts, literal
 from connections.errors import IntegrationError, NotFound, Rejected
 from connections.providers.vercel import ENVIRONMENTS
@@ -39,9 +39,9 @@ class _Project(Schema):
     def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
         found = super().validate(data, path)
         if found.get("branch") and found["env"] != "preview":
-            raise Invalid([problem([*path, "branch"], "Branch is only allowed for the preview environment")])
+            raise BadRequest("branch: only the preview environment has branches")
         if found["sensitive"] and found["env"] == "development":
-            raise Invalid([problem([*path, "sensitive"], "Development variables cannot be sensitive at Vercel")])
+            raise BadRequest("sensitive: development variables cannot be sensitive at Vercel")
         return found
 
 
@@ -49,10 +49,10 @@ class _Team(Schema):
     def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
         found = {"targetEnvironments": [], **super().validate(data, path)}
         if not targets_of(found) and not found["applyToAllCustomEnvironments"]:
-            said = "At least one target environment is required, or all custom environments"
+            said = "at least one target environment is required, or all custom environments"
             if found["targetEnvironments"]:
-                said = "Development variables cannot be sensitive at Vercel: choose one more target environment"
-            raise Invalid([problem([*path, "targetEnvironments"], said)])
+                said = "development variables cannot be sensitive at Vercel: choose one more target environment"
+            raise BadRequest(f"targetEnvironments: {said}")
         return found
 
 
