@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -153,6 +153,14 @@ class Destination(ABC):
         It is asked of places that begin with this one; what is named is never deleted while that sync lives.
         """
         return ()
+
+    def seen_of(self, place: str) -> Callable[[str], str | None] | None:
+        """What a key of another place is called here, or None for one that is not seen; None: none of them is.
+
+        It is asked of places that begin with this one, or that this one begins with; what is named is never deleted
+        while its sync lives.
+        """
+        return None
 
     def canonical(self, key: str) -> str:
         """One form for all keys that the vendor holds equal."""

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from uuid import UUID
 
+from django.db.models import F, Q, Value
 from django.utils import timezone
 
 from config.encryption import fingerprint, fingerprint_matches
@@ -252,14 +253,19 @@ def verifier(sync: SecretSync, place: str) -> Verify:
 def _wanted_by_others(sync: SecretSync, destination: Destination, place: str) -> dict[str, str]:
     """Canonical keys that other live syncs want at this place, with the sync's name."""
     wanted: dict[str, str] = {}
-    for other in syncs().filter(place__startswith=place, folder__isnull=False).exclude(pk=sync.pk):
+    near = Q(place__startswith=place) | Q(here__startswith=F("place"))
+    others = syncs().alias(here=Value(place)).filter(near, folder__isnull=False).exclude(pk=sync.pk)
+    for other in others:
         named = other.name if other.project_id == sync.project_id else "of another project"
-        if other.place != place:
+        if other.place != place and other.place.startswith(place):
             wanted |= {destination.canonical(key): named for key in destination.keys_that_hold(other.place)}
+        called = str if other.place == place else destination.seen_of(other.place)
+        if called is None:
             continue
         reading = read(other)
         for want in desired_of(other, destination, reading.source.entries, reading.environment):
-            wanted.setdefault(want.canonical, named)
+            if name := called(want.key):
+                wanted.setdefault(destination.canonical(name), named)
     return wanted
 
 

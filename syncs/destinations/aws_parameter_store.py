@@ -10,7 +10,7 @@ Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -79,6 +79,14 @@ class AwsParameterStore(KeyValueDestination):
     def place(self) -> str:
         client, region = aws_of(self.client), self.config["region"]
         return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config['path']}"
+
+    def seen_of(self, place: str) -> Callable[[str], str | None] | None:
+        """A key schema may lead to where another sync's path is, and the other way round."""
+        account, _, above = place.rpartition("|")
+        if account != self.place().rpartition("|")[0]:
+            return None
+        path = str(self.config["path"])
+        return lambda key: (above + key).removeprefix(path) if (above + key).startswith(path) else None
 
     def attributes(self) -> str:
         return attributes_of(self.options)

@@ -7,12 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
+from config import encryption
+from config.access.models import User
+from config.access.roles import actor_of_user
 from config.errors import Invalid
 from connections.aws import AwsClient, Keys
 from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unavailable
+from connections.services import create_connection
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write
+from syncs.models import SecretSync
+from syncs.services.source import create_project
+from tests.contract.test_laws import Place
 
 from .aws_fake import REGION
 from .aws_parameter_store import AwsParameterStore as Fake
@@ -196,6 +204,41 @@ def test_no_more_is_asked_where_every_key_is_where_the_list_looks(vendor: Fake, 
 def test_a_removal_finds_its_keys_however_deep_they_are(vendor: Fake, client: AwsClient) -> None:
     apply(AwsParameterStore(client, PATH, {"keySchema": "api/{{secretKey}}"}), create("api/A"))
     assert listed(AwsParameterStore(client, PATH)).keys() == {"api/A"}
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "held"),
+    [
+        (("/shop/api/", "D_{{secretKey}}"), ("/shop/", "api/{{secretKey}}"), "D_A"),
+        (("/shop/", "api/W_{{secretKey}}"), ("/shop/api/", ""), "W_A"),
+    ],
+)
+def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_own_path(
+    db: None,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    first: tuple[str, str],
+    second: tuple[str, str],
+    held: str,
+) -> None:
+    """Path and key schema of one sync may lead to where the path of another does."""
+    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)
+    encryption.forget()
+    fake = Fake()
+    with fake.running() as url:
+        settings.BASE_URLS = {"aws": url}
+        actor = actor_of_user(User.objects.create_superuser("ada"))
+        project = create_project(actor, "Contract", slug="contract-project")
+        login = create_connection(actor, "aws", name="aws", method=fake.method, credentials=dict(fake.credentials))
+        place = Place(fake, "aws-parameter-store", "path", actor, login, project)
+        place.set(A="1")
+        place.config = {"region": REGION, "path": first[0]}
+        assert place.run(place.sync(keySchema=first[1])).status == "succeeded"
+        SecretSync.objects.update(name="first")
+        fake.by_hand("ssm", "PutParameter", Name="/shop/api/STRANGER", Value="x", Type="SecureString")
+        place.config = {"region": REGION, "path": second[0]}
+        assert place.run(place.sync(keySchema=second[1])).status == "succeeded"
+        assert names(fake) == ["/shop/api/A", f"/shop/api/{held}"]
 
 
 def test_a_plain_parameter_is_told_apart(vendor: Fake, destination: AwsParameterStore) -> None:
