@@ -35,8 +35,8 @@ PROJECT = Text(
     "projectId",
     "Project ID",
     "The Google Cloud project.",
-    pattern=r"(?![0-9]+$).+",  # a number names the same project, so that one place would be two
-    pattern_message="Give the project's ID, not its number",
+    pattern=r"(?![0-9]+$)[a-z0-9.:-]+",  # a number names the same project, so that one place would be two
+    pattern_message="Give the project's ID, such as shop-prod, not its number",
     empty_message="Project ID required",
 )
 PAGE = 5000  # secrets; the vendor gives at most 25,000
