@@ -290,8 +290,15 @@ class AwsSecretsManager(KeyValueDestination):
         sent: dict[str, Any] = {"SecretString": _text_of(entries), "ClientRequestToken": token}
         hidden = [value if isinstance(value, str) else value.text for value in entries.values()]
         if not before.exists and before.ref != WAITING:
-            sent |= {"Name": self._name, **self._kms(), **self._tags()}
-            created = self._call("CreateSecret", sent, self._name, hidden=hidden)
+            made = {"Name": self._name, **self._kms(), **self._tags()}
+            try:
+                created = self._call("CreateSecret", sent | made, self._name, hidden=hidden)
+            except Conflict:
+                # It reads as absent also where it never had a value, as infrastructure tools make it.
+                if _current(self._call("DescribeSecret", {"SecretId": self._name}, self._name, read=True)):
+                    raise
+                self._dress()
+                created = self._call("PutSecretValue", sent | {"SecretId": self._name}, self._name, hidden=hidden)
             return Document(entries, version=_version(created))
         if not before.exists:
             self._call("RestoreSecret", {"SecretId": self._name}, self._name)
@@ -367,13 +374,13 @@ def _held(each: Mapping[str, Any]) -> _Held:
 def _version(answer: Mapping[str, Any]) -> str:
     version = answer.get("VersionId")
     if not isinstance(version, str):
-        raise BadResponse(f"{LABEL}: CreateSecret answered without a version")
+        raise BadResponse(f"{LABEL}: a write was answered without a version")
     return version
 
 
 def _current(each: Mapping[str, Any]) -> str | None:
     """The version that is current; None of a secret that never had a value."""
-    stages = each.get("SecretVersionsToStages") or {}
+    stages = each.get("SecretVersionsToStages") or each.get("VersionIdsToStages") or {}
     return next((str(version) for version, named in stages.items() if "AWSCURRENT" in named), None)
 
 

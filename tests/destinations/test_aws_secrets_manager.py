@@ -290,6 +290,23 @@ def test_a_changed_option_changes_what_writes_carry(client: AwsClient) -> None:
     assert len(texts) == 3
 
 
+def test_a_document_that_never_had_a_value_gets_its_first(vendor: Fake, client: AwsClient) -> None:
+    vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME)
+    destination = AwsSecretsManager(client, DOCUMENT, {"tags": [{"key": "team", "value": "core"}]})
+    assert destination.listing() == ()
+    (outcome,) = apply(destination, create("KEY", "1"))
+    assert (outcome.error, ours(vendor, DOCUMENT)) == (None, {"KEY": "1"})
+
+
+def test_a_first_value_that_others_give_it_meanwhile_is_kept(vendor: Fake, client: AwsClient) -> None:
+    vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME)
+    destination = AwsSecretsManager(client, DOCUMENT)
+    assert destination.listing() == ()
+    vendor.by_hand("secretsmanager", "PutSecretValue", SecretId=NAME, SecretString='{"FOREIGN": "x"}')
+    apply(destination, create("KEY", "1"))
+    assert ours(vendor, DOCUMENT) == {"FOREIGN": "x", "KEY": "1"}
+
+
 @pytest.mark.parametrize(
     ("code", "expected"),
     [
