@@ -2,7 +2,8 @@
 
 Surprising facts: the list may lag by minutes, so values and versions come from `BatchGetSecretValue`, which does not.
 It is asked for keys that are wanted or ours alone: AWS keeps when a secret was last read. A deleted secret only waits
-to be deleted, for 30 days, and keeps its name: making it again brings it back. Nothing checks and sets a value, but the
+to be deleted, for 30 days, and keeps its name: one that a sync deleted, which a tag tells, is brought back when it is
+made again. Nothing checks and sets a value, but the
 label AWSCURRENT moves only from the version that is named.
 500 keys, one changed: 5 pages of the list, 25 batches of values, 1 write; as one document 1 read, 2 writes.
 Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
@@ -10,6 +11,7 @@ Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import uuid
@@ -20,7 +22,7 @@ from typing import Any, ClassVar
 
 from config.schema import Flag, OneOf, Schema, Text, literal
 from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
-from connections.errors import BadResponse, Conflict, NotFound, Rejected
+from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from syncs.applying import Document, remotes_of, write_document
 from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
@@ -29,6 +31,7 @@ BATCH = 20  # values that one request reads
 MAPPING = "Whether each key is a secret of its own, or all of them are one secret."
 GONE = ("ResourceNotFoundException", "InvalidRequestException")  # there is none, or it waits to be deleted
 WAITING = "waits to be deleted"
+REMOVED = "keyferry-removed"  # the tag of a secret that a sync has deleted
 STAGE = "KEYFERRY"  # the label of a version of the document that is not current yet
 LABEL = "AWS Secrets Manager"
 
@@ -95,7 +98,8 @@ class AwsSecretsManager(KeyValueDestination):
         "the region is in scope but for those that AWS's other services own. In one document members of other hands "
         "stay as they are, and the last key that goes leaves an empty object.",
         rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
-        "DeleteSecret, RestoreSecret, TagResource; as one document also PutSecretValue and UpdateSecretVersionStage; "
+        "DeleteSecret, RestoreSecret, DescribeSecret, TagResource, UntagResource; as one document also "
+        "PutSecretValue and UpdateSecretVersionStage; "
         "with a KMS key of your own kms: Decrypt and GenerateDataKey",
         verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
         "signatures against those of AWS's own client. Never against AWS itself.",
@@ -237,12 +241,19 @@ class AwsSecretsManager(KeyValueDestination):
             return self._brought_back(write, refused)
 
     def _brought_back(self, write: Write, refused: WrongState) -> Written:
-        """A secret that waits to be deleted holds its name: it is restored and overwritten."""
+        """A secret that waits to be deleted holds its name: one that a sync has deleted is restored and overwritten."""
+        held = _held(self._call("DescribeSecret", {"SecretId": write.key}, write.key, read=True))
+        if REMOVED not in held.tags:
+            raise Rejected(
+                f"{LABEL}: {write.key} waits to be deleted by other hands, and its name is taken until then. "
+                "Restore it there, or wait"
+            ) from None
         try:
-            arn = str(self._call("RestoreSecret", {"SecretId": write.key}, write.key)["ARN"])
-        except (NotFound, WrongState, KeyError):
+            self._call("RestoreSecret", {"SecretId": held.arn}, write.key)
+        except (NotFound, WrongState):
             raise refused from None
-        return self.update(replace(write, remote=Remote(write.key, ref=_Held(arn, {}, None))))
+        self._call("UntagResource", {"SecretId": held.arn, "TagKeys": [REMOVED]}, write.key)
+        return self.update(replace(write, remote=Remote(write.key, ref=_Held(held.arn, {}, None))))
 
     def update(self, write: Write) -> Written:
         """Only what is not as it should be: a new version for a new value or KMS key, tags for missing tags."""
@@ -256,8 +267,11 @@ class AwsSecretsManager(KeyValueDestination):
         return written
 
     def delete(self, write: Write) -> None:
-        """By ARN: one that was made anew since has another."""
+        """By ARN: one that was made anew since has another. Marked first, so that it is known while it waits."""
         assert write.remote
+        mark = {"Tags": [{"Key": REMOVED, "Value": "true"}]}
+        with contextlib.suppress(NotFound, WrongState, Unauthorized):  # what comes of it, the delete itself tells
+            self._call("TagResource", {"SecretId": write.remote.ref.arn, **mark}, write.key)
         try:
             self._call("DeleteSecret", {"SecretId": write.remote.ref.arn}, write.key)
         except NotFound:

@@ -90,10 +90,21 @@ def test_a_deleted_secret_waits_and_is_brought_back_when_it_is_made_again(vendor
     vendor.asked()
     (outcome,) = apply(destination, create("KEY", "new"))
     assert outcome.error is None
-    assert operations(vendor) == ["CreateSecret", "RestoreSecret", "UpdateSecret"]
+    done = ["CreateSecret", "DescribeSecret", "RestoreSecret", "UntagResource", "UpdateSecret"]
+    assert operations(vendor) == done
     assert ours(vendor) == {"KEY": "new"}
     assert outcome.written.incarnation == before.incarnation
     assert listed(destination)["KEY"].stamp == outcome.written.stamp
+
+
+def test_a_secret_that_other_hands_have_deleted_is_not_brought_back(vendor: Fake, client: AwsClient) -> None:
+    vendor.put(EACH, "KEY", "theirs")
+    vendor.by_hand("secretsmanager", "DeleteSecret", SecretId="KEY")
+    (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "ours"))
+    assert isinstance(outcome.error, Rejected)
+    assert "waits to be deleted by other hands" in str(outcome.error)
+    vendor.by_hand("secretsmanager", "RestoreSecret", SecretId="KEY")
+    assert ours(vendor) == {"KEY": "theirs"}
 
 
 def test_a_secret_that_is_taken_is_never_overwritten_by_a_create(vendor: Fake, client: AwsClient) -> None:
