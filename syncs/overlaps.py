@@ -50,11 +50,12 @@ def overlaps_of(actor: Actor, sync: SecretSync) -> list[Overlap]:
         found = []
         others = syncs().filter(destination=sync.destination, folder__isnull=False).exclude(pk=sync.pk)
         for other in others.order_by("name"):
-            if not destination.overlaps(other.place):
+            called = str if destination.overlaps(other.place) else destination.seen_of(other.place)
+            if called is None:
                 continue
             source = read(other)
             wants = desired_of(other, destination, source.source.entries, source.environment)
-            theirs = {want.canonical for want in wants}
+            theirs = {destination.canonical(name) for want in wants if (name := called(want.key))}
             if shared := sorted(mine[canonical] for canonical in theirs & set(mine)):
                 seen = actor.may(Right.SEE_SYNCS, other.project_id)
                 name = f"The sync {other.name}" if seen else "A sync of another project"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
@@ -93,6 +93,7 @@ def plan_for(
     place = destination.place()
     desired = desired_of(sync, destination, reading.source.entries, reading.environment)
     rows, left = ledger_rows(sync, place)
+    rows += _owned_elsewhere(sync, destination, place, {row.canonical for row in rows})
     listing = destination.looked_at(listing, {want.canonical for want in desired} | {row.canonical for row in rows})
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     rules = Rules(
@@ -250,11 +251,33 @@ def verifier(sync: SecretSync, place: str) -> Verify:
     return verify
 
 
+def _near(place: str) -> Q:
+    """Places that begin with this one, or that this one begins with; needs `here` as an alias."""
+    return Q(place__startswith=place) | Q(here__startswith=F("place"))
+
+
+def _owned_elsewhere(sync: SecretSync, destination: Destination, place: str, known: Collection[str]) -> list[Row]:
+    """What other syncs own at places whose keys are seen here too: the first to write such a key keeps it."""
+    if type(destination).seen_of is Destination.seen_of:
+        return []
+    rows = ManagedSecret.objects.alias(here=Value(place)).filter(_near(place), destination=sync.destination)
+    rows = rows.exclude(place=place).exclude(state=State.MISSING).exclude(sync=None).exclude(sync=sync)
+    found = []
+    for there, key, state, owner, project_id in rows.values_list(
+        "place", "key", "state", "sync__name", "sync__project_id"
+    ):
+        called = destination.seen_of(there)
+        name = called(key) if called else None
+        if name and (canonical := destination.canonical(name)) not in known:
+            named = owner if project_id == sync.project_id else "of another project"
+            found.append(Row(name, canonical, mine=False, state=State(state), owner=named))
+    return found
+
+
 def _wanted_by_others(sync: SecretSync, destination: Destination, place: str) -> dict[str, str]:
     """Canonical keys that other live syncs want at this place, with the sync's name."""
     wanted: dict[str, str] = {}
-    near = Q(place__startswith=place) | Q(here__startswith=F("place"))
-    others = syncs().alias(here=Value(place)).filter(near, folder__isnull=False).exclude(pk=sync.pk)
+    others = syncs().alias(here=Value(place)).filter(_near(place), folder__isnull=False).exclude(pk=sync.pk)
     for other in others:
         named = other.name if other.project_id == sync.project_id else "of another project"
         if other.place != place and other.place.startswith(place):

@@ -19,7 +19,10 @@ from connections.services import create_connection
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
+from syncs.overlaps import warnings_of
+from syncs.selectors import syncs
 from syncs.services.source import create_project
+from syncs.services.syncs import delete_sync
 from tests.contract.test_laws import Place
 
 from .aws_fake import REGION
@@ -206,22 +209,9 @@ def test_a_removal_finds_its_keys_however_deep_they_are(vendor: Fake, client: Aw
     assert listed(AwsParameterStore(client, PATH)).keys() == {"api/A"}
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "held"),
-    [
-        (("/shop/api/", "D_{{secretKey}}"), ("/shop/", "api/{{secretKey}}"), "D_A"),
-        (("/shop/", "api/W_{{secretKey}}"), ("/shop/api/", ""), "W_A"),
-    ],
-)
-def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_own_path(
-    db: None,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    first: tuple[str, str],
-    second: tuple[str, str],
-    held: str,
-) -> None:
-    """Path and key schema of one sync may lead to where the path of another does."""
+@pytest.fixture
+def account(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """A folder with one secret, and a login at an account that holds nothing."""
     monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)
     encryption.forget()
     fake = Fake()
@@ -232,13 +222,49 @@ def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_o
         login = create_connection(actor, "aws", name="aws", method=fake.method, credentials=dict(fake.credentials))
         place = Place(fake, "aws-parameter-store", "path", actor, login, project)
         place.set(A="1")
-        place.config = {"region": REGION, "path": first[0]}
-        assert place.run(place.sync(keySchema=first[1])).status == "succeeded"
-        SecretSync.objects.update(name="first")
-        fake.by_hand("ssm", "PutParameter", Name="/shop/api/STRANGER", Value="x", Type="SecureString")
-        place.config = {"region": REGION, "path": second[0]}
-        assert place.run(place.sync(keySchema=second[1])).status == "succeeded"
-        assert names(fake) == ["/shop/api/A", f"/shop/api/{held}"]
+        yield place
+
+
+def synced(place: Place, name: str, path: str, schema: str) -> SecretSync:
+    place.config = {"region": REGION, "path": path}
+    sync = place.sync(keySchema=schema)
+    SecretSync.objects.filter(pk=sync.pk).update(name=name)
+    return SecretSync.objects.get(pk=sync.pk)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "held"),
+    [
+        (("/shop/api/", "D_{{secretKey}}"), ("/shop/", "api/{{secretKey}}"), "D_A"),
+        (("/shop/", "api/W_{{secretKey}}"), ("/shop/api/", ""), "W_A"),
+    ],
+)
+def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_own_path(
+    account: Place, first: tuple[str, str], second: tuple[str, str], held: str
+) -> None:
+    """Path and key schema of one sync may lead to where the path of another does."""
+    assert isinstance(account.fake, Fake)
+    assert account.run(synced(account, "first", *first)).status == "succeeded"
+    account.fake.by_hand("ssm", "PutParameter", Name="/shop/api/STRANGER", Value="x", Type="SecureString")
+    assert account.run(synced(account, "second", *second)).status == "succeeded"
+    assert names(account.fake) == ["/shop/api/A", f"/shop/api/{held}"]
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(account: Place, order: int) -> None:
+    assert isinstance(account.fake, Fake)
+    roads = [("/shop/api/", ""), ("/shop/", "api/{{secretKey}}")][::order]
+    first, second = (synced(account, name, *road) for name, road in zip(("first", "second"), roads, strict=True))
+    assert "first writes the same key: " in " ".join(warnings_of(account.actor, syncs().get(pk=second.pk)))
+    assert account.run(first).status == "succeeded"
+    account.set(A="2")
+    refused = account.run(second)
+    assert (refused.status, refused.changes.get().error_code) == ("failed", "owned-by-other")
+    assert "belongs to the sync first" in (refused.message or "")
+    assert account.run(first).status == "succeeded"
+    delete_sync(account.actor, syncs().get(pk=first.pk))
+    assert account.run(second).status == "succeeded"
+    assert names(account.fake) == ["/shop/api/A"]
 
 
 def test_a_plain_parameter_is_told_apart(vendor: Fake, destination: AwsParameterStore) -> None:
