@@ -129,7 +129,7 @@ class ClientSecrets(TabularInline):  # type: ignore[misc]
 
 class IdentityForm(ServiceForm):
     project = forms.ModelChoiceField(
-        Project.objects.all(), required=False, widget=UnfoldAdminSelectWidget(), help_text="Blank: of the instance."
+        Project.objects.all(), required=False, widget=UnfoldAdminSelectWidget(), help_text=_("Blank: of the instance.")
     )
     role = forms.ChoiceField(choices=Role.choices, widget=UnfoldAdminSelectWidget())
 
@@ -148,12 +148,12 @@ class IdentityChangeForm(ServiceForm):
     login_addresses = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Addresses or ranges that logins may come from, with commas.",
+        help_text=_("Addresses or ranges that logins may come from, with commas."),
     )
     token_addresses = forms.CharField(
         required=False,
         widget=UnfoldAdminTextInputWidget(),
-        help_text="Addresses or ranges that tokens may be used from, with commas.",
+        help_text=_("Addresses or ranges that tokens may be used from, with commas."),
     )
 
     class Meta:
@@ -277,7 +277,7 @@ class IdentityAdmin(ServiceAdmin):
         if obj.has_universal_auth:
             identities.update_universal_auth(actor, obj, given)
 
-    @admin.action(description="Unlock after failed logins")
+    @admin.action(description=_("Unlock after failed logins"))
     def unlock(self, request: HttpRequest, queryset: Any) -> None:
         for identity in queryset:
             identities.unlock(actor_of(request), identity)
@@ -308,7 +308,7 @@ class MembershipAdmin(ServiceAdmin):
     search_fields = ("user__username", "identity__name", "project__name")
     fields = ("project", "user", "identity", "role")
 
-    @display(description="Who", ordering="user__username")
+    @display(description=_("Who"), ordering="user__username")
     def who(self, obj: Membership) -> str:
         return str(obj.user or obj.identity)
 
@@ -356,7 +356,7 @@ class ClientSecretAdmin(ReadOnlyAdmin):
     fields = ("identity", "prefix", "description", "ttl", "num_uses", "num_uses_limit", "is_revoked", "created_at")
     actions = ("revoke",)
 
-    @admin.action(description="Revoke, with every token given for it")
+    @admin.action(description=_("Revoke, with every token given for it"))
     def revoke(self, request: HttpRequest, queryset: Any) -> None:
         for row in queryset:
             identities.revoke_client_secret(actor_of(request), row)

@@ -7,6 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin, messages
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.decorators import action, display
 from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
@@ -25,13 +26,13 @@ class _TargetForm(ServiceForm):
         required=False,
         strip=True,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False),
-        help_text="An apprise URL, as slack://..., discord://... or json://...; it is sealed and never shown again.",
+        help_text=_("An apprise URL, as slack://..., discord://... or json://...; it is sealed and never shown again."),
     )
     recipients = forms.ChoiceField(
         required=False,
         choices=(("", "nobody by e-mail"), *((name, f"{name} of the project") for name in RECIPIENTS)),
         widget=UnfoldAdminSelectWidget(),
-        help_text="E-mail, instead of a URL.",
+        help_text=_("E-mail, instead of a URL."),
     )
     told_of = forms.MultipleChoiceField(
         choices=NoticeState.choices, required=False, widget=forms.CheckboxSelectMultiple()
@@ -77,7 +78,7 @@ class NotificationTargetAdmin(ServiceAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("project")
 
-    @display(description="State", label={"ready": "success", "off": "default", "failing": "danger"})
+    @display(description=_("State"), label={"ready": "success", "off": "default", "failing": "danger"})
     def health(self, obj: NotificationTarget) -> str:
         if not obj.is_enabled:
             return "off"
@@ -122,16 +123,16 @@ class NotificationTargetAdmin(ServiceAdmin):
         if "syncs_notificationtarget_save_and_test" in request.POST:
             self.save_and_test(request, obj)
 
-    @action(description="Save and send a test message")
+    @action(description=_("Save and send a test message"))
     def save_and_test(self, request: HttpRequest, obj: Any) -> None:
         self.test_now(request, self.get_queryset(request).filter(pk=obj.pk))
 
-    @admin.action(description="Send a test message")
+    @admin.action(description=_("Send a test message"))
     def test_now(self, request: HttpRequest, queryset: Any) -> None:
         for target in queryset:
             try:
                 services.test_target(actor_of(request), target)
-                messages.success(request, f"{target.name}: the message was taken.")
+                messages.success(request, _("%(target)s: the message was taken.") % {"target": target.name})
             except ServiceError as refusal:
                 messages.error(request, str(refusal))
 

@@ -181,11 +181,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
         run = self.get_object(request, str(pk))
         actor = actor_of(request)
         if run is None or not actor.may(Right.RUN_SYNCS, run.sync.project_id):
-            messages.error(request, "There is no such run, or you may not undo it.")
+            messages.error(request, _("There is no such run, or you may not undo it."))
             return redirect("admin:syncs_syncrun_changelist")
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Undo a run of {run.sync.name}",
+            "title": _("Undo a run of %(sync)s") % {"sync": run.sync.name},
             "opts": self.model._meta,
             "sync": run.sync,
             "operation": "undo",
@@ -195,7 +195,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         try:
             if request.method == "POST":
                 made = services.undo(actor, run, request.POST.get("digest", ""))
-                messages.success(request, "It is being undone. Automatic runs of this sync are paused.")
+                messages.success(request, _("It is being undone. Automatic runs of this sync are paused."))
                 return redirect("admin:syncs_syncrun_change", made.pk)
             require_undoable(run)
             plan = preview(syncs().get(pk=run.sync_id), undone=run)
@@ -208,11 +208,11 @@ class SyncRunAdmin(ReadOnlyAdmin):
             }
         return TemplateResponse(request, "syncs/plan.html", context)
 
-    @admin.action(description="Export as CSV")
+    @admin.action(description=_("Export as CSV"))
     def export_csv(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
         return self._exported(queryset, "csv")
 
-    @admin.action(description="Export as JSON")
+    @admin.action(description=_("Export as JSON"))
     def export_json(self, request: HttpRequest, queryset: Any) -> StreamingHttpResponse:
         return self._exported(queryset, "json")
 
@@ -230,10 +230,10 @@ class SyncRunAdmin(ReadOnlyAdmin):
         try:
             if "dismiss" in request.POST:
                 holds.dismiss(actor_of(request), run)
-                messages.success(request, "Dismissed; these keys are kept.")
+                messages.success(request, _("Dismissed; these keys are kept."))
             else:
                 holds.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
-                messages.success(request, "Approved; the run goes on.")
+                messages.success(request, _("Approved; the run goes on."))
         except ServiceError as refusal:
             messages.error(request, str(refusal))
         return redirect("admin:syncs_syncrun_change", run.pk)

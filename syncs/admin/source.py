@@ -10,6 +10,7 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import TabularInline
 from unfold.decorators import display
 from unfold.widgets import (
@@ -89,8 +90,8 @@ class ProjectAdmin(ServiceAdmin):
             overlaps = forms.BooleanField(
                 required=False,
                 initial=held.refuse_overlaps,
-                label="Refuse overlaps",
-                help_text="Refuse a sync that would write keys which another sync writes.",
+                label=_("Refuse overlaps"),
+                help_text=_("Refuse a sync that would write keys which another sync writes."),
                 widget=UnfoldBooleanSwitchWidget(),
             )
             shown = {**policy_fields(held.new_policy()), "refuse_overlaps": overlaps}
@@ -117,15 +118,15 @@ class ProjectAdmin(ServiceAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("slug",) if obj else ()
 
-    @display(description="Secrets")
+    @display(description=_("Secrets"))
     def editor(self, obj: Any) -> str:
         return format_html('<a class="underline" href="{}?project={}">Open</a>', reverse("secrets"), obj.slug)
 
-    @display(description="Environments")
+    @display(description=_("Environments"))
     def environments_count(self, obj: Any) -> int:
         return int(obj.environment_count)
 
-    @display(description="Syncs")
+    @display(description=_("Syncs"))
     def syncs_count(self, obj: Any) -> int:
         return int(obj.sync_count)
 
@@ -172,7 +173,7 @@ class EnvironmentAdmin(ServiceAdmin):
 
 
 class _FolderForm(ServiceForm):
-    path = forms.CharField(widget=UnfoldAdminTextInputWidget(), help_text="Such as /services/api.")
+    path = forms.CharField(widget=UnfoldAdminTextInputWidget(), help_text=_("Such as /services/api."))
 
     class Meta:
         model = Folder
@@ -192,14 +193,14 @@ class FolderAdmin(ServiceAdmin):
         found = super().get_queryset(request).select_related("environment__project")
         return found.annotate(secret_count=Count("secrets", distinct=True), sync_count=Count("syncs", distinct=True))
 
-    @display(description="Secrets")
+    @display(description=_("Secrets"))
     def secrets_count(self, obj: Any) -> str:
         """With the way to them."""
         return format_html(
             '<a class="underline" href="{}">{}</a>', address(obj.environment, obj.path), obj.secret_count
         )
 
-    @display(description="Syncs it feeds")
+    @display(description=_("Syncs it feeds"))
     def fed(self, obj: Any) -> int:
         return int(obj.sync_count)
 
@@ -229,14 +230,17 @@ class _SecretForm(ServiceForm):
         required=False,
         strip=False,
         widget=UnfoldAdminTextareaWidget(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Other secrets can be referred to: ${KEY}, ${env.KEY}, ${env.folder.KEY}.",
+        help_text=_("Other secrets can be referred to: ${KEY}, ${env.KEY}, ${env.folder.KEY}."),
     )
     empty = forms.BooleanField(
-        required=False, label="Set to empty", widget=UnfoldBooleanSwitchWidget(), help_text="Store an empty value."
+        required=False,
+        label=_("Set to empty"),
+        widget=UnfoldBooleanSwitchWidget(),
+        help_text=_("Store an empty value."),
     )
     comment = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget())
     tag_slugs = forms.CharField(
-        required=False, label="Tags", widget=UnfoldAdminTextInputWidget(), help_text="Slugs, separated by commas."
+        required=False, label=_("Tags"), widget=UnfoldAdminTextInputWidget(), help_text=_("Slugs, separated by commas.")
     )
     aliases = {
         "secretKey": "key",
@@ -325,19 +329,19 @@ class SecretAdmin(ServiceAdmin):
             )
         return field
 
-    @display(description="Project", ordering="folder__environment__project__name")
+    @display(description=_("Project"), ordering="folder__environment__project__name")
     def project(self, obj: Secret) -> str:
         return obj.folder.environment.project.name
 
-    @display(description="Environment", label=True, ordering="folder__environment__position")
+    @display(description=_("Environment"), label=True, ordering="folder__environment__position")
     def environment(self, obj: Secret) -> str:
         return obj.folder.environment.slug
 
-    @display(description="Folder", ordering="folder__path")
+    @display(description=_("Folder"), ordering="folder__path")
     def path(self, obj: Secret) -> str:
         return obj.folder.path
 
-    @display(description="Tags")
+    @display(description=_("Tags"))
     def tag_list(self, obj: Secret) -> str:
         return ", ".join(tag.slug for tag in obj.tags.all())
 
@@ -413,7 +417,7 @@ class TagAdmin(ServiceAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).annotate(secret_count=Count("secrets"))
 
-    @display(description="Secrets")
+    @display(description=_("Secrets"))
     def used(self, obj: Any) -> int:
         return int(obj.secret_count)
 

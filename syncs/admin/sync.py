@@ -425,7 +425,7 @@ class SecretSyncAdmin(ServiceAdmin):
         behavior = self._behavior(request.GET.get("behavior"))
         context = {
             **self.admin_site.each_context(request),
-            "title": f"Plan of {sync.name}",
+            "title": _("Plan of %(sync)s") % {"sync": sync.name},
             "opts": self.model._meta,
             "sync": sync,
             "operation": operation,

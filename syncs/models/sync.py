@@ -146,6 +146,7 @@ class SyncRun(models.Model):
         indexes = [
             models.Index(fields=("due_at",), condition=Q(status__in=("pending", "running")), name="run_due"),
             models.Index(fields=("sync", "-created_at"), name="run_history"),
+            models.Index(fields=("created_at",), name="run_by_time"),  # the first page counts those of a month
         ]
         constraints = [
             models.UniqueConstraint(fields=("sync",), condition=Q(status="held"), name="one_held_run_a_sync"),
