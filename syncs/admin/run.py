@@ -26,8 +26,7 @@ from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun
 from syncs.preview import preview
 from syncs.selectors import syncs
-from syncs.services import holds
-from syncs.services import syncs as services
+from syncs.services import holds, triggers
 from syncs.standing import outcome_counts
 from syncs.undo import require_undoable, undoable
 
@@ -194,7 +193,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         }
         try:
             if request.method == "POST":
-                made = services.undo(actor, run, request.POST.get("digest", ""))
+                made = triggers.undo(actor, run, request.POST.get("digest", ""))
                 messages.success(request, _("It is being undone. Automatic runs of this sync are paused."))
                 return redirect("admin:syncs_syncrun_change", made.pk)
             require_undoable(run)

@@ -31,6 +31,7 @@ from syncs.planning import IMPORT_PRIORITIES, destination_class
 from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
 from syncs.services import syncs as services
+from syncs.services import triggers
 from syncs.services.syncs import SyncInput
 from syncs.standing import STATES, with_state
 from syncs.why import why
@@ -298,11 +299,11 @@ class SecretSyncAdmin(ServiceAdmin):
         actor = actor_of(request)
         try:
             if operation == "remove":
-                run = services.remove_secrets(actor, sync, purge=purge)
+                run = triggers.remove_secrets(actor, sync, purge=purge)
             elif operation == "import":
-                run = services.import_secrets(actor, sync, behavior)
+                run = triggers.import_secrets(actor, sync, behavior)
             else:
-                run = services.trigger(actor, sync, operation)
+                run = triggers.trigger(actor, sync, operation)
         except ServiceError as refusal:
             messages.error(request, f"{sync.name}: {refusal}")
             return None
@@ -437,7 +438,7 @@ class SecretSyncAdmin(ServiceAdmin):
         }
         try:
             if operation == "import":
-                services.require_import(destination_class(sync.destination))
+                triggers.require_import(destination_class(sync.destination))
             checked = checked_plan(actor_of(request), sync, operation, behavior=behavior)
         except ServiceError as refusal:
             context["problem"] = str(refusal)

@@ -27,7 +27,7 @@ from syncs.planning import IMPORT_PRIORITIES
 from syncs.preflight import checked_plan
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
-from syncs.services import holds
+from syncs.services import holds, triggers
 from syncs.services import syncs as services
 from syncs.undo import require_undoable
 from syncs.why import why
@@ -299,7 +299,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
         def post(self, request: Request, syncId: str) -> Response:
             sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
-            services.trigger(self.actor, sync, "sync")
+            triggers.trigger(self.actor, sync, "sync")
             return _answer(selectors.syncs().get(pk=sync.pk))
 
     class Import(_SyncView):
@@ -309,9 +309,9 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request, syncId: str) -> Response:
             sync_id = self.ids(syncId=syncId)["syncId"]
             behavior = self.query(IMPORT)["importBehavior"]
-            services.require_import(found)
+            triggers.require_import(found)
             sync = self.sync(sync_id, Right.RUN_SYNCS)
-            services.import_secrets(self.actor, sync, behavior)
+            triggers.import_secrets(self.actor, sync, behavior)
             return _answer(selectors.syncs().get(pk=sync.pk))
 
     class Remove(_SyncView):
@@ -319,7 +319,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request, syncId: str) -> Response:
             sync_id, purge = self.ids(syncId=syncId)["syncId"], self.query(REMOVE)["purgeVersions"]
             sync = self.sync(sync_id, Right.REMOVE_SECRETS)
-            services.remove_secrets(self.actor, sync, purge=purge)
+            triggers.remove_secrets(self.actor, sync, purge=purge)
             return _answer(selectors.syncs().get(pk=sync.pk))
 
     class Plan(_SyncView):
@@ -337,7 +337,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             operation, behavior = given["operation"], given.get("importBehavior", "")
             sync = self.sync(sync_id, Right.RUN_SYNCS)
             if operation == "import":
-                services.require_import(found)
+                triggers.require_import(found)
             return Response({"plan": checked_plan(self.actor, sync, operation, behavior=behavior).as_json()})
 
     class Drift(_SyncView):
@@ -454,7 +454,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         )
         def post(self, request: Request, syncId: str, runId: str) -> Response:
             digest = self.body(UNDO).get("digest", "")
-            made = services.undo(self.actor, self.ended(syncId, runId), digest)
+            made = triggers.undo(self.actor, self.ended(syncId, runId), digest)
             return Response({"run": run_as_json(made, detail=True)})
 
     class Why(_SyncView):

@@ -17,7 +17,8 @@ from config.errors import BadRequest, NotFound
 from syncs.models import SecretSync, Status, SyncDraft, SyncRun
 from syncs.planning import destination_class
 
-from .syncs import SyncInput, create_sync, trigger
+from .syncs import SyncInput, create_sync
+from .triggers import trigger
 
 KEPT = timedelta(days=30)
 """How long a draft that nobody touches is kept."""

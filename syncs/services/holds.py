@@ -17,7 +17,7 @@ from syncs.preview import preview
 from syncs.selectors import syncs
 
 from .reach import enqueue, want
-from .syncs import refuse_paused
+from .triggers import refuse_paused
 
 NOT_HELD = "This run is not held any more"
 

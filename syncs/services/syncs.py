@@ -1,4 +1,4 @@
-"""Every change of a sync: made, changed, triggered, approved, deleted. Each is one transaction."""
+"""Every change of a sync: made, changed, pointed elsewhere, deleted; and of its policy. Each is one transaction."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from config.access import audit
-from config.access.models import Identity, Instance, Project, User
+from config.access.models import Identity, Project, User
 from config.access.roles import PLATFORM, Actor, Right
 from config.access.services import slug_issues
-from config.errors import BadRequest, Invalid, Issue, NotFound, PermissionDenied, problem
+from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
 from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
 from connections.errors import IntegrationError
 from connections.models import AppConnection
@@ -27,16 +27,12 @@ from syncs.engine.types import Action
 from syncs.models import UNMANAGED, Folder, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.overlaps import refuse_overlaps
 from syncs.paths import FolderPath, normal_path
-from syncs.planning import destination_class, import_behavior
-from syncs.preview import preview
+from syncs.planning import destination_class
 from syncs.selectors import defaults_of, syncs
-from syncs.undo import require_undoable
 
-from .reach import enqueue, schedule, want
+from .reach import schedule, want
 from .source import lock_folders
-
-BUSY = "A job for this sync is already in progress. Please try again shortly."
-NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
+from .triggers import BUSY, named, remove_secrets, stop_waiting
 
 
 @dataclass(frozen=True)
@@ -133,7 +129,7 @@ def create_sync(
         with transaction.atomic():
             sync.save(force_insert=True)
             made.save(force_insert=True)
-            audit.record(actor, "create-secret-sync", project.pk, **_named(sync))
+            audit.record(actor, "create-secret-sync", project.pk, **named(sync))
             if sync.is_auto_sync_enabled:
                 want(actor, [sync])
     except IntegrityError:
@@ -174,7 +170,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
     try:
         with transaction.atomic():
             lock_folders([sync.folder] if sync.folder else [])
-            audit.record(actor, "update-secret-sync", project.pk, **_named(sync))
+            audit.record(actor, "update-secret-sync", project.pk, **named(sync))
             sync.save(update_fields=_EDITABLE)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
             leave_elsewhere(sync, actor)
@@ -347,111 +343,6 @@ def _taken(sync: SecretSync) -> BadRequest:
     )
 
 
-def _named(sync: SecretSync) -> dict[str, Any]:
-    return {"sync": sync.pk, "name": sync.name, "destination": sync.destination}
-
-
-def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str, Any] | None = None) -> SyncRun:
-    """Queue a manual run. Auto-sync being off, or the policy's pause, does not stop it; a run that is going does."""
-    actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
-    if operation in ("sync", "import") and sync.folder is None:
-        raise BadRequest(NO_FOLDER)
-    refuse_paused(sync)
-    now = timezone.now()
-    run = SyncRun(
-        sync=sync,
-        operation=operation,
-        trigger="manual",
-        actor_kind=actor.kind,
-        actor_id=str(actor.id or ""),
-        actor_name=actor.name,
-        options=options or {},
-        due_at=now,
-    )
-    with transaction.atomic():
-        audit.record(actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **run.options, **_named(sync))
-        if not SecretSync.objects.select_for_update().filter(pk=sync.pk).exists():
-            raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')
-        if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
-            raise BadRequest(BUSY)
-        waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
-        waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
-        run.save(force_insert=True)
-        column = "sync" if operation == "undo" else operation
-        SecretSync.objects.filter(pk=sync.pk).update(
-            **{f"{column}_status": Status.PENDING, f"last_{column}_job_id": str(run.pk)}
-        )
-        transaction.on_commit(lambda: enqueue(run.pk))
-    return run
-
-
-def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:
-    """Queue the undoing of a finished run, and pause the sync: its source is another than what is restored.
-
-    Raises BadRequest where that plan is not the one of `digest`, or would change nothing.
-    """
-    actor.require(Right.RUN_SYNCS, run.sync.project_id)
-    require_undoable(run)
-    sync = syncs().get(pk=run.sync_id)
-    plan = preview(sync, undone=run)
-    if digest and digest != plan.digest:
-        raise BadRequest("Nothing was undone: what it would restore has changed since it was shown. Look again.")
-    if not any(change.write or change.effects for change in plan.changes):
-        raise BadRequest("There is nothing to undo: every key was written or changed again since, or is not known.")
-    with transaction.atomic():
-        made = trigger(actor, sync, "undo", options={"undo": str(run.pk), "digest": plan.digest})
-        SyncPolicy.objects.filter(sync=sync).update(paused=True)
-        SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
-        stop_waiting(sync)
-    return made
-
-
-def stop_waiting(sync: SecretSync) -> None:
-    """Of a sync that is paused: automatic runs that have not begun never will."""
-    waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger="manual")
-    waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
-
-
-def refuse_paused(sync: SecretSync) -> None:
-    """Raises BadRequest that says who paused what, and when."""
-    instance = Instance.objects.filter(paused_at__isnull=False).first()
-    if instance and instance.paused_at:
-        raise BadRequest(f"All syncs were paused by {instance.paused_by} on {instance.paused_at:%Y-%m-%d %H:%M} UTC")
-    connection = AppConnection.objects.get(pk=sync.connection_id)
-    if connection.paused_at:
-        when = f"{connection.paused_at:%Y-%m-%d %H:%M} UTC"
-        raise BadRequest(f"The connection {connection.name} was paused by {connection.paused_by} on {when}")
-
-
-def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delete_sync: bool = False) -> SyncRun:
-    """Queue a run that removes what the sync owns; with `purge` also from the vendor's own history.
-
-    Raises BadRequest where the vendor keeps none.
-    """
-    found = destination_class(sync.destination)
-    if purge and not found.capabilities.keeps_versions:
-        raise BadRequest(f"{found.label} keeps no old values that could be purged.")
-    options = {**({"purge": True} if purge else {}), **({"deleteSync": True} if delete_sync else {})}
-    return trigger(actor, sync, "remove", options=options)
-
-
-def import_secrets(actor: Actor, sync: SecretSync, behavior: str = "") -> SyncRun:
-    """Queue a run that brings what the destination holds into the sync's folder.
-
-    `behavior` is one of IMPORT_PRIORITIES, or "": as for the first run. Raises BadRequest where values cannot be read.
-    """
-    require_import(destination_class(sync.destination))
-    actor.require(Right.WRITE_SECRETS, sync.project_id)
-    behavior = behavior or import_behavior(sync) or "prioritize-source"
-    return trigger(actor, sync, "import", options={"importBehavior": behavior})
-
-
-def require_import(found: type[Destination]) -> None:
-    """Raises BadRequest where the destination's values cannot be read."""
-    if not found.capabilities.can_import:
-        raise BadRequest(f"{found.label} does not support importing secrets.")
-
-
 def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
     """Without its secrets the destination keeps everything; with them, the sync goes when its keys are gone."""
     actor.require(Right.EDIT_SYNCS, sync.project_id)
@@ -464,7 +355,7 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
         raise BadRequest(BUSY)
     with transaction.atomic():
         left = list(ManagedSecret.objects.filter(sync=sync).order_by("canonical").values_list("key", flat=True))
-        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(left), keys=left[:100], **_named(sync))
+        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(left), keys=left[:100], **named(sync))
         forget_sync(sync)
     return sync
 
@@ -488,7 +379,7 @@ def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> S
     if set(given) & {"include", "exclude", "tags", "recursive"}:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     with transaction.atomic():
-        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **_named(sync))
+        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **named(sync))
         policy.save(update_fields=list(given))
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if policy.paused:

@@ -134,7 +134,7 @@ class Bench:
         """Seconds that a run took, done here."""
         from syncs.models import SyncRun
         from syncs.runner import execute
-        from syncs.services.syncs import trigger
+        from syncs.services.triggers import trigger
 
         run = trigger(self.actor, sync, "sync")
         began = time.perf_counter()
@@ -234,7 +234,7 @@ def peak(sync_id: str) -> Any:
     from syncs.models import SyncRun
     from syncs.runner import execute
     from syncs.selectors import syncs
-    from syncs.services.syncs import trigger
+    from syncs.services.triggers import trigger
 
     sync = syncs().get(pk=sync_id)
     run = trigger(PLATFORM, sync, "sync")

@@ -28,6 +28,7 @@ from syncs.models import SyncRun
 from syncs.runner import execute
 from syncs.selectors import folder_by_path, value_of
 from syncs.services import syncs as services
+from syncs.services import triggers
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync
@@ -137,7 +138,7 @@ class Ferry:
         return create_sync(self.actor, self.project, "hashicorp-vault", given)
 
     def run(self, sync: Any) -> SyncRun:
-        run = services.trigger(self.actor, sync, "sync")
+        run = triggers.trigger(self.actor, sync, "sync")
         execute(run.pk)
         return SyncRun.objects.get(pk=run.pk)
 
@@ -179,7 +180,7 @@ def test_what_is_wanted_stands_there_and_what_is_not_ours_stays(ferry: Ferry, ba
     ferry.unset("B", "EMPTY")
     assert ferry.run(sync).status == "succeeded"
     assert held() == {**foreign, "A": "2", "a b.ä=%2F": "odd"}
-    run = services.remove_secrets(ferry.actor, sync)
+    run = triggers.remove_secrets(ferry.actor, sync)
     execute(run.pk)
     assert held() == foreign
 

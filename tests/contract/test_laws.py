@@ -35,9 +35,11 @@ from syncs.preview import plan_as_json, preview
 from syncs.runner import execute
 from syncs.selectors import folder_by_path, syncs, value_of
 from syncs.services import syncs as services
+from syncs.services import triggers
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
-from syncs.services.syncs import SyncInput, create_sync, trigger
+from syncs.services.syncs import SyncInput, create_sync
+from syncs.services.triggers import trigger
 from tests.destinations.fake import Fake
 
 from .bases import DESTINATIONS, FAKES, Bases
@@ -98,7 +100,7 @@ class Place:
         delete_secrets(self.actor, self.folder, keys)
 
     def run(self, sync: SecretSync, operation: str = "sync") -> SyncRun:
-        run = (services.import_secrets if operation == "import" else partial(trigger, operation=operation))(
+        run = (triggers.import_secrets if operation == "import" else partial(trigger, operation=operation))(
             self.actor, sync
         )
         execute(run.pk)
@@ -494,7 +496,7 @@ def test_a_run_is_undone(place: Place) -> None:
     place.unset("GONE")
     run = place.run(sync)
     assert place.held != before
-    execute(services.undo(place.actor, SyncRun.objects.select_related("sync").get(pk=run.pk)).pk)
+    execute(triggers.undo(place.actor, SyncRun.objects.select_related("sync").get(pk=run.pk)).pk)
     if place.can.has_stamp or place.can.can_read_values:
         assert place.held == before
     else:  # it cannot be told whether other hands were at what the run left
@@ -508,7 +510,7 @@ def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(place:
     sync = place.sync()
     if not place.can.can_import:
         with pytest.raises(BadRequest, match="does not support importing secrets"):
-            services.import_secrets(place.actor, sync)
+            triggers.import_secrets(place.actor, sync)
         assert "import" not in str(place.found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"])
         return
     place.fake.asked()
@@ -522,7 +524,7 @@ def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(place:
         return
     assert place.source() == {"A": "ours", "B": "theirs", "C": "ours"}
     assert {change.key: change.action for change in shown.changes} == {"A": "keep", "B": "create"}
-    services.import_secrets(place.actor, sync, "prioritize-destination")
+    triggers.import_secrets(place.actor, sync, "prioritize-destination")
     place.later()
     assert place.source() == {"A": "theirs", "B": "theirs", "C": "ours"}
 

@@ -16,7 +16,7 @@ from config.access.roles import PLATFORM
 from config.access.tokens import login
 from config.errors import NotFound, ServiceError
 from syncs.models import Folder, Secret, SecretSync
-from syncs.services import imports, source
+from syncs.services import imports, source, triggers
 from syncs.services import syncs as services_of_syncs
 from syncs.services.secrets import SecretInput, set_in_folders
 from syncs.services.syncs import SyncInput
@@ -93,7 +93,7 @@ def test_edits_of_the_source_and_of_its_syncs(world: World) -> None:
     def trigger() -> None:
         for _ in range(15):
             for sync in made[::-1]:
-                services_of_syncs.trigger(world.actor, sync, "sync")
+                triggers.trigger(world.actor, sync, "sync")
 
     def folders() -> None:
         for number in range(15):

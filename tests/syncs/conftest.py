@@ -19,7 +19,8 @@ from syncs.models import Environment, Folder, SecretSync, SyncRun
 from syncs.runner import execute
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
-from syncs.services.syncs import SyncInput, create_sync, trigger
+from syncs.services.syncs import SyncInput, create_sync
+from syncs.services.triggers import trigger
 
 TOKEN = "sandbox-token-for-tests"
 APPLICATION = {"scope": "application", "org": "acme", "app": "shop"}

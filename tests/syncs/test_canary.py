@@ -37,10 +37,11 @@ from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.runner import execute
 from syncs.selectors import syncs
-from syncs.services import holds
+from syncs.services import holds, triggers
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.syncs import SyncInput, trigger, update_policy
+from syncs.services.syncs import SyncInput, update_policy
+from syncs.services.triggers import trigger
 from tests.api.conftest import Api
 
 from .conftest import APPLICATION, OPTIONS, TOKEN, World
@@ -198,7 +199,7 @@ def fine(scene: Scene) -> None:
     scene.ask("POST", f"{API}/{sync.pk}/runs/{run.pk}/undo", {})
     world.due()
     scene.look(sync)
-    services.remove_secrets(world.actor, scene.fresh(sync), purge=True)
+    triggers.remove_secrets(world.actor, scene.fresh(sync), purge=True)
     world.due()
     scene.look(sync)
 

@@ -21,7 +21,7 @@ from syncs import dispatcher, endings, leases, runner
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.services import syncs as services
-from syncs.services.syncs import trigger
+from syncs.services.triggers import trigger
 
 from .conftest import APPLICATION, ENVIRONMENT, World
 

@@ -26,9 +26,10 @@ from syncs.models import InitialSet, Lease, SecretSync, Status, SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
 from syncs.selectors import syncs
-from syncs.services import holds, source
+from syncs.services import holds, source, triggers
 from syncs.services import syncs as services
-from syncs.services.syncs import SyncInput, trigger, update_policy
+from syncs.services.syncs import SyncInput, update_policy
+from syncs.services.triggers import trigger
 from syncs.undo import undoable
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
@@ -262,7 +263,7 @@ def undo(model: Model, which: int, nth: int, fault: int) -> None:
     runs = list(undoable(sync)) if sync else []
     if sync and runs:
         chosen = SyncRun.objects.select_related("sync").get(pk=runs[nth % len(runs)].pk)
-        _run(model, sync, lambda: services.undo(model.world.actor, chosen), FAULTS[fault % len(FAULTS)])
+        _run(model, sync, lambda: triggers.undo(model.world.actor, chosen), FAULTS[fault % len(FAULTS)])
 
 
 def forget(model: Model, which: int, choice: int, _: int) -> None:

@@ -23,7 +23,7 @@ from syncs.models import SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
 from syncs.selectors import folder_by_path, syncs
-from syncs.services import syncs as services
+from syncs.services import triggers
 from syncs.services.source import create_project
 from syncs.undo import undoable
 from tests.contract.bases import Bases, Checked, FakeDocument
@@ -153,7 +153,7 @@ def test_who_may_not_write_secrets_may_not_import(place: Place) -> None:
     Membership.objects.create(project=place.project, user=viewer, role=Role.VIEWER)
     sync = place.sync()
     with pytest.raises(PermissionDenied):
-        services.import_secrets(actor_of_user(viewer), sync)
+        triggers.import_secrets(actor_of_user(viewer), sync)
     assert not SyncRun.objects.exists()
 
 
@@ -161,7 +161,7 @@ def test_who_has_lost_the_right_meanwhile_imports_nothing(place: Place) -> None:
     member = User.objects.create_user("bob")
     held = Membership.objects.create(project=place.project, user=member, role=Role.MEMBER)
     place.put("A", "1")
-    run = services.import_secrets(actor_of_user(member), place.sync())
+    run = triggers.import_secrets(actor_of_user(member), place.sync())
     held.delete()
     execute(run.pk)
     run.refresh_from_db()
@@ -176,7 +176,7 @@ def test_an_import_whose_folder_is_gone_says_so(place: Place) -> None:
     sync.folder = None
     sync.save(update_fields=["folder"])
     with pytest.raises(BadRequest, match="folder no longer exists"):
-        services.import_secrets(place.actor, sync)
+        triggers.import_secrets(place.actor, sync)
     with pytest.raises(BadRequest, match="folder no longer exists"):
         preview(sync, "import")
 

@@ -215,7 +215,7 @@ def test_only_what_a_target_asks_for(world: World, listener: Listener, target: N
 def test_an_import_says_nothing(world: World, listener: Listener, target: NotificationTarget) -> None:
     sync = world.sync(is_auto_sync_enabled=False)
     world.sandbox.fault = lambda method, path: (401, {"message": "no"})
-    from syncs.services.syncs import trigger
+    from syncs.services.triggers import trigger
 
     trigger(world.actor, sync, "import")
     world.due()

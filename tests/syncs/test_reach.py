@@ -14,7 +14,7 @@ from syncs.services import imports, secrets, source
 from syncs.services import syncs as services
 from syncs.services.reach import JITTER
 from syncs.services.secrets import SecretInput
-from syncs.services.syncs import trigger
+from syncs.services.triggers import trigger
 
 from .conftest import APPLICATION, World
 

@@ -12,7 +12,8 @@ from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync
 from syncs.services import holds, imports, secrets, source
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
-from syncs.services.syncs import SyncInput, trigger
+from syncs.services.syncs import SyncInput
+from syncs.services.triggers import trigger
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 

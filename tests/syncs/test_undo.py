@@ -16,7 +16,8 @@ from syncs.preview import preview
 from syncs.runner import execute
 from syncs.selectors import syncs
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.syncs import trigger, undo, update_policy
+from syncs.services.syncs import update_policy
+from syncs.services.triggers import trigger, undo
 from syncs.undo import undoable
 from tests.api.conftest import Api, api_for
 

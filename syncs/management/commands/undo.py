@@ -16,7 +16,7 @@ from syncs.models import SyncRun
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.selectors import find_sync
-from syncs.services.syncs import undo
+from syncs.services.triggers import undo
 from syncs.undo import require_undoable, undoable
 
 

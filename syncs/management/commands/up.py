@@ -28,7 +28,7 @@ from syncs.engine.types import Action
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.preview import preview
 from syncs.runs import outcomes
-from syncs.services.syncs import trigger
+from syncs.services.triggers import trigger
 from syncs.supervisor import Child, Supervisor
 
 START_WITHIN = 30.0  # seconds
