@@ -15,7 +15,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from config.errors import Issue
+from config.errors import BadRequest
 from config.schema import Checked, Path, Schema, Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http import Answer
@@ -33,14 +33,8 @@ class _SecretPath(Text):
     def check(self, value: object, path: Path) -> Checked:
         given = value.strip().strip("/") if isinstance(value, str) else value
         text, issues = super().check(given, path)
-        dots = isinstance(text, str) and any(part in (".", "..") for part in text.split("/"))
-        if dots and not issues:
-            issue: Issue = {
-                "code": "custom",
-                "path": list(path),
-                "message": f"{self.label} has a part that is only dots",
-            }
-            return text, [issue]
+        if isinstance(text, str) and not issues and any(part in (".", "..") for part in text.split("/")):
+            raise BadRequest(f"{self.name}: {self.label} has a part that is only dots")
         return text, issues
 
 

@@ -38,7 +38,7 @@ def create_target(actor: Actor, project: Project, given: TargetInput) -> Notific
     actor.require(Right.MANAGE_PROJECT, project.pk)
     target = NotificationTarget(project=project, states=list(NoticeState.values))
     if not given.url and not given.recipients:
-        raise Invalid([problem(["url"], "Give an apprise URL, or recipients for e-mail")])
+        raise BadRequest("Give an apprise URL, or recipients for e-mail")
     _put(target, given)
     return _stored(actor, target, "create-notification-target", force_insert=True)
 
@@ -72,20 +72,19 @@ def test_target(actor: Actor, target: NotificationTarget) -> None:
 
 
 def _put(target: NotificationTarget, given: TargetInput) -> None:
-    """Raises Invalid with every problem; an address is never said back."""
+    """Raises Invalid with every problem, BadRequest for what no schema can say; an address is never said back."""
     issues: list[Issue] = []
+    said = ""
     if given.name is not None:
         target.name = given.name.strip()
     if not 1 <= len(target.name) <= 64:
         issues.append(problem(["name"], "Name must be 1 to 64 characters long"))
     if given.url and given.recipients:
-        issues.append(problem(["url"], "Give either an apprise URL or recipients, not both"))
+        said = "Give either an apprise URL or recipients, not both"
     elif given.url:
         scheme = notifier.scheme_of(given.url) if len(given.url) <= MAX_URL else ""
         if not scheme:
-            issues.append(
-                problem(["url"], "This is no URL that apprise can send to; see https://appriseit.com/services/")
-            )
+            said = "This is no URL that apprise can send to; see https://appriseit.com/services/"
         target.scheme, target.recipients = scheme, ""
         target.url_sealed = seal(target.project_id, notifier.url_context(target), given.url.strip())
     elif given.recipients:
@@ -94,12 +93,15 @@ def _put(target: NotificationTarget, given: TargetInput) -> None:
         target.scheme, target.recipients, target.url_sealed = notifier.EMAIL, given.recipients, None
     if given.states is not None:
         if not given.states or set(given.states) - set(NoticeState.values):
-            issues.append(problem(["states"], f"Some of {', '.join(NoticeState.values)}"))
-        target.states = sorted(set(given.states), key=NoticeState.values.index) if not issues else target.states
+            said = said or f"Some of {', '.join(NoticeState.values)}"
+        else:
+            target.states = sorted(set(given.states), key=NoticeState.values.index)
     if given.is_enabled is not None:
         target.is_enabled = given.is_enabled
     if issues:
         raise Invalid(issues)
+    if said:
+        raise BadRequest(said)
 
 
 def _stored(actor: Actor, target: NotificationTarget, event: str, **how: Any) -> NotificationTarget:

@@ -20,7 +20,7 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from config.access.models import AuditEvent, Membership, Role, User
-from config.errors import BadRequest, Invalid
+from config.errors import BadRequest
 from syncs import dispatcher, drift, notices, notifier, tasks
 from syncs.confined import Refused, confined
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
@@ -335,7 +335,7 @@ def test_a_target_is_tried(world: World, listener: Listener, target: Notificatio
     ],
 )
 def test_addresses_that_nothing_can_be_sent_to(world: World, url: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(BadRequest) as refused:
         services.create_target(world.actor, world.project, TargetInput("x", url))
     assert not url or url not in str(refused.value)
 
@@ -402,7 +402,7 @@ def test_the_address_is_nowhere(
     bad = services.create_target(world.actor, world.project, TargetInput("bad", f"json://127.0.0.1:9/{TOKEN}"))
     with pytest.raises(BadRequest) as refused:
         services.test_target(world.actor, bad)
-    with pytest.raises(Invalid) as invalid:
+    with pytest.raises(BadRequest) as invalid:
         services.update_target(world.actor, bad, TargetInput(url=f"nonsense://{TOKEN}"))
     assert len(listener.got) == 2
     everything = (
