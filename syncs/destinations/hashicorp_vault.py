@@ -49,8 +49,8 @@ class HashicorpVault(DocumentDestination):
                 "Mount",
                 "The key-value mount, such as secret.",
                 max_length=128,
-                pattern=r"[^\s/\x00-\x1f\x7f]+(/[^\s/\x00-\x1f\x7f]+)*",
-                pattern_message="Invalid mount: no blanks, no empty part",
+                pattern=r"[!-.0-~]+(/[!-.0-~]+)*",  # printable, and not the slash between
+                pattern_message="Invalid mount: letters, digits and signs without blanks, with single slashes between",
                 empty_message="Secrets Engine Mount required",
             ),
             _SecretPath(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from config.errors import BadRequest, Invalid
+from config.errors import Invalid, ServiceError
 from connections.errors import BadResponse, Conflict, NotFound, Unauthorized, Unavailable
 from connections.http import ApiClient
 from connections.provider import Choice
@@ -273,5 +273,5 @@ def test_a_path_is_kept_without_slashes_at_its_ends() -> None:
 
 @pytest.mark.parametrize("path", ["", "/", "a//b", "a b", "../b", "a/./b", "ä", "x" * 129])
 def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
-    with pytest.raises(BadRequest):
+    with pytest.raises(ServiceError):
         HashicorpVault.Config.validate({"mount": "secret", "path": path})

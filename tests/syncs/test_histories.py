@@ -22,7 +22,7 @@ from config.errors import ServiceError
 from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
 from syncs.ledger import Ledger
-from syncs.models import InitialSet, Lease, SecretSync, Status, SyncRun
+from syncs.models import InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
 from syncs.selectors import syncs
@@ -108,6 +108,12 @@ class Model:
             self.wrong.append(f"{said}: neither its own nor there at its first listing")
         elif method == "PATCH" and key not in self.wishes[self.current]:
             self.wrong.append(f"{said}: not in its source")
+
+    def hands_over(self, scope: tuple[str, str, str], key: str) -> None:
+        """What a run gives up because another sync wants it is that one's to write, whoever wants it again later."""
+        for (at, name, _), writers in self.writers.items():
+            if (at, name) == (scope, key):
+                writers.discard(self.current)
 
     def after(self, method: str, scope: tuple[str, str, str], key: str) -> None:
         found = self.object(scope, key)
@@ -227,6 +233,8 @@ def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: s
     model.look()
     with watched(model, fault, undoing=made.operation == "undo"):
         execute(made.pk)
+    for key in RunChange.objects.filter(run=made, reason__startswith="handed over").values_list("key", flat=True):
+        model.hands_over(scope, key)
 
 
 def decide(model: Model, which: int, choice: int, _: int) -> None:
@@ -312,7 +320,9 @@ def agrees(model: Model) -> None:
     """Each key of a source stands at its place with its value, or is blocked for a reason that stands there too."""
     for sync in syncs():
         held = model.world.held(SCOPES[sync.name])
-        blocked = {change.key: change.code for change in preview(sync).changes if change.action.value == "blocked"}
+        changes = preview(sync).changes
+        blocked = {change.key: change.code for change in changes if change.action.value == "blocked"}
+        waiting = {change.key for change in changes if change.after in blocked}  # the other half of a move
         for key, source_key in model.wanted(sync).items():
             if key in blocked:
                 assert blocked[key] in ("plain-value", "owned-by-other", "unmanaged", "maybe-ours", "collision"), key
@@ -320,7 +330,7 @@ def agrees(model: Model) -> None:
             assert sync.folder
             assert held.get(key) == f"last {sync.folder.path}{source_key}", (sync.name, key, held)
         mine = sync.managed.filter(state="owned").values_list("key", flat=True)
-        surplus = set(mine) - set(model.wanted(sync))
+        surplus = set(mine) - set(model.wanted(sync)) - waiting
         assert not surplus, (sync.name, surplus)
 
 
@@ -353,6 +363,6 @@ def test_a_few_histories(world: World, history: list[tuple[int, int, int, int]])
 
 @pytest.mark.slow
 @given(st.lists(steps, min_size=30, max_size=50))
-@settings(max_examples=250, deadline=None, suppress_health_check=quietly)
+@settings(max_examples=250, deadline=None, suppress_health_check=quietly, derandomize=True)
 def test_ten_thousand_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
     play(world, history)
