@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 from django.db import transaction
+from django.db.models import Q
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -109,8 +110,8 @@ class Model:
         elif method == "PATCH" and key not in self.wishes[self.current]:
             self.wrong.append(f"{said}: not in its source")
 
-    def hands_over(self, scope: tuple[str, str, str], key: str) -> None:
-        """What a run gives up because another sync wants it is that one's to write, whoever wants it again later."""
+    def gives_up(self, scope: tuple[str, str, str], key: str) -> None:
+        """What a run hands over or releases is anybody's to write, whoever wants it again later."""
         for (at, name, _), writers in self.writers.items():
             if (at, name) == (scope, key):
                 writers.discard(self.current)
@@ -233,8 +234,9 @@ def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: s
     model.look()
     with watched(model, fault, undoing=made.operation == "undo"):
         execute(made.pk)
-    for key in RunChange.objects.filter(run=made, reason__startswith="handed over").values_list("key", flat=True):
-        model.hands_over(scope, key)
+    given_up = Q(reason__startswith="handed over") | Q(reason__contains="nobody's again")
+    for key in RunChange.objects.filter(given_up, run=made).values_list("key", flat=True):
+        model.gives_up(scope, key)
 
 
 def decide(model: Model, which: int, choice: int, _: int) -> None:
