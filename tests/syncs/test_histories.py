@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from django.db import transaction
 from django.db.models import Q
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, example, given, seed, settings
 from hypothesis import strategies as st
 
 from config.errors import ServiceError
@@ -234,7 +234,9 @@ def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: s
     model.look()
     with watched(model, fault, undoing=made.operation == "undo"):
         execute(made.pk)
-    given_up = Q(reason__startswith="handed over") | Q(reason__contains="nobody's again")
+    given_up = Q(reason__startswith="handed over") | Q(
+        reason__contains="nobody's again", outcome__in=("applied", "kept")
+    )
     for key in RunChange.objects.filter(given_up, run=made).values_list("key", flat=True):
         model.gives_up(scope, key)
 
@@ -282,7 +284,10 @@ def forget(model: Model, which: int, choice: int, _: int) -> None:
     if sync is None:
         make(model, which)
     elif choice == 0:
-        services.delete_sync(model.world.actor, sync)
+        try:
+            services.delete_sync(model.world.actor, sync)
+        except ServiceError:  # a run is going, or its worker has died
+            return
         model.first_seen.pop(NAMES[which], None)
         for writers in model.writers.values():
             writers.discard(NAMES[which])
@@ -365,6 +370,7 @@ def test_a_few_histories(world: World, history: list[tuple[int, int, int, int]])
 
 @pytest.mark.slow
 @given(st.lists(steps, min_size=30, max_size=50))
-@settings(max_examples=250, deadline=None, suppress_health_check=quietly, derandomize=True)
-def test_ten_thousand_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
+@seed(1)
+@settings(max_examples=60, deadline=None, suppress_health_check=quietly)
+def test_two_thousand_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
     play(world, history)
