@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 from django.db import transaction
 from django.db.models import Q
-from hypothesis import HealthCheck, example, given, seed, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from config.errors import ServiceError
@@ -370,7 +370,6 @@ def test_a_few_histories(world: World, history: list[tuple[int, int, int, int]])
 
 @pytest.mark.slow
 @given(st.lists(steps, min_size=30, max_size=50))
-@seed(1)
-@settings(max_examples=60, deadline=None, suppress_health_check=quietly)
-def test_two_thousand_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
+@settings(max_examples=250, deadline=None, suppress_health_check=quietly)
+def test_ten_thousand_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
     play(world, history)
