@@ -20,6 +20,7 @@ from config.limits import forget_old
 from syncs import notices
 from syncs.drift import queue_due
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.services.leaving import forget_deleted
 from syncs.services.reach import enqueue, schedule
 
 log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ def sweep() -> None:
     SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)).exclude(
         status=Status.HELD
     ).delete()
+    forget_deleted()
     forget_ended()
     forget_old()
     notices.forget_old()

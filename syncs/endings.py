@@ -25,8 +25,8 @@ from syncs.messages import summary
 from syncs.models import ManagedSecret, NoticeState, RunChange, SecretSync, Status, SyncRun
 from syncs.notices import run_ended
 from syncs.services.holds import refresh
+from syncs.services.leaving import forget_sync
 from syncs.services.reach import schedule, want
-from syncs.services.syncs import forget_sync
 from syncs.undo import forget_older
 
 OPEN = (Status.PENDING, Status.RUNNING)
@@ -53,7 +53,7 @@ class Ending:
         """The whole connection waits, not this key alone."""
         wait = error.retry_after if error.retry_after is not None else self._wait()
         until = timezone.now() + timedelta(seconds=wait)
-        AppConnection.objects.filter(pk=self.sync.connection_id).filter(
+        AppConnection.objects.filter(pk=self.sync.connection.pk).filter(
             Q(retry_at__isnull=True) | Q(retry_at__lt=until)
         ).update(retry_at=until)
 
@@ -151,7 +151,7 @@ class Ending:
 
     def _wait_for_next(self, seconds: float, message: str) -> None:
         due = timezone.now() + timedelta(seconds=seconds)
-        retry_at = AppConnection.objects.values_list("retry_at", flat=True).get(pk=self.sync.connection_id)
+        retry_at = AppConnection.objects.values_list("retry_at", flat=True).get(pk=self.sync.connection.pk)
         due = max(due, retry_at) if retry_at else due
         with transaction.atomic():
             SyncRun.objects.filter(pk=self.run.pk, status__in=OPEN).update(

@@ -36,8 +36,9 @@ from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Statu
 from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
 from syncs.purge import purge, remember
 from syncs.selectors import syncs
+from syncs.services.leaving import leave_elsewhere
 from syncs.services.reach import want
-from syncs.services.syncs import leave_elsewhere, place_of
+from syncs.services.syncs import place_of
 from syncs.undo import restore_for
 
 log = logging.getLogger(__name__)
@@ -56,7 +57,9 @@ def execute(run_id: UUID) -> None:
     run = SyncRun.objects.filter(pk=run_id, status__in=OPEN).first()
     if run is None:
         return
-    sync = syncs().get(pk=run.sync_id)
+    sync = syncs().filter(pk=run.sync_id).first()
+    if sync is None:
+        return
     _follow_address(sync)
     if wait := _must_wait(run, sync):
         _postpone(run, *wait)
@@ -440,7 +443,7 @@ class _Run:
             if change.write is None:
                 return
             if pace and (requests := destination.requests_a_key(change.write.action)):
-                time.sleep(reserve_slot(self.sync.connection_id, pace / requests))
+                time.sleep(reserve_slot(self.sync.connection.pk, pace / requests))
             if not self._may_go_on():
                 return
             yield change.write

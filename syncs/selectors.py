@@ -175,6 +175,12 @@ def syncs_seen_by(actor: Actor) -> QuerySet[SecretSync]:
     return found if actor.projects is None else found.filter(project_id__in=actor.projects)
 
 
+def with_history_seen_by(actor: Actor) -> QuerySet[SecretSync]:
+    """Those that are deleted too: the history of their runs stays for a while."""
+    found = SecretSync.with_deleted.select_related("project")
+    return found if actor.projects is None else found.filter(project_id__in=actor.projects)
+
+
 def find_sync(actor: Actor, name: str) -> SecretSync:
     """By id, or by `project-slug/sync-name`. Raises NotFound."""
     slug, _, sync_name = name.partition("/")

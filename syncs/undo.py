@@ -37,6 +37,8 @@ def require_undoable(run: SyncRun) -> None:
     """Raises BadRequest that says why not."""
     if run.status not in (Status.SUCCEEDED, Status.FAILED):
         raise BadRequest("Only a run that has ended can be undone")
+    if run.sync.deleted_at:
+        raise BadRequest("The sync was deleted, and with it what undoing needs to know")
     if run.place != run.sync.place:
         raise BadRequest("The sync writes to another place now. Point it back there to undo this run.")
     if run.pk not in {each.pk for each in undoable(run.sync)}:

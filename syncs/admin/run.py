@@ -86,7 +86,9 @@ class SyncRunAdmin(ReadOnlyAdmin):
 
     @display(description=_("Sync"), ordering="sync__name")
     def shown_sync(self, obj: SyncRun) -> str:
-        return format_html("{}<br><span class='kf-subtle'>{}</span>", obj.sync.name, obj.sync.project.name)
+        gone = gettext("deleted") if obj.sync.deleted_at else ""
+        under = ", ".join(word for word in (obj.sync.project.name, gone) if word)
+        return format_html("{}<br><span class='kf-subtle'>{}</span>", obj.sync.name, under)
 
     @display(description=_("Status"), ordering="status")
     def shown_status(self, obj: SyncRun) -> str:
@@ -170,7 +172,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "held": run.status == Status.HELD,
             "deletes": run.counts.get("delete", 0),
             "may_approve": may,
-            "may_undo": may and run.pk in {each.pk for each in undoable(run.sync)},
+            "may_undo": may and not run.sync.deleted_at and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],
             "unmanaged": run.unmanaged[:200],
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -62,7 +62,8 @@ class ProjectAdmin(ServiceAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         counted = super().get_queryset(request)
         return counted.annotate(
-            environment_count=Count("environments", distinct=True), sync_count=Count("syncs", distinct=True)
+            environment_count=Count("environments", distinct=True),
+            sync_count=Count("syncs", distinct=True, filter=Q(syncs__deleted_at=None)),
         )
 
     def project_id_of(self, obj: Any) -> Any:

@@ -26,12 +26,12 @@ from connections.services import choices
 from syncs.catalogue import catalogue
 from syncs.destination import Destination, destinations
 from syncs.drift import check
-from syncs.models import Folder, SecretSync
+from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning import IMPORT_PRIORITIES, destination_class
 from syncs.preflight import checked_plan
 from syncs.selectors import find_sync
+from syncs.services import leaving, triggers
 from syncs.services import syncs as services
-from syncs.services import triggers
 from syncs.services.syncs import SyncInput
 from syncs.standing import STATES, with_state
 from syncs.why import why
@@ -238,7 +238,13 @@ class SecretSyncAdmin(ServiceAdmin):
             services.update_policy(actor, self.model.objects.select_related("policy").get(pk=obj.pk), changed)
 
     def remove(self, actor: Actor, obj: SecretSync) -> None:
-        services.delete_sync(actor, obj)
+        leaving.delete_sync(actor, obj)
+
+    def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
+        """On to the run that lists what stays."""
+        answer = super().response_delete(request, obj_display, obj_id)
+        run = SyncRun.objects.filter(sync=obj_id).first()
+        return redirect("admin:syncs_syncrun_change", run.pk) if run else answer
 
     # -- many at once ------------------------------------------------------------------------------------------
 

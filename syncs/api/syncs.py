@@ -27,7 +27,7 @@ from syncs.planning import IMPORT_PRIORITIES
 from syncs.preflight import checked_plan
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
-from syncs.services import holds, triggers
+from syncs.services import holds, leaving, triggers
 from syncs.services import syncs as services
 from syncs.undo import require_undoable
 from syncs.why import why
@@ -117,6 +117,15 @@ class _SyncView(View):
         if found is None:
             raise NotFound(f'Could not find {self.destination.label} Sync with ID "{sync_id}"')
         self.actor.require(right, found.project_id)
+        services.require_destination(found, self.destination.slug)
+        return found
+
+    def remembered(self, sync_id: str) -> SecretSync:
+        """The sync, also one that was deleted: for the history of its runs alone."""
+        found = selectors.with_history_seen_by(self.actor).filter(pk=sync_id, deleted_at__isnull=False).first()
+        if found is None:
+            return self.sync(sync_id)
+        self.actor.require(Right.SEE_SYNCS, found.project_id)
         services.require_destination(found, self.destination.slug)
         return found
 
@@ -293,7 +302,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             given = self.query(DELETE)
             sync = self.sync(sync_id, Right.EDIT_SYNCS)
             secrets, purge = given["removeSecrets"], given["purgeVersions"]
-            return _answer(services.delete_sync(self.actor, sync, with_secrets=secrets, purge=purge))
+            return _answer(leaving.delete_sync(self.actor, sync, with_secrets=secrets, purge=purge))
 
     class Sync(_SyncView):
         @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
@@ -357,7 +366,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         @described(
             f"list{pascal}SecretSyncRuns",
             TAG,
-            "Runs, newest first.",
+            "Runs, newest first; also of a sync that was deleted.",
             closed({"runs": listed(RUN), "totalCount": WHOLE}),
             query=RUNS,
             path=SYNC,
@@ -365,7 +374,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def get(self, request: Request, syncId: str) -> Response:
             sync_id = self.ids(syncId=syncId)["syncId"]
             page = self.query(RUNS)
-            runs = _chosen(self.sync(sync_id), page)
+            runs = _chosen(self.remembered(sync_id), page)
             shown = runs[page["offset"] : page["offset"] + page["limit"]]
             return Response({"runs": [run_as_json(run) for run in shown], "totalCount": runs.count()})
 
@@ -381,7 +390,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def get(self, request: Request, syncId: str) -> HttpResponseBase:
             sync_id = self.ids(syncId=syncId)["syncId"]
             wish = self.query(EXPORT)
-            sync = self.sync(sync_id)
+            sync = self.remembered(sync_id)
             write, kind = FORMATS[wish["format"]]
             runs = _chosen(sync, wish).select_related("sync").prefetch_related("changes")
             answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
@@ -394,7 +403,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         @described(f"get{pascal}SecretSyncRun", TAG, "A run.", closed({"run": RUN_DETAIL}), path=RUN_ID)
         def get(self, request: Request, syncId: str, runId: str) -> Response:
             ids = self.ids(syncId=syncId, runId=runId)
-            run = self.run(self.sync(ids["syncId"]), ids["runId"])
+            run = self.run(self.remembered(ids["syncId"]), ids["runId"])
             return Response({"run": run_as_json(run, detail=True)})
 
     class Approve(_SyncView):

@@ -28,10 +28,16 @@ class Status(models.TextChoices):
 UNMANAGED = ("overwrite-initially", "leave", "mirror")
 
 
+class _Living(models.Manager["SecretSync"]):
+    def get_queryset(self) -> models.QuerySet[SecretSync]:
+        return super().get_queryset().filter(deleted_at__isnull=True)
+
+
 class SecretSync(models.Model):
     """One folder, one destination. `wanted_rev` counts the changes that reach it, `done_rev` those it has carried.
 
     `generation` moves with every change of config, policy, pause, rights or existence: a run that sees it move stops.
+    A deleted sync is not among `objects` any more; its row stays as long as the history of its runs does.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -42,7 +48,10 @@ class SecretSync(models.Model):
     destination_config = models.JSONField()
     sync_options = models.JSONField(default=dict)
     folder = models.ForeignKey(Folder, null=True, blank=True, on_delete=models.SET_NULL, related_name="syncs")
-    connection = models.ForeignKey(AppConnection, on_delete=models.RESTRICT, related_name="syncs")
+    # Null once it is deleted, so never where one reads it; then the connection may be deleted too.
+    connection: models.ForeignKey[AppConnection, AppConnection] = models.ForeignKey(  # type: ignore[misc]
+        AppConnection, null=True, on_delete=models.RESTRICT, related_name="syncs"
+    )
     is_auto_sync_enabled = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)
     owner_user = models.ForeignKey(
@@ -71,10 +80,21 @@ class SecretSync(models.Model):
     told_drift = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
+    deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = _Living()
+    with_deleted = models.Manager["SecretSync"]()
 
     class Meta:
         ordering = ("name",)
-        constraints = [models.UniqueConstraint(fields=("project", "name"), name="sync_name_once_a_project")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=("project", "name"), condition=Q(deleted_at__isnull=True), name="sync_name_once_a_project"
+            ),
+            models.CheckConstraint(
+                condition=Q(connection__isnull=False) | Q(deleted_at__isnull=False), name="living_sync_has_connection"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.project.slug}/{self.name}"

@@ -1,4 +1,4 @@
-"""Every change of a sync: made, changed, pointed elsewhere, deleted; and of its policy. Each is one transaction."""
+"""Every change of a sync: made, changed, pointed elsewhere; and of its policy. Each is one transaction."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ from typing import Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import F, QuerySet
-from django.utils import timezone
+from django.db.models import F
 
 from config.access import audit
 from config.access.models import Identity, Project, User
-from config.access.roles import PLATFORM, Actor, Right
+from config.access.roles import Actor, Right
 from config.access.services import slug_issues
 from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
 from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
@@ -22,17 +21,16 @@ from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
 from syncs.destination import Destination
-from syncs.engine.plan import State
-from syncs.engine.types import Action
-from syncs.models import UNMANAGED, Folder, ManagedSecret, RunChange, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.models import UNMANAGED, Folder, SecretSync, SyncPolicy
 from syncs.overlaps import refuse_overlaps
 from syncs.paths import FolderPath, normal_path
 from syncs.planning import destination_class
 from syncs.selectors import defaults_of, syncs
 
+from .leaving import leave_elsewhere
 from .reach import schedule, want
 from .source import lock_folders
-from .triggers import BUSY, named, remove_secrets, stop_waiting
+from .triggers import named, stop_waiting
 
 
 @dataclass(frozen=True)
@@ -195,58 +193,6 @@ _EDITABLE = (
 )
 
 
-def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
-    """Keys at a place that the sync has left stay there, and a run of their own lists them.
-
-    The sync's claim on them ends, and who waited for them is woken.
-    """
-    rows = ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place)
-    left: dict[str, list[RunChange]] = {}
-    there = rows.exclude(state=State.MISSING).order_by("canonical")
-    for place, key, canonical in there.values_list("place", "key", "canonical"):
-        change = RunChange(
-            key=key,
-            canonical=canonical,
-            action=Action.KEEP,
-            outcome="kept",
-            reason=f"left at {place}",
-            ended_at=timezone.now(),
-        )
-        left.setdefault(place, []).append(change)
-    for place, changes in left.items():
-        _tell_left(actor, sync, place, changes)
-    _let_go(sync, rows)
-
-
-def _tell_left(actor: Actor, sync: SecretSync, place: str, changes: list[RunChange]) -> None:
-    keys = "1 key stays" if len(changes) == 1 else f"{len(changes)} keys stay"
-    run = SyncRun.objects.create(
-        sync=sync,
-        operation="sync",
-        trigger="change",
-        actor_kind=actor.kind,
-        actor_id=str(actor.id or ""),
-        actor_name=actor.name,
-        status=Status.SUCCEEDED,
-        place=place,
-        message=f"The sync writes elsewhere now. {keys} at {place}, and nobody's."[:1024],
-        counts={Action.KEEP.value: len(changes)},
-        started_at=timezone.now(),
-        ended_at=timezone.now(),
-    )
-    for change in changes:
-        change.run = run
-    RunChange.objects.bulk_create(changes, batch_size=500)
-
-
-def _let_go(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
-    places = set(rows.values_list("place", flat=True))
-    if places:
-        rows.update(sync=None)
-        blocked = SecretSync.objects.filter(place__in=places, sync_status=Status.FAILED).exclude(pk=sync.pk)
-        want(PLATFORM, blocked)
-
-
 def _checked(found: type[Destination], given: SyncInput, *, new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Config and options as they will be stored ({}: not given). Raises Invalid with every problem."""
     issues: list[Issue] = []
@@ -341,30 +287,6 @@ def _taken(sync: SecretSync) -> BadRequest:
     return BadRequest(
         f'A Secret Sync with the name "{sync.name}" already exists for the project with ID "{sync.project_id}"'
     )
-
-
-def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
-    """Without its secrets the destination keeps everything; with them, the sync goes when its keys are gone."""
-    actor.require(Right.EDIT_SYNCS, sync.project_id)
-    if purge and not with_secrets:
-        raise BadRequest("purgeVersions goes with removeSecrets: what stays at the destination keeps its history.")
-    if with_secrets:
-        remove_secrets(actor, sync, purge=purge, delete_sync=True)
-        return syncs().get(pk=sync.pk)
-    if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
-        raise BadRequest(BUSY)
-    with transaction.atomic():
-        left = list(ManagedSecret.objects.filter(sync=sync).order_by("canonical").values_list("key", flat=True))
-        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(left), keys=left[:100], **named(sync))
-        forget_sync(sync)
-    return sync
-
-
-def forget_sync(sync: SecretSync) -> None:
-    """The row goes; the keys it owns stay at the destination, known as left on purpose."""
-    with transaction.atomic():
-        _let_go(sync, ManagedSecret.objects.filter(sync=sync))
-        SecretSync.objects.get(pk=sync.pk).delete()
 
 
 def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> SyncPolicy:

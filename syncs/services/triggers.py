@@ -97,7 +97,7 @@ def refuse_paused(sync: SecretSync) -> None:
     instance = Instance.objects.filter(paused_at__isnull=False).first()
     if instance and instance.paused_at:
         raise BadRequest(f"All syncs were paused by {instance.paused_by} on {instance.paused_at:%Y-%m-%d %H:%M} UTC")
-    connection = AppConnection.objects.get(pk=sync.connection_id)
+    connection = AppConnection.objects.get(pk=sync.connection.pk)
     if connection.paused_at:
         when = f"{connection.paused_at:%Y-%m-%d %H:%M} UTC"
         raise BadRequest(f"The connection {connection.name} was paused by {connection.paused_by} on {when}")

@@ -14,8 +14,9 @@ from syncs.preview import plan_as_json, preview
 from syncs.runner import execute
 from syncs.selectors import syncs
 from syncs.services import holds, source
+from syncs.services.leaving import delete_sync
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.syncs import SyncInput, delete_sync, update_policy, update_sync
+from syncs.services.syncs import SyncInput, update_policy, update_sync
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 

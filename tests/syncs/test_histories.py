@@ -27,7 +27,7 @@ from syncs.models import InitialSet, Lease, RunChange, SecretSync, Status, SyncR
 from syncs.preview import preview
 from syncs.runner import execute
 from syncs.selectors import syncs
-from syncs.services import holds, source, triggers
+from syncs.services import holds, leaving, source, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
@@ -285,7 +285,7 @@ def forget(model: Model, which: int, choice: int, _: int) -> None:
         make(model, which)
     elif choice == 0:
         try:
-            services.delete_sync(model.world.actor, sync)
+            leaving.delete_sync(model.world.actor, sync)
         except ServiceError:  # a run is going, or its worker has died
             return
         model.first_seen.pop(NAMES[which], None)

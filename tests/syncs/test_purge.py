@@ -13,7 +13,7 @@ from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.runner import execute
 from syncs.selectors import syncs
-from syncs.services.syncs import delete_sync
+from syncs.services.leaving import delete_sync
 from syncs.services.triggers import remove_secrets
 from tests.api.conftest import api_for
 

@@ -9,7 +9,7 @@ import pytest
 from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
-from syncs.services import holds, imports, secrets, source
+from syncs.services import holds, imports, leaving, secrets, source
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput
@@ -70,7 +70,7 @@ def test_a_deleted_sync_leaves_its_keys_to_nobody(world: World) -> None:
     world.set(A="1", B="2")
     first = world.sync("first")
     world.run(first)
-    services.delete_sync(world.actor, first)
+    leaving.delete_sync(world.actor, first)
     world.set("/other", A="3")
     second = world.sync("second", secret_path="/other")
     run = world.run(second)
@@ -427,7 +427,7 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
     with pytest.raises(BadRequest, match="folder no longer exists"):
         trigger(world.actor, sync, "sync")
     assert world.held() == {"A": "1"}
-    services.delete_sync(world.actor, sync, with_secrets=True)
+    leaving.delete_sync(world.actor, sync, with_secrets=True)
     world.due()
     assert world.held() == {}
     assert not SecretSync.objects.exists()
@@ -466,7 +466,7 @@ def test_a_sync_that_waited_for_a_deleted_one_is_woken(world: World) -> None:
     world.set("/other", A="yours")
     second = world.sync("second", secret_path="/other")
     assert world.run(second).status == "failed"
-    services.delete_sync(world.actor, first)
+    leaving.delete_sync(world.actor, first)
     world.due()
     assert world.held() == {"A": "yours"}
 

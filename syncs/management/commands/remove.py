@@ -10,7 +10,7 @@ from config.commands import OperatorCommand
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.selectors import find_sync
-from syncs.services.syncs import delete_sync
+from syncs.services.leaving import delete_sync
 from syncs.services.triggers import remove_secrets
 
 

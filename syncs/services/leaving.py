@@ -1,0 +1,134 @@
+"""What a sync leaves behind: keys at a place that it writes to no more, and its history when it is deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, QuerySet
+from django.utils import timezone
+
+from config.access import audit
+from config.access.roles import PLATFORM, Actor, Right
+from config.errors import BadRequest
+from syncs.engine.plan import State
+from syncs.engine.types import Action
+from syncs.models import (
+    DriftCheck,
+    InitialSet,
+    ManagedSecret,
+    Notice,
+    RunChange,
+    SecretSync,
+    Status,
+    SyncDraft,
+    SyncPolicy,
+    SyncRun,
+)
+from syncs.selectors import syncs
+
+from .reach import want
+from .triggers import BUSY, named, remove_secrets
+
+DELETED = "The sync was deleted."
+
+
+def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
+    """Keys at a place that the sync has left stay there, and a run of their own lists them.
+
+    The sync's claim on them ends, and who waited for them is woken.
+    """
+    rows = ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place)
+    for place, keys in _by_place(rows).items():
+        _tell_left(actor, sync, place, keys, "sync", "change", "The sync writes elsewhere now.")
+    _let_go(sync, rows)
+
+
+def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
+    """Without its secrets the destination keeps everything, and a run lists it; with them, the sync goes when its keys
+    are gone. The history of its runs stays as long as any."""
+    actor.require(Right.EDIT_SYNCS, sync.project_id)
+    if purge and not with_secrets:
+        raise BadRequest("purgeVersions goes with removeSecrets: what stays at the destination keeps its history.")
+    if with_secrets:
+        remove_secrets(actor, sync, purge=purge, delete_sync=True)
+        return syncs().get(pk=sync.pk)
+    with transaction.atomic():
+        if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
+            raise BadRequest(BUSY)
+        places = _by_place(ManagedSecret.objects.filter(sync=sync)) or {sync.place: []}
+        left = [key for keys in places.values() for key, _ in keys]
+        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(left), keys=left[:100], **named(sync))
+        for place, keys in places.items():
+            _tell_left(actor, sync, place, keys, "remove", "manual", DELETED)
+        forget_sync(sync)
+    return sync
+
+
+def forget_sync(sync: SecretSync) -> None:
+    """The sync is gone but for the history of its runs; the keys it owns stay, known as left on purpose."""
+    now = timezone.now()
+    with transaction.atomic():
+        _let_go(sync, ManagedSecret.objects.filter(sync=sync))
+        waiting = SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
+        waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=now, message=DELETED)
+        for kind in (SyncPolicy, DriftCheck, InitialSet, Notice, SyncDraft):
+            kind._default_manager.filter(sync=sync).delete()
+        SecretSync.objects.filter(pk=sync.pk).update(
+            deleted_at=now, connection=None, folder=None, generation=F("generation") + 1
+        )
+
+
+def forget_deleted() -> None:
+    """Deleted syncs of which no run is remembered any more."""
+    remembered = SyncRun.objects.filter(sync=OuterRef("pk"))
+    SecretSync.with_deleted.filter(~Exists(remembered), deleted_at__isnull=False).delete()
+
+
+def _by_place(rows: QuerySet[ManagedSecret]) -> dict[str, list[tuple[str, str]]]:
+    """Key and canonical key of what is still there, by place."""
+    found: dict[str, list[tuple[str, str]]] = {}
+    there = rows.exclude(state=State.MISSING).order_by("canonical")
+    for place, key, canonical in there.values_list("place", "key", "canonical"):
+        found.setdefault(place, []).append((key, canonical))
+    return found
+
+
+def _tell_left(
+    actor: Actor, sync: SecretSync, place: str, left: Iterable[tuple[str, str]], operation: str, trigger: str, why: str
+) -> None:
+    """A run that kept everything, as a list of what stays."""
+    now = timezone.now()
+    changes = [
+        RunChange(
+            key=key, canonical=canonical, action=Action.KEEP, outcome="kept", reason=f"left at {place}", ended_at=now
+        )
+        for key, canonical in left
+    ]
+    stays = "1 key stays" if len(changes) == 1 else f"{len(changes)} keys stay"
+    stays = f"{stays} at {place}, and nobody's." if changes else f"It owned no key at {place}."
+    run = SyncRun.objects.create(
+        sync=sync,
+        operation=operation,
+        trigger=trigger,
+        actor_kind=actor.kind,
+        actor_id=str(actor.id or ""),
+        actor_name=actor.name,
+        status=Status.SUCCEEDED,
+        place=place,
+        message=f"{why} {stays}"[:1024],
+        counts={Action.KEEP.value: len(changes)},
+        started_at=now,
+        ended_at=now,
+    )
+    for change in changes:
+        change.run = run
+    RunChange.objects.bulk_create(changes, batch_size=500)
+
+
+def _let_go(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
+    places = set(rows.values_list("place", flat=True))
+    if places:
+        rows.update(sync=None)
+        blocked = SecretSync.objects.filter(place__in=places, sync_status=Status.FAILED).exclude(pk=sync.pk)
+        want(PLATFORM, blocked)
