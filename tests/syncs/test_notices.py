@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import email
+import email.policy
 import json
 import logging
+import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -13,6 +16,8 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, Envelope
 from django.core import mail
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -285,6 +290,54 @@ def test_the_queries_are_the_same_for_one_target_and_for_many(world: World) -> N
         counted.append(len(told))
     assert counted[0] == counted[1]
     assert Notice.objects.count() == 1 + 5
+
+
+class Mailbox:
+    """A mail server that asks for a login, and what it was given."""
+
+    def __init__(self, secret: str) -> None:
+        self.got: list[Envelope] = []
+        self._secret = secret
+        self.status = "250 Message accepted for delivery"
+
+    def authenticator(self, server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
+        return AuthResult(success=given.password == self._secret.encode())
+
+    async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
+        if self.status.startswith("250"):
+            self.got.append(envelope)
+        return self.status
+
+
+def test_a_mail_server_takes_it_or_says_why_not(world: World, settings: Settings) -> None:
+    secret = "pAsSwOrD-of-the-mail-server"
+    User.objects.filter(username="ada").update(email="ada@example.com")
+    target = services.create_target(world.actor, world.project, TargetInput("mail", recipients="admins"))
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
+    settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD = "keyferry", secret
+    box = Mailbox(secret)
+    server = Controller(box, hostname="127.0.0.1", port=port, authenticator=box.authenticator, auth_require_tls=False)
+    server.start()
+    try:
+        assert (
+            notifier.send(target, "Keyferry: shop-project/shop-dev failed", "BAD KEY: no such name\nLook there.") == ""
+        )
+        (sent,) = box.got
+        assert sent.rcpt_tos == ["ada@example.com"]
+        message = email.message_from_bytes(sent.original_content or b"", policy=email.policy.default)
+        assert message["Subject"] == title
+        assert message.get_content().splitlines() == text.splitlines()
+        box.status = "554 mailbox of ada@example.com is full"
+        assert notifier.send(target, "title", "text") == "the mail server answered 554"
+        settings.EMAIL_HOST_PASSWORD = "another"
+        assert notifier.send(target, "title", "text") == "the mail server answered 535"
+    finally:
+        server.stop()
+    assert notifier.send(target, "title", "text") == "the mail server did not take it (ConnectionRefusedError)"
+    assert len(box.got) == 1
 
 
 def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
