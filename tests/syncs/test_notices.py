@@ -322,9 +322,8 @@ def test_a_mail_server_takes_it_or_says_why_not(world: World, settings: Settings
     server = Controller(box, hostname="127.0.0.1", port=port, authenticator=box.authenticator, auth_require_tls=False)
     server.start()
     try:
-        assert (
-            notifier.send(target, "Keyferry: shop-project/shop-dev failed", "BAD KEY: no such name\nLook there.") == ""
-        )
+        title, text = "Keyferry: shop-project/shop-dev failed", "BAD KEY: no such name\nLook there."
+        assert notifier.send(target, title, text) == ""
         (sent,) = box.got
         assert sent.rcpt_tos == ["ada@example.com"]
         message = email.message_from_bytes(sent.original_content or b"", policy=email.policy.default)
