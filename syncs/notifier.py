@@ -10,7 +10,7 @@ from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
-from django.core.mail import EmailMessage
+from django.core.mail import EmailMessage, get_connection
 from django.db.models import Q
 
 from config.access.models import Role, User
@@ -125,7 +125,8 @@ def _mail(target: NotificationTarget, title: str, text: str) -> str:
     if not people:
         return f"none of the project's {target.recipients} has an e-mail address"
     try:
-        EmailMessage(title, text, to=people).send()
+        with get_connection() as connection:  # closed also where the login is refused
+            EmailMessage(title, text, to=people, connection=connection).send()
     except smtplib.SMTPResponseException as error:
         return f"the mail server answered {error.smtp_code}"
     except (smtplib.SMTPException, OSError, ValueError) as error:

@@ -301,7 +301,7 @@ class Mailbox:
         self.status = "250 Message accepted for delivery"
 
     def authenticator(self, server: Any, session: Any, envelope: Any, mechanism: str, given: Any) -> AuthResult:
-        return AuthResult(success=given.password == self._secret.encode())
+        return AuthResult(success=given.password == self._secret.encode(), handled=False)
 
     async def handle_DATA(self, server: Any, session: Any, envelope: Envelope) -> str:
         if self.status.startswith("250"):
