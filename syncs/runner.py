@@ -377,7 +377,9 @@ class _Run:
             remember(self.run, self.lease.place, plan.deletes)
         self._write(destination, list(plan.deletes))
         if purging and not self.stopped:
-            there = {change.key for change, outcome in self.ending.results if outcome.error is not None}
+            # What was refused before is not even asked again: all that this attempt has not deleted still stands.
+            deleted = {change.key for change, outcome in self.ending.results if outcome.error is None}
+            there = {change.key for change in plan.deletes} - deleted
             purge(self.run, destination, self.lease.place, there, self._may_go_on)
         if self.stopped:
             self.ending.go_on_later(self.stopped, plan)

@@ -78,6 +78,25 @@ def test_a_purge_that_is_cut_short_goes_on(world: World, written: Any) -> None:
     assert not world.held(scope).keys() & {"A", "B"}
 
 
+def test_a_key_that_stays_keeps_its_history(world: World, written: Any) -> None:
+    """Its deletion is refused for good; the run goes on with another key in a second attempt."""
+    sync, scope = written
+    asked = iter([True])
+
+    def fault(method: str, path: str) -> Any:
+        if method == "DELETE" and path.endswith("/A"):
+            return 422, {"message": "no"}
+        return (503, {}) if method == "DELETE" and next(asked, False) else None
+
+    world.sandbox.fault = fault
+    run = removed(world, sync, purge=True)
+    assert run.status == "pending"
+    execute(run.pk)
+    assert (world.again(run).status, world.held(scope).keys() & {"A", "B"}) == ("failed", {"A"})
+    assert left(world, scope) == {"A", "FOREIGN"}
+    assert not [one for one in world.sandbox.history[scope] if one["key"] == "A" and one["purged"]]
+
+
 def test_a_vendor_that_asks_to_wait_is_asked_again(world: World, written: Any) -> None:
     sync, scope = written
     asked = iter([True])
