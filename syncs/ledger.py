@@ -243,7 +243,7 @@ class Ledger:
         verify = verifier(self.sync, self.lease.place)
         if row is None or not row.mine or not verify(row.canonical, want.value, row.value_mac):
             return 0
-        return row.rewrites + (change.drift == "changed")
+        return row.rewrites + (change.rule == 7 and change.drift == "changed")
 
     def _put(self, rows: Sequence[ManagedSecret]) -> None:
         for row in rows:

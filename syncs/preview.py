@@ -67,15 +67,21 @@ def change_as_json(change: Change) -> dict[str, Any]:
     }
 
 
+_BY_OTHERS = {
+    "changed": "changed at the destination by other hands",
+    "missing": "gone at the destination by other hands",
+}
+
+
 def drift_of(plan: Plan) -> list[dict[str, str]]:
     """What stands at the destination otherwise than this sync left it."""
     found = []
     for change in plan.changes:
         if change.drift:
-            found.append({"key": change.key, "state": change.drift, "reason": change.reason})
-        elif change.row is not None and change.row.mine and change.rule in (10, 14):
-            state = "missing" if change.rule == 10 else "unknown"
-            found.append({"key": change.key, "state": state, "reason": change.reason})
+            said = change.reason if change.rule in (4, 7) else _BY_OTHERS[change.drift]
+            found.append({"key": change.key, "state": change.drift, "reason": said})
+        elif change.row is not None and change.row.mine and change.rule == 14:
+            found.append({"key": change.key, "state": "unknown", "reason": change.reason})
         elif change.rule in (15, 16) and change.row is None:
             found.append({"key": change.key, "state": "unmanaged", "reason": change.reason})
         elif reason := _untold(change):

@@ -173,7 +173,26 @@ class _Table:
     canonical: Callable[[str], str]
 
     def decide(self, want: Desired | None, seen: Remote | None, row: Row | None) -> Change | None:
-        """The change of one canonical key; None where there is nothing to say."""
+        """The change of one canonical key, with what other hands did to it; None where there is nothing to say."""
+        change = self._decided(want, seen, row)
+        if change is None or change.rule in (6, 7):  # which have looked
+            return change
+        drift = self._drift(seen, row)
+        return replace(change, drift=drift) if drift else change
+
+    def _drift(self, seen: Remote | None, row: Row | None) -> str:
+        """What other hands did to a key of ours since it was written, whatever the source wants of it now."""
+        if row is None or not row.mine or row.state is not State.OWNED:
+            return ""
+        if seen is None or seen.inherited:
+            return "missing"
+        if seen.untouchable or not _same_incarnation(row, seen):
+            return "changed"
+        if seen.value is not None:
+            return "" if self.verify(row.canonical, seen.value, row.value_mac) else "changed"
+        return "" if row.stamp is None or seen.stamp is None or row.stamp == seen.stamp else "changed"
+
+    def _decided(self, want: Desired | None, seen: Remote | None, row: Row | None) -> Change | None:
         present = seen is not None and not seen.inherited
         if want and want.barred:
             return self._change(1, Action.BLOCKED, want, seen, row, want.barred, want.barred_code)
@@ -203,11 +222,10 @@ class _Table:
 
     def _wanted(self, want: Desired, seen: Remote | None, own: Row | None, *, inherited: bool) -> Change:
         if seen is None:
-            drift = "missing" if own and own.state is State.OWNED else ""
-            reason = "gone at the destination, created again" if drift else "new"
+            reason = "gone at the destination, created again" if own and own.state is State.OWNED else "new"
             if inherited:
                 reason = "overrides the value of the wider scope"
-            return self._change(4, Action.CREATE, want, None, own, reason, drift=drift)
+            return self._change(4, Action.CREATE, want, None, own, reason)
         if own and own.state is State.CLAIM:
             if _holds(want, seen):
                 effects = (Effect.SETTLE,)
@@ -225,19 +243,17 @@ class _Table:
         same_source = self.verify(want.canonical, want.value, own.value_mac) and self.verify(
             want.canonical, rest_of(want), own.rest_mac
         )
-        if seen.value is not None:
-            same_destination = seen.value == want.value if same_source else True
-        else:
-            same_destination = own.stamp is None or seen.stamp is None or own.stamp == seen.stamp
-        if same_source and same_destination:
+        drift = self._drift(seen, own)
+        if same_source and not drift:
             learned = (own.stamp is None and seen.stamp) or (own.incarnation is None and seen.incarnation)
             effects = (Effect.RESTAMP,) if learned else ()
             return self._change(6, Action.UNCHANGED, want, seen, own, "the same", effects=effects)
-        drift = "" if same_destination else "changed"
         if same_source and own.rewrites >= CONTESTED_AFTER:
             reason = f"other hands changed it back {own.rewrites} times; find who else writes it"
             return self._change(7, Action.BLOCKED, want, seen, own, reason, Code.CONTESTED, drift=drift)
         reason = "changed at the destination by other hands" if same_source else "changed at the source"
+        if drift and not same_source:
+            reason = "changed at the source, and at the destination by other hands"
         return self._change(7, Action.UPDATE, want, seen, own, reason, drift=drift)
 
     def _nobodys(self, want: Desired, seen: Remote, own: Row | None) -> Change:

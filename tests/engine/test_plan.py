@@ -138,6 +138,31 @@ def test_decision_table(name: str) -> None:
     assert (change.rule, change.action) == (rule, action), change.reason
 
 
+HANDS = {
+    "re-created": (want(), seen(incarnation="i2"), row(), "changed"),
+    "re-created, not wanted": (None, seen(incarnation="i2"), row(), "changed"),
+    "source changed too, readable": (want(value="2"), seen(value="9"), row(), "changed"),
+    "source changed alone, readable": (want(value="2"), seen(value="1"), row(), ""),
+    "comment changed too, readable": (want(comment="why"), seen(value="9"), row(), "changed"),
+    "source changed too": (want(value="2"), seen(stamp="s2"), row(), "changed"),
+    "no longer wanted": (None, seen(stamp="s2"), row(), "changed"),
+    "no longer wanted, untouched": (None, seen(), row(), ""),
+    "unreadable source": (want(barred="unreadable"), seen(stamp="s2"), row(), "changed"),
+    "unreadable source, gone": (want(barred="unreadable"), None, row(), "missing"),
+    "plain now": (want(), seen(is_secret=False), row(), "changed"),
+    "not wanted and gone": (None, None, row(), "missing"),
+    "our own delete, gone": (None, None, row(**CLAIM_OF_UPDATE), ""),
+    "another's": (want(), seen(stamp="s2"), row(mine=False, owner="other"), ""),
+}
+
+
+@pytest.mark.parametrize("name", HANDS)
+def test_other_hands_are_seen_whatever_the_source_wants(name: str) -> None:
+    wanted, listed, ledger, drift = HANDS[name]
+    (change,) = plan([wanted] if wanted else [], [listed] if listed else [], [ledger]).changes
+    assert change.drift == drift, change
+
+
 def test_a_key_that_another_live_sync_wants_is_handed_over() -> None:
     (change,) = plan([], [seen()], [row()], memory=Memory(initial={}, wanted={"a": "shop/other"})).changes
     assert (change.rule, change.action, change.effects) == (11, Action.KEEP, (Effect.HAND_OVER,))

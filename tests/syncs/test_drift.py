@@ -44,6 +44,24 @@ def test_a_check_tells_each_state_and_writes_nothing(world: World) -> None:
     assert not SyncRun.objects.filter(status="pending").exists()
 
 
+def test_other_hands_are_seen_whatever_waits_at_the_source(world: World) -> None:
+    world.set(ANEW="1", GOING="1", BROKEN="1", PLAIN="1", FINE="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("GOING")
+    world.set(BROKEN="${NOWHERE}")
+    for key in ("ANEW", "GOING", "BROKEN", "PLAIN"):
+        if key in ("ANEW", "PLAIN"):
+            del world.sandbox.values[APP][key]
+        world.sandbox.put(APP, key, "theirs", is_secret=key != "PLAIN")
+    found = drift.check(fresh(sync))
+    by_others = ("changed", "changed at the destination by other hands")
+    assert {one["key"]: (one["state"], one["reason"]) for one in found.changes} == dict.fromkeys(
+        ("ANEW", "BROKEN", "GOING", "PLAIN"), by_others
+    )
+    assert found.status == "drifted"
+
+
 def test_unmanaged_keys_alone_are_no_drift(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
