@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -18,7 +20,7 @@ from connections.http import ApiClient
 from syncs.destination import Destination, destinations
 from syncs.engine.keys import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
-from syncs.engine.types import Desired, Entry, Remote
+from syncs.engine.types import Action, Desired, Entry, Remote
 from syncs.limits import barred_by, within
 from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync, Status
 from syncs.reading import Reading, read
@@ -308,10 +310,26 @@ def _recent_deletes(sync: SecretSync, place: str) -> int:
     )
 
 
+def stands_on(sync: SecretSync) -> str:
+    """Names the source and the policy that decide which keys go: while it is the same, a dismissal stands.
+
+    A new name, another owner or a pause are no reason to delete what somebody has said to keep.
+    """
+    policy = sync.policy
+    options = [sync.sync_options.get(name) for name in ("keySchema", "disableSecretDeletion")]
+    chosen = [policy.include, policy.exclude, policy.tags, policy.recursive]
+    decides = [str(sync.folder_id), options, policy.unmanaged, policy.max_deletions, chosen]
+    return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
+
+
 def _dismissed(sync: SecretSync, place: str) -> frozenset[str]:
     """Keys whose deletion was dismissed, as long as neither the policy nor, since then, the key has changed."""
     shown = RunChange.objects.filter(
-        run__sync=sync, run__place=place, run__status=Status.DISMISSED, run__generation=sync.generation
+        run__sync=sync,
+        run__place=place,
+        run__status=Status.DISMISSED,
+        run__options__standsOn=stands_on(sync),
+        action__in=(Action.DELETE, Action.KEEP),
     )
     kept: dict[str, datetime] = {}
     for canonical, ended_at in shown.order_by("run__ended_at").values_list("canonical", "run__ended_at"):

@@ -13,6 +13,7 @@ from syncs.engine.plan import Plan
 from syncs.engine.types import Action
 from syncs.ledger import planned_row, record_changes
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.planning import stands_on
 from syncs.preview import preview
 from syncs.selectors import syncs
 
@@ -89,10 +90,16 @@ def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
     with transaction.atomic():
         keys = list(run.changes.values_list("key", flat=True)[:100])
         audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
+        message = f"Dismissed by {actor.name}: its keys are kept."
         done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
-            status=Status.DISMISSED, ended_at=timezone.now(), message=f"Dismissed by {actor.name}: its keys are kept."
+            status=Status.DISMISSED,
+            ended_at=timezone.now(),
+            message=message,
+            options={**run.options, "standsOn": stands_on(run.sync)},
         )
         if not done:
             raise BadRequest(NOT_HELD)
+        # Where no run follows by itself, the sync must not go on asking for what was answered.
+        SecretSync.objects.filter(pk=run.sync_id).update(last_sync_message=message)
         want(actor, [run.sync])
     return SyncRun.objects.get(pk=run.pk)

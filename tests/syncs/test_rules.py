@@ -10,6 +10,7 @@ from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
 from syncs.services import holds, imports, leaving, secrets, source
+from syncs.selectors import syncs
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput
@@ -201,6 +202,39 @@ def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
     policy(world, sync, max_deletions=None)
     world.run(sync)
     assert set(world.held()) == {"K11", "K12", "K13", "K14", "NEW"}
+
+
+def test_what_says_nothing_of_the_keys_forgets_no_dismissal(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("A", "B", "C")
+    held = world.run(sync)
+    policy(world, sync, paused=True)  # between the hold and its dismissal too
+    policy(world, sync, paused=False)
+    holds.dismiss(world.actor, world.again(held))
+    assert syncs().get(pk=sync.pk).last_sync_message == "Dismissed by ada: its keys are kept."
+    services.update_sync(world.actor, syncs().get(pk=sync.pk), SyncInput(description="with other words"))
+    policy(world, sync, paused=True)
+    policy(world, sync, paused=False)
+    world.set(NEW="y")
+    assert world.run(sync).status == "succeeded"
+    assert set(world.held()) == {"A", "B", "C", "NEW"}
+
+
+def test_a_dismissal_is_of_deletes_alone(world: World) -> None:
+    world.set(A="1", B="2", C="3", D="4")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    policy(world, sync, max_deletions=2)
+    world.unset("A", "B", "C")
+    world.set(D="changed")
+    holds.dismiss(world.actor, world.run(sync))
+    world.set(D="4", E="5")
+    world.run(sync)
+    world.unset("D")
+    world.run(sync)
+    assert set(world.held()) == {"A", "B", "C", "E"}
 
 
 def test_a_hold_goes_when_its_reason_goes(world: World) -> None:
