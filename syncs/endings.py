@@ -168,6 +168,20 @@ class Ending:
             self._sync_ends(Status.FAILED, message)
             run_ended(self.run, self.sync, NoticeState.FAILED, message)
 
+    def called_off(self, why: str) -> None:
+        """What the run had to do waits with the sync; nobody is told of a failure."""
+        stands: tuple[str | None, str | None] = (Status.PENDING, why)
+        with transaction.atomic():
+            self._end(Status.SUPERSEDED, why)
+            if not self.sync.is_auto_sync_enabled:  # nothing is to come by itself: it stands where it stood
+                ended = SyncRun.objects.filter(sync=self.sync, operation=self.run.operation)
+                ended = ended.filter(status__in=(Status.SUCCEEDED, Status.FAILED)).order_by("-ended_at")
+                stands = ended.values_list("status", "message").first() or (None, None)
+            column = COLUMNS[self.run.operation]
+            SecretSync.objects.filter(pk=self.sync.pk).update(
+                **{f"{column}_status": stands[0], f"last_{column}_message": stands[1]}
+            )
+
     def _end(self, status: Status, message: str | None) -> None:
         there = SyncRun.objects.filter(pk=self.run.pk).update(
             status=status,
@@ -176,6 +190,7 @@ class Ending:
             due_at=None,
             options=self.run.options,
         )
+        RunChange.objects.filter(run=self.run, outcome="").update(outcome="skipped")
         if there and status in (Status.SUCCEEDED, Status.FAILED):
             self._tell(status, message)
 

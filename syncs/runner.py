@@ -145,6 +145,9 @@ class _Run:
         self.ending = Ending(self.run, self.sync, self.lease.place)
 
     def go(self) -> None:
+        if called_off := self._called_off():
+            self.ending.called_off(called_off)
+            return
         if refusal := self._refusal():
             self.run.source_rev = self.sync.wanted_rev  # nothing but a change or a person makes it worth another try
             self.ending.fail(refusal)
@@ -175,6 +178,16 @@ class _Run:
 
     # -- before ------------------------------------------------------------------------------------------------
 
+    def _called_off(self) -> str:
+        """What people have done since an automatic run was queued, so that it is not to be; no failure."""
+        if self.run.trigger in ("manual", "approval"):
+            return ""
+        if self.sync.policy.paused:
+            return "Paused."
+        # One that has begun is brought to its end.
+        begun = self.run.started_at is not None
+        return "" if begun or self.sync.is_auto_sync_enabled else "Auto-sync was switched off."
+
     def _refusal(self) -> str:
         """Why the run cannot be done at all."""
         if self.run.operation in ("sync", "import") and self.sync.folder is None:
@@ -184,8 +197,6 @@ class _Run:
             )
         if self.run.trigger in ("manual", "approval"):
             return ""
-        if self.sync.policy.paused:
-            return "The sync is paused."
         return self._owner_refusal()
 
     def _owner_refusal(self) -> str:

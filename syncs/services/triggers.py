@@ -14,7 +14,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
 from syncs.destination import Destination
-from syncs.models import SecretSync, Status, SyncPolicy, SyncRun
+from syncs.models import RunChange, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.planning import destination_class, import_behavior
 from syncs.preview import preview
 from syncs.selectors import syncs
@@ -88,7 +88,8 @@ def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:
 
 def stop_waiting(sync: SecretSync) -> None:
     """Of a sync that is paused: automatic runs that have not begun never will."""
-    waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger="manual")
+    waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger__in=("manual", "approval"))
+    RunChange.objects.filter(run__in=waiting, outcome="").update(outcome="skipped")
     waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
 
 

@@ -29,10 +29,12 @@ from config.errors import BadRequest
 from syncs import dispatcher, drift, notices, notifier, tasks
 from syncs.confined import Refused, confined
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
+from syncs.runner import _Run
 from syncs.selectors import syncs
 from syncs.services import holds
 from syncs.services import notifications as services
 from syncs.services.notifications import TargetInput
+from syncs.services.syncs import update_policy
 
 from .conftest import World
 
@@ -136,6 +138,37 @@ def test_the_first_success_is_no_news(world: World, listener: Listener, target: 
     world.set(A="1")
     world.run(world.sync(is_auto_sync_enabled=False))
     assert told(listener) == []
+
+
+def test_a_pause_in_the_middle_of_a_run_is_no_failure(
+    world: World, listener: Listener, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.set(**{f"K{number}": "x" for number in range(4)})
+    sync = world.sync()
+    run = SyncRun.objects.get()
+    asked = iter(range(100))
+    goes_on = _Run._may_go_on
+
+    def may_go_on(self: _Run) -> bool:
+        if next(asked) == 2:
+            update_policy(world.actor, fresh(sync), {"paused": True})
+        return goes_on(self)
+
+    monkeypatch.setattr(_Run, "_may_go_on", may_go_on)
+    world.due()
+    world.due()
+    run = world.again(run)
+    assert (run.status, run.message) == ("superseded", "Paused.")
+    assert set(run.changes.values_list("key", "outcome")) == {
+        ("K0", "applied"),
+        ("K1", "applied"),
+        ("K2", "skipped"),
+        ("K3", "skipped"),
+    }
+    assert (fresh(sync).sync_status, told(listener)) == ("pending", [])
+    update_policy(world.actor, fresh(sync), {"paused": False})
+    world.due()
+    assert (fresh(sync).sync_status, len(world.held()), told(listener)) == ("succeeded", 4, [])
 
 
 def test_a_hold_is_told_once_and_ends(

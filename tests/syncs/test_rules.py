@@ -9,8 +9,9 @@ import pytest
 from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
-from syncs.services import holds, imports, leaving, secrets, source
+from syncs.runner import execute
 from syncs.selectors import syncs
+from syncs.services import holds, imports, leaving, secrets, source
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput
@@ -235,6 +236,44 @@ def test_a_dismissal_is_of_deletes_alone(world: World) -> None:
     world.unset("D")
     world.run(sync)
     assert set(world.held()) == {"A", "B", "C", "E"}
+
+
+def test_deletes_that_were_not_approved_are_skipped(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    policy(world, sync, max_deletions=1)
+    world.unset("A", "B")
+    world.set(NEW="y")
+    run = holds.approve(world.actor, world.run(sync), writes_only=True)
+    execute(run.pk)
+    assert set(run.changes.values_list("key", "outcome")) == {("A", "skipped"), ("B", "skipped"), ("NEW", "applied")}
+
+
+def test_an_approved_run_is_a_persons_and_goes_on_in_a_pause(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.due()
+    world.unset("A", "B", "C")
+    world.due()
+    run = holds.approve(world.actor, SyncRun.objects.select_related("sync__project").get(status="held"))
+    policy(world, sync, paused=True)
+    execute(run.pk)
+    assert (world.again(run).status, world.held()) == ("succeeded", {})
+
+
+def test_no_run_comes_by_itself_once_auto_sync_is_off(world: World) -> None:
+    world.set(A="${NOPE}", B="2")
+    sync = world.sync()
+    world.due()
+    world.set(C="3")
+    waiting = SyncRun.objects.get(status="pending")
+    services.update_sync(world.actor, syncs().get(pk=sync.pk), SyncInput(is_auto_sync_enabled=False))
+    world.due()
+    waiting = world.again(waiting)
+    assert (waiting.status, waiting.message) == ("superseded", "Auto-sync was switched off.")
+    assert syncs().get(pk=sync.pk).sync_status == "failed"
+    assert world.held() == {"B": "2"}
 
 
 def test_a_hold_goes_when_its_reason_goes(world: World) -> None:
