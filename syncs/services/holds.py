@@ -52,7 +52,15 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
         options = {"writesOnly": True} if writes_only else {"approved": shown}
         audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
         done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
-            status=Status.PENDING, trigger="approval", options=options, due_at=timezone.now(), queued_at=None
+            status=Status.PENDING,
+            trigger="approval",
+            # From here on it is a run of who let it go, in history and in the audit log.
+            actor_kind=actor.kind,
+            actor_id=str(actor.id or ""),
+            actor_name=actor.name,
+            options=options,
+            due_at=timezone.now(),
+            queued_at=None,
         )
         if not done:
             raise BadRequest(NOT_HELD)

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from config.access.models import Membership
+from config.access.models import AuditEvent, Membership, Role, User
+from config.access.roles import actor_of_user
+from config.access.services import set_role
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
 from syncs.runner import execute
@@ -260,6 +262,23 @@ def test_an_approved_run_is_a_persons_and_goes_on_in_a_pause(world: World) -> No
     policy(world, sync, paused=True)
     execute(run.pk)
     assert (world.again(run).status, world.held()) == ("succeeded", {})
+
+
+def test_an_approved_run_is_told_as_its_approvers(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.due()
+    world.unset("A", "B", "C")
+    world.due()
+    held = SyncRun.objects.select_related("sync__project").get(status="held")
+    bob = User.objects.create_user("bob")
+    set_role(world.actor, world.project, bob, Role.MEMBER)
+    run = holds.approve(actor_of_user(bob), held)
+    execute(run.pk)
+    run = world.again(run)
+    assert (run.status, run.trigger, run.actor_name) == ("succeeded", "approval", "bob")
+    told = AuditEvent.objects.filter(event="secret-sync-sync-secrets", metadata__jobId=str(run.pk)).get()
+    assert (told.actor_name, syncs().get(pk=sync.pk).sync_status) == ("bob", "succeeded")
 
 
 def test_no_run_comes_by_itself_once_auto_sync_is_off(world: World) -> None:
