@@ -20,6 +20,7 @@ from syncs.selectors import syncs
 from .reach import enqueue, want
 from .triggers import refuse_paused
 
+NAMED, LENGTH = 10, 50  # keys that a hold's message names, and characters of each
 NOT_HELD = "This run is not held any more"
 
 
@@ -27,13 +28,21 @@ def refresh(held: SyncRun, plan: Plan) -> str:
     """The hold as the plan is now, in place; its message. Call it in the transaction that has locked the run."""
     where = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
     reason = plan.held or "its deletes were not approved"
-    held.message = f"Held: {reason}. Nothing was written. Approve or dismiss it at {where}"[:1024]
+    said = f"Held: {reason}. To be deleted: {_named(plan)}. Nothing was written. Approve or dismiss it at {where}"
+    held.message = said[:1024]
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None
     held.save()
     held.changes.all().delete()
     record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
     return held.message
+
+
+def _named(plan: Plan) -> str:
+    """The keys at stake, as many as a message has room for: the link after them must be whole."""
+    keys = [change.key for change in plan.changes if change.action is Action.DELETE or change.suspended]
+    short = [key if len(key) <= LENGTH else f"{key[: LENGTH - 3]}..." for key in keys[:NAMED]]
+    return ", ".join(short) + (f" and {len(keys) - NAMED} more" if len(keys) > NAMED else "")
 
 
 def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun:

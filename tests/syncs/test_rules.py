@@ -130,6 +130,25 @@ def test_more_than_ten_deletes_are_held_and_nothing_is_written(world: World) -> 
     assert len(world.held()) == 22
 
 
+def test_a_hold_says_what_would_be_deleted(world: World) -> None:
+    keys = [f"K{n:02}" for n in range(12)]
+    world.set(**dict.fromkeys(keys, "x"), **{f"{'L' * 300}{n}": "x" for n in range(12)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*keys)
+    run = world.run(sync)
+    assert run.message == syncs().get(pk=sync.pk).last_sync_message
+    assert run.message is not None
+    named = "To be deleted: K00, K01, K02, K03, K04, K05, K06, K07, K08, K09 and 2 more."
+    assert run.message.startswith(f"Held: it would delete 12 keys; the limit is 10. {named} Nothing was written.")
+    world.unset(*(f"{'L' * 300}{n}" for n in range(12)))
+    world.set(**dict.fromkeys(keys, "x"))
+    world.run(sync)
+    message = world.again(run).message or ""
+    assert message.count("LLL...") == 10
+    assert message.endswith(f"Approve or dismiss it at /admin/syncs/syncrun/{run.pk}/change/")
+
+
 def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
     world.set(**{f"K{n}": "x" for n in range(20)})
     sync = world.sync(is_auto_sync_enabled=False)
