@@ -255,6 +255,25 @@ def test_a_removal_is_undone(world: World) -> None:
     assert world.held() == {"A": "1", "B": "2"}
 
 
+def test_only_what_was_shown_is_done_also_by_a_later_attempt(world: World) -> None:
+    world.set(A="1", B="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    ran(world, sync)
+    world.unset("A")
+    world.set(B="2")
+    run = ran(world, sync)
+    world.sandbox.put(SHOP, "A", "by hand")
+    assert planned(run)["A"] == ("keep", "there again since")
+    made = undo(world.actor, run)
+    world.sandbox.fault = lambda method, path: (503, {})
+    execute(made.pk)
+    assert world.again(made).status == "pending"
+    world.sandbox.fault = None
+    del world.sandbox.values[SHOP]["A"]
+    execute(made.pk)
+    assert (world.again(made).status, world.held()) == ("failed", {"B": "2"})
+
+
 @pytest.mark.parametrize("moment", ["fault", "late_fault"])
 @pytest.mark.parametrize("method", ["PATCH", "POST", "DELETE"])
 def test_an_undo_that_is_cut_short_goes_on(world: World, moment: str, method: str) -> None:
