@@ -179,7 +179,10 @@ class Ledger:
             kept.save(update_fields=["keys"])
 
     def _before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
-        """What stood at keys that were just written, for undo: of our own what we had written, else what was listed."""
+        """What stood at keys that were just written, for undo: of our own what we had written, else what was listed.
+
+        What other hands had made of a key of ours is what stood there, not what we had written.
+        """
         stored = {row.canonical: row for row in self._rows([change.canonical for change in changes])}
         found: dict[str, tuple[dict[str, Any], bytes | None]] = {}
         for change in changes:
@@ -189,10 +192,14 @@ class Ledger:
             kept = ((row.prior or {}).get("row") or {}) if row is not None else {}
             ours = kept.get("state") == State.OWNED and kept.get("sync") == str(self.sync.pk)
             if row is not None and ours and Effect.VOID not in change.effects:
-                known = {"secretId": kept["secret_id"], "version": kept["secret_version"]}
-                sealed = bytes(row.value_sealed) if row.value_sealed else None
-                found[change.canonical] = ({"owned": True, **known}, sealed)
-                continue
+                known = {"owned": True, "secretId": kept["secret_id"], "version": kept["secret_version"]}
+                if change.drift != "changed":
+                    found[change.canonical] = (known, bytes(row.value_sealed) if row.value_sealed else None)
+                    continue
+                if change.remote.value is not None:
+                    theirs = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")
+                    found[change.canonical] = (known, theirs)
+                    continue
             sealed = None
             if change.remote.value is not None:
                 sealed = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")

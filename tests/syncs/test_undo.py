@@ -203,6 +203,53 @@ def test_foreign_values_that_were_readable_come_back_and_are_nobodys(world: Worl
     assert not ManagedSecret.objects.exists()
 
 
+def drifted(world: World) -> SyncRun:
+    """A run over what other hands had made of three keys of ours: changed at the source, mended, and deleted."""
+    world.set(CHANGED="1", MENDED="1", GONE="1", OURS="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    ran(world, sync)
+    for key in ("CHANGED", "MENDED", "GONE"):
+        world.sandbox.put(SHOP, key, "theirs")
+    world.set(CHANGED="2", OURS="2")
+    world.unset("GONE")
+    return ran(world, sync)
+
+
+@pytest.mark.usefixtures("readable")
+def test_what_other_hands_had_made_of_our_keys_comes_back(world: World) -> None:
+    run = drifted(world)
+    assert undone(world, run).status == "succeeded"
+    assert world.held() == {"CHANGED": "theirs", "MENDED": "theirs", "GONE": "theirs", "OURS": "1"}
+    assert set(ManagedSecret.objects.values_list("key", "state")) == {
+        (key, "owned") for key in ("CHANGED", "MENDED", "GONE", "OURS")
+    }
+
+
+def test_what_other_hands_had_made_comes_back_out_of_the_vendors_history(world: World) -> None:
+    run = drifted(world)
+    said = "out of the destination's own history; nobody's again"
+    assert planned(run) == {
+        "CHANGED": ("update", f"as it was before the run, {said}"),
+        "MENDED": ("update", f"as it was before the run, {said}"),
+        "GONE": ("create", f"the run deleted it, {said}"),
+        "OURS": ("update", "as it was before the run"),
+    }
+    assert undone(world, run).status == "succeeded"
+    assert world.held() == {"CHANGED": "theirs", "MENDED": "theirs", "GONE": "theirs", "OURS": "1"}
+    assert list(ManagedSecret.objects.values_list("key", flat=True)) == ["OURS"]
+
+
+def test_what_other_hands_had_made_and_nobody_kept_is_said_before(world: World) -> None:
+    run = drifted(world)
+    world.sandbox.history.clear()
+    assert {key: action for key, (action, _) in planned(run).items()} == {
+        "CHANGED": "blocked",
+        "MENDED": "blocked",
+        "GONE": "blocked",
+        "OURS": "update",
+    }
+
+
 def test_what_a_vendor_says_only_in_its_lists_does_not_make_the_next_run_the_writer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
