@@ -108,7 +108,7 @@ class Ledger:
         claimed = None
         if row is not None and row.state == State.CLAIM and row.sync_id == self.sync.pk:
             # The first claim's memory stays: a refusal now says nothing about the write that was never answered.
-            row.prior = {**(row.prior or {}), "twice": True}
+            row.prior = {**(row.prior or {}), "twice": True, **self._made(change)}
             if Effect.VOID in change.effects:
                 row.prior = {"claimed": None, "row": None}
             row.run = self.run
@@ -124,8 +124,12 @@ class Ledger:
         made.destination_config = self.sync.destination_config
         made.state = State.CLAIM
         made.run = self.run
-        made.prior = {"claimed": claimed, "row": kept}
+        made.prior = {"claimed": claimed, "row": kept, **self._made(change)}
         return made
+
+    def _made(self, change: Change) -> dict[str, str]:
+        """The run that a key which stood nowhere was to be created by."""
+        return {"made": str(self.run.pk)} if change.action is Action.CREATE else {}
 
     def restore(self, canonicals: Iterable[str]) -> None:
         """Take claims back whose writes were surely not done: each row stands as it was before."""
@@ -162,7 +166,7 @@ class Ledger:
         with transaction.atomic():
             self._stand()
             applied = [(change, outcome) for change, outcome in outcomes if outcome.error is None]
-            before = self._before([change for change, _ in applied])
+            before = self.before([change for change, _ in applied])
             self._put([self._owned(c, o.written) for c, o in applied if not _lets_go(c)])
             self._rows([c.canonical for c, _ in applied if _lets_go(c)]).delete()
             self._spend({c.canonical for c, _ in applied if c.action is Action.DELETE})
@@ -178,7 +182,7 @@ class Ledger:
             kept.keys = {key: incarnation for key, incarnation in kept.keys.items() if key not in deleted}
             kept.save(update_fields=["keys"])
 
-    def _before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
+    def before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
         """What stood at keys that were just written, for undo: of our own what we had written, else what was listed.
 
         What other hands had made of a key of ours is what stood there, not what we had written.
@@ -186,20 +190,30 @@ class Ledger:
         stored = {row.canonical: row for row in self._rows([change.canonical for change in changes])}
         found: dict[str, tuple[dict[str, Any], bytes | None]] = {}
         for change in changes:
-            if change.remote is None:
+            if change.remote is None and change.rule != 10:
                 continue
             row = stored.get(change.canonical)
-            kept = ((row.prior or {}).get("row") or {}) if row is not None else {}
+            prior = (row.prior or {}) if row is not None else {}
+            if change.rule == 5 and "made" in prior:
+                found[change.canonical] = ({"owned": True, "made": prior["made"] == str(self.run.pk)}, None)
+                continue
+            kept = prior.get("row") or {}
             ours = kept.get("state") == State.OWNED and kept.get("sync") == str(self.sync.pk)
+            if change.rule == 5 and change.remote and change.remote.incarnation and prior.get("claimed") is None:
+                ours = False  # other hands had made it anew before it was claimed
             if row is not None and ours and Effect.VOID not in change.effects:
                 known = {"owned": True, "secretId": kept["secret_id"], "version": kept["secret_version"]}
                 if change.drift != "changed":
                     found[change.canonical] = (known, bytes(row.value_sealed) if row.value_sealed else None)
                     continue
-                if change.remote.value is not None:
+                if change.remote and change.remote.value is not None:
                     theirs = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")
                     found[change.canonical] = (known, theirs)
                     continue
+            if change.remote is None or change.rule == 5:
+                # What is listed may be what our own write left, that was never answered: what was before is not known.
+                found[change.canonical] = ({"owned": True}, None)
+                continue
             sealed = None
             if change.remote.value is not None:
                 sealed = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")

@@ -28,7 +28,7 @@ from connections.services import open_client, reserve_slot
 from syncs import leases
 from syncs.destination import Destination
 from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
-from syncs.engine.plan import Change, Effect, Plan
+from syncs.engine.plan import Change, Effect, Plan, State
 from syncs.engine.types import Action, Outcome, Write
 from syncs.importing import import_secrets, imports_first, listed
 from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
@@ -39,7 +39,7 @@ from syncs.selectors import syncs
 from syncs.services.leaving import leave_elsewhere
 from syncs.services.reach import want
 from syncs.services.syncs import place_of
-from syncs.undo import restore_for
+from syncs.undo import WRITES, restore_for
 
 log = logging.getLogger(__name__)
 
@@ -276,9 +276,10 @@ class _Run:
     def _note(self, plan: Plan) -> None:
         """Keep the plan: what needs nothing as lists of names, the rest as one row a key."""
         refused = self.ending.refused()
-        rows = []
+        rows = self._confirmed(plan)
+        confirmed = {row.canonical for row in rows}
         for change in plan.changes:
-            if change.action is Action.UNCHANGED or _is_quiet(change):
+            if change.canonical in confirmed or change.action is Action.UNCHANGED or _is_quiet(change):
                 continue
             row = planned_row(self.run, change)
             if change.action is Action.BLOCKED:
@@ -307,6 +308,23 @@ class _Run:
                 SyncRun.objects.filter(sync=self.sync, status=Status.HELD).update(
                     status=Status.SUPERSEDED, ended_at=timezone.now(), message="A newer run was not held."
                 )
+
+    def _confirmed(self, plan: Plan) -> list[RunChange]:
+        """What an earlier attempt of this run did without an answer, as the listing shows now."""
+        settled = {change.canonical: change for change in plan.changes if _is_settled(change)}
+        if not settled:
+            return []
+        before = self.ledger.before(list(settled.values()))
+        rows = []
+        tried = self.run.changes.filter(canonical__in=settled, action__in=WRITES)
+        for canonical, action in tried.values_list("canonical", "action"):
+            change = settled[canonical]
+            if (change.action is Action.KEEP) == (action == Action.DELETE):
+                row = planned_row(self.run, change)
+                row.action, row.outcome, row.ended_at = action, "applied", timezone.now()
+                row.before, row.before_sealed = before.get(canonical, (None, None))
+                rows.append(row)
+        return rows
 
     def _deletes(self, plan: Plan, seen: Picture) -> list[Change]:
         """The deletes that may be done now: all that was to arrive before them has, and nothing has moved since."""
@@ -499,6 +517,12 @@ class _Run:
             want(PLATFORM, [self.sync], "retry")
             raise
         self.ending.results += batch
+
+
+def _is_settled(change: Change) -> bool:
+    """A claim of ours whose write is seen to have been done: the key stands there as we wrote it, or is gone."""
+    claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
+    return claimed and (change.rule, change.write) in ((5, None), (10, None)) and change.action is not Action.BLOCKED
 
 
 def _is_quiet(change: Change) -> bool:

@@ -94,7 +94,9 @@ def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool
     again = later is not None and change.ended_at is not None and later > change.ended_at
     action = Action(change.action)
     before = None
-    if change.before is not None:
+    if change.before is not None and change.before.get("made"):
+        action = Action.CREATE  # it had created the key without an answer, and wrote it again
+    elif change.before is not None:
         value, comment = _opened(run, change)
         before = Before(
             change.before["owned"],

@@ -250,6 +250,70 @@ def test_what_other_hands_had_made_and_nobody_kept_is_said_before(world: World) 
     }
 
 
+def unanswered(world: World, *methods: str) -> SyncRun:
+    """A run that creates, updates, takes over and deletes a key, whose writes by these methods lose their answers."""
+    world.set(CHANGED="1", GONE="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    ran(world, sync)
+    world.sandbox.put(SHOP, "THERE", "foreign")
+    world.set(NEW="2", CHANGED="2", THERE="2")
+    world.unset("GONE")
+    lost: set[tuple[str, str]] = set()
+
+    def late(method: str, path: str) -> Any:
+        if method not in methods or (method, path) in lost:
+            return None
+        lost.add((method, path))
+        return 503, {}
+
+    world.sandbox.late_fault = late
+    run = trigger(world.actor, sync, "sync")
+    execute(run.pk)
+    world.sandbox.late_fault = None
+    while world.again(run).status == "pending":
+        execute(run.pk)
+    assert world.again(run).status == "succeeded"
+    assert world.held() == {"NEW": "2", "CHANGED": "2", "THERE": "2"}
+    return SyncRun.objects.select_related("sync").get(pk=run.pk)
+
+
+def tells(run: SyncRun) -> dict[str, tuple[str, str]]:
+    return {change.key: (change.action, change.outcome) for change in run.changes.all()}
+
+
+@pytest.mark.usefixtures("readable")
+def test_what_was_done_without_an_answer_is_told_and_undone(world: World) -> None:
+    run = unanswered(world, "POST", "PATCH", "DELETE")
+    assert tells(run) == {
+        "NEW": ("create", "applied"),
+        "CHANGED": ("update", "applied"),
+        "THERE": ("adopt", "applied"),
+        "GONE": ("delete", "applied"),
+    }
+    assert run.unchanged == []
+    assert {key: action for key, (action, _) in planned(run).items()} == {
+        "NEW": "delete",
+        "CHANGED": "update",
+        "THERE": "blocked",  # what the first attempt listed of it is not kept
+        "GONE": "create",
+    }
+    undone(world, run)
+    assert world.held() == {"CHANGED": "1", "THERE": "2", "GONE": "1"}
+
+
+def test_what_was_done_without_an_answer_is_undone_where_values_are_not_told(world: World) -> None:
+    run = unanswered(world, "POST", "PATCH", "DELETE")
+    assert {key: action for key, (action, _) in planned(run).items()} == {
+        "NEW": "delete",
+        "CHANGED": "update",
+        "THERE": "blocked",
+        "GONE": "create",
+    }
+    undone(world, run)
+    assert world.held() == {"CHANGED": "1", "THERE": "2", "GONE": "1"}
+    assert set(ManagedSecret.objects.values_list("key", flat=True)) == {"CHANGED", "THERE", "GONE"}
+
+
 def test_what_a_vendor_says_only_in_its_lists_does_not_make_the_next_run_the_writer(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
