@@ -522,9 +522,15 @@ def plan_removal(
 ) -> Plan:
     """The deletes that take away exactly what this sync owns, and nothing else.
 
-    An explicit removal is its own confirmation: it is never held.
+    An explicit removal is its own confirmation: it is never held. A key that may be ours is blocked, not kept: who
+    asked for everything to go is to know that something may have stayed, before the sync that knows of it goes too.
     """
     seen = {canonical(remote.key): remote for remote in listing}
     table = _Table(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, canonical)
     changes = (table.decide(None, seen.get(row.canonical), row) for row in ledger if row.mine)
-    return Plan(tuple(_order_moves([change for change in changes if change])), complete=True)
+    told = [
+        replace(change, action=Action.BLOCKED, code=Code.MAYBE_OURS) if change.rule == 14 else change
+        for change in changes
+        if change
+    ]
+    return Plan(tuple(_order_moves(told)), complete=True)

@@ -229,6 +229,32 @@ def test_a_sync_deleted_with_its_secrets_takes_its_own_alone(world: World) -> No
     assert not SecretSync.objects.exists()
 
 
+def test_a_sync_does_not_go_with_its_secrets_while_one_may_have_stayed(world: World) -> None:
+    """Its creation was never answered: whether it is this sync's cannot be told, and nobody else would ever know."""
+    world.set(A="1", MAYBE="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    lost: list[str] = []
+
+    def late(method: str, path: str) -> Any:
+        if method == "POST" and "MAYBE" in world.held() and not lost:
+            lost.append(path)
+            return 503, {}
+        return None
+
+    world.sandbox.late_fault = late
+    world.run(sync)
+    delete_sync(world.actor, fresh(sync), with_secrets=True)
+    run = SyncRun.objects.get(operation="remove")
+    execute(run.pk)
+    run = world.again(run)
+    assert (run.status, set(world.held())) == ("failed", {"MAYBE"})
+    assert "1 key blocked: MAYBE (may be ours: an earlier write was never answered)" in (run.message or "")
+    del world.sandbox.values["acme", "shop", ""]["MAYBE"]
+    delete_sync(world.actor, fresh(sync), with_secrets=True)
+    execute(SyncRun.objects.get(operation="remove", status="pending").pk)
+    assert not SecretSync.objects.filter(pk=sync.pk).exists()
+
+
 def test_an_approval_after_the_source_moved_is_asked_again(world: World) -> None:
     world.set(**{f"K{number}": "1" for number in range(20)})
     sync = world.sync()
