@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import admin
-from django.http import HttpRequest, HttpResponseBase
+from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import path
 
 from config.requests import client_ip
@@ -19,7 +19,8 @@ def login(request: HttpRequest) -> HttpResponseBase:
     """A name that no account has is not written down: people type their passwords into the wrong field."""
     answer = admin.site.login(request)
     if request.method == "POST":
-        if isinstance(request.user, User):
+        # Who is refused stays whoever was signed in before; only who is let in is sent on.
+        if isinstance(answer, HttpResponseRedirect) and isinstance(request.user, User):
             audit.record(actor_of_user(request.user, client_ip(request)), "login-user", user=request.user.pk)
         else:
             tried = User.objects.filter(username=request.POST.get("username", "")).first()

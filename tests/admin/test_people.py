@@ -49,6 +49,15 @@ def test_who_signs_in_and_who_fails_to(world: World) -> None:
     assert PASSWORD not in str(list(AuditEvent.objects.values()))
 
 
+def test_who_is_signed_in_and_tries_another_account_fails_to(world: World, browser: Client) -> None:
+    grace = User.objects.create_user("grace", is_staff=True, password="a long password too")
+    page = reverse("admin:login")
+    assert browser.post(page, {"username": "grace", "password": PASSWORD}).status_code == 200
+    assert last() == ("fail-login-user", "Keyferry", {"user": str(grace.pk)})
+    assert browser.post(page, {"username": "grace", "password": "a long password too"}).status_code == 302
+    assert last() == ("login-user", "grace", {"user": str(grace.pk)})
+
+
 def test_accounts(world: World, browser: Client) -> None:
     add = reverse("admin:access_user_add")
     passwords = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
