@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
@@ -9,7 +11,7 @@ from django.utils import timezone
 from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
-from syncs.engine.plan import Plan
+from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.ledger import planned_row, record_changes
 from syncs.models import SecretSync, Status, SyncRun
@@ -32,15 +34,25 @@ def refresh(held: SyncRun, plan: Plan) -> str:
     held.message = said[:1024]
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None
+    # A key that is made anew under the name of one that was shown is another.
+    held.options = {**held.options, "shown": {change.canonical: _incarnation(change) for change in _going(plan)}}
     held.save()
     held.changes.all().delete()
     record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
     return held.message
 
 
+def _going(plan: Plan) -> list[Change]:
+    return [change for change in plan.changes if change.action is Action.DELETE or change.suspended]
+
+
+def _incarnation(change: Change) -> str | None:
+    return change.remote.incarnation if change.remote else None
+
+
 def _named(plan: Plan) -> str:
     """The keys at stake, as many as a message has room for: the link after them must be whole."""
-    keys = [change.key for change in plan.changes if change.action is Action.DELETE or change.suspended]
+    keys = [change.key for change in _going(plan)]
     short = [key if len(key) <= LENGTH else f"{key[: LENGTH - 3]}..." for key in keys[:NAMED]]
     return ", ".join(short) + (f" and {len(keys) - NAMED} more" if len(keys) > NAMED else "")
 
@@ -54,12 +66,14 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
     refuse_paused(run.sync)
     if run.status != Status.HELD:
         raise BadRequest(NOT_HELD)
-    shown = list(run.changes.filter(action__in=("delete", "keep")).values_list("canonical", flat=True))
+    shown = run.options.get("shown", {})
     if not writes_only:
-        _require_no_more(run, set(shown))
+        _require_no_more(run, shown)
     with transaction.atomic():
-        options = {"writesOnly": True} if writes_only else {"approved": shown}
-        audit.record(actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=shown[:100])
+        options = {"writesOnly": True} if writes_only else {"approved": list(shown)}
+        audit.record(
+            actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=list(shown)[:100]
+        )
         done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
             status=Status.PENDING,
             trigger="approval",
@@ -78,13 +92,13 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
     return SyncRun.objects.get(pk=run.pk)
 
 
-def _require_no_more(run: SyncRun, shown: set[str]) -> None:
+def _require_no_more(run: SyncRun, shown: Mapping[str, str | None]) -> None:
     sync = syncs().get(pk=run.sync_id)
     plan = preview(sync, run.operation)
     more = [
         change
-        for change in plan.changes
-        if (change.action is Action.DELETE or change.suspended) and change.canonical not in shown
+        for change in _going(plan)
+        if change.canonical not in shown or shown[change.canonical] != _incarnation(change)
     ]
     if not more:
         return

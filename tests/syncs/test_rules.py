@@ -169,6 +169,22 @@ def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
     assert (world.again(run).status, len(world.held())) == ("succeeded", 9)
 
 
+def test_a_key_made_anew_under_a_name_that_was_shown_was_not_shown(world: World) -> None:
+    for number in range(12):
+        world.sandbox.put(APP, f"F{number:02}", "x")
+    sync = world.sync(is_auto_sync_enabled=False)
+    held = world.run(sync)
+    assert held.status == "held"
+    del world.sandbox.values[APP]["F01"]
+    world.sandbox.put(APP, "F01", "made by hand since")
+    with pytest.raises(BadRequest, match=r"1 more than was shown \(F01\)"):
+        holds.approve(world.actor, held)
+    assert len(world.held()) == 12
+    run = holds.approve(world.actor, world.again(held))  # it is shown now
+    execute(run.pk)
+    assert (world.again(run).status, world.held()) == ("succeeded", {})
+
+
 def test_the_source_moves_between_approval_and_run(world: World) -> None:
     world.set(**{f"K{n}": "x" for n in range(20)})
     sync = world.sync(is_auto_sync_enabled=False)
