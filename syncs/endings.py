@@ -27,6 +27,7 @@ from syncs.notices import run_ended
 from syncs.services.holds import refresh
 from syncs.services.leaving import forget_sync
 from syncs.services.reach import schedule, want
+from syncs.services.triggers import named
 from syncs.undo import forget_older
 
 OPEN = (Status.PENDING, Status.RUNNING)
@@ -124,7 +125,9 @@ class Ending:
         if failed or not plan.complete:
             self._try_later(failed)
         if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.get("deleteSync"):
-            forget_sync(self.sync)
+            with transaction.atomic():
+                audit.record(self._who(), "delete-secret-sync", self.sync.project_id, **named(self.sync))
+                forget_sync(self.sync)
 
     def again_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:
         """Another attempt after a while, where that can help and the run has some left; else the run has failed."""
@@ -195,15 +198,11 @@ class Ending:
             self._tell(status, message)
 
     def _tell(self, status: Status, message: str | None) -> None:
-        """One entry a run, not one an attempt. By whom, where somebody asked for it; else by the platform."""
+        """One entry a run, not one an attempt."""
         run, sync = self.run, self.sync
-        asked = run.trigger in ("manual", "approval") and run.actor_kind in ("user", "identity") and run.actor_id
-        actor = PLATFORM
-        if asked:
-            actor = Actor("user" if run.actor_kind == "user" else "identity", UUID(run.actor_id), run.actor_name)
         column = COLUMNS[run.operation]
         audit.record(
-            actor,
+            self._who(),
             f"secret-sync-{column}-secrets",
             sync.project_id,
             syncId=sync.pk,
@@ -215,6 +214,13 @@ class Ending:
             jobRanAt=run.started_at,
             **{f"{column}Status": status, f"{column}Message": message and message[:1024]},
         )
+
+    def _who(self) -> Actor:
+        """Whoever asked for the run; else the platform."""
+        run = self.run
+        if run.trigger in ("manual", "approval") and run.actor_kind in ("user", "identity") and run.actor_id:
+            return Actor("user" if run.actor_kind == "user" else "identity", UUID(run.actor_id), run.actor_name)
+        return PLATFORM
 
     def _sync_ends(self, status: Status, message: str | None) -> None:
         """The sync's own status; `pending` where a newer change waits for its run."""

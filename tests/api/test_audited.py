@@ -87,6 +87,17 @@ def test_the_life_of_a_sync(world: World, api: Api) -> None:
     assert list(audit.broken_links()) == []
 
 
+def test_a_sync_that_goes_with_its_secrets(world: World, api: Api) -> None:
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    told = Told()
+    assert api("DELETE", f"{SYNCS}/{sync.pk}", removeSecrets="true")[0] == 200
+    assert told() == [("remove-secret-sync", ME)]
+    world.due()
+    assert told() == [("secret-sync-remove-secrets", ME), ("delete-secret-sync", ME)]
+
+
 def test_a_run_that_nobody_asked_for_is_the_platforms(world: World, api: Api) -> None:
     world.set(A="1")
     world.sync()
@@ -107,7 +118,7 @@ def test_an_approval(world: World, api: Api) -> None:
     assert api("POST", f"{SYNCS}/{sync.pk}/runs/{held.pk}/approve", {})[0] == 200
     assert told() == [("approve-run", ME)]
     world.due()
-    assert [event for event, _ in told()] == ["secret-sync-sync-secrets"]
+    assert told() == [("secret-sync-sync-secrets", ME)]
 
 
 def test_the_life_of_a_connection(world: World, api: Api) -> None:
