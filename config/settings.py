@@ -75,6 +75,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 AUTH_USER_MODEL = "access.User"
+LOGIN_REDIRECT_URL = "admin:index"  # after a sign-in that began at /admin/login/ itself
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 APPEND_SLASH = False  # a redirected POST loses its body in Go's and Python's clients
 DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024 * 1024

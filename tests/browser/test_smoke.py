@@ -22,9 +22,10 @@ LISTS = sorted(
 )
 
 
-def test_a_person_signs_in(world: World, open_as: OpenAs) -> None:
+@pytest.mark.parametrize("start", ["/", "/admin/login/"])
+def test_a_person_signs_in(world: World, open_as: OpenAs, start: str) -> None:
     page = open_as(None)
-    page.goto("/")
+    page.goto(start)
     page.get_by_label("Username").fill("ada")
     page.get_by_label("Password").fill("wrong")
     page.get_by_role("button", name="Log in").click()
