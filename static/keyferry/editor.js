@@ -60,6 +60,20 @@
     }
     document.addEventListener("visibilitychange", look);
 
+    // -- what is typed and not saved --------------------------------------------------------------------------
+
+    let downloading = false; // an export leaves the page as it is, though the browser asks as if it were left
+
+    const typed = (within) => [...within.querySelectorAll("textarea, input:not([type=file])")].some(
+        (one) => one.closest("[data-save], #ed-dialog") && one.value !== one.defaultValue,
+    );
+    const mayDrop = (within) => !typed(within) || confirm(ed.dataset.unsaved);
+
+    window.addEventListener("beforeunload", (event) => { if (!downloading && typed(ed)) event.preventDefault(); });
+    document.body.addEventListener("htmx:beforeRequest", (event) => { // another page of keys, or another filter
+        if (event.detail.target.id === "ed-grid" && !mayDrop(event.detail.target)) event.preventDefault();
+    });
+
     // -- the grid ---------------------------------------------------------------------------------------------
 
     const stops = (row) => [...row.querySelectorAll("[data-stop]")].filter((one) => one.offsetParent);
@@ -82,6 +96,7 @@
             if (focus.matches("textarea")) focus.setSelectionRange(focus.value.length, focus.value.length);
         }
         grid.querySelectorAll("[data-grows]").forEach(grow);
+        grid.querySelectorAll("[data-save]").forEach(fit);
         grid.querySelectorAll("td[data-hides]").forEach((cell) => {
             cell.removeAttribute("data-hides");
             setTimeout(() => cell.isConnected && act(cell, "show"), HIDE_AFTER);
@@ -91,6 +106,12 @@
         if (behind) refresh();
     }
     document.body.addEventListener("htmx:afterSwap", settle);
+
+    function fit(form) { // wider than its cell, it goes over the cells on its left rather than out of sight
+        const right = form.closest(".ed-scroll").getBoundingClientRect().right - 2;
+        form.style.marginLeft = "";
+        form.style.marginLeft = `${Math.min(0, right - form.getBoundingClientRect().right)}px`;
+    }
 
     function act(from, what, values = {}) {
         const cell = from.closest("td, th");
@@ -106,7 +127,9 @@
 
     document.addEventListener("click", (event) => {
         const button = event.target.closest("[data-do]");
-        if (button && ed.contains(button)) act(button, button.dataset.do, button.dataset.loaded ? { loaded: "1" } : {});
+        if (!button || !ed.contains(button)) return;
+        if (button.dataset.loaded && !mayDrop(button.closest("td"))) return;
+        act(button, button.dataset.do, button.dataset.loaded ? { loaded: "1" } : {});
     });
 
     document.addEventListener("submit", (event) => {
@@ -241,8 +264,11 @@
             if (opener.dataset.keys) keys.keys = [opener.dataset.keys];
             open(opener.dataset.open, { ...keys, ...(opener.dataset.values ? JSON.parse(opener.dataset.values) : {}) }, opener.dataset.env);
         }
-        if (event.target.closest("[data-close]") || event.target === dialog) dialog.close();
+        const away = event.target.closest("[data-close]");
+        if (away && !away.matches(".ed-icon")) dialog.close(); // "Cancel" says that it drops what was typed
+        else if ((away || event.target === dialog) && mayDrop(dialog)) dialog.close();
     });
+    dialog.addEventListener("cancel", (event) => { if (event.target === dialog && !mayDrop(dialog)) event.preventDefault(); });
 
     dialog.addEventListener("close", () => {
         inside.replaceChildren(); // nothing of what was shown or typed stays in the page
@@ -271,7 +297,9 @@
     });
 
     document.addEventListener("submit", (event) => {
-        if (event.target.matches("[data-downloads]")) setTimeout(() => dialog.close(), 500);
+        if (!event.target.matches("[data-downloads]")) return;
+        downloading = true;
+        setTimeout(() => { downloading = false; dialog.close(); }, 500);
     });
 
     document.addEventListener("click", (event) => {

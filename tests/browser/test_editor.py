@@ -17,7 +17,7 @@ from tests.browser.conftest import OpenAs, axe, narrow
 from tests.syncs.conftest import World
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Dialog, Locator, Page
 
 PAGE = "/admin/secrets/shop-project/dev/"
 
@@ -106,6 +106,87 @@ def test_what_is_being_typed_outlives_what_else_changes_the_grid(filled: World, 
     assert field.input_value() == "half a tho"
     page.get_by_role("button", name="Cancel").click()
     page.locator('tr[data-key="MEANWHILE"]').wait_for()
+
+
+def test_it_asks_before_what_is_typed_is_lost(filled: World, member_page: Page) -> None:
+    page = member_page
+    asked: list[str] = []
+    stay = True
+
+    def answer(question: Dialog) -> None:
+        asked.append(question.type)
+        question.dismiss() if stay else question.accept()
+
+    page.on("dialog", answer)
+    page.goto(PAGE)
+    cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
+    field = page.get_by_label("Value of PEM in Development")
+    field.fill("half a thought")
+    page.evaluate("location.reload()")
+    page.get_by_role("link", name="Staging").click()
+    with page.expect_event("dialog"):
+        page.get_by_role("searchbox", name="Find keys").fill("DB")
+    page.get_by_role("button", name="Show what is stored").click()
+    assert asked == ["beforeunload", "beforeunload", "confirm", "confirm"]
+    assert field.input_value() == "half a thought"
+
+    page.get_by_role("button", name="Add secret").click()
+    page.get_by_label("Key", exact=True).fill("HALF")
+    page.keyboard.press("Escape")
+    page.mouse.click(5, 5)
+    assert asked[4:] == ["confirm", "confirm"]
+    assert page.get_by_label("Key", exact=True).input_value() == "HALF"
+    page.get_by_role("dialog").get_by_role("button", name="Cancel").click()
+    field.wait_for()
+
+    stay = False
+    page.get_by_role("link", name="Staging").click()
+    page.wait_for_url("**/staging/")
+    assert len(asked) == 7
+
+
+def test_it_does_not_ask_when_nothing_would_be_lost(filled: World, member_page: Page) -> None:
+    page = member_page
+    asked: list[str] = []
+    page.on("dialog", lambda question: (asked.append(question.type), question.accept()))
+    page.goto(PAGE)
+    cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
+    page.get_by_label("Value of PEM in Development").fill("whole")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("PEM is saved in Development").wait_for()
+    cell(page, "DB_USER").get_by_role("button", name="Edit DB_USER").click()
+    page.get_by_role("button", name="Show what is stored").click()
+    page.locator("[name=loaded]").wait_for(state="attached")
+    page.get_by_role("button", name="Add secret").click()
+    page.get_by_label("Key", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    page.get_by_label("Key", exact=True).wait_for(state="hidden")
+    page.get_by_role("searchbox", name="Find keys").fill("DB")
+    page.get_by_text("2 of 5 keys").wait_for()
+    page.goto("/admin/")
+    assert asked == []
+
+
+@pytest.mark.parametrize("width", [1100, 390])
+def test_what_is_edited_is_never_out_of_sight(filled: World, member_page: Page, width: int) -> None:
+    source.ensure_folder(filled.actor, filled.environment("prod"), "/")
+    page = member_page
+    page.set_viewport_size({"width": width, "height": 800})
+    page.goto(PAGE)
+    for at in range(cell(page, "PEM", 0).locator("xpath=..").locator("td.ed-cell:visible").count()):
+        cell(page, "PEM", at).locator("button.ed-mask").click()
+        form = cell(page, "PEM", at).locator("form")
+        form.wait_for()
+        box, around, name = (
+            one.evaluate("one => one.getBoundingClientRect().toJSON()")
+            for one in (form, page.locator(".ed-scroll"), page.locator('tr[data-key="PEM"] .ed-keyname'))
+        )
+        assert around["left"] <= box["left"]
+        assert box["right"] <= around["right"]
+        assert box["right"] - box["left"] > 300
+        assert name["right"] <= box["left"] or name["bottom"] <= box["top"], "the key is covered"
+        page.keyboard.press("Escape")
+        form.wait_for(state="detached")
 
 
 def test_by_keys_alone(filled: World, member_page: Page) -> None:
