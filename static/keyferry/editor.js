@@ -74,6 +74,16 @@
         if (event.detail.target.id === "ed-grid" && !mayDrop(event.detail.target)) event.preventDefault();
     });
 
+    document.addEventListener("kf-signed-out", (event) => {
+        if (!typed(ed)) return;
+        event.preventDefault();
+        say(ed.dataset.out, true);
+    });
+    document.body.addEventListener("htmx:configRequest", (event) => { // signing in elsewhere made another token
+        const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
+        if (token) event.detail.headers["X-CSRFToken"] = token[1];
+    });
+
     // -- the grid ---------------------------------------------------------------------------------------------
 
     const stops = (row) => [...row.querySelectorAll("[data-stop]")].filter((one) => one.offsetParent);

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from config.access.models import AuditEvent, Role
+from config.access.models import AuditEvent, Role, User
 from syncs.models import Secret
 from syncs.selectors import value_of
 from syncs.services import imports, secrets, source
@@ -165,6 +165,36 @@ def test_it_does_not_ask_when_nothing_would_be_lost(filled: World, member_page: 
     page.get_by_text("2 of 5 keys").wait_for()
     page.goto("/admin/")
     assert asked == []
+
+
+def test_what_is_typed_outlives_the_session(filled: World, member_page: Page) -> None:
+    page = member_page
+    page.goto(PAGE)
+    cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
+    page.get_by_label("Value of PEM in Development").fill("a long thought")
+    page.context.clear_cookies(name="sessionid")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("You are signed out. Sign in in another tab").wait_for()
+    person = User.objects.get(username="the-member")
+    person.set_password("a long password")
+    person.save()
+    tab = page.context.new_page()
+    tab.goto("/admin/login/")
+    tab.get_by_label("Username").fill("the-member")
+    tab.get_by_label("Password").fill("a long password")
+    tab.get_by_role("button", name="Log in").click()
+    tab.wait_for_url("**/admin/")
+    page.get_by_role("button", name="Save").click()
+    page.get_by_text("PEM is saved in Development").wait_for()
+    assert stored(filled, "PEM") == "a long thought"
+
+
+def test_a_page_of_which_the_session_ended_asks_to_sign_in(filled: World, member_page: Page) -> None:
+    page = member_page
+    page.goto(PAGE)
+    page.context.clear_cookies(name="sessionid")
+    cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
+    page.wait_for_url(f"**/admin/login/?next={PAGE}")
 
 
 @pytest.mark.parametrize("width", [1100, 390])
