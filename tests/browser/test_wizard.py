@@ -160,6 +160,17 @@ def test_the_keyboard_is_enough(world: World, admin_page: Page) -> None:
     assert world.held(SPOT) == {"B": "2", "C": "3"}
 
 
+def test_enter_goes_on(world: World, admin_page: Page) -> None:
+    world.set(A="1")
+    page = admin_page
+    to_place(page)
+    page.get_by_role("button", name="Type it instead").last.click()
+    page.get_by_role("button", name="Choose from the list").wait_for()
+    page.get_by_label("App ID").fill("shop")
+    page.get_by_label("App ID").press("Enter")
+    page.wait_for_url("**/options/")
+
+
 def test_with_the_service_away_everything_is_typed(world: World, admin_page: Page) -> None:
     world.set(A="1")
     page = admin_page
