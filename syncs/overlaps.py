@@ -33,7 +33,10 @@ class Overlap:
         return f"{self.name} writes the same {keys}: {', '.join(self.keys[:NAMED])}{more}."
 
     def __str__(self) -> str:
-        return f"{self.said} Whoever wrote a key first keeps it; the other is blocked."
+        if self.same_place:
+            return f"{self.said} Whoever wrote a key first keeps it; the other is blocked."
+        # An override of an environment, a branch, a path within another: which it is, the vendor decides.
+        return f"{self.said} Both places are seen together there: one may hide or block the other."
 
 
 def overlaps_of(actor: Actor, sync: SecretSync) -> list[Overlap]:

@@ -9,7 +9,7 @@ import pytest
 from config.access.models import User
 from config.access.roles import Actor, actor_of_user
 from syncs.models import SecretSync
-from syncs.overlaps import overlaps_of
+from syncs.overlaps import overlaps_of, warnings_of
 from syncs.selectors import syncs
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.syncs import draft_sync, given_sync
@@ -44,6 +44,19 @@ def test_which_syncs_overlap(world: World, first: Any, second: Any, shared: tupl
     one, two = made("one", **first), made("two", **second)
     assert told(world, one) == ([("The sync two", shared)] if shared else [])
     assert told(world, two) == ([("The sync one", shared)] if shared else [])
+
+
+@pytest.mark.parametrize(("config", "end"), [(APPLICATION, "the other is blocked."), (ENVIRONMENT, "block the other.")])
+def test_what_becomes_of_them_is_told_as_it_is(world: World, config: Any, end: str) -> None:
+    """An override of an environment is written, whatever its application has."""
+    world.set(A="1")
+    one = world.sync("one", is_auto_sync_enabled=False)
+    world.run(one)
+    two = world.sync("two", config, is_auto_sync_enabled=False)
+    (warning,) = warnings_of(world.actor, syncs().get(pk=two.pk))
+    assert warning.endswith(end)
+    outcome = world.run(two).changes.get(key="A").outcome
+    assert (outcome == "applied") == (config is ENVIRONMENT)
 
 
 def test_only_keys_that_both_want(world: World) -> None:
