@@ -432,7 +432,8 @@ class SecretSyncAdmin(ServiceAdmin):
         behavior = self._behavior(request.GET.get("behavior"))
         context = {
             **self.admin_site.each_context(request),
-            "title": _("Plan of %(sync)s") % {"sync": sync.name},
+            "title": (_("Remove the secrets of %(sync)s") if operation == "remove" else _("Plan of %(sync)s"))
+            % {"sync": sync.name},
             "opts": self.model._meta,
             "sync": sync,
             "operation": operation,
@@ -452,7 +453,7 @@ class SecretSyncAdmin(ServiceAdmin):
             plan = checked.plan
             context |= {
                 **plan_shown(plan),
-                "warnings": checked.warnings,
+                "warnings": () if operation == "remove" else checked.warnings,  # of what two syncs would write
                 "estimate": checked.estimate if any(change.write for change in plan.changes) else None,
             }
         return TemplateResponse(request, "syncs/plan.html", context)

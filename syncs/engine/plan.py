@@ -528,9 +528,11 @@ def plan_removal(
     seen = {canonical(remote.key): remote for remote in listing}
     table = _Table(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, canonical)
     changes = (table.decide(None, seen.get(row.canonical), row) for row in ledger if row.mine)
-    told = [
-        replace(change, action=Action.BLOCKED, code=Code.MAYBE_OURS) if change.rule == 14 else change
-        for change in changes
-        if change
-    ]
-    return Plan(tuple(_order_moves(told)), complete=True)
+    return Plan(tuple(_order_moves([_asked(change) for change in changes if change])), complete=True)
+
+
+def _asked(change: Change) -> Change:
+    """A change of a removal; the table took the source for empty, which it need not be."""
+    if change.action is Action.DELETE:
+        return replace(change, reason="written by this sync")
+    return replace(change, action=Action.BLOCKED, code=Code.MAYBE_OURS) if change.rule == 14 else change

@@ -292,9 +292,12 @@ def test_sync_now_and_remove(world: World, browser: Client) -> None:
     world.due()
     page = browser.get(url(SyncRun, "change", run.pk)).content.decode()
     assert "applied" in page
-    assert (
-        "Remove these secrets" in browser.get(url(SecretSync, "plan", sync.pk) + "?operation=remove").content.decode()
-    )
+    world.sync("twin", is_auto_sync_enabled=False)
+    page = browser.get(url(SecretSync, "plan", sync.pk) + "?operation=remove").content.decode()
+    assert "Remove these secrets" in page
+    assert f"Remove the secrets of {sync.name}" in page
+    assert "written by this sync" in page
+    assert "the same key" not in page, "of a removal it is no matter that another sync would write them"
     browser.post(url(SecretSync, "run", sync.pk, "remove"))
     world.due()
     assert world.held() == {}

@@ -239,7 +239,7 @@ def test_removal_takes_exactly_what_the_sync_owns() -> None:
     listing = [seen("OURS"), seen("THEIRS"), seen("NOBODYS"), seen("REDONE", incarnation="i2"), seen("MAYBE")]
     ledger = [row("OURS"), row("THEIRS", mine=False), row("REDONE"), row("MAYBE", **CLAIM_OF_CREATE), row("GONE")]
     made = plan_removal(listing, ledger, canonical=str.lower)
-    assert [change.key for change in made.deletes] == ["OURS"]
+    assert [(change.key, change.reason) for change in made.deletes] == [("OURS", "written by this sync")]
     assert [change.key for change in made.changes if change.action is Action.BLOCKED] == ["MAYBE"]
     assert made.held == ""
 
