@@ -5,7 +5,8 @@ A service refuses by raising; the page then shows the form again, with what was 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
 
@@ -155,6 +157,12 @@ class ServiceAdmin(ModelAdmin, _NoTransaction):  # type: ignore[misc]
         made = super().get_form(request, obj, change=change, **kwargs)
         return type(made.__name__, (made,), {"request": request})
 
+    def told_fields(self, request: HttpRequest, obj: Any, form: Any, names: Sequence[str]) -> list[Any]:
+        """Fields of the form that are not the model's; whoever may not change them reads what they hold."""
+        if obj is None or self.has_change_permission(request, obj):
+            return list(names)
+        return [_stated(form.base_fields[name]) for name in names]
+
     def create(self, actor: Actor, form: Any) -> Model:
         """The new object, made by a service."""
         raise NotImplementedError
@@ -217,7 +225,11 @@ class ReadOnlyAdmin(ServiceAdmin):
     adds = deletes = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fields or [field.name for field in self.model._meta.fields]
+        names = self.fields or [field.name for field in self.model._meta.fields]
+        return [_told(self.model, name) for name in names]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.get_readonly_fields(request, obj)
 
 
 def any_project(actor: Actor, right: Right) -> bool:
@@ -226,13 +238,32 @@ def any_project(actor: Actor, right: Right) -> bool:
 
 
 def _told(model: Any, name: Any) -> Any:
-    """A column as `list_display` names it; a moment is told as how long ago."""
+    """A column or a field as admin pages name it; a moment is told as how long ago."""
     field = {each.name: each for each in model._meta.fields}.get(name)
-    if not isinstance(field, DateTimeField):
-        return name
+    return _moment(name, str(field.verbose_name)) if isinstance(field, DateTimeField) else name
 
-    @admin.display(description=field.verbose_name, ordering=name)
+
+@cache  # a form's fields and its readonly fields are compared: they must be the same functions
+def _moment(name: str, words: str) -> Callable[[Any], SafeString]:
+    @admin.display(description=words, ordering=name)
     def moment(obj: Any) -> SafeString:
         return when(getattr(obj, name))
 
     return moment
+
+
+def _stated(field: forms.Field) -> Callable[[Any], str]:
+    """A field in words, for a page on which it cannot be changed."""
+    held = field.initial
+    chosen = held if isinstance(held, list) else [held]
+    names = {str(value): str(label) for value, label in getattr(field, "choices", ())}
+    if isinstance(held, bool):
+        words = _("yes") if held else _("no")
+    else:
+        words = ", ".join(names.get(str(each), str(each)) for each in chosen if each not in (None, "")) or "-"
+
+    @admin.display(description=str(field.label))
+    def said(obj: Any) -> str:
+        return words
+
+    return said

@@ -187,6 +187,8 @@ class AppConnectionAdmin(ServiceAdmin):
         return ["name", "description"] if obj else ["name", "description", "project"]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        if obj and not self.has_change_permission(request, obj):
+            return [(None, {"fields": self._own_fields(obj)})]  # what is sealed is nothing to look at
         form = self.get_form(request, obj)
         credentials = [name for name in form.base_fields if name.startswith(PREFIX)]
         app = obj.app if obj else request.GET.get("kind", "").partition("/")[0]

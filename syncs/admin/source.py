@@ -104,13 +104,14 @@ class ProjectAdmin(ServiceAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj is None:
             return ((None, {"fields": ("name", "slug", "description")}),)
-        policy = [name for name in self.get_form(request, obj).base_fields if name.startswith(PREFIX)]
+        form = self.get_form(request, obj)
+        policy = [*(name for name in form.base_fields if name.startswith(PREFIX)), "refuse_overlaps"]
         return (
             (None, {"fields": ("name", "slug", "description", "has_delete_protection")}),
             (
                 "New syncs",
                 {
-                    "fields": [*policy, "refuse_overlaps"],
+                    "fields": self.told_fields(request, obj, form, policy),
                     "description": "The policy that they start with. Those that exist stay as they are.",
                 },
             ),

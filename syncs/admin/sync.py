@@ -180,10 +180,11 @@ class SecretSyncAdmin(ServiceAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         found = self._destination(request, obj)
-        names = list(self.get_form(request, obj).base_fields)
+        form = self.get_form(request, obj)
 
-        def of(prefix: str) -> list[str]:
-            return [name for name in names if name.startswith(f"{prefix}__")]
+        def of(prefix: str) -> list[Any]:
+            names = [name for name in form.base_fields if name.startswith(f"{prefix}__")]
+            return self.told_fields(request, obj, form, names)
 
         sections: list[Any] = [
             (None, {"fields": ["name", "description"]}),

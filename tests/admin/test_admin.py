@@ -467,3 +467,27 @@ def test_how_a_machine_may_sign_in(world: World, browser: Client) -> None:
     browser.post(url(Identity, "changelist"), {"action": "unlock", "_selected_action": [str(identity.pk)]})
     identity.refresh_from_db()
     assert identity.locked_until is None
+
+
+def test_a_viewer_reads_what_a_sync_and_a_project_hold(world: World) -> None:
+    """And no row of which the page would know nothing."""
+    world.set(A="1")
+    sync = world.sync(sync_options={"initialSyncBehavior": "overwrite-destination", "keySchema": "P_{{secretKey}}"})
+    viewer = Client()
+    person = User.objects.create_user("vera", is_staff=True)
+    Membership.objects.create(project=world.project, user=person, role=Role.VIEWER)
+    viewer.force_login(person)
+
+    def rows(page: str) -> dict[str, str]:
+        form = viewer.get(page).context["adminform"]
+        fields = [field for fieldset in form for line in fieldset for field in line]
+        return {str(field.field["label"]): str(field.contents()) for field in fields}
+
+    settings = rows(url(SecretSync, "change", sync.pk) + "?settings")
+    assert "P_{{secretKey}}" in settings["Key schema"]
+    assert "shop" in settings["App ID"]
+    assert "10" in settings["Max deletions"]
+    project = rows(url(Project, "change", world.project.pk))
+    assert "10" in project["Max deletions"]
+    assert "no" in project["Refuse overlaps"]
+    assert not [name for name in rows(url(AppConnection, "change", world.connection.pk)) if "redential" in name]
