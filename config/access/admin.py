@@ -57,7 +57,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     list_display = ("username", "email", "roles", "is_superuser", "is_active", "seen")
     list_filter = ("is_active", "is_staff", "is_superuser")
     filter_horizontal = ()
-    readonly_fields = ("last_login", "date_joined")
+    readonly_fields = ("seen", "joined")
     fieldsets = (
         (None, {"fields": ("username", "password")}),
         ("Person", {"fields": ("first_name", "last_name", "email")}),
@@ -69,8 +69,15 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
                 "A superuser is an instance admin: he makes projects and sees no value of one he is no member of.",
             },
         ),
-        ("Times", {"fields": ("last_login", "date_joined")}),
+        ("Times", {"fields": ("seen", "joined")}),
     )
+    add_fieldsets = (
+        (None, {"fields": ("username", "usable_password", "password1", "password2", "is_staff", "is_superuser")}),
+    )
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
+        """Whoever is given an account shall be able to sign in with it."""
+        return {"is_staff": "1", **super().get_changeform_initial_data(request)}
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).prefetch_related("memberships__project")
@@ -82,6 +89,10 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     @display(description=_("Last signed in"), ordering="last_login")
     def seen(self, obj: User) -> str:
         return when(obj.last_login)
+
+    @display(description=_("Made"))
+    def joined(self, obj: User) -> str:
+        return when(obj.date_joined)
 
     def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
         services.save_user(actor_of(request), obj, form.changed_data)
@@ -131,7 +142,7 @@ class IdentityForm(ServiceForm):
     project = forms.ModelChoiceField(
         Project.objects.all(), required=False, widget=UnfoldAdminSelectWidget(), help_text=_("Blank: of the instance.")
     )
-    role = forms.ChoiceField(choices=Role.choices, widget=UnfoldAdminSelectWidget())
+    role = forms.ChoiceField(choices=Role.choices, initial=Role.VIEWER, widget=UnfoldAdminSelectWidget())
 
     class Meta:
         model = Identity
@@ -208,7 +219,7 @@ class IdentityAdmin(ServiceAdmin):
         if obj is None:
             return ((None, {"fields": ("name", "project", "role")}),)
         return (
-            (None, {"fields": ("name", "client_id", "role", "created_at")}),
+            (None, {"fields": ("name", "client_id", "role", "made")}),
             (
                 "Tokens",
                 {
@@ -238,7 +249,7 @@ class IdentityAdmin(ServiceAdmin):
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("client_id", "role", "created_at", "locked_until") if obj else ()
+        return ("client_id", "role", "made", "locked_until") if obj else ()
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return [ClientSecrets] if obj else []
@@ -307,6 +318,10 @@ class MembershipAdmin(ServiceAdmin):
     list_select_related = ("project", "user", "identity")
     search_fields = ("user__username", "identity__name", "project__name")
     fields = ("project", "user", "identity", "role")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, str | list[str]]:
+        """The least, unless somebody chooses more."""
+        return {"role": Role.VIEWER, **super().get_changeform_initial_data(request)}
 
     @display(description=_("Who"), ordering="user__username")
     def who(self, obj: Membership) -> str:

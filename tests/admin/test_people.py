@@ -58,6 +58,24 @@ def test_who_is_signed_in_and_tries_another_account_fails_to(world: World, brows
     assert last() == ("login-user", "grace", {"user": str(grace.pk)})
 
 
+def test_a_new_person_may_sign_in_and_a_new_role_is_the_least(world: World, browser: Client) -> None:
+    def chosen(name: str, field: str) -> Any:
+        form = browser.get(reverse(f"admin:access_{name}_add")).context["adminform"].form
+        return form.get_initial_for_field(form.fields[field], field)
+
+    assert chosen("user", "is_staff")
+    assert not chosen("user", "is_superuser")
+    assert (chosen("membership", "role"), chosen("identity", "role")) == ("viewer", "viewer")
+
+
+def test_moments_of_a_person_and_of_an_event_are_told_as_elsewhere(world: World, browser: Client) -> None:
+    world.set(A="1")
+    for page in (User.objects.get(username="ada"), AuditEvent.objects.first()):
+        assert page
+        shown = browser.get(reverse(f"admin:access_{page._meta.model_name}_change", args=[page.pk])).content.decode()
+        assert '<time class="kf-when"' in shown
+
+
 def test_accounts(world: World, browser: Client) -> None:
     add = reverse("admin:access_user_add")
     passwords = {"password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
