@@ -246,7 +246,7 @@ class AppConnectionAdmin(ServiceAdmin):
         for connection in queryset:
             self._pause(request, connection, paused=True)
 
-    @admin.action(description=_("Let syncs through these go on"))
+    @admin.action(description=_("Resume syncs through these"))
     def resume(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
             self._pause(request, connection, paused=False)

@@ -405,7 +405,7 @@ class InstanceAdmin(ReadOnlyAdmin):
     def pause(self, request: HttpRequest, queryset: Any) -> None:
         self._pause(request, paused=True)
 
-    @admin.action(description=_("Let everything go on"))
+    @admin.action(description=_("Resume everything"))
     def resume(self, request: HttpRequest, queryset: Any) -> None:
         self._pause(request, paused=False)
 

@@ -266,7 +266,7 @@ class SecretSyncAdmin(ServiceAdmin):
     def pause(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self._many(request, queryset, "pause", lambda sync: self._pause(request, sync, paused=True))
 
-    @admin.action(description=_("Let go on..."))
+    @admin.action(description=_("Resume..."))
     def resume(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
         return self._many(request, queryset, "resume", lambda sync: self._pause(request, sync, paused=False))
 
@@ -279,9 +279,7 @@ class SecretSyncAdmin(ServiceAdmin):
             return None
         context = {
             **self.admin_site.each_context(request),
-            "title": {"sync_now": _("Sync these now"), "pause": _("Pause these"), "resume": _("Let these go on")}[
-                action
-            ],
+            "title": {"sync_now": _("Sync these now"), "pause": _("Pause these"), "resume": _("Resume these")}[action],
             "opts": self.model._meta,
             "action": action,
             "rows": [(sync, *STATES[sync.state], destination_label(sync), spot(sync)) for sync in may[:SHOWN]],

@@ -126,10 +126,11 @@ def test_a_sync_says_from_where_to_where_and_how_it_stands(world: World, browser
     assert 'name="name"' in browser.get(url(SecretSync, "change", sync.pk) + "?settings").content.decode()
 
 
-def test_a_sync_is_paused_and_let_go_on(world: World, browser: Client) -> None:
+def test_a_sync_is_paused_and_resumed(world: World, browser: Client) -> None:
     sync = failing(world)
     browser.post(url(SecretSync, "pause", sync.pk))
     assert SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
+    assert ">Resume</button>" in browser.get(url(SecretSync, "change", sync.pk)).content.decode()
     browser.post(url(SecretSync, "pause", sync.pk), {"resume": "1"})
     assert not SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
     viewer = person(world, Role.VIEWER)

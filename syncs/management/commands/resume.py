@@ -1,4 +1,4 @@
-"""Let go on: every sync, or those of one connection."""
+"""Resume: every sync, or those of one connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connections.services import pause_connection
 
 
 class Command(OperatorCommand):
-    help = "Let go on: every sync of this instance, or those of one connection."
+    help = "Resume every sync of this instance, or those of one connection."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--connection", metavar="NAME", help="the connection's name; every one of that name")
