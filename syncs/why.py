@@ -23,7 +23,8 @@ def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:
     rows = ManagedSecret.objects.select_related("sync", "run")
     row = rows.filter(place=sync.place, canonical=canonical).first()
     last = RunChange.objects.select_related("run").filter(run__sync=sync, canonical=canonical).order_by("-id").first()
-    if row is None and last is None:
+    seen = None if row or last else _seen_unmanaged(sync, {key, canonical})
+    if row is None and last is None and seen is None:
         raise NotFound(f"Nothing is known of the key '{key}': neither the ledger nor a run of this sync names it")
     mine = row if row and row.sync_id == sync.pk else None
     return {
@@ -34,7 +35,7 @@ def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:
         "keySchema": sync.sync_options.get("keySchema") or None,
         "writtenAt": timestamp(row.written_at) if row else None,
         "writtenBy": _run(mine.run) if mine and mine.run else None,
-        "lastOutcome": _outcome(last) if last else None,
+        "lastOutcome": _outcome(last) if last else seen,
         "lastCheckedAt": timestamp(_checked_at(sync)),
     }
 
@@ -106,6 +107,15 @@ def _outcome(change: RunChange) -> dict[str, Any]:
         "errorCode": change.error_code or None,
         "at": timestamp(change.ended_at or change.run.started_at),
     }
+
+
+def _seen_unmanaged(sync: SecretSync, names: set[str]) -> dict[str, Any] | None:
+    """As an outcome: that the last run which listed the place left the key alone."""
+    run = SyncRun.objects.filter(sync=sync, place=sync.place, ended_at__isnull=False, operation="sync").first()
+    if run is None or names.isdisjoint(run.unmanaged):
+        return None
+    told = {"action": "keep", "outcome": "kept", "reason": "not managed by this sync", "errorCode": None}
+    return {"runId": str(run.pk), **told, "at": timestamp(run.ended_at)}
 
 
 def _checked_at(sync: SecretSync) -> Any:

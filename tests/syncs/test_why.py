@@ -15,6 +15,7 @@ from syncs.models import SecretSync
 from syncs.selectors import syncs
 from syncs.services.imports import add_import
 from syncs.services.source import create_project
+from syncs.services.syncs import update_policy
 from syncs.why import why
 from tests.api.conftest import api_for
 from tests.api.openapi import require_fit
@@ -56,6 +57,12 @@ def test_a_key_that_did_not_arrive_and_one_that_nobody_knows(world: World) -> No
     found = asked(world, sync, "BROKEN")
     assert (found["owner"], found["secret"]) == (None, None)
     assert (found["lastOutcome"]["outcome"], found["lastOutcome"]["errorCode"]) == ("blocked", "unresolved")
+    world.sandbox.put(("acme", "shop", ""), "THEIRS", "x")
+    update_policy(world.actor, syncs().get(pk=sync.pk), {"unmanaged": "leave"})
+    run = world.run(sync)
+    theirs = asked(world, sync, "THEIRS")
+    assert (theirs["owner"], theirs["secret"], theirs["lastOutcome"]["runId"]) == (None, None, str(run.pk))
+    assert (theirs["lastOutcome"]["outcome"], theirs["lastOutcome"]["reason"]) == ("kept", "not managed by this sync")
     with pytest.raises(NotFound, match="Nothing is known"):
         asked(world, sync, "NOBODY_KNOWS")
 
