@@ -16,7 +16,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from syncs import notifier
-from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
+from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, Status, SyncRun
 
 WAITS = (10, 60, 300)  # seconds until the second, third and fourth attempt
 SENDING = timedelta(minutes=2)  # after that a message whose sender died is sent again
@@ -38,6 +38,8 @@ def run_ended(run: SyncRun, sync: SecretSync, state: NoticeState, message: str |
         if told is None:
             return
         if state is NoticeState.RECOVERED:
+            if run.operation != "sync" and told.sync_status == Status.FAILED:
+                return  # a removal or an undoing that went well does not mend what the sync still fails at
             news = bool(told.told_run or told.told_drift)
             told.told_run, told.told_drift = "", False
         else:
@@ -69,7 +71,7 @@ def drift_checked(sync: SecretSync, changes: list[dict[str, str]]) -> None:
 
 def _told(sync: SecretSync) -> SecretSync | None:
     """What was last told of the sync, locked: of two changes at once the second sees the first."""
-    rows = SecretSync.objects.select_for_update(no_key=True).only("told_run", "told_drift")
+    rows = SecretSync.objects.select_for_update(no_key=True).only("told_run", "told_drift", "sync_status")
     return rows.filter(pk=sync.pk).first()
 
 

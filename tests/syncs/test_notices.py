@@ -29,12 +29,13 @@ from config.errors import BadRequest
 from syncs import dispatcher, drift, notices, notifier, tasks
 from syncs.confined import Refused, confined
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
-from syncs.runner import _Run
+from syncs.runner import _Run, execute
 from syncs.selectors import syncs
 from syncs.services import holds
 from syncs.services import notifications as services
 from syncs.services.notifications import TargetInput
 from syncs.services.syncs import update_policy
+from syncs.services.triggers import trigger
 
 from .conftest import World
 
@@ -218,6 +219,20 @@ def test_drift_that_goes_by_itself(world: World, listener: Listener, target: Not
     world.sandbox.values[APP]["B"] = kept
     drift.check(fresh(sync))
     assert told(listener) == ["drifted", "recovered"]
+
+
+def test_a_sync_that_fails_has_not_recovered_when_its_keys_are_removed(
+    world: World, listener: Listener, target: NotificationTarget
+) -> None:
+    world.set(A="1", B="${NOPE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    execute(trigger(world.actor, fresh(sync), "remove").pk)
+    assert world.held() == {}
+    assert told(listener) == ["failed"]
+    world.unset("B")
+    world.run(sync)
+    assert told(listener) == ["failed", "recovered"]
 
 
 def test_a_sync_that_fails_has_not_recovered_when_its_drift_goes(
