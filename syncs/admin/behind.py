@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
@@ -15,7 +16,10 @@ from config.access.roles import Right
 from config.admin import ReadOnlyAdmin
 from config.markup import badge, link, when
 from syncs.engine.plan import State
+from syncs.messages import spot
 from syncs.models import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretReference, SecretVersion
+
+from .sync_page import destination_label
 
 LEDGER: dict[str, tuple[Any, str]] = {
     State.OWNED: (_("ours"), "good"),
@@ -63,7 +67,7 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
 
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
-    list_display = ("key", "shown_sync", "place", "shown_state", "written", "way")
+    list_display = ("key", "shown_sync", "where", "shown_state", "written", "way")
     list_filter = ("state", "destination", "sync__project")
     list_select_related = ("sync__project",)
     search_fields = ("key", "place", "sync__name")
@@ -83,6 +87,11 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
     @display(description=_("Written"), ordering="written_at")
     def written(self, obj: ManagedSecret) -> str:
         return when(obj.written_at)
+
+    @display(description=_("Where"), ordering="place")
+    def where(self, obj: ManagedSecret) -> str:
+        words = destination_label(obj), spot(obj.destination_config)
+        return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", *words)
 
     @display(description=_("Why"))
     def way(self, obj: ManagedSecret) -> str:

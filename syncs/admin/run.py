@@ -56,7 +56,7 @@ def _run_of(run: SyncRun) -> str:
 class SyncRunAdmin(ReadOnlyAdmin):
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
-    list_display = ("what", "shown_sync", "shown_status", "summary", "actor_name", "began", "spent")
+    list_display = ("what", "shown_sync", "shown_status", "summary", "by", "began", "spent")
     list_filter = ("status", "operation", "trigger", "sync__destination", "sync__project")
     list_select_related = ("sync__project",)
     search_fields = ("sync__name", "message", "actor_name")
@@ -97,6 +97,10 @@ class SyncRunAdmin(ReadOnlyAdmin):
     @display(description=_("Keys"))
     def summary(self, obj: SyncRun) -> str:
         return did(obj)
+
+    @display(description=_("By"), ordering="actor_name")
+    def by(self, obj: SyncRun) -> str:
+        return obj.actor_name
 
     @display(description=_("Begun"), ordering="created_at")
     def began(self, obj: SyncRun) -> str:

@@ -10,7 +10,8 @@ from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
 from syncs.destination import destinations
-from syncs.models import SecretSync, SyncRun
+from syncs.messages import spot
+from syncs.models import ManagedSecret, SecretSync, SyncRun
 from syncs.standing import STATES, history_charts, next_check
 from syncs.undo import undoable
 
@@ -19,12 +20,7 @@ from .words import DRIFT, OPERATIONS, RUNS, TRIGGERS
 LATEST = 10
 
 
-def spot(sync: SecretSync) -> str:
-    """Where it writes, in the vendor's own words for its parts."""
-    return " / ".join(str(value) for name, value in sync.destination_config.items() if name != "scope" and value)
-
-
-def destination_label(sync: SecretSync) -> str:
+def destination_label(sync: SecretSync | ManagedSecret) -> str:
     found = destinations.get(sync.destination)
     return found.label if found else sync.destination
 
@@ -42,7 +38,7 @@ def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
         "state_words": words,
         "state_tone": tone,
         "destination_label": destination_label(sync),
-        "spot": spot(sync),
+        "spot": spot(sync.destination_config),
         "secrets": sync.folder.secrets.count() if sync.folder else 0,
         "owned": sync.managed.count(),
         "note": found.capabilities.note if found else "",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, QuerySet
@@ -13,6 +13,7 @@ from config.access.roles import PLATFORM, Actor, Right
 from config.errors import BadRequest
 from syncs.engine.plan import State
 from syncs.engine.types import Action
+from syncs.messages import spot
 from syncs.models import (
     DriftCheck,
     InitialSet,
@@ -39,8 +40,8 @@ def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
     The sync's claim on them ends, and who waited for them is woken.
     """
     rows = ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place)
-    for place, keys in _by_place(rows).items():
-        _tell_left(actor, sync, place, keys, "sync", "change", "The sync writes elsewhere now.")
+    for left in _by_place(rows):
+        _tell_left(actor, sync, left, "sync", "change", "The sync writes elsewhere now.")
     _let_go(sync, rows)
 
 
@@ -56,11 +57,11 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
     with transaction.atomic():
         if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
             raise BadRequest(BUSY)
-        places = _by_place(ManagedSecret.objects.filter(sync=sync)) or {sync.place: []}
-        left = [key for keys in places.values() for key, _ in keys]
-        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(left), keys=left[:100], **named(sync))
-        for place, keys in places.items():
-            _tell_left(actor, sync, place, keys, "remove", "manual", DELETED)
+        places = _by_place(ManagedSecret.objects.filter(sync=sync))
+        keys = [key for left in places for key, _ in left.keys]
+        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(keys), keys=keys[:100], **named(sync))
+        for left in places or [_Left(sync.place, spot(sync.destination_config))]:
+            _tell_left(actor, sync, left, "remove", "manual", DELETED)
         forget_sync(sync)
     return sync
 
@@ -85,28 +86,43 @@ def forget_deleted() -> None:
     SecretSync.with_deleted.filter(~Exists(remembered), deleted_at__isnull=False).delete()
 
 
-def _by_place(rows: QuerySet[ManagedSecret]) -> dict[str, list[tuple[str, str]]]:
-    """Key and canonical key of what is still there, by place."""
-    found: dict[str, list[tuple[str, str]]] = {}
+@dataclass
+class _Left:
+    """What stays at a place: keys with their canonical names."""
+
+    place: str
+    words: str
+    keys: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _by_place(rows: QuerySet[ManagedSecret]) -> list[_Left]:
+    found: dict[str, _Left] = {}
     there = rows.exclude(state=State.MISSING).order_by("canonical")
-    for place, key, canonical in there.values_list("place", "key", "canonical"):
-        found.setdefault(place, []).append((key, canonical))
-    return found
+    for place, config, key, canonical in there.values_list("place", "destination_config", "key", "canonical"):
+        found.setdefault(place, _Left(place, spot(config))).keys.append((key, canonical))
+    return list(found.values())
 
 
-def _tell_left(
-    actor: Actor, sync: SecretSync, place: str, left: Iterable[tuple[str, str]], operation: str, trigger: str, why: str
-) -> None:
+def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trigger: str, why: str) -> None:
     """A run that kept everything, as a list of what stays."""
     now = timezone.now()
     changes = [
         RunChange(
-            key=key, canonical=canonical, action=Action.KEEP, outcome="kept", reason=f"left at {place}", ended_at=now
+            key=key,
+            canonical=canonical,
+            action=Action.KEEP,
+            outcome="kept",
+            reason=f"left at {left.words}",
+            ended_at=now,
         )
-        for key, canonical in left
+        for key, canonical in left.keys
     ]
-    stays = "1 key stays" if len(changes) == 1 else f"{len(changes)} keys stay"
-    stays = f"{stays} at {place}, and nobody's." if changes else f"It owned no key at {place}."
+    if not changes:
+        stays = f"It owned no key at {left.words}."
+    elif len(changes) == 1:
+        stays = f"1 key stays at {left.words}; no sync owns it any more."
+    else:
+        stays = f"{len(changes)} keys stay at {left.words}; no sync owns them any more."
     run = SyncRun.objects.create(
         sync=sync,
         operation=operation,
@@ -115,7 +131,7 @@ def _tell_left(
         actor_id=str(actor.id or ""),
         actor_name=actor.name,
         status=Status.SUCCEEDED,
-        place=place,
+        place=left.place,
         message=f"{why} {stays}"[:1024],
         counts={Action.KEEP.value: len(changes)},
         started_at=now,

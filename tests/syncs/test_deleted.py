@@ -50,14 +50,14 @@ def test_a_run_lists_the_keys_that_stay(world: World, deleted: SecretSync) -> No
     run = listing(deleted)
     assert (run.status, run.trigger, run.actor_name) == ("succeeded", "manual", "ada")
     assert list(run.changes.values_list("key", "action", "outcome")) == [("A", "keep", "kept"), ("B", "keep", "kept")]
-    assert run.message == f"The sync was deleted. 2 keys stay at {deleted.place}, and nobody's."
+    assert run.message == "The sync was deleted. 2 keys stay at acme / shop; no sync owns them any more."
     assert world.held() == {"A": "1", "B": "2"}
 
 
 def test_one_that_owned_nothing_says_so(world: World) -> None:
     sync = world.sync(is_auto_sync_enabled=False)
     delete_sync(world.actor, sync)
-    assert listing(sync).message == f"The sync was deleted. It owned no key at {sync.place}."
+    assert listing(sync).message == "The sync was deleted. It owned no key at acme / shop."
 
 
 def test_it_is_nowhere_but_in_history(world: World, deleted: SecretSync, api: Api) -> None:
