@@ -212,7 +212,7 @@ class IdentityAdmin(ServiceAdmin):
         return when(obj.created_at)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        self.form = IdentityChangeForm if obj else IdentityForm
+        kwargs["form"] = IdentityChangeForm if obj else IdentityForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
