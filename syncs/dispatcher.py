@@ -66,7 +66,9 @@ def sweep() -> None:
     schedule(PLATFORM, list(behind), "schedule")
     queue_due()
     SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)).exclude(
-        status=Status.HELD
+        # What was dismissed stays so until its source changes, however long that takes.
+        status__in=(Status.HELD, Status.DISMISSED),
+        sync__deleted_at__isnull=True,
     ).delete()
     forget_deleted()
     forget_ended()

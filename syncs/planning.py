@@ -160,6 +160,7 @@ def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Ent
                 metadata=entry.metadata if destination.carries_metadata() else (),
                 barred=barred,
                 barred_code=code,
+                source_path=entry.path,
             )
         )
     return desired

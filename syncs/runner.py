@@ -45,7 +45,7 @@ log = logging.getLogger(__name__)
 
 BUSY_WAIT = 1.0  # seconds until a run that found its place leased looks again
 PAUSE_WAIT = 5.0
-PAUSE_LOOK = 0.2
+PAUSE_LOOK, PAUSED = 0.2, "it was paused"
 TASK_BUDGET = 300.0  # seconds of writing after which a run gives its worker back and goes on later
 LISTING_FRESH = 60.0  # seconds that a listing may be old when keys are deleted by it
 RUNS_A_CONNECTION = 5
@@ -494,18 +494,27 @@ class _Run:
         sync = SecretSync.objects.filter(pk=self.sync.pk).values_list("generation", "connection__paused_at").first()
         if sync is None or sync[0] != self.run.generation:
             self.stopped = CHANGED
-        elif sync[1] is not None or self._all_paused():
-            self.stopped = "it was paused"
-        elif not self.lease.stands():
+        elif sync[1] is not None:
+            self.stopped = PAUSED
+        elif time.monotonic() - self._looked > PAUSE_LOOK:
+            self._looked = time.monotonic()
+            self.stopped = self._forbidden()
+        if self.stopped:
+            return False
+        if not self.lease.stands():
             self.stopped = "the lease was lost"
         return not self.stopped
 
-    def _all_paused(self) -> bool:
-        """Of the whole instance; asked a few times a second, which is soon enough for a person."""
-        if time.monotonic() - self._looked > PAUSE_LOOK:
-            self._looked = time.monotonic()
-            return Instance.objects.filter(paused_at__isnull=False).exists()
-        return False
+    def _forbidden(self) -> str:
+        """A pause of the whole instance, or the loss of its owner's rights; asked a few times a second."""
+        if Instance.objects.filter(paused_at__isnull=False).exists():
+            return PAUSED
+        owned = SecretSync.objects.select_related("owner_user", "owner_identity").filter(pk=self.sync.pk).first()
+        if owned is None:
+            return CHANGED
+        self.sync.owner_user, self.sync.owner_identity = owned.owner_user, owned.owner_identity
+        manual = self.run.trigger in ("manual", "approval")
+        return "" if manual or not self._owner_refusal() else "its owner's rights have changed"
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()

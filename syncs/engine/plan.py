@@ -436,13 +436,18 @@ def _by_canonical(desired: Iterable[Desired]) -> dict[str, Desired]:
     found = {}
     for key, wants in met.items():
         if len(wants) > 1:
-            names = " and ".join(sorted(want.source_key for want in wants))
+            folders = len({want.source_path for want in wants}) > 1
+            names = " and ".join(sorted(_named(want) if folders else want.source_key for want in wants))
             barred = f"{len(wants)} secrets would be named {wants[0].key} at the destination: {names}. Rename one."
             first = min(wants, key=lambda want: want.source_key)
             found[key] = Desired(first.key, key, first.source_key, "", barred=barred, barred_code=Code.COLLISION)
         else:
             found[key] = wants[0]
     return found
+
+
+def _named(want: Desired) -> str:
+    return f"{want.source_path.rstrip('/')}/{want.source_key}"
 
 
 def _initial_set(

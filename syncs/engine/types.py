@@ -57,6 +57,7 @@ class Desired:
     metadata: Pairs = field(default=(), repr=False)
     barred: str | None = None
     barred_code: Code | None = None
+    source_path: str = "/"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from config.access.models import AuditEvent, Membership, Role, User
 from config.access.roles import actor_of_user
 from config.access.services import set_role
 from config.errors import BadRequest
+from syncs import dispatcher, runner
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
 from syncs.runner import execute
 from syncs.selectors import syncs
@@ -237,6 +241,10 @@ def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
     world.unset("K0")
     world.run(sync)
     assert ("K0" in world.held(), "K1" in world.held()) == (False, True)
+    SyncRun.objects.filter(status="dismissed").update(ended_at=timezone.now() - timedelta(days=91))
+    dispatcher.sweep()
+    world.run(sync)
+    assert "K1" in world.held()
     policy(world, sync, max_deletions=None)
     world.run(sync)
     assert set(world.held()) == {"K11", "K12", "K13", "K14", "NEW"}
@@ -460,7 +468,7 @@ def test_folders_below_can_be_taken_too(world: World) -> None:
     run = world.run(sync)
     assert (run.status, world.held()) == ("failed", {"B": "3"})
     assert run.message
-    assert "2 secrets would be named A" in run.message
+    assert "2 secrets would be named A at the destination: /A and /other/A. Rename one." in run.message
 
 
 # -- fail closed -----------------------------------------------------------------------------------------------
@@ -543,6 +551,34 @@ def test_a_run_acts_for_its_owner(world: World) -> None:
     assert run.message == "ada, the owner of this sync, may no longer read-value on secrets."
     assert world.held() == {"A": "1"}
     assert SecretSync.objects.get(pk=sync.pk).last_sync_message == run.message
+
+
+def test_a_run_that_is_going_stops_when_its_owner_loses_his_rights(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.set(**{f"K{number:03}": "x" for number in range(100)})
+    world.sync()
+    gate = runner._Run._gate
+
+    def demoting(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
+        for number, write in enumerate(gate(self, changes, pace)):
+            yield write
+            if number == 8:
+                Membership.objects.update(role="viewer")
+
+    monkeypatch.setattr(runner._Run, "_gate", demoting)
+    world.sandbox.latency = 0.1
+    (run,) = world.due()
+    world.sandbox.latency = 0
+    assert (run.status, run.message) == (
+        "pending",
+        "Stopped between keys because its owner's rights have changed; the rest follows.",
+    )
+    there = len(world.held())
+    assert 0 < there < 100
+    (run,) = world.due()
+    assert run.message == "ada, the owner of this sync, may no longer read-value on secrets."
+    assert len(world.held()) == there
 
 
 def test_a_sync_without_a_source_refuses(world: World) -> None:
@@ -639,7 +675,6 @@ def test_a_503_after_the_write_leaves_the_claim(world: World) -> None:
 
 def test_credentials_that_do_not_open_are_said_once(world: World) -> None:
     from connections.models import AppConnection
-    from syncs import dispatcher
 
     world.set(A="1")
     sync = world.sync()
