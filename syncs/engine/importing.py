@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 from .codes import Code
-from .plan import Change, Plan, Row, State
+from .plan import Change, Plan, Row, State, may_be_own
 from .types import Action, Desired, Remote
 
 Problem = Callable[[str, str], tuple[str, Code] | None]
@@ -63,6 +63,8 @@ def _change(
         return made(Action.KEEP, f"it is never touched: {remote.locked}", Code.LOCKED)
     if row is not None and not row.mine and row.state is not State.MISSING:
         return made(Action.KEEP, f"belongs to the sync {row.owner}")
+    if remote.shared and not may_be_own(row, remote):
+        return made(Action.KEEP, f"it is not this sync's: {remote.shared}", Code.LOCKED)
     if remote.value is None:
         return made(Action.KEEP, "its value cannot be read", Code.UNREADABLE)
     if name in held and held[name] == remote.value:

@@ -196,7 +196,7 @@ class _Table:
         present = seen is not None and not seen.inherited
         if want and want.barred:
             return self._change(1, Action.BLOCKED, want, seen, row, want.barred, want.barred_code)
-        if seen and seen.untouchable:
+        if seen and (seen.untouchable or (seen.shared and not may_be_own(row, seen))):
             return self._plain(want, seen, row)
         if row and not row.mine and row.state is not State.MISSING:
             reason = f"belongs to the sync {row.owner}"
@@ -214,8 +214,9 @@ class _Table:
         effects = (Effect.VOID,) if row and row.mine else ()
         where = "in the wider scope" if seen.inherited else "at the destination"
         code, reason = Code.PLAIN_VALUE, f"a plain (not secret) value of this name stands {where}; it is never touched"
-        if seen.locked:
-            code, reason = Code.LOCKED, f"one of this name stands {where} and is never touched: {seen.locked}"
+        if seen.locked or seen.shared:
+            said = seen.locked or f"{seen.shared}, and not this sync's"
+            code, reason = Code.LOCKED, f"one of this name stands {where} and is never touched: {said}"
         if want:
             return self._change(2, Action.BLOCKED, want, seen, row, reason, code, effects)
         return self._change(2, Action.KEEP, want, seen, row, reason, effects=effects)
@@ -388,6 +389,13 @@ def _same_incarnation(own: Row, seen: Remote) -> bool:
     return own.incarnation is None or seen.incarnation is None or own.incarnation == seen.incarnation
 
 
+def may_be_own(row: Row | None, seen: Remote) -> bool:
+    """A row of this sync speaks of that very object, as far as is known."""
+    if row is None or not row.mine or row.state is State.MISSING:
+        return False
+    return not _known_foreign(row, seen) if row.state is State.CLAIM else _same_incarnation(row, seen)
+
+
 def known_ours(claim: Row, seen: Remote) -> bool:
     """An update or a delete was claimed, and the object is still the one that it was claimed for."""
     return claim.claimed_incarnation is not None and claim.claimed_incarnation == seen.incarnation
@@ -469,6 +477,7 @@ def _initial_set(
         and key not in memory.left
         and (key not in rows or rows[key].state is State.MISSING)
         and not remote.untouchable
+        and not remote.shared
         and not remote.inherited
         and in_schema(remote.key)
     }

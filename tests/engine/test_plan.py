@@ -80,6 +80,22 @@ ROWS = {
     "2 plain in the wider scope, wanted": (want(), seen(is_secret=False, inherited=True), None, {}, 2, Action.BLOCKED),
     "2 locked, wanted": (want(), seen(locked="another's"), row(), {}, 2, Action.BLOCKED),
     "2 locked, not wanted": (None, seen(locked="another's"), row(), {}, 2, Action.KEEP),
+    "2 shared, nobody's": (want(), seen(shared="others use it"), None, {}, 2, Action.BLOCKED),
+    "2 shared, not wanted, mirror": (None, seen(shared="others use it"), None, {"unmanaged": "mirror"}, 2, Action.KEEP),
+    "2 shared, made anew": (want(), seen(shared="others use it", incarnation="i2"), row(), {}, 2, Action.BLOCKED),
+    "2 shared, another's": (want(), seen(shared="others use it"), row(mine=False), {}, 2, Action.BLOCKED),
+    "2 shared, own row missing": (want(), seen(shared="x"), row(state=State.MISSING), {}, 2, Action.BLOCKED),
+    "2 shared, claim known foreign": (
+        want(),
+        seen(shared="others use it", incarnation="i2"),
+        row(**CLAIM_OF_UPDATE),
+        {},
+        2,
+        Action.BLOCKED,
+    ),
+    "5 shared, own claim": (want(), seen(shared="others use it"), row(**CLAIM_OF_UPDATE), {}, 5, Action.UPDATE),
+    "7 shared, own": (want(value="2"), seen(shared="others use it"), row(), {}, 7, Action.UPDATE),
+    "13 shared, own": (None, seen(shared="others use it"), row(), {}, 13, Action.DELETE),
     "2 plain, not wanted": (None, seen(is_secret=False), row(), {}, 2, Action.KEEP),
     "3 another's, wanted": (want(), seen(), row(mine=False, owner="other"), {}, 3, Action.BLOCKED),
     "3 another's claim, wanted, absent": (want(), None, row(mine=False, **CLAIM_OF_CREATE), {}, 3, Action.BLOCKED),
@@ -173,8 +189,9 @@ def test_first_overwrite_deletes_only_the_initial_set() -> None:
     assert [change.key for change in made.deletes] == ["OLD"]
 
 
-def test_first_listing_leaves_out_inherited_plain_owned_and_foreign_schema_keys() -> None:
+def test_first_listing_leaves_out_inherited_plain_owned_shared_and_foreign_schema_keys() -> None:
     listing = [seen("MINE"), seen("WIDE", inherited=True), seen("PLAIN", is_secret=False), seen("OWNED"), seen("other")]
+    listing.append(seen("LINKED", shared="others use it"))
     made = plan(
         [],
         listing,
@@ -258,6 +275,7 @@ remotes = st.builds(
     stamp=st.sampled_from(["s1", "s2", None]),
     inherited=st.booleans(),
     is_secret=st.booleans(),
+    shared=st.sampled_from(["", "", "others use it"]),
 )
 desires = st.builds(want, keys, st.sampled_from(["1", "2"]), barred=st.sampled_from([None, None, None, "unreadable"]))
 ledgers = st.builds(
@@ -299,6 +317,10 @@ def test_for_any_history_nothing_unowned_is_deleted_or_plain_touched(history: tu
         assert change.remote is None or (change.remote.is_secret and not change.remote.inherited)
         owner = rows.get(change.canonical)
         assert owner is None or owner.mine or owner.state is State.MISSING
+        if change.remote and change.remote.shared:
+            assert owner is not None
+            assert owner.mine
+            assert owner.state is not State.MISSING
         assert change.write.action in (Action.CREATE, Action.UPDATE, Action.DELETE)
     for change in made.deletes:
         assert made.complete

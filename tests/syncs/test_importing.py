@@ -67,6 +67,13 @@ def planned(remote: Remote, held: dict[str, str | None] | None = None, **more: o
         (Remote("KF_A", "1", inherited=True), {}, {}, "keep"),
         (Remote("KF_A", "1", is_secret=False), {}, {}, "keep"),
         (Remote("KF_A", "1", locked="it is a copy"), {}, {}, "keep"),
+        (Remote("KF_A", "1", shared="others use it"), {}, {}, "keep"),
+        (
+            Remote("KF_A", "1", shared="others use it"),
+            {},
+            {"ledger": [Row("KF_A", "KF_A", True, State.OWNED)]},
+            "create",
+        ),
         (Remote("KF_A", None), {}, {}, "keep"),
         (Remote("KF_A", "1"), {"A": "1"}, {}, "unchanged"),
         (Remote("KF_A", "1"), {"A": "2"}, {}, "keep"),
