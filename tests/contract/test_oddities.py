@@ -20,6 +20,7 @@ __all__ = ["place"]
 
 google = pytest.mark.parametrize("place", [("gcp-secret-manager", "global")], indirect=True, ids=["gcp"])
 project = pytest.mark.parametrize("place", [("vercel", "production")], indirect=True, ids=["vercel"])
+unlinked = pytest.mark.parametrize("place", [("vercel", "team-unlinked")], indirect=True, ids=["vercel-team-unlinked"])
 team = pytest.mark.parametrize("place", [("vercel", "team")], indirect=True, ids=["vercel-team"])
 
 
@@ -145,6 +146,32 @@ def test_what_a_team_shares_in_another_way_is_blocked_by_name(place: Place) -> N
     run = place.run(place.sync())
     assert [(row.key, row.error_code) for row in run.changes.filter(outcome="blocked")] == [("WIDE", "locked")]
     assert place.holds(A="1")
+
+
+@unlinked
+@pytest.mark.parametrize("unmanaged", ["overwrite-initially", "mirror"])
+def test_a_shared_variable_that_people_link_stays_its_syncs_and_theirs_stay_theirs(
+    place: Place, unmanaged: str
+) -> None:
+    fake: Any = place.fake
+    for key in ("THEIRS", "WANTED"):
+        fake.add(place.config, key, "theirs", projectId=["prj_blog"])
+    place.set(A="1", B="1", WANTED="ours")
+    sync = place.sync()
+    place.policy(sync, unmanaged=unmanaged)
+    run = place.run(sync)
+    assert [(row.key, row.error_code) for row in run.changes.filter(outcome="blocked")] == [("WANTED", "locked")]
+    for one in fake.records[""].values():
+        if one["key"] in "AB":
+            one["projectId"] = ["prj_shop"]
+    place.set(A="2")
+    place.unset("B", "WANTED")
+    assert place.run(sync).status == "succeeded"
+    assert place.holds(A="2", THEIRS="theirs", WANTED="theirs")
+    (ours,) = (one for one in fake.records[""].values() if one["key"] == "A")
+    assert ours["projectId"] == ["prj_shop"]
+    place.run(sync, "remove")
+    assert place.holds(THEIRS="theirs", WANTED="theirs")
 
 
 @project

@@ -18,8 +18,8 @@ from . import vercel
 from .serving import Answer
 
 CONFIGS = vercel.Vercel.configs
-PRODUCTION, SENSITIVE, BRANCH, TEAM = (
-    CONFIGS[name] for name in ("production", "production-sensitive", "preview-branch", "team")
+PRODUCTION, SENSITIVE, BRANCH, TEAM, UNLINKED = (
+    CONFIGS[name] for name in ("production", "production-sensitive", "preview-branch", "team", "team-unlinked")
 )
 PREVIEW = {**vercel.Vercel.PROJECT, "env": "preview", "sensitive": False}
 
@@ -225,6 +225,33 @@ def test_what_is_shared_in_another_way_is_locked(vendor: vercel.Vercel, client: 
     vendor.add(TEAM, "ASIDE", "4", target=["development"], applyToAllCustomEnvironments=False)
     remotes = listed(Vercel(client, TEAM))
     assert {key: bool(one.locked) for key, one in remotes.items()} == {"OURS": False, "WIDER": True, "OTHER": True}
+
+
+def test_without_projects_what_is_linked_is_told_and_in_another_environment_locked(
+    vendor: vercel.Vercel, client: ApiClient
+) -> None:
+    vendor.add(UNLINKED, "FREE", "1")
+    vendor.add(UNLINKED, "LINKED", "2", projectId="prj_blog")
+    vendor.add(UNLINKED, "WIDER", "3", target=["preview", "development"], projectId=["prj_blog"])
+    remotes = listed(Vercel(client, UNLINKED))
+    assert {key: (bool(one.shared), bool(one.locked)) for key, one in remotes.items()} == {
+        "FREE": (False, False),
+        "LINKED": (True, False),
+        "WIDER": (False, True),
+    }
+
+
+def test_a_shared_variable_that_is_made_anew_keeps_the_projects_it_was_linked_to(
+    vendor: vercel.Vercel, client: ApiClient
+) -> None:
+    config = {**UNLINKED, "targetEnvironments": ["production"]}
+    before = vendor.add(config, "KEY", "open", projectId=["prj_blog", "prj_shop"])
+    destination = Vercel(client, {**config, "sensitive": True})
+    apply(destination, change(listed(destination)["KEY"], "shut"))
+    (after,) = of(vendor, "KEY")
+    assert (after["type"], after["value"]) == ("sensitive", "shut")
+    assert after["projectId"] == ["prj_blog", "prj_shop"]
+    assert after["id"] != before["id"]
 
 
 def test_shared_variables_of_one_environment_overlap_whatever_their_projects(client: ApiClient) -> None:

@@ -46,6 +46,13 @@ class Vercel(Served):
             "targetProjects": ["prj_shop"],
             "sensitive": False,
         },
+        "team-unlinked": {
+            "scope": "team",
+            "teamId": "team_acme",
+            "targetEnvironments": ["development"],
+            "applyToAllCustomEnvironments": False,
+            "sensitive": False,
+        },
     }
     bad_key = "BAD-KEY"
 
@@ -96,7 +103,7 @@ class Vercel(Served):
     def _mine(self, config: Mapping[str, Any], one: Record) -> bool:
         way = self._way(config)
         if config["scope"] == "team":
-            return all(one.get(name) == value for name, value in way.items())
+            return all(one.get(name) == value for name, value in way.items() if value != [])
         serves = [*one["target"], *one.get("customEnvironmentIds", [])]
         return config["env"] in serves and one.get("gitBranch") == config.get("branch")
 

@@ -90,7 +90,7 @@ CONFIG = _Scopes(
                     item=Text("targetEnvironments", "Target environments", choices=ENVIRONMENTS),
                 ),
                 Flag("applyToAllCustomEnvironments", "All custom environments", default=False),
-                Texts("targetProjects", "The IDs of the projects that get the secrets; none: those that are linked."),
+                Texts("targetProjects", "The IDs of the projects that get the secrets; none: people link them."),
                 SENSITIVE,
             )
         ),

@@ -1,7 +1,8 @@
 """Variables that a team shares among its projects.
 
 A name is taken once for each environment of the team, whatever the projects: what is shared in another way than the
-sync's is not its own, and in its way.
+sync's is not its own, and in its way. A sync that names no projects leaves it to people which are linked: what it wrote
+stays its own when they link it, and what was linked before is theirs.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from syncs.engine.types import Outcome, Remote, Write
 from .variables import COMMENT, Spot, Variable, changed, failures, items, variable_of
 
 LOCKED = "it is shared with other environments or projects than those of this sync"
+LINKED = "it is linked to projects"
 
 
 def targets_of(config: Mapping[str, Any]) -> list[str]:
@@ -47,23 +49,31 @@ class SharedSpot(Spot):
         for raw in pages(self.client, self.path, "data", self.params):
             variable = self.parsed(raw)
             custom = raw.get("applyToAllCustomEnvironments") is True
-            way = (variable.targets, custom, sorted(raw.get("projectId") or []), variable.custom)
-            if way == (frozenset(self.targets), self.custom, self.projects, frozenset()):
-                found[variable.key] = replace(variable, exact=True).remote()
+            linked = _projects_of(variable)
+            way = (variable.targets, custom, variable.custom)
+            if way == (frozenset(self.targets), self.custom, frozenset()) and self.projects in (linked, []):
+                shared = LINKED if linked != self.projects else ""
+                found[variable.key] = replace(variable, exact=True).remote(shared=shared)
             elif variable.targets & set(self.targets) or (custom and self.custom):
                 found.setdefault(variable.key, variable.remote(locked=LOCKED))
         yield from found.values()
 
     def create(self, writes: Sequence[Write]) -> list[Outcome]:
+        return self._created(writes, self.projects)
+
+    def _created(self, writes: Sequence[Write], projects: Sequence[str]) -> list[Outcome]:
         evs = [{"key": write.key, "value": write.value, "comment": write.comment[:COMMENT]} for write in writes]
         body: dict[str, Any] = {"evs": evs, "type": self.type}
         if self.targets:
             body["target"] = self.targets
         if self.custom:
             body["applyToAllCustomEnvironments"] = True
-        if self.projects:
-            body["projectId"] = self.projects
+        if projects:
+            body["projectId"] = projects
         return self.made(writes, body, self.params)
+
+    def anew(self, write: Write) -> list[Outcome]:
+        return self._created([write], self.projects or _projects_of(variable_of(write)))
 
     def update(self, writes: Sequence[Write]) -> list[Outcome]:
         updates = {variable_of(write).id: changed(write) for write in writes}
@@ -86,3 +96,7 @@ class SharedSpot(Spot):
 
     def narrow(self, variable: Variable) -> None:
         raise AssertionError("what is shared in another way is locked")
+
+
+def _projects_of(variable: Variable) -> list[str]:
+    return sorted(map(str, items(variable.raw.get("projectId"))))

@@ -29,7 +29,7 @@ class Variable:
     raw: Mapping[str, Any] = field(repr=False)
     exact: bool = False
 
-    def remote(self, *, inherited: bool = False, locked: str = "") -> Remote:
+    def remote(self, *, inherited: bool = False, locked: str = "", shared: str = "") -> Remote:
         comment = self.raw.get("comment")
         return Remote(
             self.key,
@@ -40,6 +40,7 @@ class Variable:
             inherited=inherited,
             is_secret=self.type not in ("plain", "system"),
             locked=locked,
+            shared=shared,
             ref=self,
         )
 
@@ -87,7 +88,11 @@ class Spot(ABC):
         Where the second request fails the name is free, and the next run creates it.
         """
         freed = self.let_go(write)
-        return freed if freed.error else _only(write, self.create([write]))
+        return freed if freed.error else _only(write, self.anew(write))
+
+    def anew(self, write: Write) -> list[Outcome]:
+        """Create it in place of the one that was let go."""
+        return self.create([write])
 
     def let_go(self, write: Write) -> Outcome:
         variable = variable_of(write)
