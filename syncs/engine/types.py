@@ -67,8 +67,8 @@ class Remote:
     `value` is None where the vendor does not tell. `incarnation` is the vendor's id or creation time of this very
     object: another one means it was re-created. `stamp` changes with every write by anyone; compared for equality
     only. `inherited` comes from a wider scope: it is overridden, never deleted. `locked` says why it is never touched,
-    though it is secret; `shared` says who else uses it, so that only the sync whose own it is writes or deletes it. `ref`
-    is the adapter's own handle.
+    though it is secret; `shared` says who else uses it, so that only the sync whose own it is writes or deletes it.
+    `ref` is the adapter's own handle.
     """
 
     key: str
