@@ -1,10 +1,10 @@
 """AWS Secrets Manager: a secret for each key, or one secret that holds all of them as a JSON object.
 
-Surprising facts: the list may lag by minutes, so values and versions come from `BatchGetSecretValue`, which does not.
-It is asked for keys that are wanted or ours alone: AWS keeps when a secret was last read. A deleted secret only waits
-to be deleted, for 30 days, and keeps its name: one that a sync deleted, which a tag tells, is brought back when it is
-made again. Nothing checks and sets a value, but the
-label AWSCURRENT moves only from the version that is named.
+Surprising facts: the list may lag by minutes, so values and versions come from `BatchGetSecretValue`, which does not;
+a key that is not listed is asked for there too, before it is taken for gone. It is asked for keys that are wanted or
+ours alone: AWS keeps when a secret was last read. A deleted secret only waits to be deleted, for 30 days, and keeps its
+name: one that a sync deleted, which a tag tells, is brought back when it is made again. Nothing checks and sets a
+value, but the label AWSCURRENT moves only from the version that is named.
 500 keys, one changed: 5 pages of the list, 25 batches of values, 1 write; as one document 1 read, 2 writes.
 Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 """
@@ -18,7 +18,7 @@ import uuid
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 from config.schema import Flag, OneOf, Schema, Text, literal
 from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
@@ -34,6 +34,7 @@ WAITING = "waits to be deleted"
 REMOVED = "keyferry-removed"  # the tag of a secret that a sync has deleted
 STAGE = "KEYFERRY"  # the label of a version of the document that is not current yet
 LABEL = "AWS Secrets Manager"
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,43 +196,63 @@ class AwsSecretsManager(KeyValueDestination):
         if self._name:
             return remotes
         readable = [remote for remote in remotes if remote.stamp]
-        batches = [readable[start : start + BATCH] for start in range(0, len(readable), BATCH)]
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            found = [remote for part in pool.map(self._read_values, batches) for remote in part]
+            found = [remote for part in pool.map(self._read_values, _batches(readable)) for remote in part]
         return [*found, *(remote for remote in remotes if not remote.stamp)]
 
+    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+        """Those that the list does not show yet: it may lag behind a create by minutes, which values do not."""
+        limits = self.capabilities
+        valid = [key for key in keys if re.fullmatch(limits.key_pattern, key, re.ASCII)]
+        names = [] if self._name else sorted(key for key in valid if len(key) <= (limits.max_key_length or 0))
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            return [remote for part in pool.map(self._read_named, _batches(names)) for remote in part]
+
+    def _read_named(self, names: Sequence[str]) -> list[Remote]:
+        try:
+            held, _ = self._values(names)
+        except Refused:
+            return []
+        return [
+            Remote(str(each["Name"]), incarnation=arn, stamp=each["VersionId"], ref=_Held(arn, {}, None))
+            for arn, each in held.items()
+        ]
+
     def _read_values(self, remotes: Sequence[Remote]) -> list[Remote]:
-        """What is said of none of them, on any page, is not believed to be gone."""
-        asked: dict[str, Any] = {"SecretIdList": [each.incarnation for each in remotes]}
-        names = {each.key: str(each.incarnation) for each in remotes}  # an error may name a secret either way
-        held: dict[str, tuple[str | None, str]] = {}
+        """What is said of none of them is not believed to be gone."""
+        arns = {each.key: str(each.incarnation) for each in remotes}  # an error may name a secret either way
+        try:
+            held, errors = self._values(list(arns.values()))
+        except Refused:
+            return list(remotes)
+        errors = {arns.get(named, named): code for named, code in errors.items()}
+        if untold := [each.key for each in remotes if each.incarnation not in {*held, *errors}]:
+            raise BadResponse(f"{LABEL}: BatchGetSecretValue answered without a word of {untold[0]}")
+        read = [
+            replace(each, value=held[arn].get("SecretString"), stamp=held[arn]["VersionId"])
+            for each in remotes
+            if (arn := str(each.incarnation)) in held
+        ]
+        return read + [each for each in remotes if errors.get(str(each.incarnation), GONE[0]) not in GONE]
+
+    def _values(self, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+        """What all pages have: secrets with their values by ARN, and the names of errors by what they are about."""
+        held: dict[str, Mapping[str, Any]] = {}
         errors: dict[str, str] = {}
         more: dict[str, str] = {}
         try:
-            for _ in remotes:  # a page may hold as few as one, where values are large
-                answer = self._call("BatchGetSecretValue", {**asked, **more}, read=True)
-                held |= {each["ARN"]: (each.get("SecretString"), each["VersionId"]) for each in answer["SecretValues"]}
-                errors |= {
-                    names.get(each["SecretId"], each["SecretId"]): each["ErrorCode"]
-                    for each in answer.get("Errors") or ()
-                }
+            for _ in ids:  # a page may hold as few as one, where values are large
+                answer = self._call("BatchGetSecretValue", {"SecretIdList": list(ids), **more}, read=True)
+                held |= {each["ARN"]: each for each in answer["SecretValues"] if each["Name"] and each["VersionId"]}
+                errors |= {each["SecretId"]: each["ErrorCode"] for each in answer.get("Errors") or ()}
                 if not answer.get("NextToken"):
                     break
                 more = {"NextToken": str(answer["NextToken"])}
-        except Refused:
-            return list(remotes)
         except (KeyError, TypeError, AttributeError):
             raise BadResponse(
                 f"{LABEL}: BatchGetSecretValue answered with a secret that lacks what it promises"
             ) from None
-        if untold := [each.key for each in remotes if each.incarnation not in {*held, *errors}]:
-            raise BadResponse(f"{LABEL}: BatchGetSecretValue answered without a word of {untold[0]}")
-        read = [
-            replace(each, value=held[each.incarnation][0], stamp=held[each.incarnation][1])
-            for each in remotes
-            if each.incarnation in held
-        ]
-        return read + [each for each in remotes if errors.get(str(each.incarnation), GONE[0]) not in GONE]
+        return held, errors
 
     def create(self, write: Write) -> Written:
         sent = {"Name": write.key, "SecretString": write.value, "ClientRequestToken": str(uuid.uuid4())}
@@ -378,6 +399,11 @@ class AwsSecretsManager(KeyValueDestination):
 
     def _written(self, answer: Mapping[str, Any]) -> Written:
         return Written(incarnation=answer.get("ARN"), stamp=answer.get("VersionId"))
+
+
+def _batches(items: Sequence[Item]) -> list[Sequence[Item]]:
+    """As many as one request reads."""
+    return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
 
 
 def _held(each: Mapping[str, Any]) -> _Held:

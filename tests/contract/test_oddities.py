@@ -20,6 +20,7 @@ __all__ = ["place"]
 
 google = pytest.mark.parametrize("place", [("gcp-secret-manager", "global")], indirect=True, ids=["gcp"])
 project = pytest.mark.parametrize("place", [("vercel", "production")], indirect=True, ids=["vercel"])
+amazon = pytest.mark.parametrize("place", [("aws-secrets-manager", "one-to-one")], indirect=True, ids=["aws-secrets"])
 unlinked = pytest.mark.parametrize("place", [("vercel", "team-unlinked")], indirect=True, ids=["vercel-team-unlinked"])
 team = pytest.mark.parametrize("place", [("vercel", "team")], indirect=True, ids=["vercel-team"])
 
@@ -197,3 +198,23 @@ def test_a_batch_that_is_refused_for_one_taken_name_ends_with_each_key_where_it_
     assert {row.state for row in ManagedSecret.objects.all()} == {"owned"}
     with open_client(place.connection) as client:
         assert len(open_destination(syncs().get(pk=sync.pk), client).listing()) == 3
+
+
+@amazon
+@pytest.mark.parametrize("ending", ["change", "unset", "remove"])
+def test_a_secret_that_the_list_does_not_show_yet_is_neither_made_again_nor_taken_for_gone(
+    place: Place, ending: str
+) -> None:
+    """AWS's list may lag behind a create by minutes."""
+    fake: Any = place.fake
+    place.set(A="1", B="1")
+    sync = place.sync()
+    before = fake.by_hand("secretsmanager", "ListSecrets")
+    assert place.run(sync).status == "succeeded"
+    fake.change = lambda operation, _, answer: answer.update(before) if operation == "ListSecrets" else None
+    if ending == "change":
+        place.set(B="2")
+    elif ending == "unset":
+        place.unset("B")
+    assert place.run(sync, "remove" if ending == "remove" else "sync").status == "succeeded"
+    assert place.held == {"change": {"A": "1", "B": "2"}, "unset": {"A": "1"}, "remove": {}}[ending]
