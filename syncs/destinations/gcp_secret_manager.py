@@ -3,12 +3,12 @@
 Requests for 500 keys of which one changed: one list, one access of each of the 500, one write (two where old versions
 are not kept). The list tells neither a value nor a version, and no etag of a secret changes with its versions, so only
 an access tells of other hands; accesses have a quota of their own, 90,000 a minute. Secrets that neither the source nor
-the sync has anything to do with are not read. A new key is two writes.
+the sync has anything to do with are not read. A new key is two writes, after an access that tells that it is new.
 
 Surprising facts. Between its two writes a new secret stands there empty; one that is marked as ours and has no version
 is finished by the next run. `latest` is the newest version even where that is disabled, and then there is no value.
-Lists and `latest` may lag behind a write for a while: a key may be written twice then, never lost. An empty value is
-refused.
+Lists and `latest` may lag behind a write for a while: a key that is not listed is asked for before it is taken for
+gone, and one may be written twice, never lost. An empty value is refused.
 Sources: https://cloud.google.com/secret-manager/docs/reference/rest (discovery revision 20261021),
 https://cloud.google.com/secret-manager/quotas, https://cloud.google.com/secret-manager/docs/etags,
 https://cloud.google.com/secret-manager/docs/consistency
@@ -18,13 +18,15 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Mapping, Sequence
+import contextlib
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from config.schema import OneOf, Schema, Text, Texts, literal
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
 from connections.http import ApiClient, Method, quote
 from connections.providers.gcp import RIGHTS, host_of, pages
 from syncs.destination import Capabilities, KeyValueDestination, sync_options
@@ -186,6 +188,27 @@ class GcpSecretManager(KeyValueDestination):
         except UnicodeDecodeError:
             value = None  # some other bytes: nothing that a secret here may be
         return replace(remote, value=value, stamp=version, ref=replace(remote.ref, version=version))
+
+    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+        """Those that the list does not show yet, though they are there."""
+        limits = self.capabilities
+        valid = [key for key in keys if re.fullmatch(limits.key_pattern, key, re.ASCII)]
+        names = [key for key in valid if len(key) <= (limits.max_key_length or 0)]
+        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
+            return [remote for remote in pool.map(self._unlisted, names) if remote]
+
+    def _unlisted(self, key: str) -> Remote | None:
+        """Accesses have the far larger quota, so that only what is there is asked for itself.
+
+        To an account with rights on some names alone, what is not there is forbidden.
+        """
+        path = self._path(key)
+        try:
+            with contextlib.suppress(Conflict):  # it is there, but out of use
+                self._ask("GET", f"{path}/versions/latest:access")
+            return self._remote(self._ask("GET", path))
+        except (NotFound, Unauthorized):
+            return None
 
     def create(self, write: Write) -> Written:
         body: dict[str, Any] = {"labels": MARK}

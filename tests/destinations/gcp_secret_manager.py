@@ -48,7 +48,8 @@ def key_file(email: str = EMAIL, **more: str) -> str:
 class GcpSecretManager(Served):
     """`secrets` are by the parent's path, then by ID, each with its `versions`, oldest first.
 
-    `lagging`: versions that `latest` does not show yet, by ID. `page`: how many a list has at most, whatever is asked.
+    `lagging`: versions that `latest` does not show yet, by ID. `unlisted`: IDs that the list does not show yet.
+    `page`: how many a list has at most, whatever is asked.
     """
 
     method = "service-account-key"
@@ -68,6 +69,7 @@ class GcpSecretManager(Served):
         super().__init__()
         self.secrets: dict[str, dict[str, Record]] = {}
         self.lagging: dict[str, int] = {}
+        self.unlisted: set[str] = set()
         self.page = 25_000
         self.tokens: list[str] = []
         self._clock = itertools.count(1)
@@ -183,7 +185,8 @@ class GcpSecretManager(Served):
         return Answer(200, shown(secret))
 
     def _list(self, ask: Ask, held: dict[str, Record]) -> Answer:
-        newest = sorted(held.values(), key=lambda one: one["createTime"], reverse=True)
+        listed = [one for id, one in held.items() if id not in self.unlisted]
+        newest = sorted(listed, key=lambda one: one["createTime"], reverse=True)
         start, size = int(ask.query.get("pageToken", 0)), min(self.page, int(ask.query.get("pageSize", 100)))
         page = newest[start : start + size]
         answer: Record = {"secrets": [shown(one) for one in page]} if page else {}
