@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import ssl
 from collections.abc import Iterable
 from typing import Any
 
 import httpcore
-import httpx
 from django.conf import settings
 
+from .deadline import TimedBackend
 from .errors import AddressRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -51,7 +50,7 @@ def _allowed() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
     return [ipaddress.ip_network(each, strict=False) for each in settings.ALLOWED_PRIVATE_CIDRS]
 
 
-class _Guard(httpcore.SyncBackend):
+class _Guard(TimedBackend):
     """Opens connections to checked addresses alone."""
 
     def __init__(self, service: str, encrypted: bool) -> None:
@@ -84,17 +83,6 @@ class _Guard(httpcore.SyncBackend):
         raise AddressRefused(f"{self.service}: {host} must not be called: {reason}")
 
 
-class _Transport(httpx.HTTPTransport):
-    def __init__(self, guard: _Guard, tls: ssl.SSLContext, limits: httpx.Limits) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=guard,
-        )
-
-
-def guarded_transport(service: str, base_url: str, tls: ssl.SSLContext, limits: httpx.Limits) -> httpx.BaseTransport:
+def guard(service: str, base_url: str) -> httpcore.SyncBackend:
     """Raises AddressRefused in place of a connection that must not be."""
-    return _Transport(_Guard(service, base_url.startswith("https:")), tls, limits)
+    return _Guard(service, base_url.startswith("https:"))

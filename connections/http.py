@@ -20,7 +20,8 @@ from urllib.parse import quote as percent_encode
 
 import httpx
 
-from .egress import guarded_transport
+from .deadline import TimedBackend, Transport, within
+from .egress import guard
 from .errors import (
     AddressRefused,
     BadResponse,
@@ -132,12 +133,10 @@ class ApiClient:
             # A pasted token may hold anything; the vendor, not this client, says that it is wrong.
             headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
             timeout=httpx.Timeout(deadline),
-            limits=limits,
             follow_redirects=False,
             trust_env=False,
-            verify=_tls(),
             auth=auth,
-            transport=guarded_transport(service, self.base_url, _tls(), limits) if guarded else None,
+            transport=Transport(guard(service, self.base_url) if guarded else TimedBackend(), _tls(), limits),
         )
 
     def __repr__(self) -> str:
@@ -241,7 +240,10 @@ class ApiClient:
         named = f"{self.service}: {sent.named}"
         ends_at = time.monotonic() + self._deadline
         try:
-            with self._http.stream(sent.method, sent.url, **sent.arguments) as response:
+            with (
+                within(self._deadline),
+                self._http.stream(sent.method, sent.url, **sent.arguments) as response,
+            ):
                 body = self._body(response, ends_at, sent.lost, named)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(f"{named} could not connect ({type(error).__name__})") from None

@@ -149,6 +149,18 @@ def drip(handler: BaseHTTPRequestHandler, _: int) -> None:
         pass
 
 
+def drip_headers(handler: BaseHTTPRequestHandler, _: int) -> None:
+    handler.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    try:
+        for _byte in range(60):
+            handler.wfile.write(b"x")
+            handler.wfile.flush()
+            time.sleep(0.05)
+        handler.wfile.write(b"\r\nContent-Length: 2\r\n\r\n{}")
+    except OSError:
+        pass
+
+
 def hang(handler: BaseHTTPRequestHandler, _: int) -> None:
     time.sleep(1)
 
@@ -157,7 +169,7 @@ def cut(handler: BaseHTTPRequestHandler, _: int) -> None:
     handler.close_connection = True
 
 
-@pytest.mark.parametrize("fault", [drip, hang])
+@pytest.mark.parametrize("fault", [drip, drip_headers, hang])
 @pytest.mark.parametrize(("method", "expected"), [("GET", errors.Unreachable), ("POST", errors.OutcomeUnknown)])
 def test_a_request_ends_within_its_deadline(
     vendor: Vendor, client: ApiClient, fault: object, method: str, expected: type[Exception]

@@ -1,0 +1,98 @@
+"""Ends a request in time, however slowly its bytes come or go.
+
+httpx limits each wait alone: a server that sends a byte now and then, in the headers too, would hold a worker for ever.
+"""
+
+from __future__ import annotations
+
+import math
+import ssl
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpcore
+import httpx
+
+PIECE = 64 * 1024  # bytes of a request between two looks at the clock
+
+
+class _Clock(threading.local):
+    """A request is sent by one thread, which sends no other meanwhile."""
+
+    ends_at = math.inf
+
+
+_clock = _Clock()
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """What this thread sends meanwhile ends in that time, with a time-out as httpx has them."""
+    before = _clock.ends_at  # a login may have to be renewed in the midst of a request
+    _clock.ends_at = min(before, time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _clock.ends_at = before
+
+
+def _left(timeout: float | None, over: type[Exception]) -> float | None:
+    """Seconds that one wait may take."""
+    if _clock.ends_at == math.inf:
+        return timeout
+    left = _clock.ends_at - time.monotonic()
+    if left <= 0:
+        raise over("the request took too long as a whole")
+    return left if timeout is None else min(timeout, left)
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, inner: httpcore.NetworkStream) -> None:
+        self._inner = inner
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, _left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), PIECE):
+            self._inner.write(buffer[start : start + PIECE], _left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout, httpcore.ConnectTimeout)))
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class TimedBackend(httpcore.SyncBackend):
+    """Opens connections that keep to the time."""
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = _left(timeout, httpcore.ConnectTimeout)
+        return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
+
+
+class Transport(httpx.HTTPTransport):
+    def __init__(self, backend: httpcore.SyncBackend, tls: ssl.SSLContext, limits: httpx.Limits) -> None:
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=tls,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=backend,
+        )
