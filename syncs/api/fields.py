@@ -51,8 +51,14 @@ class Dialect:
         return self._fields(self.slug_body)
 
     def _fields(self, slug: str) -> tuple[Text, ...]:
-        by_id = Text(self.id_key, "Project", "The project's id.", required=not slug, max_length=64)
-        return (by_id, Text(slug, "Project", "Its slug, instead.", required=False, max_length=64)) if slug else (by_id,)
+        if not slug:
+            return (Text(self.id_key, "Project", "The project's id.", max_length=64),)
+        # Clients send both, the one that they do not know as an empty text.
+        common: dict[str, Any] = {"required": False, "min_length": 0, "max_length": 64}
+        return (
+            Text(self.id_key, "Project", "The project's id.", **common),
+            Text(slug, "Project", "Its slug, instead.", **common),
+        )
 
     def project(self, given: Mapping[str, Any], missing: str) -> dict[str, str]:
         """`id` or `slug` of what was given. Raises BadRequest with the text `missing`."""
