@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.api.conftest import Api
+from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World
 
 
@@ -17,3 +17,18 @@ def test_of_a_projects_two_names_the_unknown_one_is_sent_empty(api: Api, world: 
     assert (status, [one["secretKey"] for one in answer["secrets"]]) == (200, ["A"])
     status, answer = api("GET", "/v3/secrets/raw", **{**query, known: ""})
     assert (status, answer["message"]) == (400, "Missing project id or environment")
+
+
+def test_a_read_identity_lies_within_its_place_in_the_organisation(world: World) -> None:
+    """Terraform reads the name from the inner object: without it every plan would change every identity."""
+    api = api_for("admin", None)
+    made = api("POST", "/v1/identities", {"name": "ci", "role": "member"})[1]["identity"]
+    found = api("GET", f"/v1/identities/{made['id']}")[1]["identity"]
+    assert (found["identity"]["id"], found["identity"]["name"], found["identity"]["authMethods"]) == (
+        made["id"],
+        "ci",
+        [],
+    )
+    assert (found["identityId"], found["role"], found["orgId"]) == (made["id"], "member", made["orgId"])
+    listed = {each["identity"]["name"]: each for each in api("GET", "/v1/identities")[1]["identities"]}
+    assert listed["ci"] == found

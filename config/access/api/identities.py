@@ -88,15 +88,30 @@ def _identity(row: Identity, organisation: str) -> dict[str, Any]:
     }
 
 
-IDENTITY = closed(
+def _seen(row: Identity, organisation: str) -> dict[str, Any]:
+    """As reads show it. The modelled API answers with the identity's place in the organisation, the identity in it."""
+    shown = _identity(row, organisation)
+    inner = {name: shown[name] for name in ("id", "name", "authMethods", "createdAt", "updatedAt")}
+    return {**shown, "identityId": shown["id"], "identity": inner}
+
+
+_SHAPE: dict[str, Any] = {
+    "id": UUID,
+    "name": TEXT,
+    "orgId": UUID,
+    "role": {"type": "string", "enum": list(ROLES)},
+    "authMethods": listed(TEXT),
+    "createdAt": TIME,
+    "updatedAt": TIME,
+}
+IDENTITY = closed(_SHAPE)
+SEEN = closed(
     {
-        "id": UUID,
-        "name": TEXT,
-        "orgId": UUID,
-        "role": {"type": "string", "enum": list(ROLES)},
-        "authMethods": listed(TEXT),
-        "createdAt": TIME,
-        "updatedAt": TIME,
+        **_SHAPE,
+        "identityId": UUID,
+        "identity": closed(
+            {"id": UUID, "name": TEXT, "authMethods": listed(TEXT), "createdAt": TIME, "updatedAt": TIME}
+        ),
     }
 )
 
@@ -177,11 +192,11 @@ class Identities(_IdentityView):
         "listIdentities",
         TAG,
         "The identities that you may manage.",
-        closed({"identities": listed(IDENTITY), "totalCount": WHOLE}),
+        closed({"identities": listed(SEEN), "totalCount": WHOLE}),
     )
     def get(self, request: Request) -> Response:
         organisation = str(instance().pk)
-        found = [_identity(row, organisation) for row in identities.identities_of(self.actor)]
+        found = [_seen(row, organisation) for row in identities.identities_of(self.actor)]
         return Response({"identities": found, "totalCount": len(found)})
 
     @described(
@@ -198,9 +213,9 @@ class Identities(_IdentityView):
 
 
 class OneIdentity(_IdentityView):
-    @described("getIdentity", TAG, "An identity.", ONE, path=ID)
+    @described("getIdentity", TAG, "An identity.", closed({"identity": SEEN}), path=ID)
     def get(self, request: Request, identityId: str) -> Response:
-        return Response({"identity": _identity(self.named(identityId), str(instance().pk))})
+        return Response({"identity": _seen(self.named(identityId), str(instance().pk))})
 
     @described("updateIdentity", TAG, "Rename it, or change its role.", ONE, body=UPDATE, path=ID)
     def patch(self, request: Request, identityId: str) -> Response:
