@@ -32,3 +32,13 @@ def test_a_read_identity_lies_within_its_place_in_the_organisation(world: World)
     assert (found["identityId"], found["role"], found["orgId"]) == (made["id"], "member", made["orgId"])
     listed = {each["identity"]["name"]: each for each in api("GET", "/v1/identities")[1]["identities"]}
     assert listed["ci"] == found
+
+
+def test_a_role_that_shall_end_is_refused(api: Api, world: World) -> None:
+    identity = api_for("admin", None)("POST", "/v1/identities", {"name": "ci"})[1]["identity"]["id"]
+    where = f"/v2/workspace/{world.project.pk}/identity-memberships/{identity}"
+    ends = {"role": "admin", "isTemporary": True, "temporaryMode": "relative", "temporaryRange": "1h"}
+    assert api("POST", where, {"roles": [ends]})[0] == 422
+    assert api("GET", where)[0] == 404
+    status, answer = api("POST", where, {"roles": [{**ends, "isTemporary": False}]})
+    assert (status, answer["identityMembership"]["roles"][0]["role"]) == (200, "admin")

@@ -18,13 +18,14 @@ from config.access.roles import Right, project_for
 from config.api import View, timestamp
 from config.errors import BadRequest
 from config.openapi import TEXT, TIME, UUID, WHOLE, closed, described, listed
-from config.schema import Id, Objects, Schema, Text, Texts
+from config.schema import Flag, Id, Objects, Schema, Text, Texts
 
 TAG = "Project Members"
 IDENTITY_ID = Schema((Id("identityId"),))
 NO_ACCESS = "no-access"
 ROLE = Text("role", "Role", choices=(*Role.values, NO_ACCESS))
-_ROLE = Schema((ROLE,), strict=False)
+# Dropped as a stray, it would give for ever what was meant to end.
+_ROLE = Schema((ROLE, Flag("isTemporary", help="Roles do not end by themselves here.", only=False)), strict=False)
 ROLES = Schema(
     (
         Objects("roles", _ROLE, "One of viewer, member and admin; the strongest counts.", max_items=10),
