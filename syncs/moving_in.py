@@ -11,10 +11,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+from django.db import transaction
+
 from config.access.models import Project
 from config.access.roles import Actor
+from config.access.services import PROJECT_SLUG, update_project
 from config.errors import BadRequest, Invalid, ServiceError
-from config.schema import SLUG
 from connections.http import ApiClient, quote
 from syncs.models import Environment, Folder, Secret, SecretImport, Tag
 from syncs.paths import normal_path
@@ -146,9 +148,12 @@ class _Move:
         self.report.count("projects", changed=known is None)
         if known:
             return known
-        if not SLUG.fullmatch(slug) or not 5 <= len(slug) <= 36:
+        if not PROJECT_SLUG.fullmatch(slug) or len(slug) > 64:
             raise BadRequest(f"the slug '{slug}' cannot be used here; rename the project over there")
-        return create_project(self.actor, name, slug=slug, description=self.theirs.get("description"), environments=())
+        with transaction.atomic():
+            made = create_project(self.actor, name, description=self.theirs.get("description"), environments=())
+            # A slug that a server made from a long name, or that was changed later, is none to create a project with.
+            return update_project(self.actor, made, slug=slug)
 
     def _tags(self) -> None:
         known = set(Tag.objects.filter(project=self.project).values_list("slug", flat=True))

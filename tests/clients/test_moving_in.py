@@ -157,7 +157,7 @@ class Oddities:
     def projects(self) -> list[dict[str, Any]]:
         environments = [{"slug": "dev", "name": "Development"}]
         return [
-            {"id": "1", "name": "Bad", "slug": "under_score", "environments": environments},
+            {"id": "1", "name": "Bad", "slug": "No-Slug", "environments": environments},
             {"id": "2", "name": "Good", "slug": "good-project", "environments": environments},
         ]
 
@@ -182,7 +182,22 @@ class Oddities:
 def test_one_bad_thing_does_not_stop_the_rest() -> None:
     report = move_in(PLATFORM, Oddities(), None, lambda *_: None)  # type: ignore[arg-type]
     said = "\n".join(report.problems)
-    for named in ("under_score", "tag Not A Slug", "folder dev/in between", "good-project dev/ A:B", "'nowhere'"):
+    for named in ("No-Slug", "tag Not A Slug", "folder dev/in between", "good-project dev/ A:B", "'nowhere'"):
         assert named in said
     assert sorted(Secret.objects.values_list("folder__path", "key")) == [("/", "FINE"), ("/fine", "FINE")]
     assert SecretImport.objects.count() == 2
+
+
+@pytest.mark.parametrize("slug", ["under_score", "qa", "the-payments-backend-of-the-european-customers-x1y2"])
+def test_a_project_keeps_the_slug_that_it_has_over_there(slug: str) -> None:
+    """Servers make slugs of long names longer than one may choose, and allow underscores when they are changed."""
+
+    class Theirs(Oddities):
+        def projects(self) -> list[dict[str, Any]]:
+            environments = [{"slug": "dev", "name": "Development"}]
+            return [{"id": "1", "name": "Shop", "slug": slug, "environments": environments}]
+
+    for new in (1, 0):
+        report = move_in(PLATFORM, Theirs(), None, lambda *_: None)  # type: ignore[arg-type]
+        assert (report.changed["projects"], report.changed["secrets"]) == (new, 2 * new)
+    assert [project.slug for project in Project.objects.all()] == [slug]
