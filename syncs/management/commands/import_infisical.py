@@ -20,7 +20,8 @@ WIDTH = 30
 class Command(OperatorCommand):
     help = (
         "Bring projects, environments, folders, secrets, imports and tags over from an Infisical-compatible server. "
-        "Running it again goes on where it stopped, and changes nothing that is here already. "
+        "Running it again goes on where it stopped; what is equal stays untouched, and a secret that differs here "
+        "becomes what it is over there. "
         "Exit 0 all is here, 3 something was left out (it is named), 1 error."
     )
 
