@@ -240,6 +240,10 @@ class Whole:
             return self.default, [_type_issue(path, "number", "undefined", "Required")] if self.required else []
         if self.text and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value, re.ASCII):
             value = int(value)
+        if isinstance(value, float):
+            if not value.is_integer():
+                return None, [_type_issue(path, "integer", "float", "Expected integer, received float")]
+            value = int(value)  # JSON knows one kind of number: some clients write 30 as 30.0
         if isinstance(value, bool) or not isinstance(value, int):
             received = _type_name(value)
             return None, [_type_issue(path, "number", received, f"Expected number, received {received}")]

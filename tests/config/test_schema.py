@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from config.errors import Invalid
-from config.schema import Moment, OneOf, Schema, Text, literal, secret
+from config.schema import Moment, OneOf, Schema, Text, Whole, literal, secret
 
 APP = Schema((literal("scope", "application"), Text("org", "Org ID", empty_message="Org ID required")))
 ENV = Schema((literal("scope", "environment"), *APP.fields[1:], Text("env", "Environment ID", max_length=5)))
@@ -100,3 +100,19 @@ def test_openapi_takes_what_the_check_takes(text: str, multiline: bool, least: i
     assert fits <= taken, "what is described as good must be taken"
     if text.strip() == text:
         assert fits == taken
+
+
+@pytest.mark.parametrize(
+    ("value", "found"),
+    [
+        (30, 30),
+        (30.0, 30),
+        (1e308, "Number must be less than or equal to 100"),
+        (1.5, "Expected integer, received float"),
+        (float("inf"), "Expected integer, received float"),
+        (True, "Expected number, received boolean"),
+    ],
+)
+def test_a_whole_number_may_be_written_with_a_point(value: object, found: int | str) -> None:
+    checked, issues = Whole("ttl", maximum=100).check(value, ("ttl",))
+    assert (checked if isinstance(found, int) else issues[0]["message"]) == found
