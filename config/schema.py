@@ -419,10 +419,14 @@ class Objects:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """An object with just these members; not `strict`: unknown ones are dropped."""
+    """An object with just these members; not `strict`: unknown ones are dropped.
+
+    `blank`: names that are none of its members, and that clients send all the same, with an empty text.
+    """
 
     fields: tuple[Field, ...]
     strict: bool = True
+    blank: tuple[str, ...] = ()
 
     def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
         """The data as it will be stored. Raises Invalid."""
@@ -436,7 +440,8 @@ class Schema:
             issues += wrong
             if value is not None:
                 found[field.name] = value
-        unknown = sorted(set(map(str, data)) - {field.name for field in self.fields})
+        known = {field.name for field in self.fields} | {name for name in self.blank if data.get(name) in ("", None)}
+        unknown = sorted(set(map(str, data)) - known)
         if unknown and self.strict:
             named = ", ".join(f"'{name}'" for name in unknown)
             message = f"Unrecognized key(s) in object: {named}"
@@ -452,7 +457,8 @@ class Schema:
             "properties": {
                 field.name: field.json_schema() if field.required else _or_null(field.json_schema())
                 for field in self.fields
-            },
+            }
+            | {name: {"type": "string", "enum": ["", None], "nullable": True} for name in self.blank},
             "additionalProperties": False,
         }
         if not self.strict:

@@ -60,7 +60,8 @@ class AwsSecretsManager(KeyValueDestination):
     Config: ClassVar[OneOf] = OneOf(
         "mappingBehavior",
         {
-            "one-to-one": Schema((literal("mappingBehavior", "one-to-one", MAPPING), REGION)),
+            # Terraform names the one secret where there is none too, with nothing.
+            "one-to-one": Schema((literal("mappingBehavior", "one-to-one", MAPPING), REGION), blank=("secretName",)),
             "many-to-one": Schema(
                 (
                     literal("mappingBehavior", "many-to-one", MAPPING),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from config.errors import Invalid
+from syncs.planning import destination_class
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World
 
@@ -42,3 +44,15 @@ def test_a_role_that_shall_end_is_refused(api: Api, world: World) -> None:
     assert api("GET", where)[0] == 404
     status, answer = api("POST", where, {"roles": [{**ends, "isTemporary": False}]})
     assert (status, answer["identityMembership"]["roles"][0]["role"]) == (200, "admin")
+
+
+def test_secrets_of_their_own_are_given_with_an_empty_name_of_the_one_document() -> None:
+    config = destination_class("aws-secrets-manager").Config
+    each = {"mappingBehavior": "one-to-one", "region": "eu-west-1"}
+    assert config.validate({**each, "secretName": ""}) == each
+    for wrong in ({**each, "secretName": "prod"}, {**each, "mappingBehavior": "many-to-one", "secretName": ""}):
+        with pytest.raises(Invalid):
+            config.validate(wrong)
+    described = config.variants["one-to-one"].json_schema()
+    assert "" in described["properties"]["secretName"]["enum"]
+    assert "secretName" not in described["required"]
