@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from django.db.models import QuerySet
@@ -14,7 +15,7 @@ from rest_framework.response import Response
 from config.access import audit
 from config.access.roles import Actor, Right, project_for
 from config.api import View
-from config.errors import NotFound
+from config.errors import Invalid, NotFound
 from config.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
 from config.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
@@ -270,7 +271,10 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request) -> Response:
             given = self.body(CHECK)
             project_for(self.actor, given["projectId"], Right.SEE_SYNCS)
-            twin = services.find_duplicate(slug, given.get("destinationConfig"), given.get("excludeSyncId"))
+            config = given.get("destinationConfig")
+            with contextlib.suppress(Invalid):  # what is none is nobody's
+                config = found.Config.validate(config)  # as it would be stored
+            twin = services.find_duplicate(slug, config, given.get("excludeSyncId"))
             answer: dict[str, Any] = {"hasDuplicate": twin is not None}
             if twin and self.actor.may(Right.SEE_SYNCS, twin.project_id):
                 answer["duplicateProjectId"] = str(twin.project_id)

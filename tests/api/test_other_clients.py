@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from config.errors import Invalid
+from syncs.models import SecretSync
 from syncs.planning import destination_class
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World
@@ -56,3 +57,13 @@ def test_secrets_of_their_own_are_given_with_an_empty_name_of_the_one_document()
     described = config.variants["one-to-one"].json_schema()
     assert "" in described["properties"]["secretName"]["enum"]
     assert "secretName" not in described["required"]
+
+
+def test_a_duplicate_is_seen_however_its_place_is_written(api: Api, world: World) -> None:
+    """Terraform asks before every change of a destination, as it writes it."""
+    each = {"mappingBehavior": "one-to-one", "region": "eu-west-1"}
+    SecretSync.objects.filter(pk=world.sync().pk).update(destination="aws-secrets-manager", destination_config=each)
+    where = "/v1/secret-syncs/aws-secrets-manager/check-destination"
+    for config, known in (({**each, "secretName": ""}, True), ({**each, "region": "eu-west-2"}, False), ("x", False)):
+        answer = api("POST", where, {"projectId": str(world.project.pk), "destinationConfig": config})[1]
+        assert answer["hasDuplicate"] is known
