@@ -153,6 +153,11 @@ class ListView(_ConnectionView):
         return self.listed(selectors.connections_of(self.actor, project), project)
 
 
+def _no_gateway(name: str) -> Text:
+    said = "There are no gateways here: leave it out"
+    return Text(name, "Gateway", required=False, min_length=0, pattern="$", pattern_message=said)
+
+
 def _routes(provider: type[Provider]) -> list[Any]:
     """The endpoints of one app."""
     slug, label = provider.slug, provider.label
@@ -166,6 +171,10 @@ def _routes(provider: type[Provider]) -> list[Any]:
     common = (
         Text("description", "Description", required=False, min_length=0, max_length=256, multiline=True),
         Flag("isPlatformManagedCredentials", only=False),
+        Flag("isAutoRotationEnabled", only=False),
+        # Dropped as a stray, it would send what was to go through a gateway straight to the vendor.
+        _no_gateway("gatewayId"),
+        _no_gateway("gatewayPoolId"),
     )
     named = Schema(
         (

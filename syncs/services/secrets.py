@@ -422,6 +422,12 @@ def delete_secrets(actor: Actor, folder: Folder, keys: Sequence[str]) -> list[Se
     return found
 
 
+def _equal(one: Secret, other: Secret) -> bool:
+    """What cannot be decrypted is equal to nothing: it would be lost."""
+    value = value_or_none(one)
+    return value is not None and value == value_or_none(other)
+
+
 @transaction.atomic
 def move_secrets(
     actor: Actor, folder: Folder, target: Folder, ids: Sequence[str], *, overwrite: bool = False
@@ -444,9 +450,7 @@ def move_secrets(
     for secret in moved:
         secret.folder = folder
     clashes = [
-        secret.key
-        for secret in moved
-        if secret.key in in_the_way and value_or_none(in_the_way[secret.key]) != value_or_none(secret)
+        secret.key for secret in moved if secret.key in in_the_way and not _equal(in_the_way[secret.key], secret)
     ]
     if clashes and not overwrite:
         raise BadRequest(

@@ -12,7 +12,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from config.access.models import AuditEvent, Identity, User
-from syncs.models import SecretSync, SyncRun
+from syncs.models import Folder, SecretSync, SyncRun
 from syncs.runner import execute
 from syncs.selectors import syncs
 from syncs.services.syncs import update_policy
@@ -185,11 +185,12 @@ def test_secrets(world: World, tmp_path: Path) -> None:
         ("get", folder, "NOPE"),
         ("get", "shop-project/nope", "A"),
         ("get", "nope", "A"),
-        ("set", folder, "A/B=1"),
+        ("set", f"{folder}/new", "A/B=1"),
         ("import", folder, str(tmp_path / "missing")),
         ("nope", folder),
     ):
         assert call("secrets", *refused)[0] == 1
+    assert not Folder.objects.filter(path__endswith="/new").exists()
 
 
 def test_create_identity(world: World) -> None:

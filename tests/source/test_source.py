@@ -214,3 +214,14 @@ def test_who_may_not_write(world: World, role: Role | None) -> None:
             change()
     assert Project.objects.count() == 1
     assert not AuditEvent.objects.filter(actor_name="eve").exists()
+
+
+def test_a_secret_that_cannot_be_read_is_not_taken_for_equal_and_lost(world: World) -> None:
+    source.ensure_folder(world.actor, world.environment(), "/other")
+    world.set(A="1")
+    world.set("/other", A="2")
+    Secret.objects.update(value_sealed=b"damaged")
+    moving = Secret.objects.get(folder=world.folder())
+    with pytest.raises(BadRequest, match="already exist in the destination: A"):
+        secrets.move_secrets(world.actor, world.folder(), world.folder("/other"), [str(moving.pk)])
+    assert Secret.objects.count() == 2

@@ -75,8 +75,9 @@ class Command(OperatorCommand):
         return self._said(options, list(folder.secrets.filter(key__in=keys)))
 
     def _stored(self, options: dict[str, Any], given: list[SecretInput]) -> int:
-        folder = _folder(options["folder"], make=True)
-        return self._said(options, set_secrets(PLATFORM, folder, given))
+        with transaction.atomic():  # the folder stays away too where a value is refused
+            stored = set_secrets(PLATFORM, _folder(options["folder"], make=True), given)
+        return self._said(options, stored)
 
     def _said(self, options: dict[str, Any], stored: list[Secret]) -> int:
         if options["json"]:
