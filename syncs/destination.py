@@ -357,3 +357,18 @@ class DocumentDestination(Destination):
 
 
 destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-abstract]
+
+
+def spot_of(slug: str, config: Mapping[str, Any]) -> str:
+    """A `destinationConfig` in a few words: what tells this spot from another, without what kind of spot it is.
+
+    In the order of its schema: a database may keep the members in another.
+    """
+    found = destinations.get(slug)
+    kind, schema = "", found.Config if found else None
+    if isinstance(schema, OneOf):
+        kind, schema = schema.discriminator, schema.variants.get(str(config.get(schema.discriminator)))
+    names = [each.name for each in schema.fields] if isinstance(schema, Schema) else sorted(config)
+    told = (config.get(name) for name in names if name != kind)
+    words = (", ".join(map(str, value)) if isinstance(value, list) else value for value in told)
+    return " / ".join(str(value) for value in words if value not in (None, "", {}) and not isinstance(value, bool))

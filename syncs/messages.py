@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from syncs.engine.plan import Plan
 from syncs.models import RunChange, SyncRun
 
 MAX_LENGTH = 1024
 NAMED = 8  # keys named in full; the rest is counted
-
-
-def spot(config: Mapping[str, object]) -> str:
-    """Where a sync of this `destinationConfig` writes, in the vendor's own names for its parts."""
-    told = (value for name, value in config.items() if name != "scope" and isinstance(value, str | int) and value)
-    return " / ".join(map(str, told))
 
 
 def summary(run: SyncRun, plan: Plan) -> str | None:

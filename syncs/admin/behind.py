@@ -16,10 +16,9 @@ from config.access.roles import Right
 from config.admin import ReadOnlyAdmin
 from config.markup import badge, link, when
 from syncs.engine.plan import State
-from syncs.messages import spot
 from syncs.models import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretReference, SecretVersion
 
-from .sync_page import destination_label
+from .sync_page import destination_label, spot
 
 LEDGER: dict[str, tuple[Any, str]] = {
     State.OWNED: (_("ours"), "good"),
@@ -90,7 +89,7 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
 
     @display(description=_("Where"), ordering="place")
     def where(self, obj: ManagedSecret) -> str:
-        words = destination_label(obj), spot(obj.destination_config)
+        words = destination_label(obj), spot(obj)
         return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", *words)
 
     @display(description=_("Why"))

@@ -26,7 +26,6 @@ from connections.services import choices
 from syncs.catalogue import catalogue
 from syncs.destination import Destination, destinations
 from syncs.drift import check
-from syncs.messages import spot
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning import IMPORT_PRIORITIES, destination_class
 from syncs.preflight import checked_plan
@@ -40,7 +39,7 @@ from syncs.why import why
 from .connect import is_for
 from .lists import DestinationFilter, DriftFilter, EnvironmentFilter, StateFilter, sorted_by_right
 from .policy import PREFIX, changed_policy, policy_fields
-from .sync_page import destination_label, sync_page, told
+from .sync_page import destination_label, spot, sync_page, told
 from .words import DRIFT, plan_shown, shown_counts
 
 CONFIG, OPTIONS = "destinationConfig", "syncOptions"
@@ -124,7 +123,9 @@ class SecretSyncAdmin(ServiceAdmin):
     @display(description=_("Destination"), ordering="place")
     def shown_destination(self, obj: SecretSync) -> str:
         return format_html(
-            "{}<br><span class='kf-mono kf-subtle'>{}</span>", destination_label(obj), spot(obj.destination_config)
+            "{}<br><span class='kf-mono kf-subtle'>{}</span>",
+            destination_label(obj),
+            spot(obj),
         )
 
     @display(description=_("Status"), ordering="state")
@@ -285,10 +286,7 @@ class SecretSyncAdmin(ServiceAdmin):
             "title": {"sync_now": _("Sync these now"), "pause": _("Pause these"), "resume": _("Resume these")}[action],
             "opts": self.model._meta,
             "action": action,
-            "rows": [
-                (sync, *STATES[sync.state], destination_label(sync), spot(sync.destination_config))
-                for sync in may[:SHOWN]
-            ],
+            "rows": [(sync, *STATES[sync.state], destination_label(sync), spot(sync)) for sync in may[:SHOWN]],
             "chosen": [sync.pk for sync in may],
             "more": max(len(may) - SHOWN, 0),
             "may_not": may_not,
@@ -397,7 +395,7 @@ class SecretSyncAdmin(ServiceAdmin):
             "sync": sync,
             "key": key,
             "destination_label": destination_label(sync),
-            "spot": spot(sync.destination_config),
+            "spot": spot(sync),
         }
         if key:
             try:

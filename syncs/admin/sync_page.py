@@ -9,8 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
-from syncs.destination import destinations
-from syncs.messages import spot
+from syncs.destination import destinations, spot_of
 from syncs.models import ManagedSecret, SecretSync, SyncRun
 from syncs.standing import STATES, history_charts, next_check
 from syncs.undo import undoable
@@ -23,6 +22,11 @@ LATEST = 10
 def destination_label(sync: SecretSync | ManagedSecret) -> str:
     found = destinations.get(sync.destination)
     return found.label if found else sync.destination
+
+
+def spot(sync: SecretSync | ManagedSecret) -> str:
+    """Where it writes, in the vendor's own names for its parts."""
+    return spot_of(sync.destination, sync.destination_config)
 
 
 def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
         "state_words": words,
         "state_tone": tone,
         "destination_label": destination_label(sync),
-        "spot": spot(sync.destination_config),
+        "spot": spot(sync),
         "secrets": sync.folder.secrets.count() if sync.folder else 0,
         "owned": sync.managed.count(),
         "note": found.capabilities.note if found else "",

@@ -11,9 +11,9 @@ from django.utils import timezone
 from config.access import audit
 from config.access.roles import PLATFORM, Actor, Right
 from config.errors import BadRequest
+from syncs.destination import spot_of
 from syncs.engine.plan import State
 from syncs.engine.types import Action
-from syncs.messages import spot
 from syncs.models import (
     DriftCheck,
     InitialSet,
@@ -60,7 +60,7 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
         places = _by_place(ManagedSecret.objects.filter(sync=sync))
         keys = [key for left in places for key, _ in left.keys]
         audit.record(actor, "delete-secret-sync", sync.project_id, left=len(keys), keys=keys[:100], **named(sync))
-        for left in places or [_Left(sync.place, spot(sync.destination_config))]:
+        for left in places or [_Left(sync.place, spot_of(sync.destination, sync.destination_config))]:
             _tell_left(actor, sync, left, "remove", "manual", DELETED)
         forget_sync(sync)
     return sync
@@ -98,8 +98,9 @@ class _Left:
 def _by_place(rows: QuerySet[ManagedSecret]) -> list[_Left]:
     found: dict[str, _Left] = {}
     there = rows.exclude(state=State.MISSING).order_by("canonical")
-    for place, config, key, canonical in there.values_list("place", "destination_config", "key", "canonical"):
-        found.setdefault(place, _Left(place, spot(config))).keys.append((key, canonical))
+    named = there.values_list("place", "destination", "destination_config", "key", "canonical")
+    for place, destination, config, key, canonical in named:
+        found.setdefault(place, _Left(place, spot_of(destination, config))).keys.append((key, canonical))
     return list(found.values())
 
 

@@ -7,6 +7,7 @@ import pytest
 from config.errors import BadRequest
 from connections.errors import Unreachable
 from connections.http import quote
+from syncs.destination import spot_of
 from syncs.destinations.humanitec import Humanitec
 
 from .conftest import World
@@ -40,3 +41,22 @@ def test_a_run_whose_place_the_vendor_does_not_tell_says_so_and_writes_nothing(
         assert "got no answer" in (run.message or "")
     run = world.run(sync)
     assert (run.status, world.held()) == ("succeeded", {"A": "1"})
+
+
+@pytest.mark.parametrize(
+    ("slug", "config", "words"),
+    [
+        # As PostgreSQL gives the members back: the shorter names first.
+        ("humanitec", {"app": "shop", "env": "dev", "org": "acme", "scope": "environment"}, "acme / shop / dev"),
+        ("humanitec", {"app": "shop", "org": "acme", "scope": "application"}, "acme / shop"),
+        (
+            "github",
+            {"env": "prod", "repo": "app", "owner": "acme", "scope": "repository-environment"},
+            "acme / app / prod",
+        ),
+        ("gone", {"b": "2", "a": "1"}, "1 / 2"),
+        ("humanitec", {}, ""),
+    ],
+)
+def test_a_place_is_told_in_the_order_of_its_parts(slug: str, config: dict[str, str], words: str) -> None:
+    assert spot_of(slug, config) == words

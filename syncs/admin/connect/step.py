@@ -13,10 +13,10 @@ from django.http import HttpRequest
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
 from config.forms import JOINT, WRITE_ONLY, place_of, settled
-from config.schema import Field, OneOf, Schema
+from config.schema import Field, Schema
 from connections.provider import providers
 from connections.selectors import usable_by
-from syncs.destination import Destination, destinations
+from syncs.destination import Destination, destinations, spot_of
 from syncs.models import SyncDraft
 from syncs.planning import destination_class
 
@@ -176,11 +176,5 @@ def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
         "project": source.get("project", ""),
         "source": f"{source['environmentName']} {source['secretPath']}" if source else "",
         "connection": connection.get("name", ""),
-        "spot": spot_of(found, place) if found else "",
+        "spot": spot_of(draft.destination, place),
     }
-
-
-def spot_of(found: type[Destination], config: Mapping[str, Any]) -> str:
-    """A config in a few words: what tells this spot from another, without what kind of spot it is."""
-    kind = found.Config.discriminator if isinstance(found.Config, OneOf) else ""
-    return " / ".join(str(value) for name, value in config.items() if name != kind and value not in (None, "", [], {}))
