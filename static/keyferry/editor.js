@@ -34,7 +34,8 @@
     });
     document.body.addEventListener("htmx:responseError", (event) => {
         const { status } = event.detail.xhr;
-        say(status === 404 ? ed.dataset.gone : status === 403 ? ed.dataset.denied : ed.dataset.failed, true);
+        const denied = document.cookie.includes("csrftoken=") ? ed.dataset.denied : ed.dataset.out; // every cookie is gone
+        say(status === 404 ? ed.dataset.gone : status === 403 ? denied : ed.dataset.failed, true);
     });
     document.body.addEventListener("htmx:sendError", () => say(ed.dataset.failed, true));
     document.body.addEventListener("ed-grid", refresh);
