@@ -91,6 +91,8 @@ def _members(shape: Shape, prefix: str = "") -> Iterator[tuple[str, Field]]:
 def _form(shape: Shape, given: Mapping[str, Any], method: str) -> forms.Form:
     made = forms.Form(auto_id=f"{method.lower()}_%s")
     for name, field in _members(shape):
+        if isinstance(field, Flag) and field.only is not None:
+            continue  # nothing to choose
         initial = _at(given, name)
         said = str(getattr(field, "help", ""))
         common: dict[str, Any] = {"label": name, "required": field.required, "help_text": said, "initial": initial}

@@ -63,7 +63,7 @@ EXAMPLES: Mapping[str, Any] = {
 }
 
 
-SHAPES = ("text", "4711", "https://example.com", "person@example.com", "/services/api/", "")
+SHAPES = ("text", "4711", "https://example.com", "person@example.com", "/services/api/")
 """What is tried in turn where a pattern asks for more than a text."""
 
 

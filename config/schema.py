@@ -421,7 +421,8 @@ class Objects:
 class Schema:
     """An object with just these members; not `strict`: unknown ones are dropped.
 
-    `blank`: names that are none of its members, and that clients send all the same, with an empty text.
+    `blank`: names that are none of its members, and that clients send all the same, with an empty text or null. With
+    anything else they are refused, also where strays are dropped: they ask for something that is not there.
     """
 
     fields: tuple[Field, ...]
@@ -446,6 +447,8 @@ class Schema:
             named = ", ".join(f"'{name}'" for name in unknown)
             message = f"Unrecognized key(s) in object: {named}"
             issues.append({"code": "unrecognized_keys", "keys": unknown, "path": list(path), "message": message})
+        elif asked := [name for name in self.blank if name in unknown]:
+            issues += [problem([*path, name], f"{name} is not supported here: leave it out") for name in asked]
         if issues:
             raise Invalid(issues)
         return found

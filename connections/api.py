@@ -28,6 +28,8 @@ OF_PROJECT = Schema((Text("projectId", "Project", "Leave out for the organisatio
 IN_PROJECT = Schema((Text("projectId", "Project", empty_message="Project ID required"),), strict=False)
 CONNECTION_ID = Schema((Id("connectionId"),))
 ID = (("connectionId", "The connection's id."),)
+GATEWAYS = ("gatewayId", "gatewayPoolId")
+"""Dropped as strays, they would send straight to the vendor what was to go through them."""
 
 
 def wire(connection: AppConnection, organisation: str) -> dict[str, Any]:
@@ -153,11 +155,6 @@ class ListView(_ConnectionView):
         return self.listed(selectors.connections_of(self.actor, project), project)
 
 
-def _no_gateway(name: str) -> Text:
-    said = "There are no gateways here: leave it out"
-    return Text(name, "Gateway", required=False, min_length=0, pattern="$", pattern_message=said)
-
-
 def _routes(provider: type[Provider]) -> list[Any]:
     """The endpoints of one app."""
     slug, label = provider.slug, provider.label
@@ -172,9 +169,6 @@ def _routes(provider: type[Provider]) -> list[Any]:
         Text("description", "Description", required=False, min_length=0, max_length=256, multiline=True),
         Flag("isPlatformManagedCredentials", only=False),
         Flag("isAutoRotationEnabled", only=False),
-        # Dropped as a stray, it would send what was to go through a gateway straight to the vendor.
-        _no_gateway("gatewayId"),
-        _no_gateway("gatewayPoolId"),
     )
     named = Schema(
         (
@@ -183,9 +177,10 @@ def _routes(provider: type[Provider]) -> list[Any]:
             Text("projectId", "Project", "Leave out for an organisation-wide connection.", required=False),
         ),
         strict=False,
+        blank=GATEWAYS,
     )
     create_body = AllOf((named, OneOf("method", methods, title=f"{pascal}Login")))
-    update_body = Schema((Slug("name", required=False), *common, Anything("credentials")), strict=False)
+    update_body = Schema((Slug("name", required=False), *common, Anything("credentials")), strict=False, blank=GATEWAYS)
     brief = closed({"app": TEXT, "name": TEXT, "id": UUID, "projectId": TEXT_OR_NULL, "orgId": UUID})
 
     class Collection(_ConnectionView):
@@ -259,7 +254,9 @@ def _routes(provider: type[Provider]) -> list[Any]:
             "Change a connection; new credentials are checked first.",
             one,
             body=Schema(
-                (*update_body.fields[:-1], Nested("credentials", _any_of(provider), required=False)), strict=False
+                (*update_body.fields[:-1], Nested("credentials", _any_of(provider), required=False)),
+                strict=False,
+                blank=GATEWAYS,
             ),
             path=ID,
         )
