@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config.access import audit
 from config.access.roles import PLATFORM, Actor, Right
-from config.errors import BadRequest
+from config.errors import BadRequest, NotFound
 from syncs.destination import spot_of
 from syncs.engine.plan import State
 from syncs.engine.types import Action
@@ -55,6 +55,8 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
         remove_secrets(actor, sync, purge=purge, delete_sync=True)
         return syncs().get(pk=sync.pk)
     with transaction.atomic():
+        if not SecretSync.objects.select_for_update().filter(pk=sync.pk).exists():
+            raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')
         if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
             raise BadRequest(BUSY)
         places = _by_place(ManagedSecret.objects.filter(sync=sync))

@@ -147,6 +147,14 @@ def test_deleted_with_its_secrets_its_history_ends_with_the_removal(world: World
     assert not ManagedSecret.objects.exists()
 
 
+def test_it_is_deleted_once(world: World) -> None:
+    sync = world.sync()
+    delete_sync(world.actor, sync)
+    with pytest.raises(NotFound):
+        delete_sync(world.actor, sync)
+    assert SyncRun.objects.filter(sync=sync, operation="remove").count() == 1
+
+
 def test_its_name_and_its_connection_are_free(world: World, deleted: SecretSync) -> None:
     again = world.sync(deleted.name)
     with pytest.raises(BadRequest, match="existing connections"):
