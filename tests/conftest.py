@@ -17,3 +17,9 @@ def _own_data_dir() -> Iterator[None]:
     """The directory that `tests.settings` made goes with the run."""
     yield
     shutil.rmtree(django_settings.DATA_DIR, ignore_errors=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes minutes begins first, so that it is not what everybody waits for at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)

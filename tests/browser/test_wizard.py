@@ -134,7 +134,11 @@ def test_the_keyboard_is_enough(world: World, admin_page: Page) -> None:
     page = admin_page
     page.goto(START)
     page.wait_for_function("document.activeElement.id === 'tile-search'")
-    page.keyboard.type("huma")
+    with page.expect_response(lambda answer: "q=huma" in answer.url):
+        page.keyboard.type("huma")
+        reach(page, page.get_by_role("button", name="Humanitec"))  # before the search has come back
+    page.wait_for_function("document.querySelectorAll('.kc-tile').length === 1")
+    assert page.evaluate("document.activeElement.id") == "tile-humanitec"
     press(page, page.get_by_role("button", name="Humanitec"))
     press(page, page.get_by_role("button", name="Check and continue"))
     reach(page, page.get_by_label("/ 1 key", exact=False).first)
