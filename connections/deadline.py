@@ -30,7 +30,7 @@ _clock = _Clock()
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread sends meanwhile ends in that time, with a time-out as httpx has them."""
+    """What this thread sends meanwhile, to the last byte of its answer, ends in that time with httpx's time-outs."""
     before = _clock.ends_at  # a login may have to be renewed in the midst of a request
     _clock.ends_at = min(before, time.monotonic() + seconds)
     try:
@@ -88,6 +88,8 @@ class TimedBackend(httpcore.SyncBackend):
 
 
 class Transport(httpx.HTTPTransport):
+    """httpx's own over connections that `backend` opens, which httpx has no parameter for."""
+
     def __init__(self, backend: httpcore.SyncBackend, tls: ssl.SSLContext, limits: httpx.Limits) -> None:
         self._pool = httpcore.ConnectionPool(
             ssl_context=tls,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Iterable
 from typing import Any
 
 import httpcore
@@ -56,14 +55,7 @@ class _Guard(TimedBackend):
     def __init__(self, service: str, encrypted: bool) -> None:
         self.service, self.encrypted = service, encrypted
 
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> httpcore.NetworkStream:
+    def connect_tcp(self, host: str, port: int, *how: Any, **else_how: Any) -> httpcore.NetworkStream:
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
@@ -75,7 +67,7 @@ class _Guard(TimedBackend):
                 reason = said
                 continue
             try:
-                return super().connect_tcp(address, port, timeout, local_address, socket_options)
+                return super().connect_tcp(address, port, *how, **else_how)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         if failed:
