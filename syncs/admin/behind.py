@@ -77,7 +77,7 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
 
     @display(description=_("State"), ordering="state")
     def shown_state(self, obj: ManagedSecret) -> str:
-        return badge(*LEDGER[obj.state])
+        return badge(*(LEDGER[obj.state] if obj.sync_id else (_("left"), "calm")))
 
     @display(description=_("Sync"), ordering="sync__name")
     def shown_sync(self, obj: ManagedSecret) -> str:

@@ -93,6 +93,9 @@ def test_its_runs_are_seen_in_the_admin(world: World, deleted: SecretSync) -> No
     shown = client.get("/admin/syncs/syncrun/").content.decode()
     assert "shop-dev" in shown
     assert "Shop project, deleted" in shown.replace(world.project.name, "Shop project")
+    ledger = client.get("/admin/syncs/managedsecret/").content.decode()
+    assert "left on purpose" in ledger
+    assert "ours" not in ledger.partition("<tbody")[2]
     for run in SyncRun.objects.filter(sync=deleted):
         page = client.get(f"/admin/syncs/syncrun/{run.pk}/change/")
         assert page.status_code == 200
