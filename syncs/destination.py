@@ -6,6 +6,7 @@ deletion rules or ownership, so it cannot forget them; and it never turns a refu
 
 from __future__ import annotations
 
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -57,6 +58,14 @@ class Capabilities:
     rights: str = ""
     verified: str = ""
     docs_url: str = ""
+
+    def allows(self, name: str) -> bool:
+        """Whether a key's name has only what `key_pattern` allows."""
+        return not self.key_pattern or re.fullmatch(self.key_pattern, name, re.ASCII) is not None
+
+    def has_room(self, name: str) -> bool:
+        """Whether a key's name is within `max_key_length`."""
+        return self.max_key_length is None or len(name.encode()) <= self.max_key_length
 
 
 class _KeySchemaText(Text):
@@ -213,7 +222,10 @@ class Destination(ABC):
         return remotes
 
     def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
-        """Those of the canonical `keys` that stand where `fetch` does not look. Raises IntegrationError."""
+        """Those of the canonical `keys`, all possible names, that stand where `fetch` does not look.
+
+        Raises IntegrationError.
+        """
         return ()
 
     @final
@@ -221,7 +233,9 @@ class Destination(ABC):
         self, listing: Sequence[Remote], keys: Collection[str], *, values: bool = False
     ) -> tuple[Remote, ...]:
         """The listing with the canonical `keys` `filled`: what nobody here has to do with is not read."""
-        unseen = set(keys) - {self.canonical(remote.key) for remote in listing}
+        limits = self.limits(self.config)
+        possible = {key for key in keys if limits.allows(key) and limits.has_room(key)}
+        unseen = possible - {self.canonical(remote.key) for remote in listing}
         listing = [*listing, *(self.beyond(unseen) if unseen else ())]
         near = [remote for remote in listing if self.canonical(remote.key) in keys]
         if not near:

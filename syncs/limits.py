@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
@@ -18,9 +17,9 @@ Barred = tuple[str | None, Code | None]
 
 def barred_by(limits: Capabilities, label: str, entry: Entry, name: str, canonical: str) -> Barred:
     """Why a key must not be written at all, or (None, None)."""
-    if limits.key_pattern and not re.fullmatch(limits.key_pattern, name, re.ASCII):
+    if not limits.allows(name):
         return f"{label} takes only {limits.key_rule} in a name", Code.KEY_REFUSED
-    if limits.max_key_length is not None and len(name.encode()) > limits.max_key_length:
+    if not limits.has_room(name):
         said = f"its name has {len(name.encode())} bytes, {label} takes {limits.max_key_length}"
         return said, Code.KEY_REFUSED
     for kept in limits.reserved:

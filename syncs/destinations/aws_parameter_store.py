@@ -9,7 +9,6 @@ Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -116,8 +115,7 @@ class AwsParameterStore(KeyValueDestination):
     def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that another key schema, or a secret's own name, has put into other folders than those listed."""
         below, deep = self._searched()
-        valid = (key for key in keys if re.fullmatch(self.capabilities.key_pattern, key, re.ASCII))
-        names = {name for name in map(self._name, valid) if not (deep and name.startswith(below))}
+        names = {name for name in map(self._name, keys) if not (deep and name.startswith(below))}
         folders = {name[: name.rfind("/") + 1] for name in names} - {below}
         found = (remote for folder in sorted(folders) for remote in self._listed(folder, deep=False))
         return [remote for remote in found if remote.key in keys]

@@ -203,11 +203,10 @@ class AwsSecretsManager(KeyValueDestination):
 
     def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that the list does not show yet: it may lag behind a create by minutes, which values do not."""
-        limits = self.capabilities
-        valid = [key for key in keys if re.fullmatch(limits.key_pattern, key, re.ASCII)]
-        names = [] if self._name else sorted(key for key in valid if len(key) <= (limits.max_key_length or 0))
+        if self._name:
+            return []
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            return [remote for part in pool.map(self._read_named, _batches(names)) for remote in part]
+            return [remote for part in pool.map(self._read_named, _batches(sorted(keys))) for remote in part]
 
     def _read_named(self, names: Sequence[str]) -> list[Remote]:
         try:

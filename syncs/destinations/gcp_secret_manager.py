@@ -19,7 +19,6 @@ from __future__ import annotations
 import base64
 import binascii
 import contextlib
-import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -191,11 +190,8 @@ class GcpSecretManager(KeyValueDestination):
 
     def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that the list does not show yet, though they are there."""
-        limits = self.capabilities
-        valid = [key for key in keys if re.fullmatch(limits.key_pattern, key, re.ASCII)]
-        names = [key for key in valid if len(key) <= (limits.max_key_length or 0)]
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            return [remote for remote in pool.map(self._unlisted, names) if remote]
+            return [remote for remote in pool.map(self._unlisted, keys) if remote]
 
     def _unlisted(self, key: str) -> Remote | None:
         """Accesses have the far larger quota, so that only what is there is asked for itself.
