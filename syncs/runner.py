@@ -19,13 +19,12 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 
-from config.access.models import Instance
-from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
+from config.access.roles import PLATFORM
 from config.encryption import Undecryptable
 from config.errors import BadRequest, ServiceError, where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
-from syncs import leases
+from syncs import going, leases
 from syncs.destination import Destination
 from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.engine.plan import Change, Effect, Plan, State
@@ -43,12 +42,9 @@ from syncs.undo import WRITES, restore_for
 
 log = logging.getLogger(__name__)
 
-BUSY_WAIT = 1.0  # seconds until a run that found its place leased looks again
-PAUSE_WAIT = 5.0
-PAUSE_LOOK, PAUSED = 0.2, "it was paused"
+PAUSE_LOOK = 0.2  # seconds between two looks at what stops every run of an instance or an owner
 TASK_BUDGET = 300.0  # seconds of writing after which a run gives its worker back and goes on later
 LISTING_FRESH = 60.0  # seconds that a listing may be old when keys are deleted by it
-RUNS_A_CONNECTION = 5
 FLUSH_EVERY, FLUSH_SIZE = 0.2, 25
 
 
@@ -61,14 +57,14 @@ def execute(run_id: UUID) -> None:
     if sync is None:
         return
     _follow_address(sync)
-    if wait := _must_wait(run, sync):
+    if wait := going.must_wait(run, sync):
         _postpone(run, *wait)
         return
     places = _places(run, sync)
     for place in places:
         lease = leases.acquire(place)
         if lease is None:
-            _postpone(run, BUSY_WAIT)
+            _postpone(run, going.BUSY_WAIT)
             return
         try:
             _Run(run, sync, lease, last=place == places[-1]).go()
@@ -102,24 +98,6 @@ def _places(run: SyncRun, sync: SecretSync) -> list[str]:
     return [*owned.exclude(place=sync.place), sync.place]
 
 
-def _must_wait(run: SyncRun, sync: SecretSync) -> tuple[float, str] | None:
-    """Seconds and reason for which the run must not start yet."""
-    instance = Instance.objects.first()
-    if instance and instance.paused_at:
-        return PAUSE_WAIT, f"Paused for the whole instance by {instance.paused_by}."
-    connection = sync.connection
-    if connection.paused_at:
-        return PAUSE_WAIT, f"The connection {connection.name} was paused by {connection.paused_by}."
-    if connection.retry_at and (left := (connection.retry_at - timezone.now()).total_seconds()) > 0:
-        return left, f"The service asked to wait {left:.0f} s."
-    others = SyncRun.objects.filter(
-        status=Status.RUNNING, due_at__gt=timezone.now(), sync__connection=connection
-    ).exclude(pk=run.pk)
-    if others.count() >= RUNS_A_CONNECTION:
-        return BUSY_WAIT, f"{RUNS_A_CONNECTION} runs are going on this connection."
-    return None
-
-
 def _postpone(run: SyncRun, seconds: float, message: str = "") -> None:
     changes = {"message": message[:1024]} if message else {}
     due = timezone.now() + timedelta(seconds=seconds)
@@ -145,10 +123,10 @@ class _Run:
         self.ending = Ending(self.run, self.sync, self.lease.place)
 
     def go(self) -> None:
-        if called_off := self._called_off():
+        if called_off := going.called_off(self.run, self.sync):
             self.ending.called_off(called_off)
             return
-        if refusal := self._refusal():
+        if refusal := going.refusal(self.run, self.sync):
             self.run.source_rev = self.sync.wanted_rev  # nothing but a change or a person makes it worth another try
             self.ending.fail(refusal)
             return
@@ -177,40 +155,6 @@ class _Run:
             self.ending.again_or_fail([error], f"Something went wrong ({type(error).__name__}); the log says where.")
 
     # -- before ------------------------------------------------------------------------------------------------
-
-    def _called_off(self) -> str:
-        """What people have done since an automatic run was queued, so that it is not to be; no failure."""
-        if self.run.trigger in ("manual", "approval"):
-            return ""
-        if self.sync.policy.paused:
-            return "Paused."
-        # One that has begun is brought to its end.
-        begun = self.run.started_at is not None
-        return "" if begun or self.sync.is_auto_sync_enabled else "Auto-sync was switched off."
-
-    def _refusal(self) -> str:
-        """Why the run cannot be done at all."""
-        if self.run.operation in ("sync", "import") and self.sync.folder is None:
-            return (
-                "Invalid Secret Sync source configuration: folder no longer exists. "
-                "Please update source environment and secret path."
-            )
-        if self.run.trigger in ("manual", "approval"):
-            return ""
-        return self._owner_refusal()
-
-    def _owner_refusal(self) -> str:
-        """An automatic run acts for the sync's owner: what he may no longer do, it does not do."""
-        user, identity = self.sync.owner_user, self.sync.owner_identity
-        if user is None and identity is None:
-            return "The owner of this sync no longer exists. Save the sync again to make it yours."
-        owner = actor_of_user(user) if user else actor_of_identity(identity) if identity else PLATFORM
-        active = user is None or user.is_active
-        for right in (Right.READ_VALUES, Right.USE_CONNECTIONS):
-            if not active or not owner.may(right, self.sync.project_id):
-                action, subject, _ = right.value
-                return f"{owner.name}, the owner of this sync, may no longer {action} on {subject}."
-        return ""
 
     def _begin(self) -> bool:
         """Mark the run as going; False where it was superseded meanwhile."""
@@ -495,26 +439,15 @@ class _Run:
         if sync is None or sync[0] != self.run.generation:
             self.stopped = CHANGED
         elif sync[1] is not None:
-            self.stopped = PAUSED
+            self.stopped = going.PAUSED
         elif time.monotonic() - self._looked > PAUSE_LOOK:
             self._looked = time.monotonic()
-            self.stopped = self._forbidden()
+            self.stopped = going.stop(self.run)
         if self.stopped:
             return False
         if not self.lease.stands():
             self.stopped = "the lease was lost"
         return not self.stopped
-
-    def _forbidden(self) -> str:
-        """A pause of the whole instance, or the loss of its owner's rights; asked a few times a second."""
-        if Instance.objects.filter(paused_at__isnull=False).exists():
-            return PAUSED
-        owned = SecretSync.objects.select_related("owner_user", "owner_identity").filter(pk=self.sync.pk).first()
-        if owned is None:
-            return CHANGED
-        self.sync.owner_user, self.sync.owner_identity = owned.owner_user, owned.owner_identity
-        manual = self.run.trigger in ("manual", "approval")
-        return "" if manual or not self._owner_refusal() else "its owner's rights have changed"
 
     def _flush(self) -> None:
         self._flushed = time.monotonic()

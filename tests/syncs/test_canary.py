@@ -293,7 +293,7 @@ def a_defect(scene: Scene) -> None:
         scene.world.run(sync)
         patch.setattr("syncs.planning.plan_sync", boom)
         tasks.check_drift(str(sync.pk))
-        patch.setattr("syncs.runner._must_wait", boom)
+        patch.setattr("syncs.going.must_wait", boom)
         tasks.run(str(trigger(scene.world.actor, scene.fresh(sync), "sync").pk))
         scene.look(sync)
         with override_settings(DEBUG=True):
