@@ -19,7 +19,7 @@ from syncs.models import Environment, Folder, SecretSync, SyncRun
 from syncs.runner import execute
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
-from syncs.services.syncs import SyncInput, create_sync
+from syncs.services.syncs import SyncInput, create_sync, update_policy
 from syncs.services.triggers import trigger
 
 TOKEN = "sandbox-token-for-tests"
@@ -67,6 +67,10 @@ class World:
             "humanitec",
             SyncInput(name=name, connection_id=self.connection.pk, destination_config=config or APPLICATION, **given),
         )
+
+    def policy(self, sync: SecretSync, **changes: Any) -> None:
+        """Change members of its policy as it is now."""
+        update_policy(self.actor, SecretSync.objects.select_related("policy").get(pk=sync.pk), changes)
 
     def run(self, sync: SecretSync) -> SyncRun:
         """A manual run, done here and now."""

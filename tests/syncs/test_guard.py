@@ -1,0 +1,261 @@
+"""The guard over deletes: what is held, what an approval is of, and how long a dismissal stands."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from config.access.models import AuditEvent, Role, User
+from config.access.roles import actor_of_user
+from config.access.services import set_role
+from config.errors import BadRequest
+from syncs import dispatcher
+from syncs.models import SyncRun
+from syncs.runner import execute
+from syncs.selectors import syncs
+from syncs.services import holds
+from syncs.services import syncs as services
+from syncs.services.syncs import SyncInput
+
+from .conftest import World
+
+APP = ("acme", "shop", "")
+
+
+def test_more_than_ten_deletes_are_held_and_nothing_is_written(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(20)})
+    sync = world.sync()
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    world.set(NEW="y")
+    world.sandbox.asked.clear()
+    run = world.run(sync)
+    assert (run.status, world.writes(), len(world.held())) == ("held", [], 20)
+    assert run.message
+    assert "it would delete 11 keys; the limit is 10" in run.message
+    world.set(NEWER="y")
+    world.due()
+    (held,) = SyncRun.objects.filter(status="held")
+    assert held.pk == run.pk
+    holds.approve(world.actor, held, writes_only=True)
+    world.due()
+    assert len(world.held()) == 22
+
+
+def test_a_hold_says_what_would_be_deleted(world: World) -> None:
+    keys = [f"K{n:02}" for n in range(12)]
+    world.set(**dict.fromkeys(keys, "x"), **{f"{'L' * 300}{n}": "x" for n in range(12)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*keys)
+    run = world.run(sync)
+    assert run.message == syncs().get(pk=sync.pk).last_sync_message
+    assert run.message is not None
+    named = "To be deleted: K00, K01, K02, K03, K04, K05, K06, K07, K08, K09 and 2 more."
+    assert run.message.startswith(f"Held: it would delete 12 keys; the limit is 10. {named} Nothing was written.")
+    world.unset(*(f"{'L' * 300}{n}" for n in range(12)))
+    world.set(**dict.fromkeys(keys, "x"))
+    world.run(sync)
+    message = world.again(run).message or ""
+    assert message.count("LLL...") == 10
+    assert message.endswith(f"Approve or dismiss it at /admin/syncs/syncrun/{run.pk}/change/")
+
+
+def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(20)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    run = world.run(sync)
+    before = run.changes.count()
+    world.unset("K11")
+    with pytest.raises(BadRequest, match=r"would now delete 1 more than was shown \(K11\)"):
+        holds.approve(world.actor, run)
+    run = world.again(run)
+    assert (run.status, run.changes.count(), len(world.held())) == ("held", before + 1, 20)
+    assert run.message
+    assert "it would delete 12 keys" in run.message
+    world.set(K0="back")  # fewer than were shown is what was approved, and less
+    holds.approve(world.actor, run)
+    world.due()
+    assert (world.again(run).status, len(world.held())) == ("succeeded", 9)
+
+
+def test_a_key_made_anew_under_a_name_that_was_shown_was_not_shown(world: World) -> None:
+    for number in range(12):
+        world.sandbox.put(APP, f"F{number:02}", "x")
+    sync = world.sync(is_auto_sync_enabled=False)
+    held = world.run(sync)
+    assert held.status == "held"
+    del world.sandbox.values[APP]["F01"]
+    world.sandbox.put(APP, "F01", "made by hand since")
+    with pytest.raises(BadRequest, match=r"1 more than was shown \(F01\)"):
+        holds.approve(world.actor, held)
+    assert len(world.held()) == 12
+    run = holds.approve(world.actor, world.again(held))  # it is shown now
+    execute(run.pk)
+    assert (world.again(run).status, world.held()) == ("succeeded", {})
+
+
+def test_the_source_moves_between_approval_and_run(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(20)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    run = world.run(sync)
+    holds.approve(world.actor, run)
+    world.unset("K11")
+    world.due()
+    assert (world.again(run).status, len(world.held())) == ("held", 20)
+
+
+def test_an_approval_that_cannot_look_approves_nothing(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("A", "B", "C")
+    run = world.run(sync)
+    world.sandbox.fault = lambda method, path: (503, {"message": "down"})
+    with pytest.raises(BadRequest, match="Unable to plan"):
+        holds.approve(world.actor, run)
+    assert world.again(run).status == "held"
+
+
+def test_one_edit_at_a_time_meets_the_guard_too(world: World) -> None:
+    world.set(**{f"K{n:02}": "x" for n in range(30)})
+    sync = world.sync()
+    world.run(sync)
+    for number in range(11):
+        world.unset(f"K{number:02}")
+        run = world.run(sync)
+    assert run.status == "held"
+    assert len(world.held()) == 20
+
+
+def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(15)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset(*(f"K{n}" for n in range(11)))
+    held = world.run(sync)
+    assert holds.dismiss(world.actor, held).status == "dismissed"
+    with pytest.raises(BadRequest, match="not held any more"):
+        holds.dismiss(world.actor, held)
+    world.set(NEW="y")
+    run = world.run(sync)
+    assert (run.status, len(world.held())) == ("succeeded", 16)
+    world.set(K0="back")
+    world.run(sync)
+    world.unset("K0")
+    world.run(sync)
+    assert ("K0" in world.held(), "K1" in world.held()) == (False, True)
+    SyncRun.objects.filter(status="dismissed").update(ended_at=timezone.now() - timedelta(days=91))
+    dispatcher.sweep()
+    world.run(sync)
+    assert "K1" in world.held()
+    world.policy(sync, max_deletions=None)
+    world.run(sync)
+    assert set(world.held()) == {"K11", "K12", "K13", "K14", "NEW"}
+
+
+def test_what_says_nothing_of_the_keys_forgets_no_dismissal(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.unset("A", "B", "C")
+    held = world.run(sync)
+    world.policy(sync, paused=True)  # between the hold and its dismissal too
+    world.policy(sync, paused=False)
+    holds.dismiss(world.actor, world.again(held))
+    assert syncs().get(pk=sync.pk).last_sync_message == "Dismissed by ada: its keys are kept."
+    services.update_sync(world.actor, syncs().get(pk=sync.pk), SyncInput(description="with other words"))
+    world.policy(sync, paused=True)
+    world.policy(sync, paused=False)
+    world.set(NEW="y")
+    assert world.run(sync).status == "succeeded"
+    assert set(world.held()) == {"A", "B", "C", "NEW"}
+
+
+def test_a_dismissal_is_of_deletes_alone(world: World) -> None:
+    world.set(A="1", B="2", C="3", D="4")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.policy(sync, max_deletions=2)
+    world.unset("A", "B", "C")
+    world.set(D="changed")
+    holds.dismiss(world.actor, world.run(sync))
+    world.set(D="4", E="5")
+    world.run(sync)
+    world.unset("D")
+    world.run(sync)
+    assert set(world.held()) == {"A", "B", "C", "E"}
+
+
+def test_deletes_that_were_not_approved_are_skipped(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.policy(sync, max_deletions=1)
+    world.unset("A", "B")
+    world.set(NEW="y")
+    run = holds.approve(world.actor, world.run(sync), writes_only=True)
+    execute(run.pk)
+    assert set(run.changes.values_list("key", "outcome")) == {("A", "skipped"), ("B", "skipped"), ("NEW", "applied")}
+
+
+def test_an_approved_run_is_a_persons_and_goes_on_in_a_pause(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.due()
+    world.unset("A", "B", "C")
+    world.due()
+    run = holds.approve(world.actor, SyncRun.objects.select_related("sync__project").get(status="held"))
+    world.policy(sync, paused=True)
+    execute(run.pk)
+    assert (world.again(run).status, world.held()) == ("succeeded", {})
+
+
+def test_an_approved_run_is_told_as_its_approvers(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.due()
+    world.unset("A", "B", "C")
+    world.due()
+    held = SyncRun.objects.select_related("sync__project").get(status="held")
+    bob = User.objects.create_user("bob")
+    set_role(world.actor, world.project, bob, Role.MEMBER)
+    run = holds.approve(actor_of_user(bob), held)
+    execute(run.pk)
+    run = world.again(run)
+    assert (run.status, run.trigger, run.actor_name) == ("succeeded", "approval", "bob")
+    told = AuditEvent.objects.filter(event="secret-sync-sync-secrets", metadata__jobId=str(run.pk)).get()
+    assert (told.actor_name, syncs().get(pk=sync.pk).sync_status) == ("bob", "succeeded")
+
+
+def test_no_run_comes_by_itself_once_auto_sync_is_off(world: World) -> None:
+    world.set(A="${NOPE}", B="2")
+    sync = world.sync()
+    world.due()
+    world.set(C="3")
+    waiting = SyncRun.objects.get(status="pending")
+    services.update_sync(world.actor, syncs().get(pk=sync.pk), SyncInput(is_auto_sync_enabled=False))
+    world.due()
+    waiting = world.again(waiting)
+    assert (waiting.status, waiting.message) == ("superseded", "Auto-sync was switched off.")
+    assert syncs().get(pk=sync.pk).sync_status == "failed"
+    assert world.held() == {"B": "2"}
+
+
+def test_a_hold_goes_when_its_reason_goes(world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    world.unset("A", "B", "C")
+    held = world.run(sync)
+    assert held.status == "held"
+    world.set(A="1", B="2", C="4")
+    world.due()
+    assert world.again(held).status == "superseded"
+    assert world.held() == {"A": "1", "B": "2", "C": "4"}
