@@ -24,7 +24,7 @@ from syncs.services import imports
 from syncs.showing import Wish, place, secrets_of
 
 from .fields import Dialect, environment_field
-from .secrets import SECRET, secret_wire
+from .secret_wire import SECRET, secret_wire
 
 TAG = "Secret Imports"
 DIALECTS = (Dialect("v1", "workspaceId"), Dialect("v2", "projectId"))

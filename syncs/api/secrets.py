@@ -17,18 +17,19 @@ from config.access import audit
 from config.access.roles import Right
 from config.api import View, or_named, timestamp, with_etag
 from config.errors import BadRequest
-from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
+from config.openapi import FLAG, TEXT, TEXT_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
 from syncs import showing
 from syncs.engine.references import Node
 from syncs.models import Folder, Secret
 from syncs.paths import FolderPath
-from syncs.selectors import HIDDEN, metadata_of
+from syncs.selectors import HIDDEN
 from syncs.services import secrets as service
 from syncs.services.secrets import SecretInput
-from syncs.showing import Imported, Shown, Wish, place
+from syncs.showing import Shown, Wish, place
 
 from .fields import Dialect, SecretName, environment_field
+from .secret_wire import LISTED, MANY, ONE, VERSION, actor_wire, import_wire, secret_wire
 
 TAG = "Secrets"
 V3 = Dialect("v3", "workspaceId", slug_query="workspaceSlug", slug_body="projectSlug")
@@ -37,50 +38,6 @@ MAX_BATCH = 10_000
 NAME = (("secretName", "The secret's name."),)
 ID = Schema((Id("secretId"),))
 
-ACTOR = {
-    **closed(
-        {
-            "actorId": TEXT_OR_NULL,
-            "actorType": TEXT,
-            "name": TEXT,
-            "membershipId": TEXT_OR_NULL,
-            "groupId": TEXT_OR_NULL,
-        }
-    ),
-    "nullable": True,
-}
-SECRET = component(
-    "Secret",
-    closed(
-        {
-            "id": UUID,
-            "_id": UUID,
-            "workspace": UUID,
-            "environment": TEXT,
-            "version": WHOLE,
-            "type": {"type": "string", "enum": ["shared"]},
-            "secretKey": TEXT,
-            "secretValue": TEXT,
-            "secretComment": TEXT,
-            "secretPath": TEXT,
-            "secretValueHidden": FLAG,
-            "secretMetadata": listed(closed({"key": TEXT, "value": TEXT, "isEncrypted": FLAG})),
-            "tags": listed(closed({"id": UUID, "slug": TEXT, "name": TEXT, "color": TEXT})),
-            "secretReminderNote": TEXT_OR_NULL,
-            "secretReminderRepeatDays": {**WHOLE, "nullable": True},
-            "skipMultilineEncoding": FLAG,
-            "actor": ACTOR,
-            "isRotatedSecret": FLAG,
-            "rotationId": TEXT_OR_NULL,
-            "createdAt": TIME,
-            "updatedAt": TIME,
-        },
-        title="Secret",
-    ),
-)
-IMPORTED = closed({"secretPath": TEXT, "environment": TEXT, "folderId": UUID, "secrets": listed(SECRET)})
-ONE, MANY = closed({"secret": SECRET}), closed({"secrets": listed(SECRET)})
-LISTED = closed({"secrets": listed(SECRET), "imports": listed(IMPORTED)})
 _NODE: dict[str, Any] = {
     "key": TEXT,
     "value": TEXT_OR_NULL,
@@ -89,64 +46,6 @@ _NODE: dict[str, Any] = {
     "children": listed({"type": "object"}),
 }
 REFERRER = closed({"secretKey": TEXT, "secretId": UUID, "environment": TEXT, "secretPath": TEXT, "referenceType": TEXT})
-VERSION = closed(
-    {
-        "id": TEXT,
-        "secretId": UUID,
-        "version": WHOLE,
-        "secretKey": TEXT,
-        "secretValue": TEXT,
-        "secretValueHidden": FLAG,
-        "actor": ACTOR,
-        "createdAt": TIME,
-    }
-)
-
-
-def secret_wire(shown: Shown, project_id: Uuid) -> dict[str, Any]:
-    """The modelled object; a value that is not shown is its literal text for that."""
-    secret = shown.secret
-    hidden = shown.value is None
-    pk, folder = str(secret.pk), secret.folder
-    return {
-        "id": pk,
-        "_id": pk,
-        "workspace": str(project_id),
-        "environment": folder.environment.slug,
-        "version": secret.version,
-        "type": "shared",
-        "secretKey": secret.key,
-        "secretValue": HIDDEN if hidden else shown.value,
-        "secretComment": shown.comment,
-        "secretPath": folder.path,
-        "secretValueHidden": hidden,
-        "secretMetadata": metadata_of(secret, hidden=hidden) if secret.metadata else [],
-        "tags": [{"id": tag, "slug": slug, "name": slug, "color": color} for tag, slug, color in shown.tags],
-        "secretReminderNote": secret.reminder_note,
-        "secretReminderRepeatDays": secret.reminder_repeat_days,
-        "skipMultilineEncoding": secret.skip_multiline_encoding,
-        "actor": _actor(secret.actor_kind, secret.actor_id, secret.actor_name),
-        "isRotatedSecret": False,
-        "rotationId": None,
-        "createdAt": timestamp(secret.created_at),
-        "updatedAt": timestamp(secret.updated_at),
-    }
-
-
-def _actor(kind: str, actor_id: str, name: str) -> dict[str, Any] | None:
-    if not kind:
-        return None
-    return {"actorId": actor_id or None, "actorType": kind, "name": name, "membershipId": None, "groupId": None}
-
-
-def _import_wire(one: Imported, project_id: Uuid) -> dict[str, Any]:
-    return {
-        "secretPath": one.path,
-        "environment": one.environment,
-        "folderId": str(one.folder.pk),
-        "secrets": [secret_wire(each, project_id) for each in one.secrets],
-    }
-
 
 # -- what is asked ---------------------------------------------------------------------------------------------
 
@@ -350,7 +249,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             )
             body = {
                 "secrets": [secret_wire(each, project_id) for each in own],
-                "imports": [_import_wire(each, project_id) for each in brought],
+                "imports": [import_wire(each, project_id) for each in brought],
             }
             return with_etag(request, Response(body), project_id)
 
@@ -615,7 +514,7 @@ class Versions(_SecretView):
                 "secretKey": row.key,
                 "secretValue": HIDDEN if value is None else value,
                 "secretValueHidden": value is None,
-                "actor": _actor(row.actor_kind, row.actor_id, row.actor_name),
+                "actor": actor_wire(row.actor_kind, row.actor_id, row.actor_name),
                 "createdAt": timestamp(row.created_at),
             }
             for row, value in showing.versions_of(secret, page["offset"], page["limit"], values=values)
