@@ -28,7 +28,8 @@ class Up:
             **{
                 name: value
                 for name, value in os.environ.items()
-                if not name.startswith(("KEYFERRY_", "DJANGO_", "DATABASE_"))
+                # Nor whether Python holds back what it prints: a shell of one's own may say so, a new one does not.
+                if not name.startswith(("KEYFERRY_", "DJANGO_", "DATABASE_", "PYTHONUNBUFFERED"))
             },
             "KEYFERRY_DATA_DIR": str(data_dir),
             **(env or {}),

@@ -50,7 +50,7 @@ class Command(BaseCommand):
             raise CommandError("--workers must be at least 1", returncode=1)
         _require_free(host, port)
         self._prepare()
-        supervisor = Supervisor(lambda text: self.stdout.write(text))
+        supervisor = Supervisor(self._say)
         supervisor.install_signals()
         env = {**os.environ, "KEYFERRY_DATA_DIR": str(settings.DATA_DIR), "KEYFERRY_WORKERS": str(options["workers"])}
         # The web server is reached under the name that it was given, whatever ALLOWED_HOSTS says besides.
