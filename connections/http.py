@@ -249,7 +249,7 @@ class ApiClient:
         except httpx.InvalidURL:
             raise AddressRefused(f"{named} was not sent: its address cannot be read") from None
         except httpx.TimeoutException:
-            raise sent.lost(f"{named} got no whole answer within {self._deadline:g} s") from None
+            raise sent.lost(f"{named} got no answer within {self._deadline:g} s") from None
         except httpx.HTTPError as error:
             raise sent.lost(f"{named} lost its answer ({type(error).__name__})") from None
         return self._parsed(sent, named, response, body)
