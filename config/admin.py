@@ -24,10 +24,10 @@ from unfold.admin import ModelAdmin
 from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
-from config.forms import place_of
 from config.lists import kept_to_visible
 from config.markup import when
 from config.requests import client_ip
+from config.schemas.forms import place_of
 
 
 def actor_of(request: HttpRequest) -> Actor:

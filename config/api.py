@@ -29,7 +29,7 @@ from config.access.roles import Actor
 from config.encryption import fingerprint
 from config.errors import Invalid, ServiceError, TooMany, where
 from config.requests import TooLarge, actor_of, client_ip
-from config.schema import AllOf, Schema
+from config.schemas.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
 

@@ -13,8 +13,8 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 
 from config.errors import BadRequest
-from config.examples import example_of
-from config.schema import AllOf, Field, Flag, Nested, OneOf, Schema, Text, Texts, Whole
+from config.schemas.examples import example_of
+from config.schemas.schema import AllOf, Field, Flag, Nested, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "."
 CSRF = "csrfmiddlewaretoken"

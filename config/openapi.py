@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
-from config.examples import example_of
-from config.schema import AllOf, Schema
+from config.schemas.examples import example_of
+from config.schemas.schema import AllOf, Schema
 
 F = TypeVar("F", bound=Callable[..., Any])
 

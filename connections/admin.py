@@ -20,8 +20,8 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.admin import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.errors import ServiceError
-from config.forms import collected, form_fields
 from config.markup import badge, link, when
+from config.schemas.forms import collected, form_fields
 from connections import services
 from connections.models import AppConnection
 from connections.provider import providers

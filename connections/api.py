@@ -17,7 +17,7 @@ from config.access.roles import Right, project_for
 from config.access.services import instance
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, component, described, listed
-from config.schema import AllOf, Anything, Field, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
+from config.schemas.schema import AllOf, Anything, Field, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
 
 from . import selectors, services
 from .models import AppConnection

@@ -19,7 +19,7 @@ from typing import Any
 import httpx
 
 from config.errors import BadRequest
-from config.schema import Checked, Objects, Path, Schema, Text
+from config.schemas.schema import Checked, Objects, Path, Schema, Text
 
 from .errors import (
     BadResponse,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from config.schema import Schema, Text
+from config.schemas.schema import Schema, Text
 
 from .http import ApiClient
 from .registry import Registry

@@ -19,7 +19,7 @@ from config.access.roles import Actor, Right, denied
 from config.access.services import slug_issues
 from config.encryption import fingerprint, fingerprint_matches, seal, unseal
 from config.errors import BadRequest, Invalid, NotFound, problem
-from config.schema import Nested, OneOf, Schema, literal
+from config.schemas.schema import Nested, OneOf, Schema, literal
 
 from .errors import IntegrationError, Unreachable
 from .http import ApiClient

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from config.examples import example_of
-from config.schema import OneOf, Schema
+from config.schemas.examples import example_of
+from config.schemas.schema import OneOf, Schema
 from connections.provider import providers
 from syncs.destination import Capabilities, Destination, destinations
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
 from config.errors import problem
-from config.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
+from config.schemas.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
 from connections.errors import BadResponse, IntegrationError, Rejected
 from connections.http import ApiClient
 from connections.registry import Registry

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.errors import BadRequest, Invalid, problem
-from config.schema import Checked, Path, Text
+from config.schemas.schema import Checked, Path, Text
 
 NAME = r"[A-Za-z0-9_-]{1,255}"
 MAX_PATH = 2048

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from config.schema import Schema, Text
+from config.schemas.schema import Schema, Text
 from connections.http import ApiClient, quote
 from syncs.destination import KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Written

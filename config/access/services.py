@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from config.errors import BadRequest, Forbidden, Invalid, Issue, NotFound, problem
-from config.schema import slug_issues as slug_issues
+from config.schemas.schema import slug_issues as slug_issues
 
 from . import audit
 from .models import Identity, Instance, Membership, Project, Role, User

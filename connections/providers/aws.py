@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import ClassVar
 
-from config.schema import Schema, Text, secret
+from config.schemas.schema import Schema, Text, secret
 from connections.aws import AwsClient, Keys, aws_of, botocore
 from connections.errors import BadResponse, Unauthorized
 from connections.http import ApiClient

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from config.access.tokens import issued_here
-from config.schema import Id, Schema, Text
+from config.schemas.schema import Id, Schema, Text
 from connections.errors import BadResponse, Rejected
 from connections.http import ApiClient
 from connections.provider import Choice, Provider, Session, address

@@ -21,7 +21,7 @@ import httpx
 import jwt
 
 from config.errors import BadRequest
-from config.schema import Path, Schema, Text
+from config.schemas.schema import Path, Schema, Text
 from connections.errors import BadResponse, Conflict, Unauthorized
 from connections.http import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session

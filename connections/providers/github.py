@@ -20,7 +20,7 @@ import httpx
 import jwt
 
 from config.errors import BadRequest
-from config.schema import Path, Schema, Text, secret
+from config.schemas.schema import Path, Schema, Text, secret
 from connections.errors import BadResponse, RateLimited, Unauthorized
 from connections.http import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session

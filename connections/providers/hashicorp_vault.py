@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import httpx
 from django.utils import timezone
 
-from config.schema import Schema, Text, secret
+from config.schemas.schema import Schema, Text, secret
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session, address

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from config.schema import Schema, secret
+from config.schemas.schema import Schema, secret
 from connections.errors import BadResponse
 from connections.http import ApiClient, quote
 from connections.provider import Choice, Provider, Session

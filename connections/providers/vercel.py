@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 import httpx
 
-from config.schema import Schema, secret
+from config.schemas.schema import Schema, secret
 from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected, Unauthorized
 from connections.http import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session

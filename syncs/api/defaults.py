@@ -11,7 +11,7 @@ from rest_framework.response import Response
 from config.access.roles import Right, project_for
 from config.api import View
 from config.openapi import FLAG, closed, component, described
-from config.schema import Flag, Schema
+from config.schemas.schema import Flag, Schema
 from syncs.models import SyncDefaults
 from syncs.selectors import defaults_of
 from syncs.services.defaults import update_defaults

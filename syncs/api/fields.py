@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.errors import BadRequest
-from config.schema import Checked, Path, Text
+from config.schemas.schema import Checked, Path, Text
 from syncs.services.secrets import MAX_KEY, key_issues
 
 

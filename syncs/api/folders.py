@@ -13,7 +13,7 @@ from config.access.roles import Right
 from config.api import View, or_named, timestamp
 from config.errors import NotFound
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
-from config.schema import Flag, Id, Moment, Objects, Schema, Text
+from config.schemas.schema import Flag, Id, Moment, Objects, Schema, Text
 from syncs import paths, selectors
 from syncs.models import Environment, Folder
 from syncs.paths import FolderPath, folder_name

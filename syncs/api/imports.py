@@ -16,7 +16,7 @@ from config.access.roles import Right
 from config.api import View, timestamp
 from config.errors import BadRequest
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
-from config.schema import Field, Flag, Id, Nested, Schema, Whole
+from config.schemas.schema import Field, Flag, Id, Nested, Schema, Whole
 from syncs import selectors
 from syncs.models import SecretImport
 from syncs.paths import FolderPath

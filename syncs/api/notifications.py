@@ -23,7 +23,7 @@ from config.openapi import (
     described,
     listed,
 )
-from config.schema import Flag, Id, Schema, Text, Texts, Whole
+from config.schemas.schema import Flag, Id, Schema, Text, Texts, Whole
 from syncs import selectors
 from syncs.models import NoticeState, NotificationTarget
 from syncs.services import notifications as services

@@ -18,7 +18,7 @@ from config.access.roles import Right, project_for
 from config.access.services import KEPT_SETTINGS, delete_project, instance, update_project
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
-from config.schema import Flag, Id, Schema, Slug, Text, Texts, Whole
+from config.schemas.schema import Flag, Id, Schema, Slug, Text, Texts, Whole
 from syncs import selectors
 from syncs.models import Environment, Tag
 from syncs.services import source, tags

@@ -18,7 +18,7 @@ from config.access.roles import Right
 from config.api import View, or_named, timestamp, with_etag
 from config.errors import BadRequest
 from config.openapi import FLAG, TEXT, TEXT_OR_NULL, UUID, WHOLE, closed, described, listed
-from config.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
+from config.schemas.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
 from syncs import showing
 from syncs.engine.references import Node
 from syncs.models import Folder, Secret

@@ -17,7 +17,7 @@ from config.access.roles import Actor, Right, project_for
 from config.api import View
 from config.errors import Invalid, NotFound
 from config.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
-from config.schema import Anything, Flag, Id, Schema, Text, Whole
+from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
 from syncs.destination import Destination, destinations
 from syncs.drift import check, drift_as_json

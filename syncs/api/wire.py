@@ -18,7 +18,7 @@ from config.openapi import (
     component,
     listed,
 )
-from config.schema import NULL, Flag, Schema, Text, Texts, Whole
+from config.schemas.schema import NULL, Flag, Schema, Text, Texts, Whole
 from syncs.destination import Destination
 from syncs.engine.types import Action
 from syncs.models import UNMANAGED, SecretSync, SyncPolicy

@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from config.schema import Flag, Schema, Text
+from config.schemas.schema import Flag, Schema, Text
 from connections.aws import KMS_KEY, REGION, TAGS, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, OutcomeUnknown
 from syncs.destination import Capabilities, KeyValueDestination, sync_options

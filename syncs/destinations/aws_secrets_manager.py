@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
-from config.schema import Flag, OneOf, Schema, Text, literal
+from config.schemas.schema import Flag, OneOf, Schema, Text, literal
 from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from syncs.applying import Document, remotes_of, write_document

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from config.schema import Schema, Text
+from config.schemas.schema import Schema, Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http import Method
 from syncs.destination import Capabilities, KeyValueDestination, sync_options

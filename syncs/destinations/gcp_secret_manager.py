@@ -24,7 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from config.schema import OneOf, Schema, Text, Texts, literal
+from config.schemas.schema import OneOf, Schema, Text, Texts, literal
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
 from connections.http import ApiClient, Method, quote
 from connections.providers.gcp import RIGHTS, host_of, pages

@@ -21,7 +21,7 @@ from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
 
 from config.errors import BadRequest
-from config.schema import OneOf, Path, Schema, Text, Texts, Whole, literal
+from config.schemas.schema import OneOf, Path, Schema, Text, Texts, Whole, literal
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http import quote
 from connections.providers.github import RIGHTS, paged

@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from config.errors import BadRequest
-from config.schema import Checked, Path, Schema, Text
+from config.schemas.schema import Checked, Path, Schema, Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http import Answer
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar
 
-from config.schema import OneOf, Schema, Text, literal
+from config.schemas.schema import OneOf, Schema, Text, literal
 from connections.errors import BadResponse, NotFound
 from connections.http import quote
 from syncs.destination import Capabilities, KeyValueDestination, sync_options

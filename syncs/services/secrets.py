@@ -19,7 +19,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
-from config.schema import slug_issues
+from config.schemas.schema import slug_issues
 from syncs.engine.references import MAX_VALUE, folders_named, references_in
 from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
 from syncs.paths import MAX_PATH

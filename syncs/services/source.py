@@ -20,7 +20,7 @@ from config.access import services as access
 from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
-from config.schema import slug_issues
+from config.schemas.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
 from syncs.paths import MAX_PATH, folder_name, normal_path
 

@@ -15,7 +15,7 @@ from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
 from config.access.services import slug_issues
 from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
-from config.schema import Field, Flag, Id, Nested, Schema, Slug, Text
+from config.schemas.schema import Field, Flag, Id, Nested, Schema, Slug, Text
 from connections.errors import IntegrationError
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of

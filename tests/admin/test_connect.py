@@ -14,7 +14,7 @@ from pytest_django import DjangoAssertNumQueries
 from config.access.models import Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from config.errors import Invalid, PermissionDenied
-from config.schema import Flag, OneOf, Schema, Text, Texts, Whole, literal
+from config.schemas.schema import Flag, OneOf, Schema, Text, Texts, Whole, literal
 from connections.models import AppConnection
 from connections.providers.humanitec import Humanitec as Vendor
 from connections.services import create_connection, pause_connection

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from config.forms import collected, form_fields
-from config.schema import Objects, Schema, Text, Texts, Whole
+from config.schemas.forms import collected, form_fields
+from config.schemas.schema import Objects, Schema, Text, Texts, Whole
 
 SHAPE = Schema((Text("name", "Name"), Texts("ids", item=Whole("id", minimum=1)), Texts("words")))
 

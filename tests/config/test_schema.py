@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from config.errors import Invalid
-from config.schema import Moment, OneOf, Schema, Text, Whole, literal, secret
+from config.schemas.schema import Moment, OneOf, Schema, Text, Whole, literal, secret
 
 APP = Schema((literal("scope", "application"), Text("org", "Org ID", empty_message="Org ID required")))
 ENV = Schema((literal("scope", "environment"), *APP.fields[1:], Text("env", "Environment ID", max_length=5)))

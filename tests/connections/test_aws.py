@@ -13,7 +13,7 @@ import botocore.session
 import pytest
 
 from config.errors import BadRequest, Invalid
-from config.schema import Schema
+from config.schemas.schema import Schema
 from connections import aws as line
 from connections.aws import AwsClient, Keys, region_of
 from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized

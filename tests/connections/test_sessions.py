@@ -20,7 +20,7 @@ from config import encryption
 from config.access.models import User
 from config.access.roles import Actor, actor_of_user
 from config.errors import BadRequest
-from config.schema import Schema, secret
+from config.schemas.schema import Schema, secret
 from connections.errors import Unauthorized
 from connections.http import ApiClient
 from connections.models import AppConnection

@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from config.schema import Schema, Text, Texts, secret
+from config.schemas.schema import Schema, Text, Texts, secret
 from connections.errors import BadResponse, NotFound
 from connections.http import ApiClient
 from connections.provider import Provider, Session

@@ -17,7 +17,7 @@ from config.access.models import AuditEvent
 from config.access.roles import Right, project_for
 from config.api import View, timestamp
 from config.openapi import TEXT, TEXT_OR_NULL, TIME, WHOLE, closed, component, described, listed
-from config.schema import Id, Moment, Schema, Text, Whole
+from config.schemas.schema import Id, Moment, Schema, Text, Whole
 
 TAG = "Audit Logs"
 _WISH = (

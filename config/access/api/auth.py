@@ -15,7 +15,7 @@ from config.access import tokens
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT, WHOLE, closed, described
 from config.requests import client_ip
-from config.schema import Schema, Text
+from config.schemas.schema import Schema, Text
 
 LOGIN = Schema(
     (

@@ -17,7 +17,7 @@ from config.access.models import ClientSecret, Identity
 from config.access.services import instance
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT, TIME, UUID, WHOLE, closed, described, listed
-from config.schema import Flag, Id, Objects, Schema, Text, Whole
+from config.schemas.schema import Flag, Id, Objects, Schema, Text, Whole
 
 TAG = "Identities"
 UA = "Universal Auth"

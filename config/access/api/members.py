@@ -18,7 +18,7 @@ from config.access.roles import Right, project_for
 from config.api import View, timestamp
 from config.errors import BadRequest
 from config.openapi import TEXT, TIME, UUID, WHOLE, closed, described, listed
-from config.schema import Flag, Id, Objects, Schema, Text, Texts
+from config.schemas.schema import Flag, Id, Objects, Schema, Text, Texts
 
 TAG = "Project Members"
 IDENTITY_ID = Schema((Id("identityId"),))

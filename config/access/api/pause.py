@@ -12,7 +12,7 @@ from rest_framework.response import Response
 from config.access.services import instance, pause_everything
 from config.api import View, timestamp
 from config.openapi import FLAG, TEXT_OR_NULL, TIME_OR_NULL, closed, component, described
-from config.schema import Flag, Schema
+from config.schemas.schema import Flag, Schema
 
 TAG = "Organization"
 PAUSE = Schema(

@@ -15,8 +15,8 @@ from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.encryption import Undecryptable
 from config.errors import Invalid, Issue, ServiceError, problem
-from config.forms import collected, form_fields
-from config.schema import Schema
+from config.schemas.forms import collected, form_fields
+from config.schemas.schema import Schema
 from connections.selectors import connection_by_id
 from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.engine.keys import KeySchema, KeySchemaError

@@ -12,8 +12,8 @@ from django.http import HttpRequest
 
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
-from config.forms import JOINT, WRITE_ONLY, place_of, settled
-from config.schema import Field, Schema
+from config.schemas.forms import JOINT, WRITE_ONLY, place_of, settled
+from config.schemas.schema import Field, Schema
 from connections.provider import providers
 from connections.selectors import usable_by
 from syncs.destination import Destination, destinations, spot_of

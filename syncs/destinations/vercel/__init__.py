@@ -20,7 +20,7 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from config.errors import BadRequest
-from config.schema import Flag, OneOf, Path, Schema, Text, Texts, literal
+from config.schemas.schema import Flag, OneOf, Path, Schema, Text, Texts, literal
 from connections.errors import IntegrationError, NotFound, Rejected
 from connections.providers.vercel import ENVIRONMENTS
 from syncs.destination import Capabilities, KeyValueDestination, sync_options

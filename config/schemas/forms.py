@@ -17,7 +17,7 @@ from unfold.widgets import (
 )
 
 from config.errors import Issue
-from config.schema import Field, Flag, Objects, OneOf, Schema, Text, Texts, Whole
+from config.schemas.schema import Field, Flag, Objects, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "__"
 
