@@ -23,10 +23,10 @@ from unfold.admin import ModelAdmin
 
 from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
+from config.api.authentication import client_ip
 from config.errors import Invalid, ServiceError
 from config.lists import kept_to_visible
 from config.markup import when
-from config.requests import client_ip
 from config.schemas.forms import place_of
 
 

@@ -4,12 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from config import api, health
+from config import health
 from config.access import pages
+from config.api import base
 from syncs.metrics import metrics
 
-handler404 = api.not_found
-handler500 = api.server_error
+handler404 = base.not_found
+handler500 = base.server_error
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
@@ -19,7 +20,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", metrics),
-    path("api/", include("config.access.api")),
+    path("api/", include("config.api.urls")),
     path("api/", include("connections.api")),
     path("api/", include("syncs.api")),
 ]

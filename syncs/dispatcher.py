@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
-from config.limits import forget_old
+from config.api.throttling import forget_old
 from syncs import notices
 from syncs.drift import queue_due
 from syncs.models import SecretSync, Status, SyncRun

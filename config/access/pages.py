@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import path
 
-from config.requests import client_ip
+from config.api.authentication import client_ip
 
 from . import audit
 from .models import User

@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right, project_for
-from config.api import View
-from config.openapi import FLAG, closed, component, described
+from config.api.base import View
+from config.api.openapi import FLAG, closed, component, described
 from config.schemas.schema import Flag, Schema
 from syncs.models import SyncDefaults
 from syncs.selectors import defaults_of

@@ -10,9 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right
-from config.api import View, or_named, timestamp
+from config.api.base import View, or_named, timestamp
+from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.errors import NotFound
-from config.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.schemas.schema import Flag, Id, Moment, Objects, Schema, Text
 from syncs import paths, selectors
 from syncs.models import Environment, Folder

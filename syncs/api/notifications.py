@@ -9,8 +9,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right, project_for
-from config.api import View, timestamp
-from config.openapi import (
+from config.api.base import View, timestamp
+from config.api.openapi import (
     FLAG,
     TEXT,
     TEXT_OR_NULL,

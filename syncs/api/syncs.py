@@ -14,9 +14,9 @@ from rest_framework.response import Response
 
 from config.access import audit
 from config.access.roles import Actor, Right, project_for
-from config.api import View
+from config.api.base import View
+from config.api.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
 from config.errors import Invalid, NotFound
-from config.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
 from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
 from syncs.destination import Destination, destinations

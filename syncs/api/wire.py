@@ -5,19 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from config.api import timestamp
-from config.openapi import (
-    FLAG,
-    TEXT,
-    TEXT_OR_NULL,
-    TIME,
-    TIME_OR_NULL,
-    UUID,
-    WHOLE,
-    closed,
-    component,
-    listed,
-)
+from config.api.base import timestamp
+from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, component, listed
 from config.schemas.schema import NULL, Flag, Schema, Text, Texts, Whole
 from syncs.destination import Destination
 from syncs.engine.types import Action

@@ -15,7 +15,7 @@ from config.access.identities import NewIdentity, create_identity, register_iden
 from config.access.models import AccessToken, AuditEvent, ClientSecret, Identity
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
-from config.limits import forget_old
+from config.api.throttling import forget_old
 from tests.api.conftest import Api
 from tests.syncs.conftest import World
 

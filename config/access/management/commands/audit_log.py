@@ -8,9 +8,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from config.access.api.audit import wire
 from config.access.audit import search
 from config.access.services import find_project
+from config.api.audit import wire
 from config.commands import OperatorCommand
 from config.errors import BadRequest
 

@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from config.access.audit import search
 from config.access.models import AuditEvent
 from config.access.roles import Right, project_for
-from config.api import View, timestamp
-from config.openapi import TEXT, TEXT_OR_NULL, TIME, WHOLE, closed, component, described, listed
+from config.api.base import View, timestamp
+from config.api.openapi import TEXT, TEXT_OR_NULL, TIME, WHOLE, closed, component, described, listed
 from config.schemas.schema import Id, Moment, Schema, Text, Whole
 
 TAG = "Audit Logs"

@@ -1,6 +1,6 @@
 """A request to the API: who is asking, and what they sent.
 
-Apart from `config.api` because REST framework loads these classes while its own views are being imported.
+Apart from `config.api.base` because REST framework loads these classes while its own views are being imported.
 """
 
 from __future__ import annotations

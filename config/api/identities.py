@@ -15,8 +15,8 @@ from rest_framework.response import Response
 from config.access import identities
 from config.access.models import ClientSecret, Identity
 from config.access.services import instance
-from config.api import View, timestamp
-from config.openapi import FLAG, TEXT, TIME, UUID, WHOLE, closed, described, listed
+from config.api.base import View, timestamp
+from config.api.openapi import FLAG, TEXT, TIME, UUID, WHOLE, closed, described, listed
 from config.schemas.schema import Flag, Id, Objects, Schema, Text, Whole
 
 TAG = "Identities"

@@ -24,11 +24,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from config import limits
 from config.access.roles import Actor
+from config.api import throttling
+from config.api.authentication import TooLarge, actor_of, client_ip
 from config.encryption import fingerprint
 from config.errors import Invalid, ServiceError, TooMany, where
-from config.requests import TooLarge, actor_of, client_ip
 from config.schemas.schema import AllOf, Schema
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
             response["WWW-Authenticate"] = "Bearer"
         if isinstance(error, TooMany):
             response["Retry-After"] = str(error.wait)
-            for name, value in limits.Budget(error.limit, 0, error.wait).headers.items():
+            for name, value in throttling.Budget(error.limit, 0, error.wait).headers.items():
                 response[name] = value
         return response
     if isinstance(error, IntegrityError) or _gave_way(error):
@@ -144,7 +144,7 @@ class View(APIView):
     """An endpoint. `self.actor` is who asks."""
 
     address_limit = "ADDRESS_RATE_LIMIT"
-    budget: limits.Budget | None = None
+    budget: throttling.Budget | None = None
     gave_way = 0
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -155,7 +155,7 @@ class View(APIView):
             self.spend(f"actor:{self.actor.id}", settings.RATE_LIMIT)
 
     def spend(self, who: str, limit: int) -> None:
-        budget = limits.spend(who, limit)
+        budget = throttling.spend(who, limit)
         if budget and (self.budget is None or budget.remaining < self.budget.remaining):
             self.budget = budget
 

@@ -137,7 +137,7 @@ def bare(view: F) -> F:
 class _IdentityToken(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Found by drf-spectacular through its base class."""
 
-    target_class = "config.requests.IdentityTokenAuthentication"
+    target_class = "config.api.authentication.IdentityTokenAuthentication"
     name = "bearerAuth"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
