@@ -185,7 +185,7 @@ UNFOLD = {
     },
     "SIDEBAR": {
         "show_search": True,
-        "navigation": "config.navigation.groups",
+        "navigation": "config.ui.navigation.groups",
     },
 }
 

@@ -5,8 +5,8 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from config import health
-from config.access import pages
 from config.api import base
+from config.ui import sign_in
 from syncs.metrics import metrics
 
 handler404 = base.not_found
@@ -15,7 +15,7 @@ handler500 = base.server_error
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/secrets/", include("syncs.admin.editor.urls")),
-    *pages.urlpatterns,  # before Django's own of the same address
+    *sign_in.urlpatterns,  # before Django's own of the same address
     path("admin/", admin.site.urls),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from config.access.roles import Actor
-from config.markup import Chart, Column
+from config.ui.markup import Chart, Column
 from syncs.models import DriftCheck, RunChange, SecretSync, Status, SyncRun
 
 STATES: dict[str, tuple[Any, str]] = {

@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from unfold.decorators import display
 
 from config.access.roles import Right
-from config.admin import ReadOnlyAdmin
-from config.markup import badge, link, when
+from config.ui.base import ReadOnlyAdmin
+from config.ui.markup import badge, link, when
 from syncs.engine.plan import State
 from syncs.models import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretReference, SecretVersion
 

@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 
 from config.access.models import Instance, Project
 from config.access.roles import Actor, Right
-from config.admin import actor_of, any_project
 from config.health import live_workers
+from config.ui.base import actor_of, any_project
 from connections.models import AppConnection
 from syncs.models import Secret, SecretSync
 from syncs.services.connecting import may_connect

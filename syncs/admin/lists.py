@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from config.access.roles import Right
-from config.admin import actor_of
+from config.ui.base import actor_of
 from syncs.destination import destinations
 from syncs.models import SecretSync
 from syncs.standing import STATES, visible

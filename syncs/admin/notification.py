@@ -13,8 +13,8 @@ from unfold.widgets import UnfoldAdminPasswordWidget, UnfoldAdminSelectWidget
 
 from config.access.models import Project
 from config.access.roles import Actor, Right
-from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from config.errors import ServiceError
+from config.ui.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Notice, NoticeState, NotificationTarget
 from syncs.services import notifications as services
 from syncs.services.notifications import RECIPIENTS, TargetInput

@@ -18,9 +18,9 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from config.access.roles import Right
-from config.admin import ReadOnlyAdmin, actor_of
 from config.errors import ServiceError
-from config.markup import badge, took, when
+from config.ui.base import ReadOnlyAdmin, actor_of
+from config.ui.markup import badge, took, when
 from syncs.engine.codes import Code
 from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun

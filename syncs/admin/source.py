@@ -20,10 +20,10 @@ from unfold.widgets import (
 )
 
 from config.access import services as access
+from config.access.labels import members_of
 from config.access.models import Project
 from config.access.roles import Actor, Right
-from config.access.showing import members_of
-from config.admin import ServiceAdmin, ServiceForm, actor_of
+from config.ui.base import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
 from syncs.selectors import comment_of, defaults_of
 from syncs.services import imports, secrets, source, tags

@@ -16,10 +16,10 @@ from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 
 from config.access.roles import Actor, Right
-from config.admin import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.errors import ServiceError
-from config.markup import badge, when
 from config.schemas.forms import collected, form_fields
+from config.ui.base import ServiceAdmin, ServiceForm, actor_of, any_project
+from config.ui.markup import badge, when
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices

@@ -16,7 +16,7 @@ MOST = 50
 @register.inclusion_tag("syncs/through.html", takes_context=True)
 def syncs_through(context: template.Context, connection: Any) -> dict[str, Any]:
     """The syncs that a connection serves, as far as the person sees them."""
-    from config.admin import actor_of  # libraries are loaded while the admin is being imported
+    from config.ui.base import actor_of  # libraries are loaded while the admin is being imported
 
     seen = SecretSync.objects.filter(visible(actor_of(context["request"])), connection=connection)
     found = with_state(seen.select_related("project", "policy"))

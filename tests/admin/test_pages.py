@@ -17,7 +17,7 @@ from django.utils import timezone
 from config.access.identities import create_identity
 from config.access.models import AuditEvent, ClientSecret, Identity, Membership, Project, Role, User
 from config.access.roles import PLATFORM, actor_of_user
-from config.markup import relative, took
+from config.ui.markup import relative, took
 from connections.models import AppConnection
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.source import create_project

@@ -20,8 +20,8 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.debug import sensitive_post_parameters
 
 from config.access.roles import Right
-from config.admin import ServiceAdmin, actor_of
 from config.errors import BadRequest, NotFound, ServiceError
+from config.ui.base import ServiceAdmin, actor_of
 from syncs.models import SyncDraft
 from syncs.services import connecting
 

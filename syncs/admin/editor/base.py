@@ -17,8 +17,8 @@ from django.utils.translation import gettext as _
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right
-from config.admin import actor_of
 from config.errors import BadRequest, Invalid, NotFound, PermissionDenied, ServiceError
+from config.ui.base import actor_of
 from syncs.editing import Column
 from syncs.models import Environment, Folder, Secret
 from syncs.paths import normal_path

@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 
 from config.access.models import Project
 from config.access.roles import Right
-from config.admin import actor_of
 from config.errors import ServiceError
+from config.ui.base import actor_of
 from syncs.editing import Asked, Cell, Column, Grid, Row, fed_by, grid_at, imports_with_counts, names_from, tree_of
 from syncs.models import Folder, Status
 from syncs.paths import normal_path

@@ -1,4 +1,4 @@
-"""`{% load keyferry %}`: what `config.markup` makes, in templates."""
+"""`{% load keyferry %}`: what `config.ui.markup` makes, in templates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from django import template
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from config import markup
+from config.ui import markup
 
 register = template.Library()
 register.filter("when", markup.when)

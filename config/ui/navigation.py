@@ -96,7 +96,7 @@ def _may_open(request: HttpRequest, page: str) -> bool:
     if page in ("index", "destinations"):
         return True
     if page == "secrets":
-        from config.admin import actor_of  # the settings name this module before there are models
+        from config.ui.base import actor_of  # the settings name this module before there are models
 
         return actor_of(request).may_anywhere(Right.SEE)
     label, name = page.split("_", 1)

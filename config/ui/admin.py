@@ -24,6 +24,7 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
 from config.access import audit, identities, services
+from config.access.labels import ROLES, roles_of
 from config.access.models import (
     AccessToken,
     AuditEvent,
@@ -37,12 +38,11 @@ from config.access.models import (
     Role,
     User,
 )
-from config.access.pages import tell_changed_password
 from config.access.roles import Actor, Right
-from config.access.showing import ROLES, roles_of
-from config.admin import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from config.errors import BadRequest, ServiceError
-from config.markup import badge, when
+from config.ui.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
+from config.ui.markup import badge, when
+from config.ui.sign_in import tell_changed_password
 
 admin.site.unregister(Group)
 BROKEN_SHOWN = 20

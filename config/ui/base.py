@@ -25,9 +25,9 @@ from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.api.authentication import client_ip
 from config.errors import Invalid, ServiceError
-from config.lists import kept_to_visible
-from config.markup import when
 from config.schemas.forms import place_of
+from config.ui.filters import kept_to_visible
+from config.ui.markup import when
 
 
 def actor_of(request: HttpRequest) -> Actor:

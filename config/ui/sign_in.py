@@ -8,11 +8,10 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import path
 
+from config.access import audit
+from config.access.models import User
+from config.access.roles import PLATFORM, Actor, actor_of_user
 from config.api.authentication import client_ip
-
-from . import audit
-from .models import User
-from .roles import PLATFORM, Actor, actor_of_user
 
 
 def login(request: HttpRequest) -> HttpResponseBase:
