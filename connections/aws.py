@@ -31,7 +31,7 @@ from .errors import (
     Unauthorized,
     Unavailable,
 )
-from .http import ApiClient
+from .http.client import ApiClient
 
 REGIONS = (
     *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1", "af-south-1"),

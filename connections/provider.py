@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from config.schemas.schema import Schema, Text
 
-from .http import ApiClient
+from .http.client import ApiClient
 from .registry import Registry
 
 

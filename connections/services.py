@@ -22,7 +22,7 @@ from config.errors import BadRequest, Invalid, NotFound, problem
 from config.schemas.schema import Nested, OneOf, Schema, literal
 
 from .errors import IntegrationError, Unreachable
-from .http import ApiClient
+from .http.client import ApiClient
 from .models import AppConnection
 from .provider import Choice, Provider, Session, providers
 from .sessions import Login, columns

@@ -21,7 +21,7 @@ from django.utils import timezone
 from config.encryption import Undecryptable, seal, unseal
 
 from .errors import Unauthorized
-from .http import ApiClient
+from .http.client import ApiClient
 from .models import AppConnection
 from .provider import Provider, Session
 

@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from functools import cache
 from typing import Any
 
-from connections.egress import refused
+from connections.http.egress import refused
 
 _STARTS = frozenset(("subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork"))
 _CALLS = frozenset(("socket.connect", "socket.sendto", "socket.sendmsg"))

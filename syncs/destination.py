@@ -16,7 +16,7 @@ from typing import Any, ClassVar, final
 from config.errors import problem
 from config.schemas.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
 from connections.errors import BadResponse, IntegrationError, Rejected
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.registry import Registry
 
 from .applying import Document, perform, remotes_of, write_document, write_each

@@ -17,7 +17,7 @@ from config.access.models import Project
 from config.access.roles import Actor
 from config.access.services import PROJECT_SLUG, update_project
 from config.errors import BadRequest, Invalid, ServiceError
-from connections.http import ApiClient, quote
+from connections.http.client import ApiClient, quote
 from syncs.models import Environment, Folder, Secret, SecretImport, Tag
 from syncs.paths import normal_path
 from syncs.selectors import environment_by_slug

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from syncs.destination import Destination, destinations
 from syncs.engine.keys import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync

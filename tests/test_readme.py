@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from config.schemas.schema import Schema, Text
-from connections.http import ApiClient, quote
+from connections.http.client import ApiClient, quote
 from syncs.destination import KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Written
 

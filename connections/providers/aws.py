@@ -19,7 +19,7 @@ from typing import ClassVar
 from config.schemas.schema import Schema, Text, secret
 from connections.aws import AwsClient, Keys, aws_of, botocore
 from connections.errors import BadResponse, Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session
 
 LASTS = timedelta(hours=1)

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from config.access.tokens import issued_here
 from config.schemas.schema import Id, Schema, Text
 from connections.errors import BadResponse, Rejected
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session, address
 
 LOGIN = "/api/v1/auth/universal-auth/login"

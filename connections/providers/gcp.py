@@ -23,7 +23,7 @@ import jwt
 from config.errors import BadRequest
 from config.schemas.schema import Path, Schema, Text
 from connections.errors import BadResponse, Conflict, Unauthorized
-from connections.http import ApiClient, Classified, quote
+from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
 
 SCOPE = "https://www.googleapis.com/auth/cloud-platform"

@@ -22,7 +22,7 @@ import jwt
 from config.errors import BadRequest
 from config.schemas.schema import Path, Schema, Text, secret
 from connections.errors import BadResponse, RateLimited, Unauthorized
-from connections.http import ApiClient, Classified, quote
+from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
 
 VERSION = "2022-11-28"

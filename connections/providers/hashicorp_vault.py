@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from config.schemas.schema import Schema, Text, secret
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
-from connections.http import ApiClient, Classified, quote
+from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session, address
 
 FOR_EVER = timedelta(days=365)  # until it is signed in anew for a token that does not end

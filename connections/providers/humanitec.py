@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from config.schemas.schema import Schema, secret
 from connections.errors import BadResponse
-from connections.http import ApiClient, quote
+from connections.http.client import ApiClient, quote
 from connections.provider import Choice, Provider, Session
 
 

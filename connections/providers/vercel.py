@@ -13,7 +13,7 @@ import httpx
 
 from config.schemas.schema import Schema, secret
 from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected, Unauthorized
-from connections.http import ApiClient, Classified, quote
+from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
 
 TAKEN = frozenset({"ENV_CONFLICT", "ENV_ALREADY_EXISTS", "env_already_exists"})

@@ -26,7 +26,7 @@ from typing import Any, ClassVar
 
 from config.schemas.schema import OneOf, Schema, Text, Texts, literal
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
-from connections.http import ApiClient, Method, quote
+from connections.http.client import ApiClient, Method, quote
 from connections.providers.gcp import RIGHTS, host_of, pages
 from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Remote, Write, Written

@@ -23,7 +23,7 @@ from nacl.public import PublicKey, SealedBox
 from config.errors import BadRequest
 from config.schemas.schema import OneOf, Path, Schema, Text, Texts, Whole, literal
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
-from connections.http import quote
+from connections.http.client import quote
 from connections.providers.github import RIGHTS, paged
 from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Write, Written

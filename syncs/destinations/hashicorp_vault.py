@@ -18,7 +18,7 @@ from typing import Any, ClassVar
 from config.errors import BadRequest
 from config.schemas.schema import Checked, Path, Schema, Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
-from connections.http import Answer
+from connections.http.client import Answer
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
 from syncs.applying import Document
 from syncs.destination import Capabilities, DocumentDestination, sync_options

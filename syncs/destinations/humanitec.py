@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from config.schemas.schema import OneOf, Schema, Text, literal
 from connections.errors import BadResponse, NotFound
-from connections.http import quote
+from connections.http.client import quote
 from syncs.destination import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Write, Written
 

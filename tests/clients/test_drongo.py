@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from connections.errors import Conflict, NotFound
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Session
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager

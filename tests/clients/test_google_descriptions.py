@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Write

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from connections.errors import Conflict, NotFound
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.providers.vercel import Vercel as Login
 from syncs.destinations.vercel import Vercel
 from syncs.engine.types import Action, Outcome, Remote, Write

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from connections import egress, errors
-from connections.http import ApiClient
+from connections import errors
+from connections.http import egress
+from connections.http.client import ApiClient
 from connections.provider import address
 
 from .test_http import Vendor

@@ -12,7 +12,7 @@ import pytest
 
 from config.errors import BadRequest, Invalid
 from connections.errors import BadResponse, Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.gcp import IMPERSONATED, OWN_KEY_FILE, Gcp
 from tests.destinations import gcp_secret_manager as gcp

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from connections import errors
-from connections.http import ApiClient, Classified, quote
+from connections.http.client import ApiClient, Classified, quote
 
 TOKEN = "canary-token"
 

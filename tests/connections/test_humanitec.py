@@ -8,7 +8,7 @@ import pytest
 
 from config.errors import Invalid
 from connections.errors import BadResponse, Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice, providers
 from connections.sandbox import HumanitecSandbox
 

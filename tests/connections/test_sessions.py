@@ -22,7 +22,7 @@ from config.access.roles import Actor, actor_of_user
 from config.errors import BadRequest
 from config.schemas.schema import Schema, secret
 from connections.errors import Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.models import AppConnection
 from connections.provider import Provider, Session, providers
 from connections.services import check_connection, create_connection, open_client, update_connection

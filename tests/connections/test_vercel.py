@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from connections.errors import BadResponse, Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.vercel import Vercel
 from tests.destinations import vercel

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from config.schemas.schema import Schema, Text, Texts, secret
 from connections.errors import BadResponse, NotFound
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Provider, Session
 from syncs.applying import Document
 from syncs.destination import Capabilities, DocumentDestination, KeyValueDestination, sync_options

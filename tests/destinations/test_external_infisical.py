@@ -13,7 +13,7 @@ import pytest
 from config.access import tokens
 from config.errors import Invalid
 from connections.errors import AddressRefused, BadResponse, Conflict, NotFound, Rejected, Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.external_infisical import ExternalInfisical as Provider
 from syncs.destinations.external_infisical import ExternalInfisical

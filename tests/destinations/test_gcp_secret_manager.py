@@ -11,7 +11,7 @@ import pytest
 
 from config.errors import Invalid
 from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, RateLimited, Rejected
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Outcome, Remote, Write

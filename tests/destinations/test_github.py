@@ -9,7 +9,7 @@ import pytest
 
 from config.errors import ServiceError
 from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.providers.github import GitHub as Provider
 from syncs.destinations.github import GitHub
 from syncs.engine.types import Action, Outcome, Remote, Write

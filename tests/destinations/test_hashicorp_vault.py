@@ -9,7 +9,7 @@ import pytest
 
 from config.errors import Invalid, ServiceError
 from connections.errors import BadResponse, Conflict, NotFound, Unauthorized, Unavailable
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.hashicorp_vault import HashicorpVault as Provider
 from syncs.destinations.hashicorp_vault import HashicorpVault

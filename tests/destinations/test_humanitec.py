@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, Rejected
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.sandbox import HumanitecSandbox
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.types import Action, Outcome, Remote, Write

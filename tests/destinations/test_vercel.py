@@ -9,7 +9,7 @@ import pytest
 
 from config.errors import BadRequest, Invalid
 from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, RateLimited, Rejected, Unauthorized
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.providers.vercel import Vercel as Login
 from syncs.destinations.vercel import Vercel
 from syncs.engine.types import Action, Outcome, Remote, Write

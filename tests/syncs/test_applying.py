@@ -19,7 +19,7 @@ from connections.errors import (
     Unavailable,
     Unreachable,
 )
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from syncs.applying import TRIES, Document, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write
 from tests.contract.bases import Batches, Checked, FakeBatches, FakeDocument, FakeUnchecked, Unchecked

@@ -105,7 +105,7 @@ def test_a_worker_killed_at_any_request_leaves_what_the_next_run_mends(
 
     monkeypatch.setattr(world.sandbox, "answer", killing)
     # The worker never learns of the broken connection: it dies where it would have been told.
-    monkeypatch.setattr("connections.http.ApiClient._send", dying(world, number))
+    monkeypatch.setattr("connections.http.client.ApiClient._send", dying(world, number))
     run = trigger(world.actor, sync, "sync")
     with pytest.raises(Killed):
         runner.execute(run.pk)
@@ -124,7 +124,7 @@ def test_a_worker_killed_at_any_request_leaves_what_the_next_run_mends(
 
 def dying(world: World, number: int) -> Callable[..., Any]:
     """`ApiClient._send` of a worker that does not survive its `number`-th request."""
-    from connections.http import ApiClient
+    from connections.http.client import ApiClient
 
     send, count = ApiClient._send, iter(range(1000))
 
@@ -241,9 +241,9 @@ def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
 
 @pytest.mark.parametrize("status", [429, 503])
 def test_retry_after_holds_the_whole_connection(world: World, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from connections import http
+    from connections.http import client
 
-    monkeypatch.setattr(http, "_seconds", lambda header: 30.0)
+    monkeypatch.setattr(client, "_seconds", lambda header: 30.0)
     world.set(A="1", B="2")
     first, other = world.sync(), world.sync("other", ENVIRONMENT)
     services.update_policy(world.actor, first, {"max_concurrency": 1})

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from syncs.destination import Destination
 from syncs.engine.types import Outcome, Remote, Write
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from connections.errors import BadResponse, NotFound, Unauthorized
-from connections.http import ApiClient, quote
+from connections.http.client import ApiClient, quote
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from connections.http import ApiClient
+from connections.http.client import ApiClient
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 

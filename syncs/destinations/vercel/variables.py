@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected
-from connections.http import ApiClient, quote
+from connections.http.client import ApiClient, quote
 from connections.providers.vercel import TAKEN, in_team
 from syncs.engine.types import Outcome, Remote, Write, Written
 

@@ -20,9 +20,7 @@ from urllib.parse import quote as percent_encode
 
 import httpx
 
-from .deadline import TimedBackend, Transport, within
-from .egress import guard
-from .errors import (
+from connections.errors import (
     AddressRefused,
     BadResponse,
     Conflict,
@@ -35,6 +33,9 @@ from .errors import (
     Unavailable,
     Unreachable,
 )
+
+from .deadline import TimedBackend, Transport, within
+from .egress import guard
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 

@@ -13,8 +13,9 @@ from typing import Any
 import httpcore
 from django.conf import settings
 
+from connections.errors import AddressRefused
+
 from .deadline import TimedBackend
-from .errors import AddressRefused
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
