@@ -20,7 +20,7 @@ from connections.http.client import ApiClient
 from connections.registry import Registry
 
 from .applying import Document, perform, remotes_of, write_document, write_each
-from .engine.keys import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
+from .engine.key_schema import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
 from .engine.types import Action, Outcome, Remote, Write, Written
 
 

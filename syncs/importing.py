@@ -11,9 +11,9 @@ from django.utils import timezone
 from config.access.models import Identity, User
 from config.access.roles import PLATFORM, Actor, Right, actor_of_identity, actor_of_user
 from syncs.destination import Destination
-from syncs.engine.codes import Code
-from syncs.engine.importing import plan_import
-from syncs.engine.keys import KeySchema
+from syncs.engine.error_codes import Code
+from syncs.engine.import_plan import plan_import
+from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Plan
 from syncs.engine.references import references_in
 from syncs.engine.types import Action, Remote

@@ -18,7 +18,7 @@ from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest
 from connections.http.client import ApiClient
 from syncs.destination import Destination, destinations
-from syncs.engine.keys import KeySchema
+from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Action, Desired, Entry, Remote
 from syncs.limits import barred_by, within

@@ -17,7 +17,7 @@ from config.errors import BadRequest
 from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
 from connections.services import open_client, provider_of
 from syncs.destination import Capabilities, Destination, DocumentDestination, KeyValueDestination
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action, Desired
 from syncs.models import SecretSync

@@ -13,8 +13,8 @@ from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest
 from syncs.destination import Destination
 from syncs.engine.plan import Plan, State
-from syncs.engine.restore import Before, Past, plan_restore
 from syncs.engine.types import Action, Remote
+from syncs.engine.undo_plan import Before, Past, plan_restore
 from syncs.ledger import restore_context
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning import ledger_rows, verifier

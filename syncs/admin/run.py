@@ -21,7 +21,7 @@ from config.access.roles import Right
 from config.errors import ServiceError
 from config.ui.base import ReadOnlyAdmin, actor_of
 from config.ui.markup import badge, took, when
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun
 from syncs.preview import preview

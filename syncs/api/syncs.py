@@ -21,7 +21,7 @@ from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
 from syncs.destination import Destination, destinations
 from syncs.drift import check, drift_as_json
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 from syncs.history import FORMATS
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning import IMPORT_PRIORITIES

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from .codes import Code
+from .error_codes import Code
 from .types import Action, Desired, Remote, Write
 
 CONTESTED_AFTER = 3

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .codes import Code
+from .error_codes import Code
 
 Pairs = tuple[tuple[str, str], ...]
 """A secret's metadata as far as it is not encrypted: names and texts, in order."""

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from syncs.engine.keys import KeySchema, KeySchemaError
+from syncs.engine.key_schema import KeySchema, KeySchemaError
 
 PARTS = st.lists(st.sampled_from(["a", "Z9", "_", "-", "{{environment}}"]), max_size=4).map("".join)
 NAMES = st.text(st.characters(exclude_characters="/:", exclude_categories=("Cc", "Cs")), min_size=1, max_size=20)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from connections import errors
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 
 
 def every(kind: type[errors.IntegrationError]) -> set[str]:

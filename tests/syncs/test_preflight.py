@@ -11,7 +11,7 @@ from config.errors import BadRequest
 from connections.services import update_connection
 from syncs.destination import Capabilities, DocumentDestination
 from syncs.destinations.humanitec import Humanitec
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Remote, Write
 from syncs.preflight import checked_plan, estimate, grouped

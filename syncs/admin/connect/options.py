@@ -19,7 +19,7 @@ from config.schemas.forms import collected, form_fields
 from config.schemas.schema import Schema
 from connections.selectors import connection_by_id
 from syncs.api.wire import POLICY, policy_as_json, policy_changes
-from syncs.engine.keys import KeySchema, KeySchemaError
+from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync
 from syncs.preflight import naming, rules_of
 from syncs.selectors import defaults_of, environment_by_slug, folder_by_path

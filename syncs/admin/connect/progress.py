@@ -10,7 +10,7 @@ from django.db.models import Case, Count, IntegerField, Value, When
 from django.utils import timezone
 
 from syncs.destination import destinations
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 from syncs.models import RunChange, Status, SyncDraft, SyncRun
 
 SHOWN = 200

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from config.commands import OperatorCommand
-from syncs.engine.codes import Code
+from syncs.engine.error_codes import Code
 
 
 class Command(OperatorCommand):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .codes import Code
+from .error_codes import Code
 from .plan import Change, Effect, Plan, Row, State, Verify, known_ours
 from .types import Action, Desired, Remote, Write
 

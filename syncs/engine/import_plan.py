@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 
-from .codes import Code
+from .error_codes import Code
 from .plan import Change, Plan, Row, State, may_be_own
 from .types import Action, Desired, Remote
 
