@@ -7,7 +7,7 @@ from typing import Any
 from django.core.checks import CheckMessage, Error, register
 
 from connections.provider import providers
-from syncs.destination import destinations
+from syncs.destination.base import destinations
 
 
 @register()

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from config.access.models import Identity, User
 from config.access.roles import PLATFORM, Actor, Right, actor_of_identity, actor_of_user
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.engine.error_codes import Code
 from syncs.engine.import_plan import plan_import
 from syncs.engine.key_schema import KeySchema

@@ -17,11 +17,11 @@ from django.utils import timezone
 from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest
 from connections.http.client import ApiClient
-from syncs.destination import Destination, destinations
+from syncs.destination.base import Destination, destinations
+from syncs.destination.limits import barred_by, within
 from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Action, Desired, Entry, Remote
-from syncs.limits import barred_by, within
 from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync, Status
 from syncs.reading import Reading, read
 from syncs.selectors import syncs

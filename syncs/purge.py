@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 
 from connections.errors import IntegrationError
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.engine.plan import Change
 from syncs.models import SyncRun
 

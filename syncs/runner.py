@@ -25,7 +25,7 @@ from config.errors import BadRequest, ServiceError, where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
 from syncs import going, leases
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.engine.plan import Change, Effect, Plan, State
 from syncs.engine.types import Action, Outcome, Write

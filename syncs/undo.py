@@ -11,7 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.engine.plan import Plan, State
 from syncs.engine.types import Action, Remote
 from syncs.engine.undo_plan import Before, Past, plan_restore

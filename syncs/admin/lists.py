@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.access.roles import Right
 from config.ui.base import actor_of
-from syncs.destination import destinations
+from syncs.destination.base import destinations
 from syncs.models import SecretSync
 from syncs.standing import STATES, visible
 

@@ -23,8 +23,8 @@ from config.ui.markup import badge, when
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices
-from syncs.catalogue import catalogue
-from syncs.destination import Destination, destinations
+from syncs.destination.base import Destination, destinations
+from syncs.destination.catalogue import catalogue
 from syncs.drift import check
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning import IMPORT_PRIORITIES, destination_class

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
-from syncs.destination import destinations, spot_of
+from syncs.destination.base import destinations, spot_of
 from syncs.models import ManagedSecret, SecretSync, SyncRun
 from syncs.standing import STATES, history_charts, next_check
 from syncs.undo import undoable

@@ -19,7 +19,7 @@ from config.api.openapi import FLAG, TEXT, WHOLE, closed, component, described, 
 from config.errors import Invalid, NotFound
 from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs import selectors
-from syncs.destination import Destination, destinations
+from syncs.destination.base import Destination, destinations
 from syncs.drift import check, drift_as_json
 from syncs.engine.error_codes import Code
 from syncs.history import FORMATS

@@ -8,7 +8,7 @@ from typing import Any
 from config.api.base import timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, component, listed
 from config.schemas.schema import NULL, Flag, Schema, Text, Texts, Whole
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.engine.types import Action
 from syncs.models import UNMANAGED, SecretSync, SyncPolicy
 

@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 from config.schemas.schema import Flag, Schema, Text
 from connections.aws import KMS_KEY, REGION, TAGS, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, OutcomeUnknown
-from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 LABEL = "AWS Parameter Store"

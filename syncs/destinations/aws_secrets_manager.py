@@ -23,8 +23,8 @@ from typing import Any, ClassVar, TypeVar
 from config.schemas.schema import Flag, OneOf, Schema, Text, literal
 from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
-from syncs.applying import Document, remotes_of, write_document
-from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.write import Document, remotes_of, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 BATCH = 20  # values that one request reads

@@ -20,7 +20,7 @@ from typing import Any, ClassVar
 from config.schemas.schema import Schema, Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import Method
-from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.paths import FolderPath
 

@@ -20,8 +20,8 @@ from config.schemas.schema import Checked, Path, Schema, Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import Answer
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
-from syncs.applying import Document
-from syncs.destination import Capabilities, DocumentDestination, sync_options
+from syncs.destination.base import Capabilities, DocumentDestination, sync_options
+from syncs.destination.write import Document
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 SEGMENTS = r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*"

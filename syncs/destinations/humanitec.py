@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 from config.schemas.schema import OneOf, Schema, Text, literal
 from connections.errors import BadResponse, NotFound
 from connections.http.client import quote
-from syncs.destination import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Remote, Write, Written
 
 SCOPE = "The Humanitec scope that secrets should be synced to."

@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.access import audit
 from config.access.roles import PLATFORM, Actor, Right
 from config.errors import BadRequest, NotFound
-from syncs.destination import spot_of
+from syncs.destination.base import spot_of
 from syncs.engine.plan import State
 from syncs.engine.types import Action
 from syncs.models import (

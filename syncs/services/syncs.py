@@ -20,7 +20,7 @@ from connections.errors import IntegrationError
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.models import UNMANAGED, Folder, SecretSync, SyncPolicy
 from syncs.overlaps import refuse_overlaps
 from syncs.paths import FolderPath, normal_path

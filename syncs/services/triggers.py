@@ -13,7 +13,7 @@ from config.access.models import Instance
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.models import RunChange, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.planning import destination_class, import_behavior
 from syncs.preview import preview

@@ -27,7 +27,7 @@ from config.errors import BadRequest, Invalid
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import create_connection, open_client
-from syncs.destination import Destination, destinations
+from syncs.destination.base import Destination, destinations
 from syncs.engine.types import Action
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.planning import open_destination

@@ -3,7 +3,7 @@
 import pkgutil
 
 from syncs import destinations as package
-from syncs.destination import destinations
+from syncs.destination.base import destinations
 
 
 def test_destinations_are_found_without_a_list() -> None:

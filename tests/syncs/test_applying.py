@@ -20,7 +20,7 @@ from connections.errors import (
     Unreachable,
 )
 from connections.http.client import ApiClient
-from syncs.applying import TRIES, Document, write_document
+from syncs.destination.write import TRIES, Document, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write
 from tests.contract.bases import Batches, Checked, FakeBatches, FakeDocument, FakeUnchecked, Unchecked
 from tests.destinations.serving import Answer, Ask
@@ -78,7 +78,7 @@ def test_the_parts_of_a_refused_batch_wait_when_their_time_is_up(
     batches: tuple[FakeBatches, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake, destination = batches
-    monkeypatch.setattr("syncs.applying.SPLIT_FOR", -1.0)
+    monkeypatch.setattr("syncs.destination.write.SPLIT_FOR", -1.0)
     outcomes = list(destination.apply(iter([create(f"K{number}", "refused") for number in range(10)])))
     assert [type(outcome.error) for outcome in outcomes] == [Unavailable] * 10
     assert len(fake.exchanges) == 1

@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from config.access.models import User
-from syncs.catalogue import catalogue, facts_of
-from syncs.destination import Destination, destinations
+from syncs.destination.base import Destination, destinations
+from syncs.destination.catalogue import catalogue, facts_of
 from tests.contract.bases import Batches, Checked
 
 ALL = list(destinations)

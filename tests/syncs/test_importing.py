@@ -15,7 +15,7 @@ from config.access.roles import actor_of_user
 from config.errors import BadRequest, PermissionDenied
 from connections.provider import providers
 from connections.services import create_connection
-from syncs.destination import destinations
+from syncs.destination.base import destinations
 from syncs.engine.import_plan import plan_import
 from syncs.engine.plan import Row, State
 from syncs.engine.types import Action, Remote

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from syncs.destination import Capabilities
+from syncs.destination.base import Capabilities
+from syncs.destination.limits import barred_by, within
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Entry, Remote, Write
-from syncs.limits import barred_by, within
 
 LIMITS = Capabilities(
     takes_empty=False,

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from connections.http.client import ApiClient
-from syncs.destination import Destination
+from syncs.destination.base import Destination
 from syncs.engine.types import Outcome, Remote, Write
 
 

@@ -7,7 +7,7 @@ import pytest
 from config.errors import BadRequest
 from connections.errors import Unreachable
 from connections.http.client import quote
-from syncs.destination import spot_of
+from syncs.destination.base import spot_of
 from syncs.destinations.humanitec import Humanitec
 
 from .conftest import World

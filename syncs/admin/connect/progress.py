@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Case, Count, IntegerField, Value, When
 from django.utils import timezone
 
-from syncs.destination import destinations
+from syncs.destination.base import destinations
 from syncs.engine.error_codes import Code
 from syncs.models import RunChange, Status, SyncDraft, SyncRun
 

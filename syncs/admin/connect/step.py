@@ -16,7 +16,7 @@ from config.schemas.forms import JOINT, WRITE_ONLY, place_of, settled
 from config.schemas.schema import Field, Schema
 from connections.provider import providers
 from connections.selectors import usable_by
-from syncs.destination import Destination, destinations, spot_of
+from syncs.destination.base import Destination, destinations, spot_of
 from syncs.models import SyncDraft
 from syncs.planning import destination_class
 

@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from config.commands import OperatorCommand
 from config.errors import NotFound
-from syncs.catalogue import Facts, catalogue
+from syncs.destination.catalogue import Facts, catalogue
 
 
 class Command(OperatorCommand):

@@ -10,8 +10,7 @@ from functools import partial
 from typing import Any
 
 from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, RateLimited, Unavailable
-
-from .engine.types import Action, Outcome, Remote, Write
+from syncs.engine.types import Action, Outcome, Remote, Write
 
 SPLIT_FOR = 8.0
 """Seconds in which the parts of a refused batch may go out: a run's lease lasts at least that long."""

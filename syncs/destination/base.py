@@ -18,10 +18,10 @@ from config.schemas.schema import Checked, Field, Flag, OneOf, Path, Schema, Tex
 from connections.errors import BadResponse, IntegrationError, Rejected
 from connections.http.client import ApiClient
 from connections.registry import Registry
+from syncs.engine.key_schema import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
-from .applying import Document, perform, remotes_of, write_document, write_each
-from .engine.key_schema import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
-from .engine.types import Action, Outcome, Remote, Write, Written
+from .write import Document, perform, remotes_of, write_document, write_each
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import Any
 from config.schemas.examples import example_of
 from config.schemas.schema import OneOf, Schema
 from connections.provider import providers
-from syncs.destination import Capabilities, Destination, destinations
+from syncs.destination.base import Capabilities, Destination, destinations
 
 
 @dataclass(frozen=True, slots=True)
