@@ -7,10 +7,10 @@ from config.access.roles import Actor
 from connections.models import AppConnection
 from connections.services import create_connection
 from syncs.models import Environment, SecretSync
-from syncs.selectors import folder_by_path, syncs
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, create_sync
+from syncs.source.selectors import folder_by_path, syncs
 
 SLUG = "demo-shop"
 TOKEN = "demo-token"  # noqa: S105 - the sandbox takes any

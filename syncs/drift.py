@@ -15,8 +15,8 @@ from config.errors import BadRequest
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
 from syncs.notices import drift_checked
 from syncs.preview import drift_of, drift_status, preview
-from syncs.selectors import syncs
 from syncs.services.reach import want
+from syncs.source.selectors import syncs
 
 QUEUED_FOR = timedelta(minutes=10)
 """After that a check that was queued and never answered is queued again."""

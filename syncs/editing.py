@@ -1,6 +1,6 @@
 """What the secrets editor shows: at one path a row a key and a column an environment, and what lies around a folder.
 
-Names, comments and tags only; a value is read by `syncs.showing`, one at a time, and told to the audit log. Each read
+Names, comments and tags only; a value is read by `syncs.source.queries`, one at a time, and told to the audit log. Each read
 costs the same queries whatever the number of rows.
 """
 
@@ -17,10 +17,10 @@ from django.db.models import Count, Q
 from config.access.models import Project
 from syncs.engine.references import NAMED, Address, precedence
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretSync
-from syncs.reading import imports_of
-from syncs.selectors import comment_of, folders
 from syncs.services.reach import reached_syncs
-from syncs.showing import TagRow, tags_of
+from syncs.source.loader import imports_of
+from syncs.source.queries import TagRow, tags_of
+from syncs.source.selectors import comment_of, folders
 
 PAGE = 100
 WHOLE_TREE = 150  # folders; of more only those around the shown one are listed

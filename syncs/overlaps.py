@@ -10,8 +10,8 @@ from config.errors import BadRequest
 from connections.services import open_client
 from syncs.models import SecretSync, SyncDefaults
 from syncs.planning import desired_of, open_destination
-from syncs.reading import read
-from syncs.selectors import syncs
+from syncs.source.loader import read
+from syncs.source.selectors import syncs
 
 NAMED = 10  # keys that a warning names
 

@@ -23,8 +23,8 @@ from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Action, Desired, Entry, Remote
 from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync, Status
-from syncs.reading import Reading, read
-from syncs.selectors import syncs
+from syncs.source.loader import Reading, read
+from syncs.source.selectors import syncs
 
 IMPORT_PRIORITIES = ("prioritize-source", "prioritize-destination")
 GUARD_WINDOW = timedelta(hours=1)

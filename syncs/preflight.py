@@ -24,7 +24,7 @@ from syncs.models import SecretSync
 from syncs.overlaps import warnings_of
 from syncs.planning import desired_of, destination_class, open_destination
 from syncs.preview import plan_as_json, preview
-from syncs.reading import read
+from syncs.source.loader import read
 
 NAMED = 10  # keys that a problem names
 SECONDS_A_REQUEST = 0.3  # of a vendor across the internet that says nothing of its pace

@@ -34,10 +34,10 @@ from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
 from syncs.purge import purge, remember
-from syncs.selectors import syncs
 from syncs.services.leaving import leave_elsewhere
 from syncs.services.reach import want
 from syncs.services.syncs import place_of
+from syncs.source.selectors import syncs
 from syncs.undo import WRITES, restore_for
 
 log = logging.getLogger(__name__)

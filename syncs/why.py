@@ -12,8 +12,8 @@ from connections.services import open_client
 from syncs.engine.references import precedence, references_in
 from syncs.models import DriftCheck, ManagedSecret, RunChange, Secret, SecretSync, SecretVersion, Status, SyncRun
 from syncs.planning import open_destination
-from syncs.reading import imports_of
-from syncs.selectors import value_or_none
+from syncs.source.loader import imports_of
+from syncs.source.selectors import value_or_none
 
 
 def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:

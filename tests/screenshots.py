@@ -183,7 +183,7 @@ def teams(actor: Callable[[], Any], sandbox: HumanitecSandbox) -> dict[str, Any]
     sandbox.put(("acme", "search", "staging"), "SHARD_2_PASSWORD", "by hand")
     ended()
     from syncs.drift import check
-    from syncs.selectors import syncs
+    from syncs.source.selectors import syncs
 
     for name in ("drifted", "good", "staging"):
         check(syncs().get(pk=made[name].pk))

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncs.files import KINDS, Parsed, kind_of, parse, unwritable, written
+from syncs.source.formats import KINDS, Parsed, kind_of, parse, unwritable, written
 
 MARKER = "mArKeR-77aa"
 

@@ -25,8 +25,8 @@ from syncs.engine.error_codes import Code
 from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun
 from syncs.preview import preview
-from syncs.selectors import syncs
 from syncs.services import holds, triggers
+from syncs.source.selectors import syncs
 from syncs.standing import outcome_counts
 from syncs.undo import require_undoable, undoable
 

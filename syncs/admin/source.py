@@ -25,10 +25,10 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.ui.base import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
-from syncs.selectors import comment_of, defaults_of
 from syncs.services import imports, secrets, source, tags
 from syncs.services.defaults import update_defaults
 from syncs.services.secrets import SecretInput
+from syncs.source.selectors import comment_of, defaults_of
 
 from .editor.base import address
 from .policy import PREFIX, changed_policy, policy_fields

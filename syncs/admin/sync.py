@@ -29,10 +29,10 @@ from syncs.drift import check
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning import IMPORT_PRIORITIES, destination_class
 from syncs.preflight import checked_plan
-from syncs.selectors import find_sync
 from syncs.services import leaving, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
+from syncs.source.selectors import find_sync
 from syncs.standing import STATES, with_state
 from syncs.why import why
 

@@ -13,8 +13,8 @@ from config.api.base import View
 from config.api.openapi import FLAG, closed, component, described
 from config.schemas.schema import Flag, Schema
 from syncs.models import SyncDefaults
-from syncs.selectors import defaults_of
 from syncs.services.defaults import update_defaults
+from syncs.source.selectors import defaults_of
 
 from .wire import POLICY, policy_as_json, policy_changes, policy_shape
 

@@ -14,11 +14,11 @@ from config.api.base import View, or_named, timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.errors import NotFound
 from config.schemas.schema import Flag, Id, Moment, Objects, Schema, Text
-from syncs import paths, selectors
 from syncs.models import Environment, Folder
-from syncs.paths import FolderPath, folder_name
 from syncs.services import source
-from syncs.showing import named_project, place
+from syncs.source import paths, selectors
+from syncs.source.paths import FolderPath, folder_name
+from syncs.source.queries import named_project, place
 
 from .fields import Dialect, environment_field
 

@@ -17,11 +17,11 @@ from config.api.base import View, timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.errors import BadRequest
 from config.schemas.schema import Field, Flag, Id, Nested, Schema, Whole
-from syncs import selectors
 from syncs.models import SecretImport
-from syncs.paths import FolderPath
 from syncs.services import imports
-from syncs.showing import Wish, place, secrets_of
+from syncs.source import selectors
+from syncs.source.paths import FolderPath
+from syncs.source.queries import Wish, place, secrets_of
 
 from .fields import Dialect, environment_field
 from .secret_wire import SECRET, secret_wire

@@ -24,10 +24,10 @@ from config.api.openapi import (
     listed,
 )
 from config.schemas.schema import Flag, Id, Schema, Text, Texts, Whole
-from syncs import selectors
 from syncs.models import NoticeState, NotificationTarget
 from syncs.services import notifications as services
 from syncs.services.notifications import MAX_URL, RECIPIENTS, TargetInput
+from syncs.source import selectors
 
 TAG = "Notifications"
 _STATE = Text("states", "State", choices=tuple(NoticeState.values))

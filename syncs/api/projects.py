@@ -19,10 +19,10 @@ from config.access.services import KEPT_SETTINGS, delete_project, instance, upda
 from config.api.base import View, timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
 from config.schemas.schema import Flag, Id, Schema, Slug, Text, Texts, Whole
-from syncs import selectors
 from syncs.models import Environment, Tag
 from syncs.services import source, tags
-from syncs.showing import named_project
+from syncs.source import selectors
+from syncs.source.queries import named_project
 
 PROJECTS, ENVIRONMENTS, TAGS = "Projects", "Environments", "Secret Tags"
 PRODUCTS = ("secret-manager", "cert-manager", "kms", "ssh", "secret-scanning", "pam", "ai")

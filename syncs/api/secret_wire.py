@@ -10,8 +10,8 @@ from uuid import UUID as Uuid
 
 from config.api.base import timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, listed
-from syncs.selectors import HIDDEN, metadata_of
-from syncs.showing import Imported, Shown
+from syncs.source.queries import Imported, Shown
+from syncs.source.selectors import HIDDEN, metadata_of
 
 ACTOR = {
     **closed(

@@ -19,14 +19,14 @@ from config.api.base import View, or_named, timestamp, with_etag
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, UUID, WHOLE, closed, described, listed
 from config.errors import BadRequest
 from config.schemas.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
-from syncs import showing
 from syncs.engine.references import Node
 from syncs.models import Folder, Secret
-from syncs.paths import FolderPath
-from syncs.selectors import HIDDEN
 from syncs.services import secrets as service
 from syncs.services.secrets import SecretInput
-from syncs.showing import Shown, Wish, place
+from syncs.source import queries
+from syncs.source.paths import FolderPath
+from syncs.source.queries import Shown, Wish, place
+from syncs.source.selectors import HIDDEN
 
 from .fields import Dialect, SecretName, environment_field
 from .secret_wire import LISTED, MANY, ONE, VERSION, actor_wire, import_wire, secret_wire
@@ -128,7 +128,7 @@ class _SecretView(View):
             imports=any(asked) if asked else self.dialect is V4,
             recursive=given.get("recursive", False),
             tags=frozenset(filter(None, (slug.strip() for slug in given.get("tagSlugs", "").split(",")))),
-            metadata=showing.metadata_wish(given.get("metadataFilter", "")),
+            metadata=queries.metadata_wish(given.get("metadataFilter", "")),
         )
 
     def inputs(self, folder: Folder, items: Iterable[Mapping[str, Any]]) -> list[SecretInput]:
@@ -136,7 +136,7 @@ class _SecretView(View):
         if any(item.get("type") == "personal" for item in items):
             raise BadRequest("Personal secrets are not offered. Leave `type` out, or send 'shared'.")
         ids = sorted({tag_id for item in items for tag_id in item.get("tagIds", ())})
-        slugs = showing.tags_by_id(folder.environment.project, ids) if ids else {}
+        slugs = queries.tags_by_id(folder.environment.project, ids) if ids else {}
         return [
             SecretInput(
                 key=item["secretKey"],
@@ -161,7 +161,7 @@ class _SecretView(View):
             return []
         project_id = secrets[0].folder.environment.project_id
         values = self.actor.may(Right.READ_VALUES, project_id)
-        return [secret_wire(shown, project_id) for shown in showing.shown_of(secrets, values=values)]
+        return [secret_wire(shown, project_id) for shown in queries.shown_of(secrets, values=values)]
 
     def told(self, shown: Shown) -> Response:
         """One secret that was read, after the log was told."""
@@ -237,7 +237,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             folder = place(self.actor, project, given["environment"], given["secretPath"])
             project_id = folder.environment.project_id
             wish = self.wish(given, project_id)
-            own, brought = showing.secrets_of(folder, wish)
+            own, brought = queries.secrets_of(folder, wish)
             audit.record(
                 self.actor,
                 "get-secrets",
@@ -261,7 +261,7 @@ def _routes(dialect: Dialect) -> list[Any]:
                 raise BadRequest("Missing environment")
             folder = self.folder(given)
             wish = self.wish(given, folder.environment.project_id)
-            return self.told(showing.secret_at(folder, secretName.strip(), wish, given.get("version")))
+            return self.told(queries.secret_at(folder, secretName.strip(), wish, given.get("version")))
 
         @described(f"createSecret{suffix}", TAG, "A new secret.", ONE, body=create, path=NAME)
         def post(self, request: Request, secretName: str) -> Response:
@@ -296,9 +296,9 @@ def _routes(dialect: Dialect) -> list[Any]:
         def get(self, request: Request, secretId: str) -> Response:
             secret_id = ID.validate({"secretId": secretId})["secretId"]
             given = self.query(id_query)
-            known = showing.secret_with_id(self.actor, secret_id, Wish(values=False))
+            known = queries.secret_with_id(self.actor, secret_id, Wish(values=False))
             wish = self.wish(given, known.secret.folder.environment.project_id)
-            return self.told(showing.filled(known, wish, given.get("version")))
+            return self.told(queries.filled(known, wish, given.get("version")))
 
     class Batch(_SecretView):
         @described(f"createSecrets{suffix}", TAG, "New secrets, all or none.", MANY, body=batch_create)
@@ -316,7 +316,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             for item in given["secrets"]:
                 by_path.setdefault(item.get("secretPath") or given["secretPath"], []).append(item)
             project = dialect.project(given, "You must provide workspaceSlug or workspaceId")
-            found = showing.places(self.actor, project, given["environment"], by_path, Right.WRITE_SECRETS)
+            found = queries.places(self.actor, project, given["environment"], by_path, Right.WRITE_SECRETS)
             ordered = [item for items in by_path.values() for item in items]
             inputs = iter(self.inputs(next(iter(found.values())), ordered))
             groups = [(found[at], [next(inputs) for _ in items]) for at, items in by_path.items()]
@@ -424,7 +424,7 @@ class References(_SecretView):
                 "secretPath": each.folder.path,
                 "referenceType": "local" if each.folder_id == folder.pk else "cross-folder",
             }
-            for each in showing.referrers(folder, secretName.strip())
+            for each in queries.referrers(folder, secretName.strip())
         ]
         return Response({"references": found, "totalCount": len(found)})
 
@@ -444,7 +444,7 @@ class ReferenceTree(_SecretView):
         folder = self.folder(self.query(_AT))
         project_id = folder.environment.project_id
         values = self.actor.may(Right.READ_VALUES, project_id)
-        node = showing.tree_of(folder, secretName.strip())
+        node = queries.tree_of(folder, secretName.strip())
         audit.record(
             self.actor,
             "get-secret",
@@ -481,8 +481,8 @@ class Tagging(_SecretView):
     def _tag(self, name: str, *, remove: bool) -> Response:
         given = self.body(_TAGGING)
         folder = self.folder(given, Right.WRITE_SECRETS)
-        showing.require_tags(folder.environment.project, given["tagSlugs"])
-        held = {slug for _, slug, _ in showing.secret_at(folder, name.strip(), Wish(values=False)).tags}
+        queries.require_tags(folder.environment.project, given["tagSlugs"])
+        held = {slug for _, slug, _ in queries.secret_at(folder, name.strip(), Wish(values=False)).tags}
         wanted = held - set(given["tagSlugs"]) if remove else held | set(given["tagSlugs"])
         what = SecretInput(name, tags=sorted(wanted))
         (secret,) = service.set_secrets(self.actor, folder, [what], mode="update")
@@ -503,7 +503,7 @@ class Versions(_SecretView):
     def get(self, request: Request, secretId: str) -> Response:
         secret_id = ID.validate({"secretId": secretId})["secretId"]
         page = self.query(_PAGE)
-        secret = showing.secret_with_id(self.actor, secret_id, Wish(values=False)).secret
+        secret = queries.secret_with_id(self.actor, secret_id, Wish(values=False)).secret
         environment = secret.folder.environment
         values = self.actor.may(Right.READ_VALUES, environment.project_id)
         found = [
@@ -517,7 +517,7 @@ class Versions(_SecretView):
                 "actor": actor_wire(row.actor_kind, row.actor_id, row.actor_name),
                 "createdAt": timestamp(row.created_at),
             }
-            for row, value in showing.versions_of(secret, page["offset"], page["limit"], values=values)
+            for row, value in queries.versions_of(secret, page["offset"], page["limit"], values=values)
         ]
         audit.record(
             self.actor,

@@ -18,7 +18,6 @@ from config.api.base import View
 from config.api.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
 from config.errors import Invalid, NotFound
 from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
-from syncs import selectors
 from syncs.destination.base import Destination, destinations
 from syncs.drift import check, drift_as_json
 from syncs.engine.error_codes import Code
@@ -30,6 +29,7 @@ from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
 from syncs.services import holds, leaving, triggers
 from syncs.services import syncs as services
+from syncs.source import selectors
 from syncs.undo import require_undoable
 from syncs.why import why
 

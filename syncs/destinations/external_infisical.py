@@ -22,7 +22,7 @@ from connections.errors import BadResponse, Conflict, IntegrationError, NotFound
 from connections.http.client import Method
 from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
-from syncs.paths import FolderPath
+from syncs.source.paths import FolderPath
 
 KEYS_A_REQUEST = 100
 MAX_BODY = 1_000_000  # bytes of a request; servers that take no more end the connection, and nothing is known then

@@ -11,7 +11,7 @@ from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
 from syncs.editing import tags_at
 from syncs.models import Folder, Secret
-from syncs.selectors import comment_of, secrets_by_keys, value_or_none
+from syncs.source.selectors import comment_of, secrets_by_keys, value_or_none
 
 from .secrets import SecretInput, set_in_folders, set_secrets
 from .source import lock_folders

@@ -6,9 +6,9 @@ from django.db import transaction
 
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
-from syncs.comparing import Comparison, compare
-from syncs.files import Parsed
 from syncs.models import Folder
+from syncs.source.file_diff import Comparison, compare
+from syncs.source.formats import Parsed
 
 from .secrets import delete_secrets, set_secrets
 from .source import lock_folders

@@ -17,7 +17,7 @@ from syncs.ledger import planned_row, record_changes
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning import stands_on
 from syncs.preview import preview
-from syncs.selectors import syncs
+from syncs.source.selectors import syncs
 
 from .reach import enqueue, want
 from .triggers import refuse_paused

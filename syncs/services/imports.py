@@ -9,8 +9,8 @@ from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from syncs.models import Environment, Folder, SecretImport
-from syncs.paths import normal_path
-from syncs.selectors import import_of
+from syncs.source.paths import normal_path
+from syncs.source.selectors import import_of
 
 from .reach import changed
 from .source import lock_folders

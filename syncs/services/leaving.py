@@ -26,7 +26,7 @@ from syncs.models import (
     SyncPolicy,
     SyncRun,
 )
-from syncs.selectors import syncs
+from syncs.source.selectors import syncs
 
 from .reach import want
 from .triggers import BUSY, named, remove_secrets

@@ -10,8 +10,8 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from syncs.engine.references import NAMED, REFERENCE, target_of
 from syncs.models import Folder, Secret
-from syncs.selectors import value_or_none
-from syncs.showing import Sight, referrers_of, sight_of
+from syncs.source.queries import Sight, referrers_of, sight_of
+from syncs.source.selectors import value_or_none
 
 from .reach import address_of
 from .secrets import SecretInput, set_in_folders

@@ -22,9 +22,9 @@ from config.errors import BadRequest, Invalid, Issue, NotFound, problem
 from config.schemas.schema import slug_issues
 from syncs.engine.references import MAX_VALUE, folders_named, references_in
 from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
-from syncs.paths import MAX_PATH
-from syncs.reading import keys_reached
-from syncs.selectors import comment_of, metadata_of, value_or_none
+from syncs.source.loader import keys_reached
+from syncs.source.paths import MAX_PATH
+from syncs.source.selectors import comment_of, metadata_of, value_or_none
 
 from .reach import address_of, changed
 from .source import lock_folders

@@ -22,7 +22,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
 from config.schemas.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
-from syncs.paths import MAX_PATH, folder_name, normal_path
+from syncs.source.paths import MAX_PATH, folder_name, normal_path
 
 from .reach import address_of, changed
 

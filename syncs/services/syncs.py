@@ -23,9 +23,9 @@ from connections.services import open_client, require_use
 from syncs.destination.base import Destination
 from syncs.models import UNMANAGED, Folder, SecretSync, SyncPolicy
 from syncs.overlaps import refuse_overlaps
-from syncs.paths import FolderPath, normal_path
 from syncs.planning import destination_class
-from syncs.selectors import defaults_of, syncs
+from syncs.source.paths import FolderPath, normal_path
+from syncs.source.selectors import defaults_of, syncs
 
 from .leaving import leave_elsewhere
 from .reach import schedule, want

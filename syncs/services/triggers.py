@@ -17,7 +17,7 @@ from syncs.destination.base import Destination
 from syncs.models import RunChange, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.planning import destination_class, import_behavior
 from syncs.preview import preview
-from syncs.selectors import syncs
+from syncs.source.selectors import syncs
 from syncs.undo import require_undoable
 
 from .reach import enqueue

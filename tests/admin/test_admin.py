@@ -30,10 +30,10 @@ from syncs.models import (
     SyncRun,
     Tag,
 )
-from syncs.selectors import comment_of, value_of
 from syncs.services import imports, secrets, source
 from syncs.services.notifications import TargetInput, create_target
 from syncs.services.secrets import SecretInput
+from syncs.source.selectors import comment_of, value_of
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
 
 __all__ = ["sandbox", "world"]

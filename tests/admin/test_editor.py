@@ -13,9 +13,9 @@ from django.test.utils import CaptureQueriesContext
 from config.access.models import AuditEvent, Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret
-from syncs.selectors import comment_of, value_of
 from syncs.services import imports, secrets, source, tags
 from syncs.services.secrets import SecretInput
+from syncs.source.selectors import comment_of, value_of
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]

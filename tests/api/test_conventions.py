@@ -120,7 +120,7 @@ def test_a_defect_is_an_envelope_that_tells_nothing(
     def broken(*_: Any) -> None:
         raise RuntimeError("the value is hunter2")
 
-    monkeypatch.setattr("syncs.selectors.syncs_of_project", broken)
+    monkeypatch.setattr("syncs.source.selectors.syncs_of_project", broken)
     status, envelope = api("GET", SYNCS, projectId="x")
     assert (status, envelope["message"]) == (500, "Something went wrong")
     assert envelope["reqId"] in caplog.text

@@ -95,6 +95,6 @@ def test_an_export_costs_the_same_whatever_its_length(api: Api, world: World) ->
 
 
 def sync_of(pk: str) -> Any:
-    from syncs.selectors import syncs
+    from syncs.source.selectors import syncs
 
     return syncs().get(pk=pk)

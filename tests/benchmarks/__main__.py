@@ -99,9 +99,9 @@ class Bench:
 
     def set(self, values: dict[str, str], path: str = "/", environment: str = "dev") -> None:
         from syncs.models import Environment
-        from syncs.selectors import folder_by_path
         from syncs.services.secrets import SecretInput, set_secrets
         from syncs.services.source import ensure_folder
+        from syncs.source.selectors import folder_by_path
 
         at = Environment.objects.select_related("project").get(project=self.project, slug=environment)
         ensure_folder(self.actor, at, path)
@@ -205,8 +205,8 @@ def inside_unchanged(bench: Bench) -> Any:
 def inside_large(bench: Bench) -> Any:
     from connections.services import open_client
     from syncs.planning import open_destination, plan_for
-    from syncs.reading import read
-    from syncs.selectors import syncs
+    from syncs.source.loader import read
+    from syncs.source.selectors import syncs
 
     bench.set({f"KEY_{number:05}": f"value {number}" for number in range(10_000)})
     sync = bench.sync("large", concurrency=32)
@@ -233,8 +233,8 @@ def peak(sync_id: str) -> Any:
     from config.access.roles import PLATFORM
     from syncs.models import SyncRun
     from syncs.runner import execute
-    from syncs.selectors import syncs
     from syncs.services.triggers import trigger
+    from syncs.source.selectors import syncs
 
     sync = syncs().get(pk=sync_id)
     run = trigger(PLATFORM, sync, "sync")

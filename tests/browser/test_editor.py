@@ -10,9 +10,9 @@ import pytest
 
 from config.access.models import AuditEvent, Role, User
 from syncs.models import Secret
-from syncs.selectors import value_of
 from syncs.services import imports, secrets, source
 from syncs.services.secrets import SecretInput
+from syncs.source.selectors import value_of
 from tests.browser.conftest import OpenAs, axe, narrow
 from tests.syncs.conftest import World
 

@@ -26,12 +26,12 @@ from connections.models import AppConnection
 from connections.services import create_connection
 from syncs.models import SyncRun
 from syncs.runner import execute
-from syncs.selectors import folder_by_path, value_of
 from syncs.services import syncs as services
 from syncs.services import triggers
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync
+from syncs.source.selectors import folder_by_path, value_of
 from tests.destinations.hashicorp_vault import TOKEN
 from tests.destinations.hashicorp_vault import HashicorpVault as Fake
 

@@ -14,8 +14,8 @@ from django.core.management import CommandError, call_command
 from config.access.models import AuditEvent, Identity, User
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services.syncs import update_policy
+from syncs.source.selectors import syncs
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]

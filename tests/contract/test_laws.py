@@ -33,13 +33,13 @@ from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.planning import open_destination
 from syncs.preview import plan_as_json, preview
 from syncs.runner import execute
-from syncs.selectors import folder_by_path, syncs, value_of
 from syncs.services import syncs as services
 from syncs.services import triggers
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.services.triggers import trigger
+from syncs.source.selectors import folder_by_path, syncs, value_of
 from tests.destinations.fake import Fake
 
 from .bases import DESTINATIONS, FAKES, Bases

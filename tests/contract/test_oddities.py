@@ -10,8 +10,8 @@ from connections.services import open_client
 from syncs.models import ManagedSecret
 from syncs.planning import open_destination
 from syncs.preview import preview
-from syncs.selectors import syncs
 from syncs.services.syncs import SyncInput, update_sync
+from syncs.source.selectors import syncs
 from tests.contract.test_laws import Place, place
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations import vercel

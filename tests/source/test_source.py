@@ -12,10 +12,10 @@ from config.access.models import AuditEvent, Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from config.errors import BadRequest, Invalid, NotFound, PermissionDenied
 from syncs.models import Environment, Folder, Secret, SecretVersion
-from syncs.reading import load_graph, read
-from syncs.selectors import comment_of, value_of, value_or_none
 from syncs.services import imports, secrets, source
 from syncs.services.secrets import SecretInput
+from syncs.source.loader import load_graph, read
+from syncs.source.selectors import comment_of, value_of, value_or_none
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]

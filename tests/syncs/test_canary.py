@@ -36,12 +36,12 @@ from syncs import drift, tasks
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services import holds, triggers
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
+from syncs.source.selectors import syncs
 from tests.api.conftest import Api
 
 from .conftest import APPLICATION, OPTIONS, TOKEN, World

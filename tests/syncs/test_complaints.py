@@ -12,11 +12,11 @@ from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.overlaps import warnings_of
 from syncs.preview import plan_as_json, preview
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services import holds, source
 from syncs.services.leaving import delete_sync
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import SyncInput, update_policy, update_sync
+from syncs.source.selectors import syncs
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 

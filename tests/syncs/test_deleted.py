@@ -15,9 +15,9 @@ from connections.services import delete_connection
 from syncs import dispatcher
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.runner import execute
-from syncs.selectors import find_sync, syncs
 from syncs.services import triggers
 from syncs.services.leaving import delete_sync
+from syncs.source.selectors import find_sync, syncs
 from syncs.undo import require_undoable
 from tests.api.conftest import Api, api_for
 from tests.api.openapi import require_fit

@@ -13,8 +13,8 @@ from config.errors import BadRequest
 from syncs import dispatcher, drift, tasks
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import DriftCheck, SecretSync, SyncRun
-from syncs.selectors import syncs
 from syncs.services import syncs as services
+from syncs.source.selectors import syncs
 
 from .conftest import World
 

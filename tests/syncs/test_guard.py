@@ -14,10 +14,10 @@ from config.errors import BadRequest
 from syncs import dispatcher
 from syncs.models import SyncRun
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services import holds
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
+from syncs.source.selectors import syncs
 
 from .conftest import World
 

@@ -26,11 +26,11 @@ from syncs.ledger import Ledger
 from syncs.models import InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services import holds, leaving, source, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
+from syncs.source.selectors import syncs
 from syncs.undo import undoable
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World

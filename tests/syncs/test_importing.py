@@ -22,9 +22,9 @@ from syncs.engine.types import Action, Remote
 from syncs.models import SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
-from syncs.selectors import folder_by_path, syncs
 from syncs.services import triggers
 from syncs.services.source import create_project
+from syncs.source.selectors import folder_by_path, syncs
 from syncs.undo import undoable
 from tests.contract.bases import Bases, Checked, FakeDocument
 from tests.contract.test_laws import Place

@@ -7,8 +7,8 @@ import pytest
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.plan import rest_of
 from syncs.engine.types import Desired, Write, Written
-from syncs.reading import read
 from syncs.services.secrets import SecretInput, set_secrets
+from syncs.source.loader import read
 
 from .conftest import World
 

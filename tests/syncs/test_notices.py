@@ -30,12 +30,12 @@ from syncs import dispatcher, drift, notices, notifier, tasks
 from syncs.confined import Refused, confined
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
 from syncs.runner import _Run, execute
-from syncs.selectors import syncs
 from syncs.services import holds
 from syncs.services import notifications as services
 from syncs.services.notifications import TargetInput
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger
+from syncs.source.selectors import syncs
 
 from .conftest import World
 

@@ -10,9 +10,9 @@ from config.access.models import User
 from config.access.roles import Actor, actor_of_user
 from syncs.models import SecretSync
 from syncs.overlaps import overlaps_of, warnings_of
-from syncs.selectors import syncs
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.syncs import draft_sync, given_sync
+from syncs.source.selectors import syncs
 from tests.api.conftest import api_for
 from tests.api.test_syncs import SYNCS, body
 

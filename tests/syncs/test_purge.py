@@ -12,9 +12,9 @@ from connections.sandbox import Drop
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services.leaving import delete_sync
 from syncs.services.triggers import remove_secrets
+from syncs.source.selectors import syncs
 from tests.api.conftest import api_for
 
 from .conftest import ENVIRONMENT, World

@@ -14,10 +14,10 @@ from syncs.engine.types import Written
 from syncs.models import ManagedSecret, RunChange, SecretSync, SyncPolicy, SyncRun
 from syncs.preview import preview
 from syncs.runner import execute
-from syncs.selectors import syncs
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger, undo
+from syncs.source.selectors import syncs
 from syncs.undo import undoable
 from tests.api.conftest import Api, api_for
 

@@ -22,8 +22,8 @@ from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync
 from syncs.preflight import naming, rules_of
-from syncs.selectors import defaults_of, environment_by_slug, folder_by_path
 from syncs.services.syncs import require_free_name
+from syncs.source.selectors import defaults_of, environment_by_slug, folder_by_path
 
 from .step import Step, as_segments, prefixed, with_settled, without_settled
 

@@ -13,12 +13,12 @@ from config.access.models import Project
 from config.access.roles import Right
 from config.errors import BadRequest, NotFound
 from syncs.engine.types import Source
-from syncs.files import parse
 from syncs.models import Folder, SecretSync
-from syncs.reading import read
-from syncs.selectors import defaults_of, folder_by_id, folders_with_counts
 from syncs.services.files import store_file
 from syncs.services.source import create_project
+from syncs.source.formats import parse
+from syncs.source.loader import read
+from syncs.source.selectors import defaults_of, folder_by_id, folders_with_counts
 
 from .step import Step
 

@@ -21,8 +21,8 @@ from config.errors import BadRequest, Invalid, NotFound, PermissionDenied, Servi
 from config.ui.base import actor_of
 from syncs.editing import Column
 from syncs.models import Environment, Folder, Secret
-from syncs.paths import normal_path
-from syncs.selectors import environment_seen_by, folders
+from syncs.source.paths import normal_path
+from syncs.source.selectors import environment_seen_by, folders
 
 TEXTS = ("text", "value", "comment")
 View = Callable[..., HttpResponse]

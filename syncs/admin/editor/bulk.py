@@ -14,11 +14,11 @@ from config.access.roles import Right
 from config.errors import BadRequest
 from syncs.editing import referrers_said, tags_at
 from syncs.models import Folder, Secret
-from syncs.selectors import folders, secrets_by_keys
 from syncs.services.copies import copy_secrets
 from syncs.services.secrets import SecretInput, delete_secrets, move_secrets, set_secrets
 from syncs.services.source import ensure_folders
-from syncs.showing import referrers_of
+from syncs.source.queries import referrers_of
+from syncs.source.selectors import folders, secrets_by_keys
 
 from .base import Spot, fragment, guarded, spot, told
 from .cells import tags_typed

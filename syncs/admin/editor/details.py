@@ -12,11 +12,11 @@ from config.access.roles import Right
 from config.errors import BadRequest
 from syncs.editing import cell_at, referrers_said
 from syncs.models import Secret
-from syncs.selectors import secret_by_key
 from syncs.services.copies import restore_secret
 from syncs.services.renames import rename_everywhere
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.showing import Wish, referrers_of, secret_at, tree_of
+from syncs.source.queries import Wish, referrers_of, secret_at, tree_of
+from syncs.source.selectors import secret_by_key
 
 from .base import Spot, fragment, guarded, record_shown, spot, told, typed
 from .cells import tags_typed

@@ -14,12 +14,12 @@ from django.utils.translation import ngettext
 from config.access import audit
 from config.access.roles import Right
 from config.errors import BadRequest, ServiceError
-from syncs.comparing import compare
-from syncs.files import KINDS, parse, unwritable, written
 from syncs.models import Folder
 from syncs.services.files import store_file
 from syncs.services.source import ensure_folder
-from syncs.showing import Wish, secrets_of
+from syncs.source.file_diff import compare
+from syncs.source.formats import KINDS, parse, unwritable, written
+from syncs.source.queries import Wish, secrets_of
 
 from .base import Spot, address, fragment, guarded, spot, told, typed
 

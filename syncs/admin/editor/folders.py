@@ -11,10 +11,10 @@ from config.access.roles import Right
 from config.errors import BadRequest
 from syncs.editing import below, fed_by, refers_below
 from syncs.models import Folder
-from syncs.paths import folder_name
-from syncs.selectors import folders, import_of
 from syncs.services.imports import add_import, delete_import, update_import
 from syncs.services.source import delete_folder, ensure_folder, move_folder
+from syncs.source.paths import folder_name
+from syncs.source.selectors import folders, import_of
 
 from .base import Spot, address, fragment, guarded, spot, told
 from .page import imports_of

@@ -17,9 +17,9 @@ from config.errors import ServiceError
 from config.ui.base import actor_of
 from syncs.editing import Asked, Cell, Column, Grid, Row, fed_by, grid_at, imports_with_counts, names_from, tree_of
 from syncs.models import Folder, Status
-from syncs.paths import normal_path
-from syncs.selectors import projects_seen_by
-from syncs.showing import named_project
+from syncs.source.paths import normal_path
+from syncs.source.queries import named_project
+from syncs.source.selectors import projects_seen_by
 
 from .base import Spot, address, fragment, guarded, spot
 

@@ -8,7 +8,7 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.preview import drift_of, drift_status, preview
-from syncs.selectors import find_sync
+from syncs.source.selectors import find_sync
 
 
 class Command(OperatorCommand):

@@ -10,8 +10,8 @@ from config.commands import OperatorCommand
 from config.errors import NotFound
 from syncs.models import Status, SyncRun
 from syncs.runs import outcomes, run_as_json
-from syncs.selectors import find_sync
 from syncs.services import holds
+from syncs.source.selectors import find_sync
 
 
 class Command(OperatorCommand):

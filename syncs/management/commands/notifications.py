@@ -14,9 +14,9 @@ from config.commands import OperatorCommand
 from config.errors import BadRequest
 from syncs.api.notifications import wire
 from syncs.models import NoticeState, NotificationTarget
-from syncs.selectors import target_of
 from syncs.services import notifications as services
 from syncs.services.notifications import RECIPIENTS, TargetInput
+from syncs.source.selectors import target_of
 
 
 class Command(OperatorCommand):

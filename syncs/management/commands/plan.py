@@ -10,7 +10,7 @@ from config.commands import OperatorCommand
 from syncs.engine.types import Action
 from syncs.planning import destination_class
 from syncs.preflight import checked_plan
-from syncs.selectors import find_sync
+from syncs.source.selectors import find_sync
 
 NOTHING, CHANGES, STOPPED = 0, 2, 4
 

@@ -9,9 +9,9 @@ from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
-from syncs.selectors import find_sync
 from syncs.services.leaving import delete_sync
 from syncs.services.triggers import remove_secrets
+from syncs.source.selectors import find_sync
 
 
 class Command(OperatorCommand):

@@ -16,13 +16,13 @@ from config.access.services import find_project
 from config.commands import OperatorCommand
 from config.encryption import Undecryptable
 from config.errors import BadRequest, NotFound
-from syncs.files import KINDS, parse, written
 from syncs.models import Folder, Secret
-from syncs.paths import normal_path
-from syncs.selectors import comment_of, environment_by_slug, folder_by_path, value_of
 from syncs.services.files import store_file
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.source import ensure_folder
+from syncs.source.formats import KINDS, parse, written
+from syncs.source.paths import normal_path
+from syncs.source.selectors import comment_of, environment_by_slug, folder_by_path, value_of
 
 
 class Command(OperatorCommand):

@@ -11,8 +11,8 @@ from config.commands import OperatorCommand
 from config.errors import BadRequest, ServiceError
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.runs import outcomes, run_as_json
-from syncs.selectors import find_sync, syncs
 from syncs.services.triggers import trigger
+from syncs.source.selectors import find_sync, syncs
 
 DONE, FAILED_TO_START, SOME_FAILED, HELD = 0, 1, 3, 4
 ENDED = (Status.SUCCEEDED, Status.FAILED, Status.HELD, Status.DISMISSED, Status.SUPERSEDED)

@@ -15,8 +15,8 @@ from config.errors import NotFound
 from syncs.models import SyncRun
 from syncs.preview import plan_as_json, preview
 from syncs.runs import run_as_json
-from syncs.selectors import find_sync
 from syncs.services.triggers import undo
+from syncs.source.selectors import find_sync
 from syncs.undo import require_undoable, undoable
 
 

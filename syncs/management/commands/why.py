@@ -8,7 +8,7 @@ from django.core.management.base import CommandParser
 
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
-from syncs.selectors import find_sync
+from syncs.source.selectors import find_sync
 from syncs.why import why
 
 

@@ -1,6 +1,6 @@
 """Secrets as people and programs read them: of a folder, below it, through its imports, with references followed.
 
-A read costs the same few queries whatever the number of secrets. Unlike a sync's source (`syncs.reading`) it shows a
+A read costs the same few queries whatever the number of secrets. Unlike a sync's source (`syncs.source.loader`) it shows a
 reference that leads nowhere as it was typed, and says which values cannot be decrypted instead of leaving them out.
 """
 
@@ -20,8 +20,8 @@ from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound, Unreadable
 from syncs.engine.references import Address, Node, Reader, SecretData, TooMuch, precedence, references_in
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
-from syncs.reading import imports_of, load_graph
-from syncs.selectors import environment_by_slug, folder_by_path, folders, metadata_of
+from syncs.source.loader import imports_of, load_graph
+from syncs.source.selectors import environment_by_slug, folder_by_path, folders, metadata_of
 
 TagRow = tuple[str, str, str]
 """Id, slug, colour."""

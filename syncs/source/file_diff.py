@@ -11,13 +11,13 @@ from typing import Literal
 
 from syncs.editing import referrers_said
 from syncs.engine.references import references_in
-from syncs.files import Line, Parsed, Problem
 from syncs.models import Folder, Secret
-from syncs.reading import keys_reached
-from syncs.selectors import value_or_none
 from syncs.services.reach import address_of
 from syncs.services.secrets import SecretInput, issues_of, trimmed
-from syncs.showing import referrers_of
+from syncs.source.formats import Line, Parsed, Problem
+from syncs.source.loader import keys_reached
+from syncs.source.queries import referrers_of
+from syncs.source.selectors import value_or_none
 
 Action = Literal["create", "update", "delete", "keep", "unchanged"]
 
