@@ -24,11 +24,11 @@ from syncs.ledger import is_unknown
 from syncs.messages import summary
 from syncs.models import ManagedSecret, NoticeState, RunChange, SecretSync, Status, SyncRun
 from syncs.notices import run_ended
+from syncs.planning.undo import forget_older
 from syncs.services.holds import refresh
 from syncs.services.leaving import forget_sync
 from syncs.services.reach import schedule, want
 from syncs.services.triggers import named
-from syncs.undo import forget_older
 
 OPEN = (Status.PENDING, Status.RUNNING)
 TRIES = 5  # attempts of one run, the first included

@@ -19,7 +19,7 @@ from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.leases import Held
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, SyncRun
-from syncs.planning import mac_of, verifier
+from syncs.planning.builder import mac_of, verifier
 
 _ROW = (
     "key",

@@ -29,16 +29,16 @@ from syncs.destination.base import Destination
 from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.engine.plan import Change, Effect, Plan, State
 from syncs.engine.types import Action, Outcome, Write
-from syncs.importing import import_secrets, imports_first, listed
 from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
-from syncs.planning import Picture, destination_class, open_destination, picture, removal_for
+from syncs.planning.builder import Picture, destination_class, open_destination, picture, removal_for
+from syncs.planning.imports import import_secrets, imports_first, listed
+from syncs.planning.undo import WRITES, restore_for
 from syncs.purge import purge, remember
 from syncs.services.leaving import leave_elsewhere
 from syncs.services.reach import want
 from syncs.services.syncs import place_of
 from syncs.source.selectors import syncs
-from syncs.undo import WRITES, restore_for
 
 log = logging.getLogger(__name__)
 

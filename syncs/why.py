@@ -11,7 +11,7 @@ from config.errors import NotFound
 from connections.services import open_client
 from syncs.engine.references import precedence, references_in
 from syncs.models import DriftCheck, ManagedSecret, RunChange, Secret, SecretSync, SecretVersion, Status, SyncRun
-from syncs.planning import open_destination
+from syncs.planning.builder import open_destination
 from syncs.source.loader import imports_of
 from syncs.source.selectors import value_or_none
 

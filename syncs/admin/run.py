@@ -24,11 +24,11 @@ from config.ui.markup import badge, took, when
 from syncs.engine.error_codes import Code
 from syncs.history import FORMATS
 from syncs.models import RunChange, Status, SyncRun
-from syncs.preview import preview
+from syncs.planning.preview import preview
+from syncs.planning.undo import require_undoable, undoable
 from syncs.services import holds, triggers
 from syncs.source.selectors import syncs
 from syncs.standing import outcome_counts
-from syncs.undo import require_undoable, undoable
 
 from .sync_page import did
 from .words import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, plan_shown, shown_counts

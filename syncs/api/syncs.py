@@ -23,14 +23,14 @@ from syncs.drift import check, drift_as_json
 from syncs.engine.error_codes import Code
 from syncs.history import FORMATS
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.planning import IMPORT_PRIORITIES
-from syncs.preflight import checked_plan
-from syncs.preview import plan_as_json, preview
+from syncs.planning.builder import IMPORT_PRIORITIES
+from syncs.planning.preflight import checked_plan
+from syncs.planning.preview import plan_as_json, preview
+from syncs.planning.undo import require_undoable
 from syncs.runs import run_as_json
 from syncs.services import holds, leaving, triggers
 from syncs.services import syncs as services
 from syncs.source import selectors
-from syncs.undo import require_undoable
 from syncs.why import why
 
 from .wire import (

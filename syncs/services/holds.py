@@ -15,8 +15,8 @@ from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.ledger import planned_row, record_changes
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.planning import stands_on
-from syncs.preview import preview
+from syncs.planning.builder import stands_on
+from syncs.planning.preview import preview
 from syncs.source.selectors import syncs
 
 from .reach import enqueue, want

@@ -6,7 +6,7 @@ import pytest
 
 from config.errors import Invalid
 from syncs.models import SecretSync
-from syncs.planning import destination_class
+from syncs.planning.builder import destination_class
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World
 

@@ -204,7 +204,7 @@ def inside_unchanged(bench: Bench) -> Any:
 
 def inside_large(bench: Bench) -> Any:
     from connections.services import open_client
-    from syncs.planning import open_destination, plan_for
+    from syncs.planning.builder import open_destination, plan_for
     from syncs.source.loader import read
     from syncs.source.selectors import syncs
 

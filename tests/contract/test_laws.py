@@ -30,8 +30,8 @@ from connections.services import create_connection, open_client
 from syncs.destination.base import Destination, destinations
 from syncs.engine.types import Action
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
-from syncs.planning import open_destination
-from syncs.preview import plan_as_json, preview
+from syncs.planning.builder import open_destination
+from syncs.planning.preview import plan_as_json, preview
 from syncs.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers

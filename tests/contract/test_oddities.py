@@ -8,8 +8,8 @@ import pytest
 
 from connections.services import open_client
 from syncs.models import ManagedSecret
-from syncs.planning import open_destination
-from syncs.preview import preview
+from syncs.planning.builder import open_destination
+from syncs.planning.preview import preview
 from syncs.services.syncs import SyncInput, update_sync
 from syncs.source.selectors import syncs
 from tests.contract.test_laws import Place, place

@@ -19,7 +19,7 @@ from connections.services import create_connection
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
-from syncs.overlaps import warnings_of
+from syncs.planning.overlaps import warnings_of
 from syncs.services.leaving import delete_sync
 from syncs.services.source import create_project
 from syncs.source.selectors import syncs

@@ -291,7 +291,7 @@ def a_defect(scene: Scene) -> None:
         patch.setattr(Humanitec, "create", boom)
         patch.setattr(Humanitec, "update", boom)
         scene.world.run(sync)
-        patch.setattr("syncs.planning.plan_sync", boom)
+        patch.setattr("syncs.planning.builder.plan_sync", boom)
         tasks.check_drift(str(sync.pk))
         patch.setattr("syncs.going.must_wait", boom)
         tasks.run(str(trigger(scene.world.actor, scene.fresh(sync), "sync").pk))

@@ -9,8 +9,8 @@ import pytest
 from config.access.models import AuditEvent
 from config.errors import BadRequest
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
-from syncs.overlaps import warnings_of
-from syncs.preview import plan_as_json, preview
+from syncs.planning.overlaps import warnings_of
+from syncs.planning.preview import plan_as_json, preview
 from syncs.runner import execute
 from syncs.services import holds, source
 from syncs.services.leaving import delete_sync

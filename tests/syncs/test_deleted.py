@@ -14,11 +14,11 @@ from config.errors import BadRequest, NotFound
 from connections.services import delete_connection
 from syncs import dispatcher
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
+from syncs.planning.undo import require_undoable
 from syncs.runner import execute
 from syncs.services import triggers
 from syncs.services.leaving import delete_sync
 from syncs.source.selectors import find_sync, syncs
-from syncs.undo import require_undoable
 from tests.api.conftest import Api, api_for
 from tests.api.openapi import require_fit
 

@@ -24,14 +24,14 @@ from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
 from syncs.ledger import Ledger
 from syncs.models import InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
-from syncs.preview import preview
+from syncs.planning.preview import preview
+from syncs.planning.undo import undoable
 from syncs.runner import execute
 from syncs.services import holds, leaving, source, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
-from syncs.undo import undoable
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 

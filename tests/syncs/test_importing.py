@@ -20,12 +20,12 @@ from syncs.engine.import_plan import plan_import
 from syncs.engine.plan import Row, State
 from syncs.engine.types import Action, Remote
 from syncs.models import SyncRun
-from syncs.preview import preview
+from syncs.planning.preview import preview
+from syncs.planning.undo import undoable
 from syncs.runner import execute
 from syncs.services import triggers
 from syncs.services.source import create_project
 from syncs.source.selectors import folder_by_path, syncs
-from syncs.undo import undoable
 from tests.contract.bases import Bases, Checked, FakeDocument
 from tests.contract.test_laws import Place
 

@@ -9,7 +9,7 @@ import pytest
 from config.access.models import User
 from config.access.roles import Actor, actor_of_user
 from syncs.models import SecretSync
-from syncs.overlaps import overlaps_of, warnings_of
+from syncs.planning.overlaps import overlaps_of, warnings_of
 from syncs.services.source import create_project, ensure_folder
 from syncs.services.syncs import draft_sync, given_sync
 from syncs.source.selectors import syncs

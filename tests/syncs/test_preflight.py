@@ -14,7 +14,7 @@ from syncs.destinations.humanitec import Humanitec
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Remote, Write
-from syncs.preflight import checked_plan, estimate, grouped
+from syncs.planning.preflight import checked_plan, estimate, grouped
 from tests.syncs.conftest import APPLICATION, World
 
 

@@ -403,7 +403,7 @@ def test_a_defect_fails_the_run_and_says_nothing_of_values(world: World, monkeyp
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("hunter2")
 
-    monkeypatch.setattr("syncs.planning.plan_sync", broken)
+    monkeypatch.setattr("syncs.planning.builder.plan_sync", broken)
     run = world.run(world.sync())
     assert (run.status, run.message) == ("failed", "Something went wrong (RuntimeError); the log says where.")
     assert "hunter2" not in caplog.text

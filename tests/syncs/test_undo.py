@@ -12,13 +12,13 @@ from config.errors import BadRequest, PermissionDenied
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.types import Written
 from syncs.models import ManagedSecret, RunChange, SecretSync, SyncPolicy, SyncRun
-from syncs.preview import preview
+from syncs.planning.preview import preview
+from syncs.planning.undo import undoable
 from syncs.runner import execute
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger, undo
 from syncs.source.selectors import syncs
-from syncs.undo import undoable
 from tests.api.conftest import Api, api_for
 
 from .conftest import World

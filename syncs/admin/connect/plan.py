@@ -16,7 +16,7 @@ from syncs.api.wire import POLICY, policy_changes
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import SecretSync
-from syncs.preflight import Checked, checked_plan
+from syncs.planning.preflight import Checked, checked_plan
 from syncs.services.connecting import finish
 from syncs.services.syncs import SyncInput, draft_sync
 

@@ -18,7 +18,7 @@ from connections.provider import providers
 from connections.selectors import usable_by
 from syncs.destination.base import Destination, destinations, spot_of
 from syncs.models import SyncDraft
-from syncs.planning import destination_class
+from syncs.planning.builder import destination_class
 
 NOT_TYPED = frozenset({"csrfmiddlewaretoken", "live", "back", "anyway", "pasted"})
 """Names of what is posted and neither kept nor shown again: buttons, and secrets that are stored at once."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
-from syncs.preview import drift_of, drift_status, preview
+from syncs.planning.preview import drift_of, drift_status, preview
 from syncs.source.selectors import find_sync
 
 

@@ -8,8 +8,8 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.engine.types import Action
-from syncs.planning import destination_class
-from syncs.preflight import checked_plan
+from syncs.planning.builder import destination_class
+from syncs.planning.preflight import checked_plan
 from syncs.source.selectors import find_sync
 
 NOTHING, CHANGES, STOPPED = 0, 2, 4

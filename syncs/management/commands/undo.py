@@ -13,11 +13,11 @@ from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import NotFound
 from syncs.models import SyncRun
-from syncs.preview import plan_as_json, preview
+from syncs.planning.preview import plan_as_json, preview
+from syncs.planning.undo import require_undoable, undoable
 from syncs.runs import run_as_json
 from syncs.services.triggers import undo
 from syncs.source.selectors import find_sync
-from syncs.undo import require_undoable, undoable
 
 
 class Command(OperatorCommand):

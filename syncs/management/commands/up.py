@@ -26,7 +26,7 @@ from config.access.services import instance, save_user
 from syncs import demo, dispatcher
 from syncs.engine.types import Action
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.preview import preview
+from syncs.planning.preview import preview
 from syncs.runs import outcomes
 from syncs.services.triggers import trigger
 from syncs.supervisor import Child, Supervisor

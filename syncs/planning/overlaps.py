@@ -9,7 +9,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from connections.services import open_client
 from syncs.models import SecretSync, SyncDefaults
-from syncs.planning import desired_of, open_destination
+from syncs.planning.builder import desired_of, open_destination
 from syncs.source.loader import read
 from syncs.source.selectors import syncs
 

@@ -21,9 +21,9 @@ from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action, Desired
 from syncs.models import SecretSync
-from syncs.overlaps import warnings_of
-from syncs.planning import desired_of, destination_class, open_destination
-from syncs.preview import plan_as_json, preview
+from syncs.planning.builder import desired_of, destination_class, open_destination
+from syncs.planning.overlaps import warnings_of
+from syncs.planning.preview import plan_as_json, preview
 from syncs.source.loader import read
 
 NAMED = 10  # keys that a problem names

@@ -10,10 +10,10 @@ from config.errors import BadRequest
 from connections.errors import IntegrationError
 from connections.services import open_client
 from syncs.engine.plan import Change, Plan, State
-from syncs.importing import import_for, imports_first, listed
 from syncs.models import SecretSync, SyncRun
-from syncs.planning import import_behavior, open_destination, picture, removal_for
-from syncs.undo import restore_for
+from syncs.planning.builder import import_behavior, open_destination, picture, removal_for
+from syncs.planning.imports import import_for, imports_first, listed
+from syncs.planning.undo import restore_for
 
 
 def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None, *, behavior: str = "") -> Plan:

@@ -19,7 +19,7 @@ from syncs.engine.references import references_in
 from syncs.engine.types import Action, Remote
 from syncs.ledger import planned_row, record_changes
 from syncs.models import Folder, InitialSet, Secret, SecretSync, SyncRun
-from syncs.planning import import_behavior, ledger_rows
+from syncs.planning.builder import import_behavior, ledger_rows
 from syncs.services.secrets import SecretInput, issues_of, set_secrets, trimmed
 from syncs.services.source import lock_folders
 from syncs.source.selectors import value_or_none
