@@ -12,7 +12,8 @@ from typing import TypeVar
 from uuid import UUID
 
 from config.errors import where
-from syncs import drift, notices, runner
+from syncs import notices
+from syncs.running import drift, runner
 
 log = logging.getLogger(__name__)
 ID = TypeVar("ID", str, int)

@@ -182,7 +182,7 @@ def teams(actor: Callable[[], Any], sandbox: HumanitecSandbox) -> dict[str, Any]
     set_secrets(actor(), folder, [SecretInput("ROOT_CA", "renewed"), SecretInput("QUERY_TOKEN", "new")])
     sandbox.put(("acme", "search", "staging"), "SHARD_2_PASSWORD", "by hand")
     ended()
-    from syncs.drift import check
+    from syncs.running.drift import check
     from syncs.source.selectors import syncs
 
     for name in ("drifted", "good", "staging"):

@@ -25,10 +25,10 @@ from connections.provider import providers
 from connections.services import choices
 from syncs.destination.base import Destination, destinations
 from syncs.destination.catalogue import catalogue
-from syncs.drift import check
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning.builder import IMPORT_PRIORITIES, destination_class
 from syncs.planning.preflight import checked_plan
+from syncs.running.drift import check
 from syncs.services import leaving, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput

@@ -19,7 +19,6 @@ from config.api.openapi import FLAG, TEXT, WHOLE, closed, component, described, 
 from config.errors import Invalid, NotFound
 from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs.destination.base import Destination, destinations
-from syncs.drift import check, drift_as_json
 from syncs.engine.error_codes import Code
 from syncs.history import FORMATS
 from syncs.models import SecretSync, Status, SyncRun
@@ -27,6 +26,7 @@ from syncs.planning.builder import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import plan_as_json, preview
 from syncs.planning.undo import require_undoable
+from syncs.running.drift import check, drift_as_json
 from syncs.runs import run_as_json
 from syncs.services import holds, leaving, triggers
 from syncs.services import syncs as services

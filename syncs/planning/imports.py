@@ -17,9 +17,9 @@ from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Plan
 from syncs.engine.references import references_in
 from syncs.engine.types import Action, Remote
-from syncs.ledger import planned_row, record_changes
 from syncs.models import Folder, InitialSet, Secret, SecretSync, SyncRun
 from syncs.planning.builder import import_behavior, ledger_rows
+from syncs.running.ledger import planned_row, record_changes
 from syncs.services.secrets import SecretInput, issues_of, set_secrets, trimmed
 from syncs.services.source import lock_folders
 from syncs.source.selectors import value_or_none

@@ -15,9 +15,9 @@ from syncs.destination.base import Destination
 from syncs.engine.plan import Plan, State
 from syncs.engine.types import Action, Remote
 from syncs.engine.undo_plan import Before, Past, plan_restore
-from syncs.ledger import restore_context
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.builder import ledger_rows, verifier
+from syncs.running.ledger import restore_context
 
 LAST = 10
 """Runs of a sync that can be undone: the newest that wrote something."""

@@ -13,10 +13,10 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
-from syncs.ledger import planned_row, record_changes
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.builder import stands_on
 from syncs.planning.preview import preview
+from syncs.running.ledger import planned_row, record_changes
 from syncs.source.selectors import syncs
 
 from .reach import enqueue, want

@@ -157,7 +157,7 @@ def test_from_an_empty_installation_to_secrets_that_have_arrived(sandbox: Any, d
     walk.pass_("plan", {"digest": walk.digest()}, "run")
     assert filled <= 10
     sync = SecretSync.objects.get()
-    from syncs.runner import execute
+    from syncs.running.runner import execute
 
     execute(SyncRun.objects.get(sync=sync).pk)
     assert "Your secrets have arrived" in walk.page("run")

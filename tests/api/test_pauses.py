@@ -13,8 +13,8 @@ from config.access.models import AuditEvent
 from config.access.roles import PLATFORM
 from config.access.services import pause_everything
 from connections.services import create_connection
-from syncs import runner
 from syncs.models import SyncRun
+from syncs.running import runner
 from tests.api.conftest import Api, api, api_for
 from tests.api.test_syncs import SYNCS
 from tests.syncs.conftest import TOKEN, World

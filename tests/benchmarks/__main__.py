@@ -133,7 +133,7 @@ class Bench:
     def run(self, sync: Any) -> float:
         """Seconds that a run took, done here."""
         from syncs.models import SyncRun
-        from syncs.runner import execute
+        from syncs.running.runner import execute
         from syncs.services.triggers import trigger
 
         run = trigger(self.actor, sync, "sync")
@@ -232,7 +232,7 @@ def peak(sync_id: str) -> Any:
     django.setup()
     from config.access.roles import PLATFORM
     from syncs.models import SyncRun
-    from syncs.runner import execute
+    from syncs.running.runner import execute
     from syncs.services.triggers import trigger
     from syncs.source.selectors import syncs
 

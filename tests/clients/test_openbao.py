@@ -25,7 +25,7 @@ from config.errors import BadRequest
 from connections.models import AppConnection
 from connections.services import create_connection
 from syncs.models import SyncRun
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets

@@ -13,7 +13,7 @@ from django.core.management import CommandError, call_command
 
 from config.access.models import AuditEvent, Identity, User
 from syncs.models import Folder, SecretSync, SyncRun
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services.syncs import update_policy
 from syncs.source.selectors import syncs
 from tests.syncs.conftest import World, sandbox, world

@@ -32,7 +32,7 @@ from syncs.engine.types import Action
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.planning.builder import open_destination
 from syncs.planning.preview import plan_as_json, preview
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
@@ -169,13 +169,13 @@ def place(
     fake = fake_of(slug)()
     fake.serves(fake.configs[variant])
     # How fast a vendor may be asked is not what these laws look at.
-    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_: 0.0)
+    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_: 0.0)
     if slug in DESTINATIONS:
         monkeypatch.setitem(destinations._found, slug, DESTINATIONS[slug])
         monkeypatch.setitem(providers._found, Bases.slug, Bases)
     found = destinations.get(slug)
     assert found
-    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)  # the pace has tests of its own
+    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)  # the pace has tests of its own
     with fake.running() as url:
         settings.BASE_URLS = {found.provider: url}
         user = User.objects.create_superuser("ada")

@@ -212,7 +212,7 @@ def test_a_removal_finds_its_keys_however_deep_they_are(vendor: Fake, client: Aw
 @pytest.fixture
 def account(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     """A folder with one secret, and a login at an account that holds nothing."""
-    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)
+    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
     encryption.forget()
     fake = Fake()
     with fake.running() as url:

@@ -27,7 +27,7 @@ SERVER = "canary-server-secret"
 
 @pytest.fixture
 def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)
+    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
     own = {"AWS_ACCESS_KEY_ID": "AKIDSERVER", "AWS_SECRET_ACCESS_KEY": SERVER, "KEYFERRY_AWS_ROLES": ROLE}
     for name, value in own.items():
         monkeypatch.setenv(name, value)

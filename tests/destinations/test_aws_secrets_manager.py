@@ -448,7 +448,7 @@ def test_a_first_overwrite_takes_no_document_that_another_sync_keeps(
     db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One to one, the whole region is in scope, and with it the secret that holds another sync's keys."""
-    monkeypatch.setattr("syncs.runner.reserve_slot", lambda *_, **__: 0.0)
+    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
     encryption.forget()
     fake = Fake()
     with fake.running() as url:

@@ -16,7 +16,7 @@ from connections.models import AppConnection
 from connections.sandbox import HumanitecSandbox
 from connections.services import create_connection
 from syncs.models import Environment, Folder, SecretSync, SyncRun
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
 from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync, update_policy

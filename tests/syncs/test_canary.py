@@ -32,10 +32,11 @@ from config.access.tokens import login
 from config.logs import Formatter
 from connections.models import AppConnection
 from connections.sandbox import Drop
-from syncs import drift, tasks
+from syncs import tasks
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
-from syncs.runner import execute
+from syncs.running import drift
+from syncs.running.runner import execute
 from syncs.services import holds, triggers
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput, set_secrets
@@ -293,7 +294,7 @@ def a_defect(scene: Scene) -> None:
         scene.world.run(sync)
         patch.setattr("syncs.planning.builder.plan_sync", boom)
         tasks.check_drift(str(sync.pk))
-        patch.setattr("syncs.going.must_wait", boom)
+        patch.setattr("syncs.running.preconditions.must_wait", boom)
         tasks.run(str(trigger(scene.world.actor, scene.fresh(sync), "sync").pk))
         scene.look(sync)
         with override_settings(DEBUG=True):

@@ -11,7 +11,7 @@ from config.errors import BadRequest
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.planning.overlaps import warnings_of
 from syncs.planning.preview import plan_as_json, preview
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services import holds, source
 from syncs.services.leaving import delete_sync
 from syncs.services.secrets import SecretInput, set_secrets

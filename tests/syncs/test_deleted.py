@@ -12,10 +12,10 @@ from django.utils import timezone
 from config.access.models import User
 from config.errors import BadRequest, NotFound
 from connections.services import delete_connection
-from syncs import dispatcher
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.planning.undo import require_undoable
-from syncs.runner import execute
+from syncs.running import dispatcher
+from syncs.running.runner import execute
 from syncs.services import triggers
 from syncs.services.leaving import delete_sync
 from syncs.source.selectors import find_sync, syncs

@@ -10,9 +10,10 @@ import pytest
 from django.utils import timezone
 
 from config.errors import BadRequest
-from syncs import dispatcher, drift, tasks
+from syncs import tasks
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import DriftCheck, SecretSync, SyncRun
+from syncs.running import dispatcher, drift
 from syncs.services import syncs as services
 from syncs.source.selectors import syncs
 

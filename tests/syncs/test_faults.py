@@ -17,9 +17,9 @@ from config.access.models import Instance
 from connections import services as connections
 from connections.models import AppConnection
 from connections.sandbox import Drop
-from syncs import dispatcher, endings, leases, runner
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
+from syncs.running import completion, dispatcher, leases, runner
 from syncs.services import syncs as services
 from syncs.services.triggers import trigger
 
@@ -205,7 +205,7 @@ def test_a_refused_create_is_never_turned_into_an_update(world: World, scope: st
     later(world)
     assert world.again(run).status == "failed"
     assert {method for method, _ in world.writes()} == {"POST"}
-    assert len(world.writes()) == endings.TRIES
+    assert len(world.writes()) == completion.TRIES
 
 
 def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
@@ -230,7 +230,7 @@ def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
         retry = SyncRun.objects.get(status="pending")
         assert retry.due_at
         minutes.append(round((retry.due_at - timezone.now()).total_seconds() / 60))
-        for _ in range(endings.TRIES):
+        for _ in range(completion.TRIES):
             runner.execute(retry.pk)
     assert minutes == [1, 5, 15, 60, 60]
     assert SecretSync.objects.get(pk=sync.pk).sync_status == "failed"

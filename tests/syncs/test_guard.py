@@ -11,9 +11,9 @@ from config.access.models import AuditEvent, Role, User
 from config.access.roles import actor_of_user
 from config.access.services import set_role
 from config.errors import BadRequest
-from syncs import dispatcher
 from syncs.models import SyncRun
-from syncs.runner import execute
+from syncs.running import dispatcher
+from syncs.running.runner import execute
 from syncs.services import holds
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput

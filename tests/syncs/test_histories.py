@@ -22,11 +22,11 @@ from hypothesis import strategies as st
 from config.errors import ServiceError
 from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
-from syncs.ledger import Ledger
 from syncs.models import InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
-from syncs.runner import execute
+from syncs.running.ledger import Ledger
+from syncs.running.runner import execute
 from syncs.services import holds, leaving, source, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy

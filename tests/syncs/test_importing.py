@@ -22,7 +22,7 @@ from syncs.engine.types import Action, Remote
 from syncs.models import SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services import triggers
 from syncs.services.source import create_project
 from syncs.source.selectors import folder_by_path, syncs

@@ -26,10 +26,11 @@ from pytest_django import Settings
 
 from config.access.models import AuditEvent, Membership, Role, User
 from config.errors import BadRequest
-from syncs import dispatcher, drift, notices, notifier, tasks
+from syncs import notices, notifier, tasks
 from syncs.confined import Refused, confined
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
-from syncs.runner import _Run, execute
+from syncs.running import dispatcher, drift
+from syncs.running.runner import _Run, execute
 from syncs.services import holds
 from syncs.services import notifications as services
 from syncs.services.notifications import TargetInput

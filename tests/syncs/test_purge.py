@@ -11,7 +11,7 @@ from connections.models import AppConnection
 from connections.sandbox import Drop
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services.leaving import delete_sync
 from syncs.services.triggers import remove_secrets
 from syncs.source.selectors import syncs

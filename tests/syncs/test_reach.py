@@ -207,7 +207,7 @@ def test_a_change_while_a_run_goes_waits_for_its_own(world: World) -> None:
             changed.append(True)
 
     world.sandbox.fault = hook
-    from syncs import runner
+    from syncs.running import runner
 
     gate = runner._Run._gate
 

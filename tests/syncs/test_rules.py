@@ -9,8 +9,8 @@ import pytest
 
 from config.access.models import Membership
 from config.errors import BadRequest
-from syncs import dispatcher, runner
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
+from syncs.running import dispatcher, runner
 from syncs.services import imports, leaving, secrets, source
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
@@ -350,7 +350,7 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
 
 
 def test_deletes_put_off_by_an_edit_are_judged_anew_with_auto_sync_off(world: World, monkeypatch: Any) -> None:
-    from syncs import runner
+    from syncs.running import runner
 
     world.set(A="1", B="2")
     sync = world.sync(is_auto_sync_enabled=False)

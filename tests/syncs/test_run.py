@@ -7,8 +7,8 @@ from datetime import timedelta
 from django.utils import timezone
 from pytest_django import Settings
 
-from syncs import dispatcher
 from syncs.models import ManagedSecret, SyncRun
+from syncs.running import dispatcher
 
 from .conftest import ENVIRONMENT, World
 

@@ -14,7 +14,7 @@ from syncs.engine.types import Written
 from syncs.models import ManagedSecret, RunChange, SecretSync, SyncPolicy, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
-from syncs.runner import execute
+from syncs.running.runner import execute
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger, undo

@@ -18,8 +18,8 @@ from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
 from config.api.throttling import forget_old
 from syncs import notices
-from syncs.drift import queue_due
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.running.drift import queue_due
 from syncs.services.leaving import forget_deleted
 from syncs.services.reach import enqueue, schedule
 

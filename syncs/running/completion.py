@@ -20,11 +20,11 @@ from connections.errors import Conflict, NotFound, RateLimited
 from connections.models import AppConnection
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.ledger import is_unknown
-from syncs.messages import summary
 from syncs.models import ManagedSecret, NoticeState, RunChange, SecretSync, Status, SyncRun
 from syncs.notices import run_ended
 from syncs.planning.undo import forget_older
+from syncs.running.ledger import is_unknown
+from syncs.running.summary import summary
 from syncs.services.holds import refresh
 from syncs.services.leaving import forget_sync
 from syncs.services.reach import schedule, want

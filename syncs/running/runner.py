@@ -24,17 +24,17 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest, ServiceError, where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
-from syncs import going, leases
 from syncs.destination.base import Destination
-from syncs.endings import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.engine.plan import Change, Effect, Plan, State
 from syncs.engine.types import Action, Outcome, Write
-from syncs.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.builder import Picture, destination_class, open_destination, picture, removal_for
 from syncs.planning.imports import import_secrets, imports_first, listed
 from syncs.planning.undo import WRITES, restore_for
-from syncs.purge import purge, remember
+from syncs.running import leases, preconditions
+from syncs.running.completion import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
+from syncs.running.ledger import LeaseLost, Ledger, planned_row, record_changes
+from syncs.running.purge import purge, remember
 from syncs.services.leaving import leave_elsewhere
 from syncs.services.reach import want
 from syncs.services.syncs import place_of
@@ -57,14 +57,14 @@ def execute(run_id: UUID) -> None:
     if sync is None:
         return
     _follow_address(sync)
-    if wait := going.must_wait(run, sync):
+    if wait := preconditions.must_wait(run, sync):
         _postpone(run, *wait)
         return
     places = _places(run, sync)
     for place in places:
         lease = leases.acquire(place)
         if lease is None:
-            _postpone(run, going.BUSY_WAIT)
+            _postpone(run, preconditions.BUSY_WAIT)
             return
         try:
             _Run(run, sync, lease, last=place == places[-1]).go()
@@ -123,10 +123,10 @@ class _Run:
         self.ending = Ending(self.run, self.sync, self.lease.place)
 
     def go(self) -> None:
-        if called_off := going.called_off(self.run, self.sync):
+        if called_off := preconditions.called_off(self.run, self.sync):
             self.ending.called_off(called_off)
             return
-        if refusal := going.refusal(self.run, self.sync):
+        if refusal := preconditions.refusal(self.run, self.sync):
             self.run.source_rev = self.sync.wanted_rev  # nothing but a change or a person makes it worth another try
             self.ending.fail(refusal)
             return
@@ -439,10 +439,10 @@ class _Run:
         if sync is None or sync[0] != self.run.generation:
             self.stopped = CHANGED
         elif sync[1] is not None:
-            self.stopped = going.PAUSED
+            self.stopped = preconditions.PAUSED
         elif time.monotonic() - self._looked > PAUSE_LOOK:
             self._looked = time.monotonic()
-            self.stopped = going.stop(self.run)
+            self.stopped = preconditions.stop(self.run)
         if self.stopped:
             return False
         if not self.lease.stands():

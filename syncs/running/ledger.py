@@ -17,9 +17,9 @@ from config.encryption import seal
 from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
-from syncs.leases import Held
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, SyncRun
 from syncs.planning.builder import mac_of, verifier
+from syncs.running.leases import Held
 
 _ROW = (
     "key",

@@ -6,8 +6,8 @@ from django.utils import timezone
 
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
-from syncs.endings import CHANGED
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.running.completion import CHANGED
 
 BUSY_WAIT = 1.0  # seconds until a run that found its place or its connection busy looks again
 PAUSE_WAIT = 5.0
