@@ -7,7 +7,7 @@ from django.views.generic import RedirectView
 from config import health
 from config.api import base
 from config.ui import sign_in
-from syncs.metrics import metrics
+from syncs.history.metrics import metrics
 
 handler404 = base.not_found
 handler500 = base.server_error

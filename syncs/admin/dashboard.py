@@ -14,19 +14,9 @@ from config.access.roles import Actor, Right
 from config.health import live_workers
 from config.ui.base import actor_of, any_project
 from connections.models import AppConnection
+from syncs.history.status import STATES, counted, drifted, has_synced, queue, runs_by_day, runs_by_hour, urgent, visible
 from syncs.models import Secret, SecretSync
 from syncs.services.connecting import may_connect
-from syncs.standing import (
-    STATES,
-    counted,
-    drifted,
-    has_synced,
-    queue,
-    runs_by_day,
-    runs_by_hour,
-    urgent,
-    visible,
-)
 
 MOST = 8
 

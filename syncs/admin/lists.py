@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from config.access.roles import Right
 from config.ui.base import actor_of
 from syncs.destination.base import destinations
+from syncs.history.status import STATES, visible
 from syncs.models import SecretSync
-from syncs.standing import STATES, visible
 
 from .words import DRIFT
 

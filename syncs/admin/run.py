@@ -22,13 +22,13 @@ from config.errors import ServiceError
 from config.ui.base import ReadOnlyAdmin, actor_of
 from config.ui.markup import badge, took, when
 from syncs.engine.error_codes import Code
-from syncs.history import FORMATS
+from syncs.history.export import FORMATS
+from syncs.history.status import outcome_counts
 from syncs.models import RunChange, Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable, undoable
 from syncs.services import holds, triggers
 from syncs.source.selectors import syncs
-from syncs.standing import outcome_counts
 
 from .sync_page import did
 from .words import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, plan_shown, shown_counts

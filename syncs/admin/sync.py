@@ -25,6 +25,8 @@ from connections.provider import providers
 from connections.services import choices
 from syncs.destination.base import Destination, destinations
 from syncs.destination.catalogue import catalogue
+from syncs.history.explain import why
+from syncs.history.status import STATES, with_state
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning.builder import IMPORT_PRIORITIES, destination_class
 from syncs.planning.preflight import checked_plan
@@ -33,8 +35,6 @@ from syncs.services import leaving, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 from syncs.source.selectors import find_sync
-from syncs.standing import STATES, with_state
-from syncs.why import why
 
 from .connect import is_for
 from .lists import DestinationFilter, DriftFilter, EnvironmentFilter, StateFilter, sorted_by_right

@@ -10,9 +10,9 @@ from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
 from syncs.destination.base import destinations, spot_of
+from syncs.history.status import STATES, history_charts, next_check
 from syncs.models import ManagedSecret, SecretSync, SyncRun
 from syncs.planning.undo import undoable
-from syncs.standing import STATES, history_charts, next_check
 
 from .words import DRIFT, OPERATIONS, RUNS, TRIGGERS
 

@@ -20,18 +20,18 @@ from config.errors import Invalid, NotFound
 from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs.destination.base import Destination, destinations
 from syncs.engine.error_codes import Code
-from syncs.history import FORMATS
+from syncs.history.explain import why
+from syncs.history.export import FORMATS
+from syncs.history.serialize import run_as_json
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.builder import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import plan_as_json, preview
 from syncs.planning.undo import require_undoable
 from syncs.running.drift import check, drift_as_json
-from syncs.runs import run_as_json
 from syncs.services import holds, leaving, triggers
 from syncs.services import syncs as services
 from syncs.source import selectors
-from syncs.why import why
 
 from .wire import (
     DRIFT,

@@ -6,8 +6,8 @@ from typing import Any
 
 from django import template
 
+from syncs.history.status import STATES, visible, with_state
 from syncs.models import SecretSync
-from syncs.standing import STATES, visible, with_state
 
 register = template.Library()
 MOST = 50

@@ -19,9 +19,9 @@ from config.access.models import AuditEvent, ClientSecret, Identity, Membership,
 from config.access.roles import PLATFORM, actor_of_user
 from config.ui.markup import relative, took
 from connections.models import AppConnection
+from syncs.history.status import counted, urgent
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.source import create_project
-from syncs.standing import counted, urgent
 from tests.admin.test_admin import browser, person, url
 from tests.syncs.conftest import APPLICATION, TOKEN, World, sandbox, world
 

@@ -11,12 +11,12 @@ from django.core.management import call_command
 
 from config.access.roles import PLATFORM, Actor
 from config.errors import NotFound
+from syncs.history.explain import why
 from syncs.models import SecretSync
 from syncs.services.imports import add_import
 from syncs.services.source import create_project
 from syncs.services.syncs import update_policy
 from syncs.source.selectors import syncs
-from syncs.why import why
 from tests.api.conftest import api_for
 from tests.api.openapi import require_fit
 

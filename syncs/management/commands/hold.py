@@ -8,8 +8,8 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import NotFound
+from syncs.history.serialize import outcomes, run_as_json
 from syncs.models import Status, SyncRun
-from syncs.runs import outcomes, run_as_json
 from syncs.services import holds
 from syncs.source.selectors import find_sync
 

@@ -9,8 +9,8 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import BadRequest, ServiceError
+from syncs.history.serialize import outcomes, run_as_json
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.runs import outcomes, run_as_json
 from syncs.services.triggers import trigger
 from syncs.source.selectors import find_sync, syncs
 

@@ -12,10 +12,10 @@ from django.db.models import QuerySet
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import NotFound
+from syncs.history.serialize import run_as_json
 from syncs.models import SyncRun
 from syncs.planning.preview import plan_as_json, preview
 from syncs.planning.undo import require_undoable, undoable
-from syncs.runs import run_as_json
 from syncs.services.triggers import undo
 from syncs.source.selectors import find_sync
 

@@ -25,10 +25,10 @@ from config.access.roles import PLATFORM, actor_of_user
 from config.access.services import instance, save_user
 from syncs import demo
 from syncs.engine.types import Action
+from syncs.history.serialize import outcomes
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.running import dispatcher
-from syncs.runs import outcomes
 from syncs.services.triggers import trigger
 from syncs.supervisor import Child, Supervisor
 

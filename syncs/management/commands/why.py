@@ -8,8 +8,8 @@ from django.core.management.base import CommandParser
 
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
+from syncs.history.explain import why
 from syncs.source.selectors import find_sync
-from syncs.why import why
 
 
 class Command(OperatorCommand):

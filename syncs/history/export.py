@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from syncs.history.serialize import changes_as_json, run_as_json
 from syncs.models import SyncRun
-from syncs.runs import changes_as_json, run_as_json
 
 COLUMNS = (
     "run",
