@@ -12,7 +12,7 @@ from typing import TypeVar
 from uuid import UUID
 
 from config.errors import where
-from syncs import notices
+from syncs.notifications import outbox
 from syncs.running import drift, runner
 
 log = logging.getLogger(__name__)
@@ -45,4 +45,4 @@ def check_drift(sync_id: str) -> None:
 @_quiet
 def send_notice(notice_id: int) -> None:
     """One message to one target."""
-    notices.deliver(notice_id)
+    outbox.deliver(notice_id)

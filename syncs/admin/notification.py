@@ -16,8 +16,8 @@ from config.access.roles import Actor, Right
 from config.errors import ServiceError
 from config.ui.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Notice, NoticeState, NotificationTarget
-from syncs.services import notifications as services
-from syncs.services.notifications import RECIPIENTS, TargetInput
+from syncs.notifications import targets as services
+from syncs.notifications.targets import RECIPIENTS, TargetInput
 
 
 class _TargetForm(ServiceForm):

@@ -25,8 +25,8 @@ from config.api.openapi import (
 )
 from config.schemas.schema import Flag, Id, Schema, Text, Texts, Whole
 from syncs.models import NoticeState, NotificationTarget
-from syncs.services import notifications as services
-from syncs.services.notifications import MAX_URL, RECIPIENTS, TargetInput
+from syncs.notifications import targets as services
+from syncs.notifications.targets import MAX_URL, RECIPIENTS, TargetInput
 from syncs.source import selectors
 
 TAG = "Notifications"

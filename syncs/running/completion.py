@@ -21,7 +21,7 @@ from connections.models import AppConnection
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
 from syncs.models import ManagedSecret, NoticeState, RunChange, SecretSync, Status, SyncRun
-from syncs.notices import run_ended
+from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.ledger import is_unknown
 from syncs.running.summary import summary

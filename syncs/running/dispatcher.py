@@ -17,8 +17,8 @@ from django.utils import timezone
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
 from config.api.throttling import forget_old
-from syncs import notices
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.notifications import outbox
 from syncs.running.drift import queue_due
 from syncs.services.leaving import forget_deleted
 from syncs.services.reach import enqueue, schedule
@@ -54,7 +54,7 @@ def dispatch() -> int:
     due = list(open_runs.filter(queued_at__isnull=True).order_by("due_at").values_list("pk", flat=True)[:BATCH])
     for run_id in due:
         enqueue(run_id)
-    notices.queue_due()
+    outbox.queue_due()
     return len(due)
 
 
@@ -73,4 +73,4 @@ def sweep() -> None:
     forget_deleted()
     forget_ended()
     forget_old()
-    notices.forget_old()
+    outbox.forget_old()

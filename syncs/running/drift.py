@@ -13,7 +13,7 @@ from config.access.roles import PLATFORM
 from config.api.base import timestamp
 from config.errors import BadRequest
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
-from syncs.notices import drift_checked
+from syncs.notifications.outbox import drift_checked
 from syncs.planning.preview import drift_of, drift_status, preview
 from syncs.services.reach import want
 from syncs.source.selectors import syncs

@@ -30,8 +30,8 @@ from syncs.models import (
     SyncRun,
     Tag,
 )
+from syncs.notifications.targets import TargetInput, create_target
 from syncs.services import imports, secrets, source
-from syncs.services.notifications import TargetInput, create_target
 from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world

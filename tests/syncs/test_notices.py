@@ -26,14 +26,15 @@ from pytest_django import Settings
 
 from config.access.models import AuditEvent, Membership, Role, User
 from config.errors import BadRequest
-from syncs import notices, notifier, tasks
-from syncs.confined import Refused, confined
+from syncs import tasks
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, SyncRun
+from syncs.notifications import outbox, sender
+from syncs.notifications import targets as services
+from syncs.notifications.isolation import Refused, confined
+from syncs.notifications.targets import TargetInput
 from syncs.running import dispatcher, drift
 from syncs.running.runner import _Run, execute
 from syncs.services import holds
-from syncs.services import notifications as services
-from syncs.services.notifications import TargetInput
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
@@ -107,7 +108,7 @@ def _queue(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(listener: Listener) -> list[str]:
     """After every message that is due was sent."""
-    while due := list(notices._due().values_list("pk", flat=True)):
+    while due := list(outbox._due().values_list("pk", flat=True)):
         for notice_id in due:
             tasks.send_notice(notice_id)
     return listener.said
@@ -299,11 +300,11 @@ def test_a_target_that_is_away_is_tried_again_and_stops_nobody(
     assert told(listener) == ["failed", "failed", "recovered"]
     target.refresh_from_db()
     assert (target.last_error, target.last_sent_at is not None) == ("", True)
-    for _ in range(len(notices.WAITS) + 1):
+    for _ in range(len(outbox.WAITS) + 1):
         Notice.objects.filter(status="pending").update(due_at=timezone.now())
         told(listener)
     first = Notice.objects.filter(target=gone).earliest("pk")
-    assert (first.status, first.attempts) == ("failed", len(notices.WAITS) + 1)
+    assert (first.status, first.attempts) == ("failed", len(outbox.WAITS) + 1)
     gone.refresh_from_db()
     assert gone.last_error == "it did not answer, or did not take the message"
 
@@ -326,7 +327,7 @@ def test_a_lost_task_is_sent_again(
 
 def test_the_queries_are_the_same_for_one_target_and_for_many(world: World) -> None:
     with CaptureQueriesContext(connection) as due:
-        notices.queue_due()
+        outbox.queue_due()
     assert len(due) == 1
     counted = []
     for number in (1, 4):
@@ -335,7 +336,7 @@ def test_the_queries_are_the_same_for_one_target_and_for_many(world: World) -> N
         sync = world.sync(f"sync-{number}", is_auto_sync_enabled=False)
         run = SyncRun.objects.create(sync=sync, operation="sync", trigger="manual")
         with CaptureQueriesContext(connection) as told:
-            notices.run_ended(run, fresh(sync), NoticeState.FAILED, "x")
+            outbox.run_ended(run, fresh(sync), NoticeState.FAILED, "x")
         counted.append(len(told))
     assert counted[0] == counted[1]
     assert Notice.objects.count() == 1 + 5
@@ -372,19 +373,19 @@ def test_a_mail_server_takes_it_or_says_why_not(world: World, settings: Settings
     server.start()
     try:
         title, text = "Keyferry: shop-project/shop-dev failed", "BAD KEY: no such name\nLook there."
-        assert notifier.send(target, title, text) == ""
+        assert sender.send(target, title, text) == ""
         (sent,) = box.got
         assert sent.rcpt_tos == ["ada@example.com"]
         message = email.message_from_bytes(sent.original_content or b"", policy=email.policy.default)
         assert message["Subject"] == title
         assert message.get_content().splitlines() == text.splitlines()
         box.status = "554 mailbox of ada@example.com is full"
-        assert notifier.send(target, "title", "text") == "the mail server answered 554"
+        assert sender.send(target, "title", "text") == "the mail server answered 554"
         settings.EMAIL_HOST_PASSWORD = "another"
-        assert notifier.send(target, "title", "text") == "the mail server answered 535"
+        assert sender.send(target, "title", "text") == "the mail server answered 535"
     finally:
         server.stop()
-    assert notifier.send(target, "title", "text") == "the mail server did not take it (ConnectionRefusedError)"
+    assert sender.send(target, "title", "text") == "the mail server did not take it (ConnectionRefusedError)"
     assert len(box.got) == 1
 
 
@@ -478,9 +479,9 @@ def test_a_target_that_drips_holds_nobody(
     world: World, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     waiting = threading.Event()
-    monkeypatch.setattr(notifier, "DEADLINE", 0.05)
-    monkeypatch.setattr(notifier, "_push", lambda *_: str(waiting.wait(10)))
-    assert notifier.send(target, "t", "x") == "it did not take the message within 0.05 s"
+    monkeypatch.setattr(sender, "DEADLINE", 0.05)
+    monkeypatch.setattr(sender, "_push", lambda *_: str(waiting.wait(10)))
+    assert sender.send(target, "t", "x") == "it did not take the message within 0.05 s"
     waiting.set()
 
 
@@ -552,6 +553,6 @@ def test_two_workers_send_a_message_once(
             tasks.send_notice(notice.pk)  # the other worker, while this one is sending
         return ""
 
-    monkeypatch.setattr(notifier, "send", send)
+    monkeypatch.setattr(sender, "send", send)
     tasks.send_notice(notice.pk)
     assert sent == [notice.pk]

@@ -14,8 +14,8 @@ from config.commands import OperatorCommand
 from config.errors import BadRequest
 from syncs.api.notifications import wire
 from syncs.models import NoticeState, NotificationTarget
-from syncs.services import notifications as services
-from syncs.services.notifications import RECIPIENTS, TargetInput
+from syncs.notifications import targets as services
+from syncs.notifications.targets import RECIPIENTS, TargetInput
 from syncs.source.selectors import target_of
 
 

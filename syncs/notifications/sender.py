@@ -15,8 +15,8 @@ from django.db.models import Q
 
 from config.access.models import Role, User
 from config.encryption import Undecryptable, unseal
-from syncs.confined import confined
 from syncs.models import NoticeState, NotificationTarget
+from syncs.notifications.isolation import confined
 
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase

@@ -15,8 +15,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from syncs import notifier
 from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, Status, SyncRun
+from syncs.notifications import sender
 
 WAITS = (10, 60, 300)  # seconds until the second, third and fourth attempt
 SENDING = timedelta(minutes=2)  # after that a message whose sender died is sent again
@@ -133,7 +133,7 @@ def deliver(notice_id: int) -> None:
     target = notice.target
     error = "switched off"
     if target.is_enabled:
-        error = notifier.send(target, notice.title, notice.text, notice.state)
+        error = sender.send(target, notice.title, notice.text, notice.state)
         remember(target, error)
     now = timezone.now()
     row = Notice.objects.filter(pk=notice_id)

@@ -14,9 +14,9 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, problem
-from syncs import notifier
 from syncs.models import NoticeState, NotificationTarget
-from syncs.notices import remember
+from syncs.notifications import sender
+from syncs.notifications.outbox import remember
 
 RECIPIENTS = ("members", "admins")
 MAX_URL = 2048
@@ -64,7 +64,7 @@ def test_target(actor: Actor, target: NotificationTarget) -> None:
     actor.require(Right.MANAGE_PROJECT, target.project_id)
     where = f"{settings.PUBLIC_URL}/admin/syncs/notificationtarget/{target.pk}/change/"
     text = f"Messages about the syncs of the project {target.project.name} arrive here.\n{where}"
-    error = notifier.send(target, "Keyferry: a test", text)
+    error = sender.send(target, "Keyferry: a test", text)
     remember(target, error)
     audit.record(actor, "test-notification-target", target.project_id, delivered=not error, **_named(target))
     if error:
@@ -82,15 +82,15 @@ def _put(target: NotificationTarget, given: TargetInput) -> None:
     if given.url and given.recipients:
         said = "Give either an apprise URL or recipients, not both"
     elif given.url:
-        scheme = notifier.scheme_of(given.url) if len(given.url) <= MAX_URL else ""
+        scheme = sender.scheme_of(given.url) if len(given.url) <= MAX_URL else ""
         if not scheme:
             said = "This is no URL that apprise can send to; see https://appriseit.com/services/"
         target.scheme, target.recipients = scheme, ""
-        target.url_sealed = seal(target.project_id, notifier.url_context(target), given.url.strip())
+        target.url_sealed = seal(target.project_id, sender.url_context(target), given.url.strip())
     elif given.recipients:
         if given.recipients not in RECIPIENTS:
             issues.append(problem(["recipients"], f"It must be one of {', '.join(RECIPIENTS)}"))
-        target.scheme, target.recipients, target.url_sealed = notifier.EMAIL, given.recipients, None
+        target.scheme, target.recipients, target.url_sealed = sender.EMAIL, given.recipients, None
     if given.states is not None:
         if not given.states or set(given.states) - set(NoticeState.values):
             said = said or f"Some of {', '.join(NoticeState.values)}"
