@@ -15,7 +15,7 @@ from config import encryption
 from config.access.models import AuditEvent, Project
 from config.access.roles import PLATFORM
 from syncs.models import Folder, Secret, SecretImport, SecretVersion, Tag
-from syncs.moving_in import move_in
+from syncs.operations.infisical_import import move_in
 from syncs.source.selectors import comment_of, metadata_of, value_of
 from tests.clients.conftest import Server
 

@@ -12,7 +12,7 @@ from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import BadRequest
 from connections.errors import IntegrationError
-from syncs.moving_in import Origin, Report, move_in
+from syncs.operations.infisical_import import Origin, Report, move_in
 
 WIDTH = 30
 

@@ -23,14 +23,14 @@ from config import encryption
 from config.access.models import User
 from config.access.roles import PLATFORM, actor_of_user
 from config.access.services import instance, save_user
-from syncs import demo
 from syncs.engine.types import Action
 from syncs.history.serialize import outcomes
 from syncs.models import SecretSync, Status, SyncRun
+from syncs.operations import demo
+from syncs.operations.supervisor import Child, Supervisor
 from syncs.planning.preview import preview
 from syncs.running import dispatcher
 from syncs.services.triggers import trigger
-from syncs.supervisor import Child, Supervisor
 
 START_WITHIN = 30.0  # seconds
 SANDBOX_PORT = 9100
