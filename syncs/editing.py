@@ -17,7 +17,7 @@ from django.db.models import Count, Q
 from config.access.models import Project
 from syncs.engine.references import NAMED, Address, precedence
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretSync
-from syncs.services.reach import reached_syncs
+from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
 from syncs.source.queries import TagRow, tags_of
 from syncs.source.selectors import comment_of, folders

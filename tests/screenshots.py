@@ -127,8 +127,8 @@ def teams(actor: Callable[[], Any], sandbox: HumanitecSandbox) -> dict[str, Any]
     """Projects with a sync in each state. `actor` reads the roles afresh, as making a project gives one."""
     from connections.services import create_connection
     from syncs.models import Environment, Folder, SecretSync
+    from syncs.services.folders import create_project, ensure_folder
     from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
-    from syncs.services.source import create_project, ensure_folder
     from syncs.services.syncs import SyncInput, create_sync, update_policy
 
     sandbox.orgs = {"acme": {app: ["development", "staging", "production"] for app in ("shop", "billing", "search")}}

@@ -16,7 +16,7 @@ from config.ui.base import actor_of, any_project
 from connections.models import AppConnection
 from syncs.history.status import STATES, counted, drifted, has_synced, queue, runs_by_day, runs_by_hour, urgent, visible
 from syncs.models import Secret, SecretSync
-from syncs.services.connecting import may_connect
+from syncs.services.sync_drafts import may_connect
 
 MOST = 8
 

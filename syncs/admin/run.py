@@ -27,7 +27,7 @@ from syncs.history.status import outcome_counts
 from syncs.models import RunChange, Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable, undoable
-from syncs.services import holds, triggers
+from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
 from .sync_page import did
@@ -234,10 +234,10 @@ class SyncRunAdmin(ReadOnlyAdmin):
             return redirect("admin:syncs_syncrun_changelist")
         try:
             if "dismiss" in request.POST:
-                holds.dismiss(actor_of(request), run)
+                approvals.dismiss(actor_of(request), run)
                 messages.success(request, _("Dismissed; these keys are kept."))
             else:
-                holds.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
+                approvals.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
                 messages.success(request, _("Approved; the run goes on."))
         except ServiceError as refusal:
             messages.error(request, str(refusal))

@@ -25,7 +25,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.ui.base import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
-from syncs.services import imports, secrets, source, tags
+from syncs.services import folders, imports, secrets, tags
 from syncs.services.defaults import update_defaults
 from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, defaults_of
@@ -134,7 +134,7 @@ class ProjectAdmin(ServiceAdmin):
 
     def create(self, actor: Actor, form: Any) -> Project:
         data = form.cleaned_data
-        return source.create_project(actor, data["name"], slug=data["slug"], description=data["description"])
+        return folders.create_project(actor, data["name"], slug=data["slug"], description=data["description"])
 
     def change(self, actor: Actor, obj: Project, form: Any) -> None:
         data = form.cleaned_data
@@ -164,14 +164,14 @@ class EnvironmentAdmin(ServiceAdmin):
 
     def create(self, actor: Actor, form: Any) -> Environment:
         data = form.cleaned_data
-        return source.create_environment(actor, data["project"], data["name"], data["slug"])
+        return folders.create_environment(actor, data["project"], data["name"], data["slug"])
 
     def change(self, actor: Actor, obj: Environment, form: Any) -> None:
         data = form.cleaned_data
-        source.update_environment(actor, obj, name=data["name"], slug=data["slug"])
+        folders.update_environment(actor, obj, name=data["name"], slug=data["slug"])
 
     def remove(self, actor: Actor, obj: Environment) -> None:
-        source.delete_environment(actor, obj)
+        folders.delete_environment(actor, obj)
 
 
 class _FolderForm(ServiceForm):
@@ -218,13 +218,13 @@ class FolderAdmin(ServiceAdmin):
 
     def create(self, actor: Actor, form: Any) -> Folder:
         data = form.cleaned_data
-        return source.ensure_folder(actor, data["environment"], data["path"])
+        return folders.ensure_folder(actor, data["environment"], data["path"])
 
     def change(self, actor: Actor, obj: Folder, form: Any) -> None:
-        source.move_folder(actor, obj, name=form.cleaned_data["name"])
+        folders.move_folder(actor, obj, name=form.cleaned_data["name"])
 
     def remove(self, actor: Actor, obj: Folder) -> None:
-        source.delete_folder(actor, obj)
+        folders.delete_folder(actor, obj)
 
 
 class _SecretForm(ServiceForm):

@@ -31,7 +31,7 @@ from syncs.models import Folder, SecretSync, SyncRun
 from syncs.planning.builder import IMPORT_PRIORITIES, destination_class
 from syncs.planning.preflight import checked_plan
 from syncs.running.drift import check
-from syncs.services import leaving, triggers
+from syncs.services import deletion, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 from syncs.source.selectors import find_sync
@@ -243,7 +243,7 @@ class SecretSyncAdmin(ServiceAdmin):
             services.update_policy(actor, self.model.objects.select_related("policy").get(pk=obj.pk), changed)
 
     def remove(self, actor: Actor, obj: SecretSync) -> None:
-        leaving.delete_sync(actor, obj)
+        deletion.delete_sync(actor, obj)
 
     def response_delete(self, request: HttpRequest, obj_display: str, obj_id: Any) -> HttpResponse:
         """On to the run that lists what stays."""

@@ -15,7 +15,7 @@ from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUI
 from config.errors import NotFound
 from config.schemas.schema import Flag, Id, Moment, Objects, Schema, Text
 from syncs.models import Environment, Folder
-from syncs.services import source
+from syncs.services import folders
 from syncs.source import paths, selectors
 from syncs.source.paths import FolderPath, folder_name
 from syncs.source.queries import named_project, place
@@ -157,7 +157,7 @@ def _routes(dialect: Dialect) -> list[Any]:
         def post(self, request: Request) -> Response:
             given = self.body(create)
             environment = self.environment(project_of(given), given["environment"], Right.WRITE_SECRETS)
-            made = source.ensure_folder(
+            made = folders.ensure_folder(
                 self.actor,
                 environment,
                 f"{parent_path(given).rstrip('/')}/{folder_name(given['name'])}",
@@ -198,7 +198,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             if folder is None:
                 raise NotFound(f"Folder with ID '{folder_id}' not found in {parent.path}")
             what = {"name": given["name"], "description": given.get("description")}
-            (changed,) = source.update_folders(self.actor, [(folder, what)])
+            (changed,) = folders.update_folders(self.actor, [(folder, what)])
             return Response({"folder": wire(changed, path=changed.path)})
 
         @described(
@@ -214,7 +214,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             parent = place(self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS)
             folder = _child(parent, folderId)
             shown = wire(folder)
-            source.delete_folder(self.actor, folder, force=given.get("forceDelete", True))
+            folders.delete_folder(self.actor, folder, force=given.get("forceDelete", True))
             return Response({"folder": shown})
 
     class Batch(_FolderView):
@@ -242,7 +242,7 @@ def _routes(dialect: Dialect) -> list[Any]:
                 )
                 for folder in known
             ]
-            changed = source.update_folders(self.actor, updates)
+            changed = folders.update_folders(self.actor, updates)
             return Response({"folders": [wire(each, path=each.path) for each in changed]})
 
     base = f"{dialect.version}/folders"

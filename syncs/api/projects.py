@@ -20,7 +20,7 @@ from config.api.base import View, timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
 from config.schemas.schema import Flag, Id, Schema, Slug, Text, Texts, Whole
 from syncs.models import Environment, Tag
-from syncs.services import source, tags
+from syncs.services import folders, tags
 from syncs.source import selectors
 from syncs.source.queries import named_project
 
@@ -253,13 +253,13 @@ def _creator(base: type[View], operation: str) -> type[View]:
         )
         def post(self, request: Request) -> Response:
             given = self.body(CREATE)
-            made = source.create_project(
+            made = folders.create_project(
                 self.actor,
                 given["projectName"],
                 slug=given.get("slug", ""),
                 description=given.get("projectDescription"),
                 protected=given["hasDeleteProtection"],
-                environments=source.DEFAULT_ENVIRONMENTS if given["shouldCreateDefaultEnvs"] else (),
+                environments=folders.DEFAULT_ENVIRONMENTS if given["shouldCreateDefaultEnvs"] else (),
             )
             return Response({"project": wire(made, str(instance().pk))})
 
@@ -352,7 +352,7 @@ def _environments(prefix: str, key: str) -> list[Any]:
         def post(self, request: Request, projectId: str) -> Response:
             given = self.body(NEW_ENVIRONMENT)
             project = project_for(self.actor, projectId)
-            made = source.create_environment(self.actor, project, given["name"], given["slug"], given.get("position"))
+            made = folders.create_environment(self.actor, project, given["name"], given["slug"], given.get("position"))
             return self.told(project, environment_wire(made), "created new")
 
     class OneEnvironment(_EnvironmentView):
@@ -370,7 +370,7 @@ def _environments(prefix: str, key: str) -> list[Any]:
         )
         def patch(self, request: Request, projectId: str, environmentId: str) -> Response:
             given = self.body(ENVIRONMENT_UPDATE)
-            changed = source.update_environment(self.actor, self.named(projectId, environmentId), **given)
+            changed = folders.update_environment(self.actor, self.named(projectId, environmentId), **given)
             return self.told(changed.project, environment_wire(changed), "updated")
 
         @described(
@@ -383,7 +383,7 @@ def _environments(prefix: str, key: str) -> list[Any]:
         def delete(self, request: Request, projectId: str, environmentId: str) -> Response:
             environment = self.named(projectId, environmentId)
             shown = environment_wire(environment)
-            source.delete_environment(self.actor, environment)
+            folders.delete_environment(self.actor, environment)
             return self.told(environment.project, shown, "deleted")
 
     base = f"{prefix}/<str:projectId>/environments"

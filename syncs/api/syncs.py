@@ -29,7 +29,7 @@ from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import plan_as_json, preview
 from syncs.planning.undo import require_undoable
 from syncs.running.drift import check, drift_as_json
-from syncs.services import holds, leaving, triggers
+from syncs.services import approvals, deletion, triggers
 from syncs.services import syncs as services
 from syncs.source import selectors
 
@@ -306,7 +306,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             given = self.query(DELETE)
             sync = self.sync(sync_id, Right.EDIT_SYNCS)
             secrets, purge = given["removeSecrets"], given["purgeVersions"]
-            return _answer(leaving.delete_sync(self.actor, sync, with_secrets=secrets, purge=purge))
+            return _answer(deletion.delete_sync(self.actor, sync, with_secrets=secrets, purge=purge))
 
     class Sync(_SyncView):
         @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
@@ -423,7 +423,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             ids = self.ids(syncId=syncId, runId=runId)
             writes_only = self.body(APPROVE)["writesOnly"]
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            approved = holds.approve(self.actor, run, writes_only=writes_only)
+            approved = approvals.approve(self.actor, run, writes_only=writes_only)
             return Response({"run": run_as_json(approved, detail=True)})
 
     class Dismiss(_SyncView):
@@ -437,7 +437,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request, syncId: str, runId: str) -> Response:
             ids = self.ids(syncId=syncId, runId=runId)
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            return Response({"run": run_as_json(holds.dismiss(self.actor, run), detail=True)})
+            return Response({"run": run_as_json(approvals.dismiss(self.actor, run), detail=True)})
 
     class Undo(_SyncView):
         def ended(self, sync_id: str, run_id: str) -> SyncRun:

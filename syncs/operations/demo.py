@@ -7,8 +7,8 @@ from config.access.roles import Actor
 from connections.models import AppConnection
 from connections.services import create_connection
 from syncs.models import Environment, SecretSync
+from syncs.services.folders import create_project, ensure_folder
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.source import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.selectors import folder_by_path, syncs
 

@@ -19,9 +19,9 @@ from config.access.services import PROJECT_SLUG, update_project
 from config.errors import BadRequest, Invalid, ServiceError
 from connections.http.client import ApiClient, quote
 from syncs.models import Environment, Folder, Secret, SecretImport, Tag
+from syncs.services.folders import create_environment, create_project, ensure_folder
 from syncs.services.imports import add_import
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.source import create_environment, create_project, ensure_folder
 from syncs.services.tags import create_tag
 from syncs.source.paths import normal_path
 from syncs.source.selectors import environment_by_slug

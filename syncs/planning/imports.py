@@ -20,8 +20,8 @@ from syncs.engine.types import Action, Remote
 from syncs.models import Folder, InitialSet, Secret, SecretSync, SyncRun
 from syncs.planning.builder import import_behavior, ledger_rows
 from syncs.running.ledger import planned_row, record_changes
+from syncs.services.folders import lock_folders
 from syncs.services.secrets import SecretInput, issues_of, set_secrets, trimmed
-from syncs.services.source import lock_folders
 from syncs.source.selectors import value_or_none
 
 

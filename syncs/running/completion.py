@@ -25,9 +25,9 @@ from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.ledger import is_unknown
 from syncs.running.summary import summary
-from syncs.services.holds import refresh
-from syncs.services.leaving import forget_sync
-from syncs.services.reach import schedule, want
+from syncs.services.approvals import refresh
+from syncs.services.deletion import forget_sync
+from syncs.services.propagation import schedule, want
 from syncs.services.triggers import named
 
 OPEN = (Status.PENDING, Status.RUNNING)

@@ -20,8 +20,8 @@ from config.api.throttling import forget_old
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.notifications import outbox
 from syncs.running.drift import queue_due
-from syncs.services.leaving import forget_deleted
-from syncs.services.reach import enqueue, schedule
+from syncs.services.deletion import forget_deleted
+from syncs.services.propagation import enqueue, schedule
 
 log = logging.getLogger(__name__)
 

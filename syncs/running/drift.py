@@ -15,7 +15,7 @@ from config.errors import BadRequest
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
 from syncs.notifications.outbox import drift_checked
 from syncs.planning.preview import drift_of, drift_status, preview
-from syncs.services.reach import want
+from syncs.services.propagation import want
 from syncs.source.selectors import syncs
 
 QUEUED_FOR = timedelta(minutes=10)

@@ -35,8 +35,8 @@ from syncs.running import leases, preconditions
 from syncs.running.completion import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
 from syncs.running.ledger import LeaseLost, Ledger, planned_row, record_changes
 from syncs.running.purge import purge, remember
-from syncs.services.leaving import leave_elsewhere
-from syncs.services.reach import want
+from syncs.services.deletion import leave_elsewhere
+from syncs.services.propagation import want
 from syncs.services.syncs import place_of
 from syncs.source.selectors import syncs
 

@@ -13,8 +13,8 @@ from syncs.editing import tags_at
 from syncs.models import Folder, Secret
 from syncs.source.selectors import comment_of, secrets_by_keys, value_or_none
 
+from .folders import lock_folders
 from .secrets import SecretInput, set_in_folders, set_secrets
-from .source import lock_folders
 
 
 @transaction.atomic

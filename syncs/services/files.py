@@ -10,8 +10,8 @@ from syncs.models import Folder
 from syncs.source.file_diff import Comparison, compare
 from syncs.source.formats import Parsed
 
+from .folders import lock_folders
 from .secrets import delete_secrets, set_secrets
-from .source import lock_folders
 
 
 @transaction.atomic

@@ -12,8 +12,8 @@ from syncs.models import Environment, Folder, SecretImport
 from syncs.source.paths import normal_path
 from syncs.source.selectors import import_of
 
-from .reach import changed
-from .source import lock_folders
+from .folders import lock_folders
+from .propagation import changed
 
 
 @transaction.atomic

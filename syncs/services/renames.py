@@ -13,9 +13,9 @@ from syncs.models import Folder, Secret
 from syncs.source.queries import Sight, referrers_of, sight_of
 from syncs.source.selectors import value_or_none
 
-from .reach import address_of
+from .folders import lock_folders
+from .propagation import address_of
 from .secrets import SecretInput, set_in_folders
-from .source import lock_folders
 
 
 @transaction.atomic

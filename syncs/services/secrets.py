@@ -26,8 +26,8 @@ from syncs.source.loader import keys_reached
 from syncs.source.paths import MAX_PATH
 from syncs.source.selectors import comment_of, metadata_of, value_or_none
 
-from .reach import address_of, changed
-from .source import lock_folders
+from .folders import lock_folders
+from .propagation import address_of, changed
 
 T = TypeVar("T")
 

@@ -27,9 +27,9 @@ from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.paths import FolderPath, normal_path
 from syncs.source.selectors import defaults_of, syncs
 
-from .leaving import leave_elsewhere
-from .reach import schedule, want
-from .source import lock_folders
+from .deletion import leave_elsewhere
+from .folders import lock_folders
+from .propagation import schedule, want
 from .triggers import named, stop_waiting
 
 

@@ -11,7 +11,7 @@ from config.errors import BadRequest, Invalid, Issue, problem
 from config.schemas.schema import slug_issues
 from syncs.models import Folder, Tag
 
-from .reach import changed
+from .propagation import changed
 
 
 @transaction.atomic

@@ -20,7 +20,7 @@ from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable
 from syncs.source.selectors import syncs
 
-from .reach import enqueue
+from .propagation import enqueue
 
 BUSY = "A job for this sync is already in progress. Please try again shortly."
 NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."

@@ -12,7 +12,7 @@ from typing import Literal
 from syncs.editing import referrers_said
 from syncs.engine.references import references_in
 from syncs.models import Folder, Secret
-from syncs.services.reach import address_of
+from syncs.services.propagation import address_of
 from syncs.services.secrets import SecretInput, issues_of, trimmed
 from syncs.source.formats import Line, Parsed, Problem
 from syncs.source.loader import keys_reached

@@ -31,7 +31,7 @@ from syncs.models import (
     Tag,
 )
 from syncs.notifications.targets import TargetInput, create_target
-from syncs.services import imports, secrets, source
+from syncs.services import folders, imports, secrets
 from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
@@ -63,7 +63,7 @@ def filled(world: World) -> SecretSync:
     """One of everything, with a marker wherever a value goes."""
     world.set(A=MARKER, B="2")
     secrets.set_secrets(world.actor, world.folder(), [SecretInput("A", comment="what it is for", tags=["db"])])
-    source.ensure_folder(world.actor, world.environment("staging"), "/api")
+    folders.ensure_folder(world.actor, world.environment("staging"), "/api")
     imports.add_import(world.actor, world.folder("/api", "staging"), world.environment(), "/")
     sync = world.sync()
     world.run(sync)
@@ -432,7 +432,7 @@ def test_lists_cost_the_same_for_any_number(world: World, browser: Client, model
     few = cost()
     world.set(**{f"K{number}": "x" for number in range(20)})
     for number in range(8):
-        source.ensure_folder(world.actor, world.environment(), f"/f{number}")
+        folders.ensure_folder(world.actor, world.environment(), f"/f{number}")
         world.sync(f"s{number}", {**APPLICATION, "app": f"a{number}"}, secret_path=f"/f{number}")
     assert cost() <= few + 1
 

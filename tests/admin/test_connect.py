@@ -21,7 +21,7 @@ from connections.services import create_connection, pause_connection
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import RunChange, Secret, SecretSync, SyncDraft, SyncRun
 from syncs.services.defaults import update_defaults
-from syncs.services.source import create_project, ensure_folder
+from syncs.services.folders import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, draft_sync
 from tests.syncs.conftest import OPTIONS, TOKEN, World, sandbox, world
 

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from config.access.models import AuditEvent, Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret
-from syncs.services import imports, secrets, source, tags
+from syncs.services import folders, imports, secrets, tags
 from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
 from tests.syncs.conftest import World, sandbox, world
@@ -62,7 +62,7 @@ def shown(name: str) -> int:
 def test_a_row_a_key_a_column_an_environment_and_what_is_missing_shows(world: World, member: Client) -> None:
     world.set(A=MARKER, B="2")
     world.set(environment="staging", A="3")
-    source.ensure_folder(world.actor, world.environment(), "/shared")
+    folders.ensure_folder(world.actor, world.environment(), "/shared")
     world.set("/shared", C="4", D="5")
     imports.add_import(world.actor, world.folder(), world.environment(), "/shared")
     world.set(environment="staging", C="6")
@@ -130,7 +130,7 @@ def test_a_viewer_sees_keys_and_nothing_that_would_refuse_him(world: World) -> N
 
 def test_another_project_is_not_there(world: World, member: Client) -> None:
     admin = User.objects.get(username="ada")
-    other = source.create_project(actor_of_user(admin), "Other", slug="other-project")
+    other = folders.create_project(actor_of_user(admin), "Other", slug="other-project")
     environment = other.environments.all()[0]
     assert member.get("/admin/secrets/other-project/dev/").status_code == 404
     assert member.get(PAGE + "nowhere/").status_code == 404
@@ -165,7 +165,7 @@ def test_two_thousand_keys_are_paged_and_found_in_few_queries(world: World, memb
         many = [SecretInput(f"KEY_{number:04}", "x", "a comment", ["db"]) for number in range(2000)]
         secrets.set_secrets(world.actor, world.folder("/", environment), many)
     for number in range(40):
-        source.ensure_folder(world.actor, world.environment(), f"/f{number}/g")
+        folders.ensure_folder(world.actor, world.environment(), f"/f{number}/g")
         world.sync(f"s{number}", {"scope": "application", "org": "acme", "app": f"a{number}"})
     assert cost() <= few + 1  # the tags of what has some
     assert few <= 25
@@ -198,7 +198,7 @@ def test_a_value_is_edited_in_place_through_the_service(world: World, member: Cl
 
 
 def test_a_missing_value_is_added_and_its_folder_with_it(world: World, member: Client) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/api")
+    folders.ensure_folder(world.actor, world.environment(), "/api")
     world.set("/api", A="1")
     saved = member.post(
         f"/admin/secrets/in/{world.environment('prod').pk}/cell/save/", {"path": "/api", "key": "A", "value": "p"}
@@ -270,7 +270,7 @@ def test_a_key_is_added_to_several_environments_all_or_none(world: World, member
 
 def test_completion_offers_what_a_reference_may_name(world: World, member: Client) -> None:
     world.set(A="1", **{"NOT REFERABLE": "2"})
-    source.ensure_folder(world.actor, world.environment("prod"), "/a/b")
+    folders.ensure_folder(world.actor, world.environment("prod"), "/a/b")
     world.set("/a/b", "prod", C="3")
     names = ask(member, world, "names").json()["names"]
     assert names == ["A", "prod.a.b.C"]

@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from config.access.models import AuditEvent, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret, SecretImport
-from syncs.services import imports, secrets, source
+from syncs.services import folders, imports, secrets
 from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
 from tests.admin.test_editor import MARKER, PAGE, ask, events, member, shown, signed_in, stored
@@ -43,7 +43,7 @@ ALL = (
 
 def test_another_project_and_a_viewer_get_nothing_from_any_dialog(world: World, member: Client) -> None:
     world.set(A=MARKER)
-    other = source.create_project(actor_of_user(User.objects.get(username="ada")), "Other", slug="other-project")
+    other = folders.create_project(actor_of_user(User.objects.get(username="ada")), "Other", slug="other-project")
     there = other.environments.all()[0]
     viewer = signed_in(world, Role.VIEWER)
     for what in ALL:
@@ -138,7 +138,7 @@ def test_only_what_was_shown_is_stored(world: World, member: Client) -> None:
 
 
 def test_a_file_makes_the_folder_that_its_environment_lacks(world: World, member: Client) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/api")
+    folders.ensure_folder(world.actor, world.environment(), "/api")
     where = f"/admin/secrets/in/{world.environment('prod').pk}/file/"
     given = {"path": "/api", "text": "A: |\r\n  two\r\n  lines\r\n", "kind": "yaml"}
     preview = member.post(where, given)
@@ -175,7 +175,7 @@ def test_an_export_is_told_to_the_audit_log_and_comes_back_the_same(world: World
 
 
 def test_an_export_may_follow_references_and_imports(world: World, member: Client) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/shared")
+    folders.ensure_folder(world.actor, world.environment(), "/shared")
     world.set("/shared", S="shared", A="lost")
     world.set(A="1", B="${A}-${S}")
     imports.add_import(world.actor, world.folder(), world.environment(), "/shared")
@@ -219,7 +219,7 @@ def test_details_are_changed_and_a_broken_reference_wants_a_word(world: World, m
 
 
 def test_a_new_name_is_written_into_every_reference(world: World, member: Client) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/app")
+    folders.ensure_folder(world.actor, world.environment(), "/app")
     imports.add_import(world.actor, world.folder("/app"), world.environment(), "/")
     world.set(A="1", B="${A}${A}-${dev.A}-${AA}", AA="2")
     world.set("/app", THROUGH="${A} ${dev.app.A}")
@@ -274,7 +274,7 @@ def test_many_are_deleted_after_a_look_at_who_needs_them(world: World, member: C
 
 
 def test_many_are_moved(world: World, member: Client) -> None:
-    target = source.ensure_folder(world.actor, world.environment(), "/api")
+    target = folders.ensure_folder(world.actor, world.environment(), "/api")
     world.set(A="1", B="2")
     world.set("/api", A="other")
     assert "/api" in ask(member, world, "bulk/move", keys=["A", "B"]).content.decode()
@@ -318,7 +318,7 @@ def test_folders_are_made_renamed_moved_and_deleted(world: World, member: Client
     assert made["HX-Redirect"] == PAGE + "api/"
     assert "already" in events(ask(member, world, "folder/new", name="api"))["ed-refused"]
     assert "Invalid folder name" in events(ask(member, world, "folder/new", name="a b"))["ed-refused"]
-    parent = source.ensure_folder(world.actor, world.environment(), "/services")
+    parent = folders.ensure_folder(world.actor, world.environment(), "/services")
     world.set("/api", A="1")
     world.set(REFERS="${dev.api.A}")
     sync = world.sync(secret_path="/api")
@@ -338,7 +338,7 @@ def test_folders_are_made_renamed_moved_and_deleted(world: World, member: Client
 
 def test_imports_are_added_ordered_and_taken_away(world: World, member: Client) -> None:
     for path in ("/one", "/two"):
-        folder = source.ensure_folder(world.actor, world.environment(), path)
+        folder = folders.ensure_folder(world.actor, world.environment(), path)
         world.set(path, A=path)
         ask(member, world, "imports/new", source=str(folder.pk))
     first, second = SecretImport.objects.order_by("position")
@@ -362,7 +362,7 @@ def test_imports_are_added_ordered_and_taken_away(world: World, member: Client) 
 
 
 def test_the_syncs_beside_a_folder_are_those_that_it_feeds(world: World, member: Client) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/shared")
+    folders.ensure_folder(world.actor, world.environment(), "/shared")
     world.set("/shared", S="1")
     world.set(A="1")
     sync = world.sync()

@@ -21,7 +21,7 @@ from config.ui.markup import relative, took
 from connections.models import AppConnection
 from syncs.history.status import counted, urgent
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
-from syncs.services.source import create_project
+from syncs.services.folders import create_project
 from tests.admin.test_admin import browser, person, url
 from tests.syncs.conftest import APPLICATION, TOKEN, World, sandbox, world
 

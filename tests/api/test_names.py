@@ -14,7 +14,7 @@ from config.access.models import Membership, Project, Role, User
 from config.access.roles import PLATFORM
 from config.access.services import create_project
 from syncs.models import Folder
-from syncs.services.source import ensure_folder
+from syncs.services.folders import ensure_folder
 from syncs.services.tags import create_tag
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World

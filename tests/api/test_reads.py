@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from config.access.models import AuditEvent
 from syncs.models import Secret
+from syncs.services.folders import create_environment, create_project, ensure_folder
 from syncs.services.imports import add_import
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
-from syncs.services.source import create_environment, create_project, ensure_folder
 from syncs.services.tags import create_tag
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World

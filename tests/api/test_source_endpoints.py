@@ -16,9 +16,9 @@ from config.access.roles import PLATFORM
 from config.access.services import set_role
 from syncs.models import Secret
 from syncs.notifications.targets import TargetInput, create_target
+from syncs.services.folders import create_project, ensure_folder
 from syncs.services.imports import add_import
 from syncs.services.secrets import SecretInput, set_secrets
-from syncs.services.source import create_project, ensure_folder
 from syncs.services.tags import create_tag
 from tests.api.conftest import Api, api_for
 from tests.api.openapi import operation_of, operations, require_fit

@@ -85,7 +85,7 @@ class Bench:
         from config.access.models import User
         from config.access.roles import actor_of_user
         from connections.services import create_connection
-        from syncs.services.source import create_project
+        from syncs.services.folders import create_project
 
         call_command("migrate", verbosity=0)
         self.url = url
@@ -99,8 +99,8 @@ class Bench:
 
     def set(self, values: dict[str, str], path: str = "/", environment: str = "dev") -> None:
         from syncs.models import Environment
+        from syncs.services.folders import ensure_folder
         from syncs.services.secrets import SecretInput, set_secrets
-        from syncs.services.source import ensure_folder
         from syncs.source.selectors import folder_by_path
 
         at = Environment.objects.select_related("project").get(project=self.project, slug=environment)

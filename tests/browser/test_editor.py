@@ -10,7 +10,7 @@ import pytest
 
 from config.access.models import AuditEvent, Role, User
 from syncs.models import Secret
-from syncs.services import imports, secrets, source
+from syncs.services import folders, imports, secrets
 from syncs.services.secrets import SecretInput
 from syncs.source.selectors import value_of
 from tests.browser.conftest import OpenAs, axe, narrow
@@ -25,7 +25,7 @@ PAGE = "/admin/secrets/shop-project/dev/"
 @pytest.fixture
 def filled(world: World) -> World:
     """Two environments that differ, a folder that is imported, a reference, a comment, a tag."""
-    source.ensure_folder(world.actor, world.environment(), "/shared")
+    folders.ensure_folder(world.actor, world.environment(), "/shared")
     world.set("/shared", SENTRY="https://sentry.example.com")
     world.set(DB_USER="shop", DB_PASSWORD="correct horse", PEM="one\ntwo\nthree")
     secrets.set_secrets(world.actor, world.folder(), [SecretInput("DB_USER", comment="Who the shop is", tags=["db"])])
@@ -201,7 +201,7 @@ def test_a_page_of_which_the_session_ended_asks_to_sign_in(filled: World, member
 
 @pytest.mark.parametrize("width", [1100, 390])
 def test_what_is_edited_is_never_out_of_sight(filled: World, member_page: Page, width: int) -> None:
-    source.ensure_folder(filled.actor, filled.environment("prod"), "/")
+    folders.ensure_folder(filled.actor, filled.environment("prod"), "/")
     page = member_page
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(PAGE)

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from config.access.models import User
 from syncs.models import SecretSync, SyncRun
-from syncs.services.source import ensure_folder
+from syncs.services.folders import ensure_folder
 from tests.browser.conftest import OpenAs, axe, narrow
 from tests.syncs.conftest import TOKEN, World
 

@@ -28,8 +28,8 @@ from syncs.models import SyncRun
 from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
+from syncs.services.folders import create_project
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
-from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.selectors import folder_by_path, value_of
 from tests.destinations.hashicorp_vault import TOKEN

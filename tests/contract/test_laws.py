@@ -35,8 +35,8 @@ from syncs.planning.preview import plan_as_json, preview
 from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
+from syncs.services.folders import create_project
 from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
-from syncs.services.source import create_project
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.services.triggers import trigger
 from syncs.source.selectors import folder_by_path, syncs, value_of

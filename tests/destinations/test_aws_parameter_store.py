@@ -20,8 +20,8 @@ from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
 from syncs.planning.overlaps import warnings_of
-from syncs.services.leaving import delete_sync
-from syncs.services.source import create_project
+from syncs.services.deletion import delete_sync
+from syncs.services.folders import create_project
 from syncs.source.selectors import syncs
 from tests.contract.test_laws import Place
 

@@ -15,7 +15,7 @@ from config import encryption
 from config.access.models import User
 from config.access.roles import actor_of_user
 from connections.services import create_connection
-from syncs.services.source import create_project
+from syncs.services.folders import create_project
 from tests.contract.test_laws import Place
 
 from .aws_parameter_store import AwsParameterStore as Fake

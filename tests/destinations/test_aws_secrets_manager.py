@@ -18,7 +18,7 @@ from connections.services import create_connection
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
-from syncs.services.source import create_project
+from syncs.services.folders import create_project
 from tests.contract.test_laws import Place
 
 from .aws_fake import REGION

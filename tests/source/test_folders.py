@@ -14,7 +14,7 @@ from config.access.services import delete_project
 from config.errors import BadRequest, NotFound
 from connections.services import create_connection
 from syncs.models import Environment, Folder, SecretReference, SecretSync
-from syncs.services import imports, secrets, source
+from syncs.services import folders, imports, secrets
 from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput, create_sync
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
@@ -24,7 +24,7 @@ __all__ = ["sandbox", "world"]
 
 def make(world: World, *paths: str) -> None:
     for path in paths:
-        source.ensure_folder(world.actor, world.environment(), path)
+        folders.ensure_folder(world.actor, world.environment(), path)
 
 
 def paths(world: World) -> set[str]:
@@ -39,7 +39,7 @@ def rename(world: World, *pairs: tuple[str, str]) -> None:
     """As if they were read before any of them was changed."""
     read = Folder.objects.select_related("environment__project", "parent").filter(environment=world.environment())
     known = {each.path: each for each in read}
-    source.update_folders(world.actor, [(known[path], {"name": name}) for path, name in pairs])
+    folders.update_folders(world.actor, [(known[path], {"name": name}) for path, name in pairs])
 
 
 def test_a_batch_renames_a_folder_and_one_below_it(world: World) -> None:
@@ -71,22 +71,22 @@ def test_a_batch_costs_the_same_whatever_its_length(world: World) -> None:
 def test_a_tree_of_a_thousand_levels_goes(world: World) -> None:
     make(world, "/a" * 1020)
     assert len(paths(world)) == 1021
-    source.delete_folder(world.actor, world.folder("/a"))
+    folders.delete_folder(world.actor, world.folder("/a"))
     assert paths(world) == {"/"}
     make(world, "/a" * 1020)
-    source.delete_environment(world.actor, world.environment())
+    folders.delete_environment(world.actor, world.environment())
     assert not Environment.objects.filter(slug="dev").exists()
 
 
 def test_a_folder_that_went_meanwhile(world: World) -> None:
     make(world, "/a")
     folder = world.folder("/a")
-    source.delete_folder(world.actor, world.folder("/a"))
+    folders.delete_folder(world.actor, world.folder("/a"))
     for change in (
         lambda: secrets.set_secrets(world.actor, folder, [SecretInput("A", "1")]),
         lambda: secrets.delete_secrets(world.actor, folder, ["A"]),
         lambda: imports.add_import(world.actor, folder, world.environment("prod"), "/"),
-        lambda: source.update_folders(world.actor, [(folder, {"name": "b"})]),
+        lambda: folders.update_folders(world.actor, [(folder, {"name": "b"})]),
     ):
         with pytest.raises(NotFound):
             change()

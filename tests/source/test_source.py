@@ -12,7 +12,7 @@ from config.access.models import AuditEvent, Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from config.errors import BadRequest, Invalid, NotFound, PermissionDenied
 from syncs.models import Environment, Folder, Secret, SecretVersion
-from syncs.services import imports, secrets, source
+from syncs.services import folders, imports, secrets
 from syncs.services.secrets import SecretInput
 from syncs.source.loader import load_graph, read
 from syncs.source.selectors import comment_of, value_of, value_or_none
@@ -128,43 +128,43 @@ def test_a_value_moved_to_another_row_does_not_open(world: World) -> None:
 
 
 def test_environments_keep_their_order_and_root(world: World) -> None:
-    made = source.create_environment(world.actor, world.project, "QA", "qa", 2)
+    made = folders.create_environment(world.actor, world.project, "QA", "qa", 2)
     slugs = list(Environment.objects.filter(project=world.project).order_by("position").values_list("slug", flat=True))
     assert slugs == ["dev", "qa", "staging", "prod"]
     assert [folder.path for folder in made.folders.all()] == ["/"]
     with pytest.raises(BadRequest, match="Environment with slug already exist"):
-        source.create_environment(world.actor, world.project, "QA", "qa")
+        folders.create_environment(world.actor, world.project, "QA", "qa")
     with pytest.raises(Invalid, match="Slug field can only contain"):
-        source.create_environment(world.actor, world.project, "QA", "Q A")
+        folders.create_environment(world.actor, world.project, "QA", "Q A")
 
 
 def test_folders(world: World) -> None:
-    deep = source.ensure_folder(world.actor, world.environment(), "services/api/")
+    deep = folders.ensure_folder(world.actor, world.environment(), "services/api/")
     assert deep.path == "/services/api"
-    assert source.ensure_folder(world.actor, world.environment(), "/services/api") == deep
+    assert folders.ensure_folder(world.actor, world.environment(), "/services/api") == deep
     world.set("/services/api", A="1")
-    moved = source.move_folder(world.actor, world.folder("/services"), name="apps")
+    moved = folders.move_folder(world.actor, world.folder("/services"), name="apps")
     assert (moved.path, world.folder("/apps/api").pk) == ("/apps", deep.pk)
     with pytest.raises(BadRequest, match="not into itself"):
-        source.move_folder(world.actor, world.folder("/apps"), parent=world.folder("/apps/api"))
+        folders.move_folder(world.actor, world.folder("/apps"), parent=world.folder("/apps/api"))
     with pytest.raises(BadRequest, match="root folder cannot be renamed"):
-        source.move_folder(world.actor, world.folder("/"), name="x")
+        folders.move_folder(world.actor, world.folder("/"), name="x")
     for name in ("a b", "..", "ä", "a" * 256):
         with pytest.raises(Invalid, match="Invalid folder name"):
-            source.ensure_folder(world.actor, world.environment(), name)
-    source.delete_folder(world.actor, world.folder("/apps"))
+            folders.ensure_folder(world.actor, world.environment(), name)
+    folders.delete_folder(world.actor, world.folder("/apps"))
     assert not Folder.objects.filter(path__startswith="/apps").exists()
 
 
 def test_deleting_what_feeds_a_sync_keeps_the_sync_without_a_source(world: World) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/api")
+    folders.ensure_folder(world.actor, world.environment(), "/api")
     sync = world.sync(secret_path="/api")
     generation = sync.generation
-    source.delete_folder(world.actor, world.folder("/api"))
+    folders.delete_folder(world.actor, world.folder("/api"))
     sync.refresh_from_db()
     assert (sync.folder, sync.generation) == (None, generation + 1)
     other = world.sync("other")
-    source.delete_environment(world.actor, world.environment())
+    folders.delete_environment(world.actor, world.environment())
     other.refresh_from_db()
     assert other.folder is None
 
@@ -205,10 +205,10 @@ def test_who_may_not_write(world: World, role: Role | None) -> None:
     actor = actor_of_user(user)
     for change in (
         lambda: secrets.set_secrets(actor, world.folder(), [SecretInput("A", "1")]),
-        lambda: source.ensure_folder(actor, world.environment(), "/x"),
-        lambda: source.create_environment(actor, world.project, "QA", "qa"),
-        lambda: source.delete_environment(actor, world.environment()),
-        lambda: source.create_project(actor, "Mine"),
+        lambda: folders.ensure_folder(actor, world.environment(), "/x"),
+        lambda: folders.create_environment(actor, world.project, "QA", "qa"),
+        lambda: folders.delete_environment(actor, world.environment()),
+        lambda: folders.create_project(actor, "Mine"),
     ):
         with pytest.raises(PermissionDenied):
             change()
@@ -217,7 +217,7 @@ def test_who_may_not_write(world: World, role: Role | None) -> None:
 
 
 def test_a_secret_that_cannot_be_read_is_not_taken_for_equal_and_lost(world: World) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/other")
+    folders.ensure_folder(world.actor, world.environment(), "/other")
     world.set(A="1")
     world.set("/other", A="2")
     Secret.objects.update(value_sealed=b"damaged")

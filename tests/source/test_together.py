@@ -16,7 +16,8 @@ from config.access.roles import PLATFORM
 from config.access.tokens import login
 from config.errors import NotFound, ServiceError
 from syncs.models import Folder, Secret, SecretSync
-from syncs.services import imports, source, triggers
+from syncs.services import folders as source
+from syncs.services import imports, triggers
 from syncs.services import syncs as services_of_syncs
 from syncs.services.secrets import SecretInput, set_in_folders
 from syncs.services.syncs import SyncInput

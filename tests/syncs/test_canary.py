@@ -37,7 +37,7 @@ from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.running import drift
 from syncs.running.runner import execute
-from syncs.services import holds, triggers
+from syncs.services import approvals, triggers
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import SyncInput, update_policy
@@ -222,7 +222,7 @@ def held(scene: Scene) -> None:
             scene.ask("POST", f"{API}/{sync.pk}/runs/{one.pk}/approve", {"writesOnly": True})
             world.due()
     again = world.run(scene.fresh(sync))
-    holds.dismiss(world.actor, SyncRun.objects.select_related("sync__project").get(pk=again.pk))
+    approvals.dismiss(world.actor, SyncRun.objects.select_related("sync__project").get(pk=again.pk))
     scene.look(sync)
 
 

@@ -12,8 +12,8 @@ from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.planning.overlaps import warnings_of
 from syncs.planning.preview import plan_as_json, preview
 from syncs.running.runner import execute
-from syncs.services import holds, source
-from syncs.services.leaving import delete_sync
+from syncs.services import approvals, folders
+from syncs.services.deletion import delete_sync
 from syncs.services.secrets import SecretInput, set_secrets
 from syncs.services.syncs import SyncInput, update_policy, update_sync
 from syncs.source.selectors import syncs
@@ -32,7 +32,7 @@ def fresh(sync: SecretSync) -> SecretSync:
 
 
 def test_two_syncs_on_one_place_do_not_delete_each_others_keys(world: World) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/other")
+    folders.ensure_folder(world.actor, world.environment(), "/other")
     world.set(MINE="1", BOTH="mine")
     world.set("/other", THEIRS="2", BOTH="theirs")
     first, second = world.sync("first"), world.sync("second", secret_path="/other")
@@ -66,7 +66,7 @@ def test_a_first_sync_on_a_place_with_200_foreign_keys_wipes_nothing_unasked(wor
     assert (len(world.held()), world.writes()) == (200, [])
     assert fresh(sync).sync_status == "failed"  # the modelled API's word; its message says that it is held, and where
     assert f"/admin/syncs/syncrun/{run.pk}/change/" in (fresh(sync).last_sync_message or "")
-    holds.approve(world.actor, SyncRun.objects.select_related("sync__project").get(pk=run.pk), writes_only=True)
+    approvals.approve(world.actor, SyncRun.objects.select_related("sync__project").get(pk=run.pk), writes_only=True)
     world.due()
     assert len(world.held()) == 201
 
@@ -93,7 +93,7 @@ def test_a_sync_pointed_at_an_empty_folder_ends_in_a_hold(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
     world.run(sync)
-    source.ensure_folder(world.actor, world.environment(), "/empty")
+    folders.ensure_folder(world.actor, world.environment(), "/empty")
     update_sync(world.actor, fresh(sync), SyncInput(secret_path="/empty"))
     assert world.run(fresh(sync)).status == Status.HELD
     assert set(world.held()) == {"A", "B", "C"}
@@ -222,7 +222,7 @@ def test_a_sync_deleted_with_its_secrets_takes_its_own_alone(world: World) -> No
     sync = world.sync()
     update_policy(world.actor, fresh(sync), {"unmanaged": "leave"})
     world.run(fresh(sync))
-    source.delete_environment(world.actor, world.environment())  # its source is gone too
+    folders.delete_environment(world.actor, world.environment())  # its source is gone too
     delete_sync(world.actor, fresh(sync), with_secrets=True)
     world.due()
     assert world.held() == {"FOREIGN": "theirs"}
@@ -265,10 +265,10 @@ def test_an_approval_after_the_source_moved_is_asked_again(world: World) -> None
     world.unset("K19")
     held = SyncRun.objects.select_related("sync__project").get(pk=run.pk)
     with pytest.raises(BadRequest, match="would now delete 1 more than was shown"):
-        holds.approve(world.actor, held)
+        approvals.approve(world.actor, held)
     assert len(world.held()) == 20
     world.set(K19="1", K0="back")
-    holds.approve(world.actor, SyncRun.objects.select_related("sync__project").get(pk=run.pk))  # fewer is fine
+    approvals.approve(world.actor, SyncRun.objects.select_related("sync__project").get(pk=run.pk))  # fewer is fine
     execute(run.pk)
     assert len(world.held()) == 10
 

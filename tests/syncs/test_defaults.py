@@ -11,7 +11,7 @@ from config.access.roles import actor_of_user
 from config.errors import BadRequest, PermissionDenied
 from syncs.models import SecretSync
 from syncs.services.defaults import update_defaults
-from syncs.services.source import create_project, ensure_folder
+from syncs.services.folders import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, update_policy, update_sync
 from syncs.source.selectors import defaults_of, syncs
 from tests.api.conftest import Api, api, api_for

@@ -17,7 +17,7 @@ from syncs.planning.undo import require_undoable
 from syncs.running import dispatcher
 from syncs.running.runner import execute
 from syncs.services import triggers
-from syncs.services.leaving import delete_sync
+from syncs.services.deletion import delete_sync
 from syncs.source.selectors import find_sync, syncs
 from tests.api.conftest import Api, api_for
 from tests.api.openapi import require_fit

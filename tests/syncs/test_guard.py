@@ -14,7 +14,7 @@ from config.errors import BadRequest
 from syncs.models import SyncRun
 from syncs.running import dispatcher
 from syncs.running.runner import execute
-from syncs.services import holds
+from syncs.services import approvals
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 from syncs.source.selectors import syncs
@@ -39,7 +39,7 @@ def test_more_than_ten_deletes_are_held_and_nothing_is_written(world: World) -> 
     world.due()
     (held,) = SyncRun.objects.filter(status="held")
     assert held.pk == run.pk
-    holds.approve(world.actor, held, writes_only=True)
+    approvals.approve(world.actor, held, writes_only=True)
     world.due()
     assert len(world.held()) == 22
 
@@ -72,13 +72,13 @@ def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
     before = run.changes.count()
     world.unset("K11")
     with pytest.raises(BadRequest, match=r"would now delete 1 more than was shown \(K11\)"):
-        holds.approve(world.actor, run)
+        approvals.approve(world.actor, run)
     run = world.again(run)
     assert (run.status, run.changes.count(), len(world.held())) == ("held", before + 1, 20)
     assert run.message
     assert "it would delete 12 keys" in run.message
     world.set(K0="back")  # fewer than were shown is what was approved, and less
-    holds.approve(world.actor, run)
+    approvals.approve(world.actor, run)
     world.due()
     assert (world.again(run).status, len(world.held())) == ("succeeded", 9)
 
@@ -92,9 +92,9 @@ def test_a_key_made_anew_under_a_name_that_was_shown_was_not_shown(world: World)
     del world.sandbox.values[APP]["F01"]
     world.sandbox.put(APP, "F01", "made by hand since")
     with pytest.raises(BadRequest, match=r"1 more than was shown \(F01\)"):
-        holds.approve(world.actor, held)
+        approvals.approve(world.actor, held)
     assert len(world.held()) == 12
-    run = holds.approve(world.actor, world.again(held))  # it is shown now
+    run = approvals.approve(world.actor, world.again(held))  # it is shown now
     execute(run.pk)
     assert (world.again(run).status, world.held()) == ("succeeded", {})
 
@@ -105,7 +105,7 @@ def test_the_source_moves_between_approval_and_run(world: World) -> None:
     world.run(sync)
     world.unset(*(f"K{n}" for n in range(11)))
     run = world.run(sync)
-    holds.approve(world.actor, run)
+    approvals.approve(world.actor, run)
     world.unset("K11")
     world.due()
     assert (world.again(run).status, len(world.held())) == ("held", 20)
@@ -119,7 +119,7 @@ def test_an_approval_that_cannot_look_approves_nothing(world: World) -> None:
     run = world.run(sync)
     world.sandbox.fault = lambda method, path: (503, {"message": "down"})
     with pytest.raises(BadRequest, match="Unable to plan"):
-        holds.approve(world.actor, run)
+        approvals.approve(world.actor, run)
     assert world.again(run).status == "held"
 
 
@@ -140,9 +140,9 @@ def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
     world.run(sync)
     world.unset(*(f"K{n}" for n in range(11)))
     held = world.run(sync)
-    assert holds.dismiss(world.actor, held).status == "dismissed"
+    assert approvals.dismiss(world.actor, held).status == "dismissed"
     with pytest.raises(BadRequest, match="not held any more"):
-        holds.dismiss(world.actor, held)
+        approvals.dismiss(world.actor, held)
     world.set(NEW="y")
     run = world.run(sync)
     assert (run.status, len(world.held())) == ("succeeded", 16)
@@ -168,7 +168,7 @@ def test_what_says_nothing_of_the_keys_forgets_no_dismissal(world: World) -> Non
     held = world.run(sync)
     world.policy(sync, paused=True)  # between the hold and its dismissal too
     world.policy(sync, paused=False)
-    holds.dismiss(world.actor, world.again(held))
+    approvals.dismiss(world.actor, world.again(held))
     assert syncs().get(pk=sync.pk).last_sync_message == "Dismissed by ada: its keys are kept."
     services.update_sync(world.actor, syncs().get(pk=sync.pk), SyncInput(description="with other words"))
     world.policy(sync, paused=True)
@@ -185,7 +185,7 @@ def test_a_dismissal_is_of_deletes_alone(world: World) -> None:
     world.policy(sync, max_deletions=2)
     world.unset("A", "B", "C")
     world.set(D="changed")
-    holds.dismiss(world.actor, world.run(sync))
+    approvals.dismiss(world.actor, world.run(sync))
     world.set(D="4", E="5")
     world.run(sync)
     world.unset("D")
@@ -200,7 +200,7 @@ def test_deletes_that_were_not_approved_are_skipped(world: World) -> None:
     world.policy(sync, max_deletions=1)
     world.unset("A", "B")
     world.set(NEW="y")
-    run = holds.approve(world.actor, world.run(sync), writes_only=True)
+    run = approvals.approve(world.actor, world.run(sync), writes_only=True)
     execute(run.pk)
     assert set(run.changes.values_list("key", "outcome")) == {("A", "skipped"), ("B", "skipped"), ("NEW", "applied")}
 
@@ -211,7 +211,7 @@ def test_an_approved_run_is_a_persons_and_goes_on_in_a_pause(world: World) -> No
     world.due()
     world.unset("A", "B", "C")
     world.due()
-    run = holds.approve(world.actor, SyncRun.objects.select_related("sync__project").get(status="held"))
+    run = approvals.approve(world.actor, SyncRun.objects.select_related("sync__project").get(status="held"))
     world.policy(sync, paused=True)
     execute(run.pk)
     assert (world.again(run).status, world.held()) == ("succeeded", {})
@@ -226,7 +226,7 @@ def test_an_approved_run_is_told_as_its_approvers(world: World) -> None:
     held = SyncRun.objects.select_related("sync__project").get(status="held")
     bob = User.objects.create_user("bob")
     set_role(world.actor, world.project, bob, Role.MEMBER)
-    run = holds.approve(actor_of_user(bob), held)
+    run = approvals.approve(actor_of_user(bob), held)
     execute(run.pk)
     run = world.again(run)
     assert (run.status, run.trigger, run.actor_name) == ("succeeded", "approval", "bob")

@@ -27,7 +27,7 @@ from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.ledger import Ledger
 from syncs.running.runner import execute
-from syncs.services import holds, leaving, source, triggers
+from syncs.services import approvals, deletion, folders, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
@@ -248,9 +248,9 @@ def decide(model: Model, which: int, choice: int, _: int) -> None:
         return
     try:
         if choice % 3 == 0:
-            holds.dismiss(model.world.actor, held)
+            approvals.dismiss(model.world.actor, held)
         else:
-            holds.approve(model.world.actor, held, writes_only=choice % 3 == 1)
+            approvals.approve(model.world.actor, held, writes_only=choice % 3 == 1)
     except ServiceError:
         return
     go_on(model, which, 0, 0)
@@ -285,7 +285,7 @@ def forget(model: Model, which: int, choice: int, _: int) -> None:
         make(model, which)
     elif choice == 0:
         try:
-            leaving.delete_sync(model.world.actor, sync)
+            deletion.delete_sync(model.world.actor, sync)
         except ServiceError:  # a run is going, or its worker has died
             return
         model.first_seen.pop(NAMES[which], None)
@@ -346,7 +346,7 @@ def play(world: World, history: list[tuple[int, int, int, int]]) -> None:
         world.sandbox.values.clear()
         model = Model(world)
         for path in FOLDERS[1:]:
-            source.ensure_folder(world.actor, world.environment(), path)
+            folders.ensure_folder(world.actor, world.environment(), path)
         for which in range(len(NAMES)):
             make(model, which)
         for step, which, one, other in history:

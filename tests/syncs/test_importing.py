@@ -24,7 +24,7 @@ from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.runner import execute
 from syncs.services import triggers
-from syncs.services.source import create_project
+from syncs.services.folders import create_project
 from syncs.source.selectors import folder_by_path, syncs
 from tests.contract.bases import Bases, Checked, FakeDocument
 from tests.contract.test_laws import Place

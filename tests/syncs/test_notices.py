@@ -34,7 +34,7 @@ from syncs.notifications.isolation import Refused, confined
 from syncs.notifications.targets import TargetInput
 from syncs.running import dispatcher, drift
 from syncs.running.runner import _Run, execute
-from syncs.services import holds
+from syncs.services import approvals
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
@@ -186,7 +186,7 @@ def test_a_hold_is_told_once_and_ends(
     world.run(sync)
     assert told(listener) == ["held"]
     assert f"https://keys.example.com/admin/syncs/syncrun/{held.pk}/change/" in listener.got[0]["message"]
-    holds.approve(world.actor, world.again(held))
+    approvals.approve(world.actor, world.again(held))
     world.due()
     assert told(listener) == ["held", "recovered"]
 

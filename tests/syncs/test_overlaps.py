@@ -10,7 +10,7 @@ from config.access.models import User
 from config.access.roles import Actor, actor_of_user
 from syncs.models import SecretSync
 from syncs.planning.overlaps import overlaps_of, warnings_of
-from syncs.services.source import create_project, ensure_folder
+from syncs.services.folders import create_project, ensure_folder
 from syncs.services.syncs import draft_sync, given_sync
 from syncs.source.selectors import syncs
 from tests.api.conftest import api_for

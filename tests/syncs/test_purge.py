@@ -12,7 +12,7 @@ from connections.sandbox import Drop
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import SecretSync, SyncRun
 from syncs.running.runner import execute
-from syncs.services.leaving import delete_sync
+from syncs.services.deletion import delete_sync
 from syncs.services.triggers import remove_secrets
 from syncs.source.selectors import syncs
 from tests.api.conftest import api_for

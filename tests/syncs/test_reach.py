@@ -10,9 +10,9 @@ from django.utils import timezone
 
 from config.errors import BadRequest
 from syncs.models import SecretSync, SyncRun
-from syncs.services import imports, secrets, source
+from syncs.services import folders, imports, secrets
 from syncs.services import syncs as services
-from syncs.services.reach import JITTER
+from syncs.services.propagation import JITTER
 from syncs.services.secrets import SecretInput
 from syncs.services.triggers import trigger
 
@@ -23,7 +23,7 @@ from .conftest import APPLICATION, World
 def three(world: World) -> dict[str, SecretSync]:
     """Syncs of /, of /api (which refers to /) and of /web (which imports /api)."""
     for path in ("/api", "/web"):
-        source.ensure_folder(world.actor, world.environment(), path)
+        folders.ensure_folder(world.actor, world.environment(), path)
     world.set(BASE="1", SAME="${BASE}")
     world.set("/api", URL="${dev.BASE}")
     imports.add_import(world.actor, world.folder("/web"), world.environment(), "/api")
@@ -73,7 +73,7 @@ def test_imports_reach_when_made_reordered_pointed_elsewhere_and_deleted(
 
 def test_an_environment_renamed_reaches_by_both_names(world: World, three: dict[str, SecretSync]) -> None:
     def rename() -> None:
-        source.update_environment(world.actor, world.environment("prod"), slug="live")
+        folders.update_environment(world.actor, world.environment("prod"), slug="live")
 
     secrets.set_secrets(
         world.actor,
@@ -82,13 +82,13 @@ def test_an_environment_renamed_reaches_by_both_names(world: World, three: dict[
         resolved=False,
     )
     assert reached(three, rename) == {"/web"}
-    assert reached(three, lambda: source.update_environment(world.actor, world.environment(), slug="main")) == set(
+    assert reached(three, lambda: folders.update_environment(world.actor, world.environment(), slug="main")) == set(
         three
     )
 
 
 def test_a_folder_moved_reaches_itself_and_what_named_it(world: World, three: dict[str, SecretSync]) -> None:
-    assert reached(three, lambda: source.move_folder(world.actor, world.folder("/api"), name="apis")) == {
+    assert reached(three, lambda: folders.move_folder(world.actor, world.folder("/api"), name="apis")) == {
         "/api",
         "/web",
     }
@@ -98,11 +98,11 @@ def test_a_folder_moved_reaches_itself_and_what_named_it(world: World, three: di
 
 
 def test_a_folder_deleted_reaches_what_named_it(world: World, three: dict[str, SecretSync]) -> None:
-    assert reached(three, lambda: source.delete_folder(world.actor, world.folder("/api"))) == {"/web"}
+    assert reached(three, lambda: folders.delete_folder(world.actor, world.folder("/api"))) == {"/web"}
 
 
 def test_circles_end(world: World, three: dict[str, SecretSync]) -> None:
-    source.ensure_folder(world.actor, world.environment(), "/between")
+    folders.ensure_folder(world.actor, world.environment(), "/between")
     imports.add_import(world.actor, world.folder("/api"), world.environment(), "/between")
     imports.add_import(world.actor, world.folder("/between"), world.environment(), "/web")
     assert reached(three, lambda: world.set("/web", X="1")) == {"/api", "/web"}
@@ -110,18 +110,18 @@ def test_circles_end(world: World, three: dict[str, SecretSync]) -> None:
 
 def test_a_recursive_sync_is_reached_from_below(world: World, three: dict[str, SecretSync]) -> None:
     services.update_policy(world.actor, three["/api"], {"recursive": True})
-    source.ensure_folder(world.actor, world.environment(), "/api/v1/deep")
-    source.ensure_folder(world.actor, world.environment(), "/API/v1")
-    source.ensure_folder(world.actor, world.environment(), "/shared")
+    folders.ensure_folder(world.actor, world.environment(), "/api/v1/deep")
+    folders.ensure_folder(world.actor, world.environment(), "/API/v1")
+    folders.ensure_folder(world.actor, world.environment(), "/shared")
     imports.add_import(world.actor, world.folder("/api/v1/deep"), world.environment(), "/shared")
     assert reached(three, lambda: world.set("/api/v1/deep", X="1")) == {"/api"}
     assert reached(three, lambda: world.set("/shared", X="1")) == {"/api"}
     assert reached(three, lambda: world.set("/API/v1", X="1")) == set()
-    assert reached(three, lambda: source.move_folder(world.actor, world.folder("/api/v1"), name="v2")) == {"/api"}
-    assert reached(three, lambda: source.delete_folder(world.actor, world.folder("/api/v2"))) == {"/api"}
+    assert reached(three, lambda: folders.move_folder(world.actor, world.folder("/api/v1"), name="v2")) == {"/api"}
+    assert reached(three, lambda: folders.delete_folder(world.actor, world.folder("/api/v2"))) == {"/api"}
     world.due()
     world.set("/api", URL="x")
-    source.ensure_folder(world.actor, world.environment(), "/api/v3")
+    folders.ensure_folder(world.actor, world.environment(), "/api/v3")
     world.set("/api/v3", BELOW="y")
     world.set("/API/v1", ELSEWHERE="z")
     for run in SyncRun.objects.filter(status="pending"):
@@ -132,8 +132,8 @@ def test_a_recursive_sync_is_reached_from_below(world: World, three: dict[str, S
 
 def test_what_names_a_folder_is_found_after_that_was_renamed(world: World, three: dict[str, SecretSync]) -> None:
     world.set("/api", SELF="${dev.api.URL}")
-    source.move_folder(world.actor, world.folder("/api"), name="apis")
-    source.ensure_folder(world.actor, world.environment(), "/api")
+    folders.move_folder(world.actor, world.folder("/api"), name="apis")
+    folders.ensure_folder(world.actor, world.environment(), "/api")
     assert reached(three, lambda: world.set("/api", URL="another")) == {"/api", "/web"}
     # The first is the sync of what is /apis now; the second still imports by the path.
 

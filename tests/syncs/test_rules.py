@@ -11,7 +11,7 @@ from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
 from syncs.running import dispatcher, runner
-from syncs.services import imports, leaving, secrets, source
+from syncs.services import deletion, folders, imports, secrets
 from syncs.services import syncs as services
 from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput
@@ -24,7 +24,7 @@ ENV = ("acme", "shop", "development")
 
 
 def second_folder(world: World) -> Folder:
-    return source.ensure_folder(world.actor, world.environment(), "/other")
+    return folders.ensure_folder(world.actor, world.environment(), "/other")
 
 
 # -- two syncs at one place ------------------------------------------------------------------------------------
@@ -68,7 +68,7 @@ def test_a_deleted_sync_leaves_its_keys_to_nobody(world: World) -> None:
     world.set(A="1", B="2")
     first = world.sync("first")
     world.run(first)
-    leaving.delete_sync(world.actor, first)
+    deletion.delete_sync(world.actor, first)
     world.set("/other", A="3")
     second = world.sync("second", secret_path="/other")
     run = world.run(second)
@@ -335,12 +335,12 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.due()
-    source.delete_environment(world.actor, world.environment())
+    folders.delete_environment(world.actor, world.environment())
     sync.refresh_from_db()
     with pytest.raises(BadRequest, match="folder no longer exists"):
         trigger(world.actor, sync, "sync")
     assert world.held() == {"A": "1"}
-    leaving.delete_sync(world.actor, sync, with_secrets=True)
+    deletion.delete_sync(world.actor, sync, with_secrets=True)
     world.due()
     assert world.held() == {}
     assert not SecretSync.objects.exists()
@@ -379,7 +379,7 @@ def test_a_sync_that_waited_for_a_deleted_one_is_woken(world: World) -> None:
     world.set("/other", A="yours")
     second = world.sync("second", secret_path="/other")
     assert world.run(second).status == "failed"
-    leaving.delete_sync(world.actor, first)
+    deletion.delete_sync(world.actor, first)
     world.due()
     assert world.held() == {"A": "yours"}
 

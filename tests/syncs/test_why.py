@@ -13,8 +13,8 @@ from config.access.roles import PLATFORM, Actor
 from config.errors import NotFound
 from syncs.history.explain import why
 from syncs.models import SecretSync
+from syncs.services.folders import create_project
 from syncs.services.imports import add_import
-from syncs.services.source import create_project
 from syncs.services.syncs import update_policy
 from syncs.source.selectors import syncs
 from tests.api.conftest import api_for

@@ -15,7 +15,7 @@ from config.errors import BadRequest, NotFound
 from syncs.engine.types import Source
 from syncs.models import Folder, SecretSync
 from syncs.services.files import store_file
-from syncs.services.source import create_project
+from syncs.services.folders import create_project
 from syncs.source.formats import parse
 from syncs.source.loader import read
 from syncs.source.selectors import defaults_of, folder_by_id, folders_with_counts

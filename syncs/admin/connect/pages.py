@@ -23,7 +23,7 @@ from config.access.roles import Right
 from config.errors import BadRequest, NotFound, ServiceError
 from config.ui.base import ServiceAdmin, actor_of
 from syncs.models import SyncDraft
-from syncs.services import connecting
+from syncs.services import sync_drafts
 
 from .login import ConnectionStep
 from .options import OptionsStep
@@ -41,7 +41,7 @@ STEPS: dict[str, type[Step]] = {
 def is_for(request: HttpRequest) -> bool:
     """Whether the person could end what begins here: only then it is in the sidebar and on the list of syncs."""
     signed_in = bool(request.user.is_active and getattr(request.user, "is_staff", False))
-    return signed_in and connecting.may_connect(actor_of(request))
+    return signed_in and sync_drafts.may_connect(actor_of(request))
 
 
 @admin.register(SyncDraft)
@@ -76,11 +76,11 @@ class SyncDraftAdmin(ServiceAdmin):
         self._require(request)
         actor = actor_of(request)
         if request.method == "POST" and "discard" in request.POST:
-            connecting.discard(self._draft(request, request.POST["discard"]))
+            sync_drafts.discard(self._draft(request, request.POST["discard"]))
             return redirect("admin:syncs_syncdraft_changelist")
         if request.method == "POST":
             try:
-                draft = connecting.start_draft(actor, request.POST.get("destination", ""))
+                draft = sync_drafts.start_draft(actor, request.POST.get("destination", ""))
             except BadRequest as refusal:
                 messages.error(request, str(refusal))
                 return redirect("admin:syncs_syncdraft_changelist")
@@ -118,7 +118,7 @@ class SyncDraftAdmin(ServiceAdmin):
     def _change_destination(self, request: HttpRequest, draft: SyncDraft) -> HttpResponse:
         if request.method == "POST":
             try:
-                connecting.change_destination(draft, request.POST.get("destination", ""))
+                sync_drafts.change_destination(draft, request.POST.get("destination", ""))
             except BadRequest:
                 raise Http404 from None
             return redirect(self._url(draft, next(iter(STEPS))))
@@ -129,7 +129,7 @@ class SyncDraftAdmin(ServiceAdmin):
         if step.is_live():
             return self._shown(request, step)
         if "back" in request.POST:
-            connecting.keep_step(step.draft, step.slug, step.typed())
+            sync_drafts.keep_step(step.draft, step.slug, step.typed())
             return redirect(self._before(step))
         try:
             given = step.submit()
@@ -140,7 +140,7 @@ class SyncDraftAdmin(ServiceAdmin):
             return self._shown(request, step)
         if given is None:  # a small thing on the way was done: the page goes on from there
             return redirect(self._url(step.draft, step.slug))
-        connecting.keep_step(step.draft, step.slug, step.typed(), given)
+        sync_drafts.keep_step(step.draft, step.slug, step.typed(), given)
         return redirect(self._after(step))
 
     def _shown(self, request: HttpRequest, step: Step) -> HttpResponse:
@@ -213,12 +213,12 @@ class SyncDraftAdmin(ServiceAdmin):
     def _draft(self, request: HttpRequest, pk: UUID | str) -> SyncDraft:
         self._require(request)
         try:
-            return connecting.draft_of(actor_of(request), UUID(str(pk)))
+            return sync_drafts.draft_of(actor_of(request), UUID(str(pk)))
         except (NotFound, ValueError):
             raise Http404 from None
 
     def _unfinished(self, request: HttpRequest) -> list[dict[str, Any]]:
         return [
             {"draft": draft, "route": route_of(draft), "url": self._url(draft, self._reached(draft))}
-            for draft in connecting.open_drafts(actor_of(request))
+            for draft in sync_drafts.open_drafts(actor_of(request))
         ]

@@ -17,7 +17,7 @@ from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import SecretSync
 from syncs.planning.preflight import Checked, checked_plan
-from syncs.services.connecting import finish
+from syncs.services.sync_drafts import finish
 from syncs.services.syncs import SyncInput, draft_sync
 
 from .step import Step

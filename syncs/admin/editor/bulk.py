@@ -15,8 +15,8 @@ from config.errors import BadRequest
 from syncs.editing import referrers_said, tags_at
 from syncs.models import Folder, Secret
 from syncs.services.copies import copy_secrets
+from syncs.services.folders import ensure_folders
 from syncs.services.secrets import SecretInput, delete_secrets, move_secrets, set_secrets
-from syncs.services.source import ensure_folders
 from syncs.source.queries import referrers_of
 from syncs.source.selectors import folders, secrets_by_keys
 

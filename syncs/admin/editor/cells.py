@@ -13,8 +13,8 @@ from config.access.roles import Right
 from config.errors import BadRequest
 from syncs.editing import Cell, cell_at
 from syncs.models import Environment
+from syncs.services.folders import ensure_folder, ensure_folders
 from syncs.services.secrets import SecretInput, set_in_folders, set_secrets
-from syncs.services.source import ensure_folder, ensure_folders
 from syncs.source.queries import Wish, secret_at
 
 from .base import Spot, fragment, guarded, record_shown, spot, told, typed

@@ -16,7 +16,7 @@ from config.access.roles import Right
 from config.errors import BadRequest, ServiceError
 from syncs.models import Folder
 from syncs.services.files import store_file
-from syncs.services.source import ensure_folder
+from syncs.services.folders import ensure_folder
 from syncs.source.file_diff import compare
 from syncs.source.formats import KINDS, parse, unwritable, written
 from syncs.source.queries import Wish, secrets_of

@@ -11,8 +11,8 @@ from config.access.roles import Right
 from config.errors import BadRequest
 from syncs.editing import below, fed_by, refers_below
 from syncs.models import Folder
+from syncs.services.folders import delete_folder, ensure_folder, move_folder
 from syncs.services.imports import add_import, delete_import, update_import
-from syncs.services.source import delete_folder, ensure_folder, move_folder
 from syncs.source.paths import folder_name
 from syncs.source.selectors import folders, import_of
 

@@ -10,7 +10,7 @@ from config.commands import OperatorCommand
 from config.errors import NotFound
 from syncs.history.serialize import outcomes, run_as_json
 from syncs.models import Status, SyncRun
-from syncs.services import holds
+from syncs.services import approvals
 from syncs.source.selectors import find_sync
 
 
@@ -32,9 +32,9 @@ class Command(OperatorCommand):
             raise NotFound(f"No run of {sync} is held")
         decided = True
         if options["approve"] or options["writes_only"]:
-            run = holds.approve(PLATFORM, held, writes_only=options["writes_only"])
+            run = approvals.approve(PLATFORM, held, writes_only=options["writes_only"])
         elif options["dismiss"]:
-            run = holds.dismiss(PLATFORM, held)
+            run = approvals.dismiss(PLATFORM, held)
         else:
             run, decided = held, False
         if options["json"]:

@@ -9,7 +9,7 @@ from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.history.serialize import run_as_json
 from syncs.planning.preview import plan_as_json, preview
-from syncs.services.leaving import delete_sync
+from syncs.services.deletion import delete_sync
 from syncs.services.triggers import remove_secrets
 from syncs.source.selectors import find_sync
 

@@ -24,7 +24,7 @@ from config.schemas.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
 from syncs.source.paths import MAX_PATH, folder_name, normal_path
 
-from .reach import address_of, changed
+from .propagation import address_of, changed
 
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
 

@@ -19,7 +19,7 @@ from syncs.planning.preview import preview
 from syncs.running.ledger import planned_row, record_changes
 from syncs.source.selectors import syncs
 
-from .reach import enqueue, want
+from .propagation import enqueue, want
 from .triggers import refuse_paused
 
 NAMED, LENGTH = 10, 50  # keys that a hold's message names, and characters of each

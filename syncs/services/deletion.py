@@ -28,7 +28,7 @@ from syncs.models import (
 )
 from syncs.source.selectors import syncs
 
-from .reach import want
+from .propagation import want
 from .triggers import BUSY, named, remove_secrets
 
 DELETED = "The sync was deleted."
