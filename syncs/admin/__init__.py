@@ -1,5 +1,5 @@
 """The admin of the source, the syncs and their runs. Importing the modules registers them."""
 
-from . import behind, connect, notification, run, source, sync
+from . import connect, internals, notification, run, source, sync
 
 __all__ = ["behind", "connect", "notification", "run", "source", "sync"]

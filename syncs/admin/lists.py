@@ -16,7 +16,7 @@ from syncs.destination.base import destinations
 from syncs.history.status import STATES, visible
 from syncs.models import SecretSync
 
-from .words import DRIFT
+from .labels import DRIFT
 
 
 class StateFilter(admin.SimpleListFilter):

@@ -30,8 +30,8 @@ from syncs.planning.undo import require_undoable, undoable
 from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
+from .labels import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, plan_shown, shown_counts
 from .sync_page import did
-from .words import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, plan_shown, shown_counts
 
 PAGE = 100
 URGENT = Case(

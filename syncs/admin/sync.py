@@ -37,10 +37,10 @@ from syncs.services.syncs import SyncInput
 from syncs.source.selectors import find_sync
 
 from .connect import is_for
+from .labels import DRIFT, plan_shown, shown_counts
 from .lists import DestinationFilter, DriftFilter, EnvironmentFilter, StateFilter, sorted_by_right
 from .policy import PREFIX, changed_policy, policy_fields
 from .sync_page import destination_label, spot, sync_page, told
-from .words import DRIFT, plan_shown, shown_counts
 
 CONFIG, OPTIONS = "destinationConfig", "syncOptions"
 SHOWN = 100  # syncs that the preview of an action names

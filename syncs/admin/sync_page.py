@@ -14,7 +14,7 @@ from syncs.history.status import STATES, history_charts, next_check
 from syncs.models import ManagedSecret, SecretSync, SyncRun
 from syncs.planning.undo import undoable
 
-from .words import DRIFT, OPERATIONS, RUNS, TRIGGERS
+from .labels import DRIFT, OPERATIONS, RUNS, TRIGGERS
 
 LATEST = 10
 

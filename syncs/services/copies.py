@@ -9,7 +9,7 @@ from django.db import transaction
 from config.access.roles import Actor, Right
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
-from syncs.editing import tags_at
+from syncs.admin.editor.grid import tags_at
 from syncs.models import Folder, Secret
 from syncs.source.selectors import comment_of, secrets_by_keys, value_or_none
 

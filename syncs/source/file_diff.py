@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from syncs.editing import referrers_said
+from syncs.admin.editor.grid import referrers_said
 from syncs.engine.references import references_in
 from syncs.models import Folder, Secret
 from syncs.services.propagation import address_of

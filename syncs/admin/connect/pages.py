@@ -25,13 +25,13 @@ from config.ui.base import ServiceAdmin, actor_of
 from syncs.models import SyncDraft
 from syncs.services import sync_drafts
 
-from .login import ConnectionStep
+from .connection import ConnectionStep
 from .options import OptionsStep
-from .origin import SourceStep
 from .plan import PlanStep
 from .progress import progress
-from .spot import PlaceStep
+from .source import SourceStep
 from .step import Step, route_of, tiles
+from .target import PlaceStep
 
 STEPS: dict[str, type[Step]] = {
     step.slug: step for step in (ConnectionStep, SourceStep, PlaceStep, OptionsStep, PlanStep)

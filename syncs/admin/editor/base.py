@@ -19,7 +19,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, NotFound, PermissionDenied, ServiceError
 from config.ui.base import actor_of
-from syncs.editing import Column
+from syncs.admin.editor.grid import Column
 from syncs.models import Environment, Folder, Secret
 from syncs.source.paths import normal_path
 from syncs.source.selectors import environment_seen_by, folders

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.editing import referrers_said, tags_at
+from syncs.admin.editor.grid import referrers_said, tags_at
 from syncs.models import Folder, Secret
 from syncs.services.copies import copy_secrets
 from syncs.services.folders import ensure_folders

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.editing import Cell, cell_at
+from syncs.admin.editor.grid import Cell, cell_at
 from syncs.models import Environment
 from syncs.services.folders import ensure_folder, ensure_folders
 from syncs.services.secrets import SecretInput, set_in_folders, set_secrets

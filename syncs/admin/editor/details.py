@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.editing import cell_at, referrers_said
+from syncs.admin.editor.grid import cell_at, referrers_said
 from syncs.models import Secret
 from syncs.services.copies import restore_secret
 from syncs.services.renames import rename_everywhere

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.editing import below, fed_by, refers_below
+from syncs.admin.editor.grid import below, fed_by, refers_below
 from syncs.models import Folder
 from syncs.services.folders import delete_folder, ensure_folder, move_folder
 from syncs.services.imports import add_import, delete_import, update_import

@@ -15,7 +15,18 @@ from config.access.models import Project
 from config.access.roles import Right
 from config.errors import ServiceError
 from config.ui.base import actor_of
-from syncs.editing import Asked, Cell, Column, Grid, Row, fed_by, grid_at, imports_with_counts, names_from, tree_of
+from syncs.admin.editor.grid import (
+    Asked,
+    Cell,
+    Column,
+    Grid,
+    Row,
+    fed_by,
+    grid_at,
+    imports_with_counts,
+    names_from,
+    tree_of,
+)
 from syncs.models import Folder, Status
 from syncs.source.paths import normal_path
 from syncs.source.queries import named_project
