@@ -128,8 +128,9 @@ def teams(actor: Callable[[], Any], sandbox: HumanitecSandbox) -> dict[str, Any]
     from connections.services import create_connection
     from syncs.models import Environment, Folder, SecretSync
     from syncs.services.folders import create_project, ensure_folder
-    from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+    from syncs.services.secrets import delete_secrets, set_secrets
     from syncs.services.syncs import SyncInput, create_sync, update_policy
+    from syncs.source.validation import SecretInput
 
     sandbox.orgs = {"acme": {app: ["development", "staging", "production"] for app in ("shop", "billing", "search")}}
     made: dict[str, SecretSync] = {"good": SecretSync.objects.get(name="shop-development")}

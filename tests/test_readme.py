@@ -7,7 +7,8 @@ from pathlib import Path
 
 from config.schemas.schema import Schema, Text
 from connections.http.client import ApiClient, quote
-from syncs.destination.base import KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Written
 
 README = (Path(__file__).parents[1] / "README.md").read_text()

@@ -2,4 +2,4 @@
 
 from . import connect, internals, notification, run, source, sync
 
-__all__ = ["behind", "connect", "notification", "run", "source", "sync"]
+__all__ = ["connect", "internals", "notification", "run", "source", "sync"]

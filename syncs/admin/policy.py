@@ -8,8 +8,8 @@ from typing import Any
 from django import forms
 
 from config.schemas.forms import collected, form_fields
-from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.models import SyncPolicy
+from syncs.services.policy import POLICY, policy_as_json, policy_changes
 
 PREFIX = "policy"
 

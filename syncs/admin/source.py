@@ -27,8 +27,8 @@ from config.ui.base import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
 from syncs.services import folders, imports, secrets, tags
 from syncs.services.defaults import update_defaults
-from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, defaults_of
+from syncs.source.validation import SecretInput
 
 from .editor.base import address
 from .policy import PREFIX, changed_policy, policy_fields

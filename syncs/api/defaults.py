@@ -14,9 +14,8 @@ from config.api.openapi import FLAG, closed, component, described
 from config.schemas.schema import Flag, Schema
 from syncs.models import SyncDefaults
 from syncs.services.defaults import update_defaults
+from syncs.services.policy import POLICY, policy_as_json, policy_changes, policy_shape
 from syncs.source.selectors import defaults_of
-
-from .wire import POLICY, policy_as_json, policy_changes, policy_shape
 
 TAG = "Projects"
 REFUSE = Flag("refuseOverlaps", "", "Refuse a sync that would write keys which another sync writes.")

@@ -8,7 +8,7 @@ from typing import Any
 
 from config.errors import BadRequest
 from config.schemas.schema import Checked, Path, Text
-from syncs.services.secrets import MAX_KEY, key_issues
+from syncs.source.validation import MAX_KEY, key_issues
 
 
 @dataclass(frozen=True, slots=True)

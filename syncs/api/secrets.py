@@ -22,11 +22,11 @@ from config.schemas.schema import Field, Flag, Id, Objects, Schema, Text, Texts,
 from syncs.engine.references import Node
 from syncs.models import Folder, Secret
 from syncs.services import secrets as service
-from syncs.services.secrets import SecretInput
-from syncs.source import queries
+from syncs.source import queries, references
 from syncs.source.paths import FolderPath
 from syncs.source.queries import Shown, Wish, place
 from syncs.source.selectors import HIDDEN
+from syncs.source.validation import SecretInput
 
 from .fields import Dialect, SecretName, environment_field
 from .secret_wire import LISTED, MANY, ONE, VERSION, actor_wire, import_wire, secret_wire
@@ -424,7 +424,7 @@ class References(_SecretView):
                 "secretPath": each.folder.path,
                 "referenceType": "local" if each.folder_id == folder.pk else "cross-folder",
             }
-            for each in queries.referrers(folder, secretName.strip())
+            for each in references.referrers(folder, secretName.strip())
         ]
         return Response({"references": found, "totalCount": len(found)})
 
@@ -444,7 +444,7 @@ class ReferenceTree(_SecretView):
         folder = self.folder(self.query(_AT))
         project_id = folder.environment.project_id
         values = self.actor.may(Right.READ_VALUES, project_id)
-        node = queries.tree_of(folder, secretName.strip())
+        node = references.tree_of(folder, secretName.strip())
         audit.record(
             self.actor,
             "get-secret",

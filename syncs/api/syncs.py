@@ -31,21 +31,10 @@ from syncs.planning.undo import require_undoable
 from syncs.running.drift import check, drift_as_json
 from syncs.services import approvals, deletion, triggers
 from syncs.services import syncs as services
+from syncs.services.policy import POLICY, policy_as_json, policy_changes, policy_shape
 from syncs.source import selectors
 
-from .wire import (
-    DRIFT,
-    PLAN,
-    POLICY,
-    RUN,
-    RUN_DETAIL,
-    WHY,
-    policy_as_json,
-    policy_changes,
-    policy_shape,
-    sync_as_json,
-    sync_shape,
-)
+from .wire import DRIFT, PLAN, RUN, RUN_DETAIL, WHY, sync_as_json, sync_shape
 
 TAG = "Secret Syncs"
 _IN_HISTORY = {

@@ -6,108 +6,20 @@ deletion rules or ownership, so it cannot forget them; and it never turns a refu
 
 from __future__ import annotations
 
-import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, ClassVar, final
 
-from config.errors import problem
-from config.schemas.schema import Checked, Field, Flag, OneOf, Path, Schema, Text
+from config.schemas.schema import OneOf, Schema
 from connections.errors import BadResponse, IntegrationError, Rejected
 from connections.http.client import ApiClient
 from connections.registry import Registry
-from syncs.engine.key_schema import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
+from syncs.destination.capabilities import Capabilities
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 from .write import Document, perform, remotes_of, write_document, write_each
-
-
-@dataclass(frozen=True, slots=True)
-class Capabilities:
-    """What a vendor documents of itself, so that planning, pace, pages and laws follow. Sizes in bytes of UTF-8.
-
-    Keys. `key_pattern` with `key_rule` in words; `reserved` are names that the vendor keeps for itself, as globs in
-    the canonical form. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
-    Knowing. `has_stamp`: what is listed carries a stamp that every write changes. `tells_incarnations`: a key made anew
-    is told apart from the one before. Without both, and where values cannot be read, drift is only a key that is gone.
-    Pace. `pace` in requests a second; `concurrency` is how many go side by side by default: a policy may exceed it,
-    never `concurrency_limit`.
-    For people: `note`, what the login needs (`rights`), and against what and when all this was checked (`verified`).
-    """
-
-    can_read_values: bool = False
-    can_import: bool = False
-    has_stamp: bool = True
-    tells_incarnations: bool = True
-    takes_empty: bool = True
-    holds_comments: bool = True
-    key_pattern: str = ""
-    key_rule: str = ""
-    reserved: tuple[str, ...] = ()
-    max_key_length: int | None = None
-    max_value_bytes: int | None = None
-    max_keys: int | None = None
-    max_total_bytes: int | None = None
-    pace: float | None = None
-    concurrency: int = 8
-    concurrency_limit: int | None = None
-    keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`
-    note: str = ""
-    rights: str = ""
-    verified: str = ""
-    docs_url: str = ""
-
-    def allows(self, name: str) -> bool:
-        """Whether a key's name has only what `key_pattern` allows."""
-        return not self.key_pattern or re.fullmatch(self.key_pattern, name, re.ASCII) is not None
-
-    def has_room(self, name: str) -> bool:
-        """Whether a key's name is within `max_key_length`."""
-        return self.max_key_length is None or len(name.encode()) <= self.max_key_length
-
-
-class _KeySchemaText(Text):
-    """A key schema, checked before it is ever rendered."""
-
-    def check(self, value: object, path: Path) -> Checked:
-        text, issues = super().check(value, path)
-        try:
-            KeySchema.parse(str(text or ""))
-        except KeySchemaError as error:
-            issues = issues or [problem(path, str(error))]
-        return text, issues
-
-    def json_schema(self) -> dict[str, Any]:
-        return {**super().json_schema(), "pattern": f"^{PATTERN}$", "maxLength": MAX_LENGTH}
-
-
-def sync_options(label: str, *more: Field, can_import: bool = False, key_schema: bool = True) -> Schema:
-    """The options that every sync has, and those of this destination; not `key_schema`: names stay as they are."""
-    behaviors = ["overwrite-destination"]
-    if can_import:
-        behaviors += ["import-prioritize-source", "import-prioritize-destination"]
-    naming = _KeySchemaText(
-        "keySchema",
-        "Key schema",
-        f"How keys are named at {label}, such as PREFIX_{{{{secretKey}}}}; also {{{{environment}}}}.",
-        required=False,
-        min_length=0,
-    )
-    return Schema(
-        (
-            Text(
-                "initialSyncBehavior",
-                "Initial sync",
-                f"How the first sync treats what {label} already holds.",
-                choices=tuple(behaviors),
-            ),
-            *([naming] if key_schema else []),
-            Flag("disableSecretDeletion", "Keep deleted secrets", f"Never delete secrets at {label}."),
-            *more,
-        )
-    )
 
 
 class Destination(ABC):

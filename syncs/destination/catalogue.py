@@ -8,7 +8,8 @@ from typing import Any
 from config.schemas.examples import example_of
 from config.schemas.schema import OneOf, Schema
 from connections.provider import providers
-from syncs.destination.base import Capabilities, Destination, destinations
+from syncs.destination.base import Destination, destinations
+from syncs.destination.capabilities import Capabilities
 
 
 @dataclass(frozen=True, slots=True)

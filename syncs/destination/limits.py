@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
-from syncs.destination.base import Capabilities
+from syncs.destination.capabilities import Capabilities
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Entry, Remote

@@ -16,7 +16,9 @@ from typing import Any, ClassVar
 from config.schemas.schema import Flag, Schema, Text
 from connections.aws import KMS_KEY, REGION, TAGS, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, OutcomeUnknown
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 LABEL = "AWS Parameter Store"

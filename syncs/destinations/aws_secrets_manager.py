@@ -23,7 +23,9 @@ from typing import Any, ClassVar, TypeVar
 from config.schemas.schema import Flag, OneOf, Schema, Text, literal
 from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.destination.write import Document, remotes_of, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 

@@ -20,7 +20,9 @@ from typing import Any, ClassVar
 from config.schemas.schema import Schema, Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import Method
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.source.paths import FolderPath
 

@@ -28,7 +28,9 @@ from config.schemas.schema import OneOf, Schema, Text, Texts, literal
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
 from connections.http.client import ApiClient, Method, quote
 from connections.providers.gcp import RIGHTS, host_of, pages
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.engine.types import Action, Remote, Write, Written
 
 SCOPE = "The Google Cloud scope that secrets should be synced to."

@@ -25,7 +25,9 @@ from config.schemas.schema import OneOf, Path, Schema, Text, Texts, Whole, liter
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import quote
 from connections.providers.github import RIGHTS, paged
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Write, Written
 
 SCOPE = "The GitHub scope that secrets should be synced to."

@@ -20,7 +20,9 @@ from config.schemas.schema import Checked, Path, Schema, Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import Answer
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
-from syncs.destination.base import Capabilities, DocumentDestination, sync_options
+from syncs.destination.base import DocumentDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.destination.write import Document
 
 MERGE = {"Content-Type": "application/merge-patch+json"}

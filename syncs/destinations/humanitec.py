@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 from config.schemas.schema import OneOf, Schema, Text, literal
 from connections.errors import BadResponse, NotFound
 from connections.http.client import quote
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Write, Written
 
 SCOPE = "The Humanitec scope that secrets should be synced to."

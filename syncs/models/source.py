@@ -51,6 +51,11 @@ class Folder(models.Model):
     def __str__(self) -> str:
         return self.path
 
+    @property
+    def address(self) -> tuple[str, str]:
+        """The environment\'s slug and the path: what references and imports name."""
+        return self.environment.slug, self.path
+
 
 class Tag(models.Model):
     """A label of a project's secrets."""

@@ -8,9 +8,10 @@ from connections.models import AppConnection
 from connections.services import create_connection
 from syncs.models import Environment, SecretSync
 from syncs.services.folders import create_project, ensure_folder
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.selectors import folder_by_path, syncs
+from syncs.source.validation import SecretInput
 
 SLUG = "demo-shop"
 TOKEN = "demo-token"  # noqa: S105 - the sandbox takes any

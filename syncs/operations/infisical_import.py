@@ -21,10 +21,11 @@ from connections.http.client import ApiClient, quote
 from syncs.models import Environment, Folder, Secret, SecretImport, Tag
 from syncs.services.folders import create_environment, create_project, ensure_folder
 from syncs.services.imports import add_import
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.services.tags import create_tag
 from syncs.source.paths import normal_path
 from syncs.source.selectors import environment_by_slug
+from syncs.source.validation import SecretInput
 
 BATCH = 200  # secrets stored at once
 

@@ -16,7 +16,8 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest
 from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
 from connections.services import open_client, provider_of
-from syncs.destination.base import Capabilities, Destination, DocumentDestination, KeyValueDestination
+from syncs.destination.base import Destination, DocumentDestination, KeyValueDestination
+from syncs.destination.capabilities import Capabilities
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action, Desired

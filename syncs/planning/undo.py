@@ -17,7 +17,7 @@ from syncs.engine.types import Action, Remote
 from syncs.engine.undo_plan import Before, Past, plan_restore
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.builder import ledger_rows, verifier
-from syncs.running.ledger import restore_context
+from syncs.planning.records import restore_context
 
 LAST = 10
 """Runs of a sync that can be undone: the newest that wrote something."""

@@ -19,6 +19,7 @@ from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, SyncRun
 from syncs.planning.builder import mac_of, verifier
+from syncs.planning.records import BATCH, planned_row, record_changes, restore_context
 from syncs.running.leases import Held
 
 _ROW = (
@@ -41,7 +42,6 @@ _ROW = (
     "written_at",
 )
 _KEPT = ("state", "incarnation", "stamp", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
-BATCH = 500
 
 
 class LeaseLost(Exception):
@@ -305,10 +305,6 @@ def _text(pk: UUID | None) -> str | None:
     return None if pk is None else str(pk)
 
 
-def restore_context(place: str, canonical: str) -> str:
-    return f"restore:{place}:{canonical}"
-
-
 def _lets_go(change: Change) -> bool:
     """Whether the key is nobody's once it was written."""
     return change.action is Action.DELETE or Effect.RELEASE in change.effects
@@ -326,40 +322,3 @@ def _change_row(
     if before is not None:
         row.before, row.before_sealed = before
     return row
-
-
-def planned_row(run: SyncRun, change: Change) -> RunChange:
-    """A change as history tells it, before anything came of it."""
-    return RunChange(
-        run=run,
-        key=change.key,
-        canonical=change.canonical,
-        source_key=change.source_key,
-        action=change.action.value,
-        reason=change.reason[:1024],
-        error_code=change.code or "",
-        version=change.desired.version if change.desired else 0,
-    )
-
-
-def record_changes(run: SyncRun, rows: Sequence[RunChange]) -> None:
-    """One row a key of the run; a later word replaces an earlier one."""
-    RunChange.objects.bulk_create(
-        rows,
-        batch_size=BATCH,
-        update_conflicts=True,
-        unique_fields=["run", "canonical"],
-        update_fields=[
-            "key",
-            "source_key",
-            "action",
-            "outcome",
-            "reason",
-            "error_code",
-            "error_message",
-            "version",
-            "ended_at",
-            "before",
-            "before_sealed",
-        ],
-    )

@@ -29,11 +29,13 @@ from syncs.engine.plan import Change, Effect, Plan, State
 from syncs.engine.types import Action, Outcome, Write
 from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.builder import Picture, destination_class, open_destination, picture, removal_for
-from syncs.planning.imports import import_secrets, imports_first, listed
+from syncs.planning.imports import imports_first, listed
+from syncs.planning.records import planned_row, record_changes
 from syncs.planning.undo import WRITES, restore_for
 from syncs.running import leases, preconditions
 from syncs.running.completion import ASKED_TO_WAIT, CHANGED, COLUMNS, OPEN, Ending
-from syncs.running.ledger import LeaseLost, Ledger, planned_row, record_changes
+from syncs.running.imports import import_secrets
+from syncs.running.ledger import LeaseLost, Ledger
 from syncs.running.purge import purge, remember
 from syncs.services.deletion import leave_elsewhere
 from syncs.services.propagation import want

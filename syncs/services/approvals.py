@@ -16,7 +16,7 @@ from syncs.engine.types import Action
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.builder import stands_on
 from syncs.planning.preview import preview
-from syncs.running.ledger import planned_row, record_changes
+from syncs.planning.records import planned_row, record_changes
 from syncs.source.selectors import syncs
 
 from .propagation import enqueue, want

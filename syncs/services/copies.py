@@ -9,12 +9,13 @@ from django.db import transaction
 from config.access.roles import Actor, Right
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
-from syncs.admin.editor.grid import tags_at
 from syncs.models import Folder, Secret
+from syncs.source.queries import tags_at
 from syncs.source.selectors import comment_of, secrets_by_keys, value_or_none
+from syncs.source.validation import SecretInput
 
 from .folders import lock_folders
-from .secrets import SecretInput, set_in_folders, set_secrets
+from .secrets import set_in_folders, set_secrets
 
 
 @transaction.atomic

@@ -24,7 +24,7 @@ from config.schemas.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
 from syncs.source.paths import MAX_PATH, folder_name, normal_path
 
-from .propagation import address_of, changed
+from .propagation import changed
 
 DEFAULT_ENVIRONMENTS = (("Development", "dev"), ("Staging", "staging"), ("Production", "prod"))
 
@@ -139,7 +139,7 @@ def lock_folders(folders: Iterable[Folder], *, gone: bool = False) -> None:
 
 def _starve(actor: Actor, project: Project, folders: list[Folder]) -> None:
     """Syncs of folders that go lose their source and stop; what referred to the folders is reached."""
-    gone = [address_of(folder) for folder in folders]
+    gone = [folder.address for folder in folders]
     fed = SecretSync.objects.filter(folder__in=folders)
     fed.update(generation=F("generation") + 1, folder=None)
     changed(actor, project.pk, [], also=gone)

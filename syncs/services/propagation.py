@@ -30,10 +30,6 @@ AT_ONCE = 10
 """Runs that the change itself puts on the queue; the dispatcher takes the rest a moment later."""
 
 
-def address_of(folder: Folder) -> Address:
-    return folder.environment.slug, folder.path
-
-
 def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> None:
     """Want a run of every sync that a change in these folders reaches; `also`: addresses that are no more, or not yet.
 
@@ -45,7 +41,7 @@ def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Ite
 def reached_syncs(project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> QuerySet[SecretSync]:
     """The syncs that a change in these folders reaches."""
     folders = list(folders)
-    addresses = {address_of(folder) for folder in folders} | set(also)
+    addresses = {folder.address for folder in folders} | set(also)
     reached, known = _reached(project_id, addresses)
     reached |= {folder.pk for folder in folders}
     own = Q(folder_id__in=reached) | Q(pk__in=_recursive_above(project_id, known))

@@ -10,12 +10,12 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from syncs.engine.references import NAMED, REFERENCE, target_of
 from syncs.models import Folder, Secret
-from syncs.source.queries import Sight, referrers_of, sight_of
+from syncs.source.references import Sight, referrers_of, sight_of
 from syncs.source.selectors import value_or_none
+from syncs.source.validation import SecretInput
 
 from .folders import lock_folders
-from .propagation import address_of
-from .secrets import SecretInput, set_in_folders
+from .secrets import set_in_folders
 
 
 @transaction.atomic
@@ -51,7 +51,7 @@ def _renamed(secret: Secret, seen: Sight, key: str, new_key: str) -> str:
     value = value_or_none(secret)
     if value is None:
         raise BadRequest(f"The value of {secret.key}, which refers to it, cannot be decrypted")
-    here = address_of(secret.folder)
+    here = secret.folder.address
     parts: list[str] = []
     end = 0
     for match in REFERENCE.finditer(value):

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import base64
-import re
 from collections import Counter
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -20,41 +19,21 @@ from config.access.roles import Actor, Right
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
 from config.schemas.schema import slug_issues
-from syncs.engine.references import MAX_VALUE, folders_named, references_in
+from syncs.engine.references import folders_named, references_in
 from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
 from syncs.source.loader import keys_reached
 from syncs.source.paths import MAX_PATH
 from syncs.source.selectors import comment_of, metadata_of, value_or_none
+from syncs.source.validation import MAX_KEY, SecretInput, _cleaned, _text_issues, key_issues
 
 from .folders import lock_folders
-from .propagation import address_of, changed
+from .propagation import changed
 
 T = TypeVar("T")
 
-MAX_KEY = 512
 MAX_SLUG = 64  # of an environment
 BATCH = 500  # rows a statement
 NAMED = 100  # keys that one audit event names; it tells their number besides
-
-
-@dataclass(frozen=True)
-class SecretInput:
-    """What a secret shall be; a member that is None stays as it is. `new_key` renames.
-
-    `tags`: slugs of the project's tags, made where they are missing. `metadata`: [{"key", "value", "isEncrypted"}].
-    `seen`: the version that the writer looked at; the write is refused where another has been stored since.
-    """
-
-    key: str
-    value: str | None = field(default=None, repr=False)
-    comment: str | None = field(default=None, repr=False)
-    tags: Sequence[str] | None = None
-    metadata: Sequence[Mapping[str, Any]] | None = field(default=None, repr=False)
-    skip_multiline_encoding: bool | None = None
-    new_key: str | None = None
-    reminder_note: str | None = None
-    reminder_repeat_days: int | None = None
-    seen: int | None = None
 
 
 @dataclass
@@ -68,65 +47,6 @@ class _Change:
 
 
 # -- what may be stored ----------------------------------------------------------------------------------------
-
-
-def trimmed(value: str) -> str:
-    """Blanks around a value go; a newline at its end stays, as one."""
-    return value.strip() + ("\n" if value.endswith("\n") and value.strip() else "")
-
-
-def key_issues(key: str, path: Sequence[str | int]) -> list[Issue]:
-    """What is wrong with a secret's name."""
-    if not key:
-        return [problem(path, "Secret name cannot be empty")]
-    if len(key) > MAX_KEY:
-        return [problem(path, f"Secret name must be at most {MAX_KEY} characters long")]
-    if ":" in key or "/" in key:
-        return [problem(path, "Secret name cannot contain colon or forward slash.")]
-    if re.search(r"[\x00-\x1f\x7f]", key):
-        return [problem(path, f"Secret name {key!r} has a control character")]
-    if not _is_unicode(key):
-        return [problem(path, "Secret name is not valid Unicode")]
-    return []
-
-
-def _is_unicode(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def issues_of(one: SecretInput) -> list[Issue]:
-    """What is wrong with one secret that is to be created or updated, whatever else is there."""
-    cleaned = _cleaned(one)
-    return [*key_issues(cleaned.key, ["secretKey"]), *_text_issues(cleaned, [])]
-
-
-def _text_issues(one: SecretInput, path: list[str | int]) -> Iterator[Issue]:
-    said = [(f"secretMetadata.{name}", str(each.get(name, ""))) for each in one.metadata or () for name in each]
-    given = [("secretValue", one.value), ("secretComment", one.comment), ("secretReminderNote", one.reminder_note)]
-    for name, text in [*given, *said]:
-        if text is None:
-            continue
-        where = [*path, name.split(".")[0]]
-        if "\x00" in text:
-            yield problem(where, f"{one.key}: a NUL character is not allowed")
-        if len(text.encode(errors="replace")) > MAX_VALUE:
-            yield problem(where, f"{one.key}: it is larger than {MAX_VALUE // 1024**2} MiB")
-        if not _is_unicode(text):
-            yield problem(where, f"{one.key}: it is not valid Unicode")
-
-
-def _cleaned(one: SecretInput) -> SecretInput:
-    return replace(
-        one,
-        key=one.key.strip(),
-        value=None if one.value is None else trimmed(one.value),
-        comment=None if one.comment is None else one.comment.strip(),
-        new_key=None if one.new_key is None else one.new_key.strip(),
-    )
 
 
 def _check(given: Sequence[SecretInput], mode: str) -> None:
@@ -175,7 +95,7 @@ def _check_references(project: Project, changes: Iterable[_Change]) -> None:
     """After the batch is stored: its secrets may refer to each other."""
     wanted: dict[tuple[str, str, str], str] = {}
     for change in changes:
-        for target in references_in(change.given.value or "", address_of(change.secret.folder)):
+        for target in references_in(change.given.value or "", change.secret.folder.address):
             wanted[target] = change.secret.key
     if not wanted:
         return

@@ -9,15 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from syncs.admin.editor.grid import referrers_said
 from syncs.engine.references import references_in
 from syncs.models import Folder, Secret
-from syncs.services.propagation import address_of
-from syncs.services.secrets import SecretInput, issues_of, trimmed
 from syncs.source.formats import Line, Parsed, Problem
 from syncs.source.loader import keys_reached
-from syncs.source.queries import referrers_of
+from syncs.source.references import referrers_of, referrers_said
 from syncs.source.selectors import value_or_none
+from syncs.source.validation import SecretInput, issues_of, trimmed
 
 Action = Literal["create", "update", "delete", "keep", "unchanged"]
 
@@ -76,7 +74,7 @@ def compare(folder: Folder, parsed: Parsed, *, overwrite: bool = True, prune: bo
     return Comparison(
         tuple(found),
         tuple(sorted(problems, key=lambda each: each.number)),
-        hashlib.sha256(f"{address_of(folder)}{told}".encode(errors="replace")).hexdigest(),
+        hashlib.sha256(f"{folder.address}{told}".encode(errors="replace")).hexdigest(),
         tuple(SecretInput(line.key, line.value) for line in lines),
     )
 
@@ -100,7 +98,7 @@ def _refused(lines: tuple[Line, ...]) -> list[Problem]:
 
 
 def _unresolved(folder: Folder, lines: list[Line], given: set[str]) -> list[Problem]:
-    here = address_of(folder)
+    here = folder.address
     wanted = {line: references_in(line.value, here) for line in lines if "${" in line.value}
     targets = {target for found in wanted.values() for target in found}
     if not targets:

@@ -1,7 +1,7 @@
 """Secrets as people and programs read them: of a folder, below it, through its imports, with references followed.
 
-A read costs the same few queries whatever the number of secrets. Unlike a sync's source (`syncs.source.loader`) it shows a
-reference that leads nowhere as it was typed, and says which values cannot be decrypted instead of leaving them out.
+A read costs the same few queries whatever the number of secrets. Unlike a sync's source (`syncs.source.loader`) it
+returns an unresolved reference as it was typed, and names values that cannot be decrypted instead of omitting them.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound, Unreadable
-from syncs.engine.references import Address, Node, Reader, SecretData, TooMuch, precedence, references_in
-from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
-from syncs.source.loader import imports_of, load_graph
+from syncs.engine.references import Address, Reader, SecretData, TooMuch, precedence
+from syncs.models import Environment, Folder, Secret, SecretImport, SecretVersion, Tag
+from syncs.source.loader import load_graph
 from syncs.source.selectors import environment_by_slug, folder_by_path, folders, metadata_of
 
 TagRow = tuple[str, str, str]
@@ -120,10 +120,10 @@ def secrets_of(folder: Folder, wish: Wish) -> tuple[list[Shown], list[Imported]]
     own = [each for each in around.folders.values() if each.pk == folder.pk or _is_below(each, folder, wish)]
     targets = [
         around.folders[target]
-        for target in (around.imports.get(_address(folder), ()) if wish.imports else ())
+        for target in (around.imports.get(folder.address, ()) if wish.imports else ())
         if target in around.folders
     ]
-    reached = {target: list(precedence(_address(target), around.imports_of)) for target in targets}
+    reached = {target: list(precedence(target.address, around.imports_of)) for target in targets}
     needed = {each.pk: each for each in own}
     needed |= {around.folders[address].pk: around.folders[address] for each in reached.values() for address in each}
     rows = _rows(project_id, needed)
@@ -143,8 +143,8 @@ def secrets_of(folder: Folder, wish: Wish) -> tuple[list[Shown], list[Imported]]
 
 def secret_at(folder: Folder, key: str, wish: Wish, version: int | None = None) -> Shown:
     """One secret of a folder, by name; with imports, of what they bring the last one's. Raises NotFound."""
-    around = _around(folder, wish) if wish.imports else _Around({_address(folder): folder}, {})
-    order = [around.folders[address] for address in precedence(_address(folder), around.imports_of)]
+    around = _around(folder, wish) if wish.imports else _Around({folder.address: folder}, {})
+    order = [around.folders[address] for address in precedence(folder.address, around.imports_of)]
     found = _rows(folder.environment.project_id, {each.pk: each for each in order}, key=key)
     first = next((found[each.pk][0] for each in order if found.get(each.pk)), None)
     if first is None:
@@ -191,81 +191,6 @@ def versions_of(secret: Secret, offset: int, limit: int, *, values: bool) -> lis
     return [(row, _opened(project_id, context, row.value_sealed) if values else None) for row in rows]
 
 
-def tree_of(folder: Folder, key: str) -> Node:
-    """What a secret refers to, and what those refer to. Raises NotFound."""
-    here = _address(folder)
-    graph = load_graph(folder.environment.project_id, {here})
-    try:
-        found = Reader(graph).tree(here, key)
-    except TooMuch as error:
-        raise BadRequest(f"The tree cannot be shown: {error}") from None
-    if found is None:
-        raise NotFound(f"Secret with name '{key}' not found")
-    return found
-
-
-def referrers(folder: Folder, key: str) -> list[Secret]:
-    """The secrets whose values refer to a folder's secret, also through a folder that imports it."""
-    if not Secret.objects.filter(folder=folder, key=key).exists():
-        raise NotFound(f"Secret with name '{key}' not found")
-    return [secret for secret, _ in referrers_of(folder, [key])]
-
-
-def referrers_of(folder: Folder, keys: Iterable[str]) -> list[tuple[Secret, str]]:
-    """Who refers to a folder's secrets: each with the key it refers to. As `referrers`, of many at once."""
-    project_id = folder.environment.project_id
-    seen = sight_of(folder, keys)
-    named = SecretReference.objects.filter(
-        secret__folder__environment__project_id=project_id, path__in={path for _, path in seen.addresses}
-    )
-    found = {
-        (pk, key)
-        for pk, slug, path, key in named.values_list("secret_id", "environment", "path", "key")
-        if seen.leads((slug, path), key)
-    }
-    # References to a folder's own secrets by their bare names are not in the index.
-    for address, data in load_graph(project_id, set(seen.addresses)).items():
-        if address in seen.addresses:
-            found |= {
-                (UUID(each.secret_id), key)
-                for each in data.secrets.values()
-                for slug, path, key in references_in(each.value or "", address)
-                if (slug, path) == address and seen.leads(address, key)
-            }
-    secrets = Secret.objects.select_related("folder__environment__project").in_bulk([pk for pk, _ in found])
-    pairs = [(secrets[pk], key) for pk, key in found]
-    return sorted(pairs, key=lambda pair: (*_address(pair[0].folder), pair[0].key, pair[1]))
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """From where a folder's secrets are seen: the folder, and those that import it, however far."""
-
-    here: Address
-    addresses: Mapping[Address, Sequence[Address]]
-    holders: Mapping[str, set[Address]]
-
-    def leads(self, address: Address, key: str) -> bool:
-        """Whether what `address` has by this name, of its own or through its imports, is the folder's."""
-        held = self.holders.get(key, ())
-        return next((each for each in self.addresses.get(address, ()) if each in held), None) == self.here
-
-
-def sight_of(folder: Folder, keys: Iterable[str]) -> Sight:
-    """For these keys; two queries."""
-    project_id = folder.environment.project_id
-    here, wanted = _address(folder), set(keys)
-    holders: dict[str, set[Address]] = {key: set() for key in wanted}
-    rows = Secret.objects.filter(folder__environment__project_id=project_id)
-    rows = rows.filter(key__in=wanted) if len(wanted) <= 500 else rows
-    for key, slug, path in rows.values_list("key", "folder__environment__slug", "folder__path"):
-        if key in wanted:
-            holders[key].add((slug, path))
-    imports = imports_of(project_id)
-    orders = {each: list(precedence(each, lambda one: imports.get(one, ()))) for each in {here, *imports}}
-    return Sight(here, {address: order for address, order in orders.items() if here in order}, holders)
-
-
 # -- folders around a folder -----------------------------------------------------------------------------------
 
 
@@ -281,8 +206,8 @@ class _Around:
 def _around(folder: Folder, wish: Wish) -> _Around:
     """The folder, those below it, and those that imports of the project tie together; at most one query."""
     if not wish.imports and not wish.recursive:
-        return _Around({_address(folder): folder}, {})
-    known = {_address(folder): folder}
+        return _Around({folder.address: folder}, {})
+    known = {folder.address: folder}
     imports: dict[Address, list[tuple[int, UUID, Address]]] = {}
     below = Q(environment=folder.environment_id, path__startswith=f"{folder.path.rstrip('/')}/")
     named = SecretImport.objects.filter(import_environment=OuterRef("environment"), import_path=OuterRef("path"))
@@ -315,10 +240,6 @@ def _around(folder: Folder, wish: Wish) -> _Around:
 def _is_below(each: Folder, folder: Folder, wish: Wish) -> bool:
     below = f"{folder.path.rstrip('/')}/"
     return wish.recursive and each.environment_id == folder.environment_id and each.path.startswith(below)
-
-
-def _address(folder: Folder) -> Address:
-    return folder.environment.slug, folder.path
 
 
 # -- rows and values -------------------------------------------------------------------------------------------
@@ -416,3 +337,9 @@ def metadata_wish(text: str) -> list[dict[str, str]]:
     if len(pairs) > 10:
         raise BadRequest("metadataFilter takes at most 10 pairs")
     return pairs
+
+
+def tags_at(folder: Folder) -> dict[UUID, set[str]]:
+    """By a secret's id, the slugs of its tags."""
+    rows = tags_of(Q(secret__folder=folder))
+    return {pk: {slug for _, slug, _ in tags} for pk, tags in rows.items()}

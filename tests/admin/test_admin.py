@@ -32,8 +32,8 @@ from syncs.models import (
 )
 from syncs.notifications.targets import TargetInput, create_target
 from syncs.services import folders, imports, secrets
-from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
+from syncs.source.validation import SecretInput
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
 
 __all__ = ["sandbox", "world"]

@@ -14,8 +14,8 @@ from config.access.models import AuditEvent, Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret
 from syncs.services import folders, imports, secrets, tags
-from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
+from syncs.source.validation import SecretInput
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]

@@ -14,8 +14,8 @@ from config.access.models import AuditEvent, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret, SecretImport
 from syncs.services import folders, imports, secrets
-from syncs.services.secrets import SecretInput
 from syncs.source.selectors import comment_of, value_of
+from syncs.source.validation import SecretInput
 from tests.admin.test_editor import MARKER, PAGE, ask, events, member, shown, signed_in, stored
 from tests.syncs.conftest import World, sandbox, world
 

@@ -10,7 +10,8 @@ from typing import Any
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
+from syncs.source.validation import SecretInput
 from tests.api.conftest import Api
 from tests.api.openapi import require_fit
 from tests.syncs.conftest import World

@@ -15,8 +15,9 @@ from syncs.models import NotificationTarget, Secret, SyncRun
 from syncs.notifications.targets import TargetInput, create_target
 from syncs.services.folders import create_project, ensure_folder
 from syncs.services.imports import add_import
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.services.tags import create_tag
+from syncs.source.validation import SecretInput
 from tests.api.conftest import Api, api_for
 from tests.api.openapi import operations
 from tests.syncs.conftest import World

@@ -14,8 +14,9 @@ from config.access.models import AuditEvent
 from syncs.models import Secret
 from syncs.services.folders import create_environment, create_project, ensure_folder
 from syncs.services.imports import add_import
-from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.tags import create_tag
+from syncs.source.validation import SecretInput
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World
 

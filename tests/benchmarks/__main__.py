@@ -100,8 +100,9 @@ class Bench:
     def set(self, values: dict[str, str], path: str = "/", environment: str = "dev") -> None:
         from syncs.models import Environment
         from syncs.services.folders import ensure_folder
-        from syncs.services.secrets import SecretInput, set_secrets
+        from syncs.services.secrets import set_secrets
         from syncs.source.selectors import folder_by_path
+        from syncs.source.validation import SecretInput
 
         at = Environment.objects.select_related("project").get(project=self.project, slug=environment)
         ensure_folder(self.actor, at, path)

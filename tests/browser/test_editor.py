@@ -11,8 +11,8 @@ import pytest
 from config.access.models import AuditEvent, Role, User
 from syncs.models import Secret
 from syncs.services import folders, imports, secrets
-from syncs.services.secrets import SecretInput
 from syncs.source.selectors import value_of
+from syncs.source.validation import SecretInput
 from tests.browser.conftest import OpenAs, axe, narrow
 from tests.syncs.conftest import World
 

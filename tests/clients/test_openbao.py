@@ -29,9 +29,10 @@ from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
 from syncs.services.folders import create_project
-from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.selectors import folder_by_path, value_of
+from syncs.source.validation import SecretInput
 from tests.destinations.hashicorp_vault import TOKEN
 from tests.destinations.hashicorp_vault import HashicorpVault as Fake
 

@@ -14,7 +14,9 @@ from config.schemas.schema import Schema, Text, Texts, secret
 from connections.errors import BadResponse, NotFound
 from connections.http.client import ApiClient
 from connections.provider import Provider, Session
-from syncs.destination.base import Capabilities, DocumentDestination, KeyValueDestination, sync_options
+from syncs.destination.base import DocumentDestination, KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.destination.write import Document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from tests.destinations.serving import Answer, Ask, Served

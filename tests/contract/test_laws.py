@@ -36,10 +36,11 @@ from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
 from syncs.services.folders import create_project
-from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.services.triggers import trigger
 from syncs.source.selectors import folder_by_path, syncs, value_of
+from syncs.source.validation import SecretInput
 from tests.destinations.fake import Fake
 
 from .bases import DESTINATIONS, FAKES, Bases

@@ -15,8 +15,8 @@ from config.errors import BadRequest, NotFound
 from connections.services import create_connection
 from syncs.models import Environment, Folder, SecretReference, SecretSync
 from syncs.services import folders, imports, secrets
-from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput, create_sync
+from syncs.source.validation import SecretInput
 from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
 
 __all__ = ["sandbox", "world"]

@@ -13,9 +13,9 @@ from config.access.roles import actor_of_user
 from config.errors import BadRequest, Invalid, NotFound, PermissionDenied
 from syncs.models import Environment, Folder, Secret, SecretVersion
 from syncs.services import folders, imports, secrets
-from syncs.services.secrets import SecretInput
 from syncs.source.loader import load_graph, read
 from syncs.source.selectors import comment_of, value_of, value_or_none
+from syncs.source.validation import SecretInput
 from tests.syncs.conftest import World, sandbox, world
 
 __all__ = ["sandbox", "world"]

@@ -19,8 +19,9 @@ from syncs.models import Folder, Secret, SecretSync
 from syncs.services import folders as source
 from syncs.services import imports, triggers
 from syncs.services import syncs as services_of_syncs
-from syncs.services.secrets import SecretInput, set_in_folders
+from syncs.services.secrets import set_in_folders
 from syncs.services.syncs import SyncInput
+from syncs.source.validation import SecretInput
 from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import APPLICATION, World, sandbox, world
 

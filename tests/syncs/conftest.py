@@ -18,9 +18,10 @@ from connections.services import create_connection
 from syncs.models import Environment, Folder, SecretSync, SyncRun
 from syncs.running.runner import execute
 from syncs.services.folders import create_project
-from syncs.services.secrets import SecretInput, delete_secrets, set_secrets
+from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.syncs import SyncInput, create_sync, update_policy
 from syncs.services.triggers import trigger
+from syncs.source.validation import SecretInput
 
 TOKEN = "sandbox-token-for-tests"
 APPLICATION = {"scope": "application", "org": "acme", "app": "shop"}

@@ -39,10 +39,11 @@ from syncs.running import drift
 from syncs.running.runner import execute
 from syncs.services import approvals, triggers
 from syncs.services import syncs as services
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
+from syncs.source.validation import SecretInput
 from tests.api.conftest import Api
 
 from .conftest import APPLICATION, OPTIONS, TOKEN, World

@@ -14,9 +14,10 @@ from syncs.planning.preview import plan_as_json, preview
 from syncs.running.runner import execute
 from syncs.services import approvals, folders
 from syncs.services.deletion import delete_sync
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.services.syncs import SyncInput, update_policy, update_sync
 from syncs.source.selectors import syncs
+from syncs.source.validation import SecretInput
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 

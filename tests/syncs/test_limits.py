@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from syncs.destination.base import Capabilities
+from syncs.destination.capabilities import Capabilities
 from syncs.destination.limits import barred_by, within
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Entry, Remote, Write

@@ -7,8 +7,9 @@ import pytest
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.plan import rest_of
 from syncs.engine.types import Desired, Write, Written
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.source.loader import read
+from syncs.source.validation import SecretInput
 
 from .conftest import World
 

@@ -9,7 +9,8 @@ import pytest
 from config.access.roles import PLATFORM
 from config.errors import BadRequest
 from connections.services import update_connection
-from syncs.destination.base import Capabilities, DocumentDestination
+from syncs.destination.base import DocumentDestination
+from syncs.destination.capabilities import Capabilities
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan

@@ -13,8 +13,8 @@ from syncs.models import SecretSync, SyncRun
 from syncs.services import folders, imports, secrets
 from syncs.services import syncs as services
 from syncs.services.propagation import JITTER
-from syncs.services.secrets import SecretInput
 from syncs.services.triggers import trigger
+from syncs.source.validation import SecretInput
 
 from .conftest import APPLICATION, World
 

@@ -13,9 +13,9 @@ from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync
 from syncs.running import dispatcher, runner
 from syncs.services import deletion, folders, imports, secrets
 from syncs.services import syncs as services
-from syncs.services.secrets import SecretInput
 from syncs.services.syncs import SyncInput
 from syncs.services.triggers import trigger
+from syncs.source.validation import SecretInput
 
 from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
 

@@ -15,10 +15,11 @@ from syncs.models import ManagedSecret, RunChange, SecretSync, SyncPolicy, SyncR
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.runner import execute
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger, undo
 from syncs.source.selectors import syncs
+from syncs.source.validation import SecretInput
 from tests.api.conftest import Api, api_for
 
 from .conftest import World

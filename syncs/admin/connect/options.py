@@ -18,10 +18,10 @@ from config.errors import Invalid, Issue, ServiceError, problem
 from config.schemas.forms import collected, form_fields
 from config.schemas.schema import Schema
 from connections.selectors import connection_by_id
-from syncs.api.wire import POLICY, policy_as_json, policy_changes
 from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync
 from syncs.planning.preflight import naming, rules_of
+from syncs.services.policy import POLICY, policy_as_json, policy_changes
 from syncs.services.syncs import require_free_name
 from syncs.source.selectors import defaults_of, environment_by_slug, folder_by_path
 

@@ -12,11 +12,11 @@ from django.utils.translation import gettext_lazy
 
 from config.access.roles import Right, project_for
 from config.errors import BadRequest, ServiceError
-from syncs.api.wire import POLICY, policy_changes
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import SecretSync
 from syncs.planning.preflight import Checked, checked_plan
+from syncs.services.policy import POLICY, policy_changes
 from syncs.services.sync_drafts import finish
 from syncs.services.syncs import SyncInput, draft_sync
 

@@ -12,13 +12,14 @@ from django.utils.translation import ngettext
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.admin.editor.grid import referrers_said, tags_at
 from syncs.models import Folder, Secret
 from syncs.services.copies import copy_secrets
 from syncs.services.folders import ensure_folders
-from syncs.services.secrets import SecretInput, delete_secrets, move_secrets, set_secrets
-from syncs.source.queries import referrers_of
+from syncs.services.secrets import delete_secrets, move_secrets, set_secrets
+from syncs.source.queries import tags_at
+from syncs.source.references import referrers_of, referrers_said
 from syncs.source.selectors import folders, secrets_by_keys
+from syncs.source.validation import SecretInput
 
 from .base import Spot, fragment, guarded, spot, told
 from .cells import tags_typed

@@ -14,8 +14,9 @@ from config.errors import BadRequest
 from syncs.admin.editor.grid import Cell, cell_at
 from syncs.models import Environment
 from syncs.services.folders import ensure_folder, ensure_folders
-from syncs.services.secrets import SecretInput, set_in_folders, set_secrets
+from syncs.services.secrets import set_in_folders, set_secrets
 from syncs.source.queries import Wish, secret_at
+from syncs.source.validation import SecretInput
 
 from .base import Spot, fragment, guarded, record_shown, spot, told, typed
 

@@ -10,13 +10,15 @@ from django.utils.translation import gettext as _
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.admin.editor.grid import cell_at, referrers_said
+from syncs.admin.editor.grid import cell_at
 from syncs.models import Secret
 from syncs.services.copies import restore_secret
 from syncs.services.renames import rename_everywhere
-from syncs.services.secrets import SecretInput, set_secrets
-from syncs.source.queries import Wish, referrers_of, secret_at, tree_of
+from syncs.services.secrets import set_secrets
+from syncs.source.queries import Wish, secret_at
+from syncs.source.references import referrers_of, referrers_said, tree_of
 from syncs.source.selectors import secret_by_key
+from syncs.source.validation import SecretInput
 
 from .base import Spot, fragment, guarded, record_shown, spot, told, typed
 from .cells import tags_typed

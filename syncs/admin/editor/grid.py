@@ -1,13 +1,13 @@
 """What the secrets editor shows: at one path a row a key and a column an environment, and what lies around a folder.
 
-Names, comments and tags only; a value is read by `syncs.source.queries`, one at a time, and told to the audit log. Each read
-costs the same queries whatever the number of rows.
+Names, comments and tags only; a value is read by `syncs.source.queries`, one at a time, and recorded in the audit log.
+Each read costs the same queries whatever the number of rows.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
@@ -20,6 +20,7 @@ from syncs.models import Environment, Folder, Secret, SecretImport, SecretRefere
 from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
 from syncs.source.queries import TagRow, tags_of
+from syncs.source.references import _place
 from syncs.source.selectors import comment_of, folders
 
 PAGE = 100
@@ -279,22 +280,3 @@ def below(folder: Folder) -> Below:
     ids = [pk for pk, at in tree.values_list("pk", "path") if f"{at}/".startswith(path)]  # LIKE ignores case
     syncs = SecretSync.objects.filter(folder__in=ids).order_by("name").values_list("name", flat=True)
     return Below(len(ids) - 1, Secret.objects.filter(folder__in=ids).count(), list(syncs))
-
-
-def tags_at(folder: Folder) -> dict[UUID, set[str]]:
-    """By a secret's id, the slugs of its tags."""
-    rows = tags_of(Q(secret__folder=folder))
-    return {pk: {slug for _, slug, _ in tags} for pk, tags in rows.items()}
-
-
-def _place(folder: Folder) -> str:
-    return f"{folder.environment.slug}:{folder.path}"
-
-
-def referrers_said(pairs: Iterable[tuple[Secret, str]], gone: Collection[str] = ()) -> Mapping[str, list[str]]:
-    """By key, who refers to it, in words; `gone`: ids of secrets that go too, which need no warning."""
-    said: dict[str, list[str]] = {}
-    for secret, key in pairs:
-        if str(secret.pk) not in gone:
-            said.setdefault(key, []).append(f"{_place(secret.folder)} {secret.key}")
-    return said

@@ -23,7 +23,9 @@ from config.errors import BadRequest
 from config.schemas.schema import Flag, OneOf, Path, Schema, Text, Texts, literal
 from connections.errors import IntegrationError, NotFound, Rejected
 from connections.providers.vercel import ENVIRONMENTS
-from syncs.destination.base import Capabilities, KeyValueDestination, sync_options
+from syncs.destination.base import KeyValueDestination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 from .project import ProjectSpot

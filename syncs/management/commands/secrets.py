@@ -19,10 +19,11 @@ from config.errors import BadRequest, NotFound
 from syncs.models import Folder, Secret
 from syncs.services.files import store_file
 from syncs.services.folders import ensure_folder
-from syncs.services.secrets import SecretInput, set_secrets
+from syncs.services.secrets import set_secrets
 from syncs.source.formats import KINDS, parse, written
 from syncs.source.paths import normal_path
 from syncs.source.selectors import comment_of, environment_by_slug, folder_by_path, value_of
+from syncs.source.validation import SecretInput
 
 
 class Command(OperatorCommand):

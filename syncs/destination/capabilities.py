@@ -1,0 +1,50 @@
+"""What a vendor documents of itself, as data."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a vendor documents of itself, so that planning, pace, pages and laws follow. Sizes in bytes of UTF-8.
+
+    Keys. `key_pattern` with `key_rule` in words; `reserved` are names that the vendor keeps for itself, as globs in
+    the canonical form. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
+    Knowing. `has_stamp`: what is listed carries a stamp that every write changes. `tells_incarnations`: a key made anew
+    is told apart from the one before. Without both, and where values cannot be read, drift is only a key that is gone.
+    Pace. `pace` in requests a second; `concurrency` is how many go side by side by default: a policy may exceed it,
+    never `concurrency_limit`.
+    For people: `note`, what the login needs (`rights`), and against what and when all this was checked (`verified`).
+    """
+
+    can_read_values: bool = False
+    can_import: bool = False
+    has_stamp: bool = True
+    tells_incarnations: bool = True
+    takes_empty: bool = True
+    holds_comments: bool = True
+    key_pattern: str = ""
+    key_rule: str = ""
+    reserved: tuple[str, ...] = ()
+    max_key_length: int | None = None
+    max_value_bytes: int | None = None
+    max_keys: int | None = None
+    max_total_bytes: int | None = None
+    pace: float | None = None
+    concurrency: int = 8
+    concurrency_limit: int | None = None
+    keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`
+    note: str = ""
+    rights: str = ""
+    verified: str = ""
+    docs_url: str = ""
+
+    def allows(self, name: str) -> bool:
+        """Whether a key's name has only what `key_pattern` allows."""
+        return not self.key_pattern or re.fullmatch(self.key_pattern, name, re.ASCII) is not None
+
+    def has_room(self, name: str) -> bool:
+        """Whether a key's name is within `max_key_length`."""
+        return self.max_key_length is None or len(name.encode()) <= self.max_key_length

@@ -1,0 +1,51 @@
+"""Plans as rows of a run: what is recorded of each change before anything is written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from syncs.engine.plan import Change
+from syncs.models import RunChange, SyncRun
+
+BATCH = 500
+
+
+def restore_context(place: str, canonical: str) -> str:
+    return f"restore:{place}:{canonical}"
+
+
+def planned_row(run: SyncRun, change: Change) -> RunChange:
+    """A change as history tells it, before anything came of it."""
+    return RunChange(
+        run=run,
+        key=change.key,
+        canonical=change.canonical,
+        source_key=change.source_key,
+        action=change.action.value,
+        reason=change.reason[:1024],
+        error_code=change.code or "",
+        version=change.desired.version if change.desired else 0,
+    )
+
+
+def record_changes(run: SyncRun, rows: Sequence[RunChange]) -> None:
+    """One row a key of the run; a later word replaces an earlier one."""
+    RunChange.objects.bulk_create(
+        rows,
+        batch_size=BATCH,
+        update_conflicts=True,
+        unique_fields=["run", "canonical"],
+        update_fields=[
+            "key",
+            "source_key",
+            "action",
+            "outcome",
+            "reason",
+            "error_code",
+            "error_message",
+            "version",
+            "ended_at",
+            "before",
+            "before_sealed",
+        ],
+    )
