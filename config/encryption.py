@@ -23,6 +23,8 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from tink import aead, mac, secret_key_access
 
+from config.installation import DataKeyset, Instance
+
 aead.register()
 mac.register()
 
@@ -80,8 +82,6 @@ def _framed(context: str, text: str) -> bytes:
 
 @lru_cache(maxsize=1024)
 def _keys(project_id: UUID | None) -> _Keys:
-    from config.access.models import DataKeyset
-
     root = _root()
     # One row an owner, by primary key: of two first uses at once one row wins and the other reads it.
     owner = project_id or UUID(int=0)
@@ -120,8 +120,6 @@ def _unwrapped(data: bytes, root: aead.Aead, bound: bytes) -> tink.KeysetHandle:
 @lru_cache(maxsize=1)
 def _root() -> aead.Aead:
     """The root keyset's AEAD; on first start the keyset is made. Raises WrongKeyset."""
-    from config.access.models import Instance
-
     path = Path(settings.KEYSET_FILE)
     instance = Instance.objects.first()
     known = instance.keyset_fingerprint if instance else ""

@@ -8,6 +8,23 @@ from django.contrib.auth.models import AbstractUser
 from django.db import models
 from django.db.models import Q
 
+from config.installation import DataKeyset, Instance
+
+__all__ = [
+    "AccessToken",
+    "AuditEvent",
+    "ClientSecret",
+    "DataKeyset",
+    "Identity",
+    "Instance",
+    "Membership",
+    "Project",
+    "RequestWindow",
+    "Role",
+    "User",
+    "anywhere",
+]
+
 
 class Role(models.TextChoices):
     ADMIN = "admin"
@@ -19,22 +36,6 @@ class User(AbstractUser):
     """A person who signs in to the admin. A superuser is an instance admin."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-
-
-class Instance(models.Model):
-    """This installation: one row. Its id is the `orgId` of the modelled API."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    keyset_fingerprint = models.CharField(max_length=64, blank=True)
-    paused_at = models.DateTimeField(null=True, blank=True)
-    paused_by = models.CharField(max_length=255, blank=True)
-    # Where the audit log ends: how many events, the last one's hash, and a keyed MAC of both.
-    audit_count = models.PositiveBigIntegerField(default=0)
-    audit_head = models.CharField(max_length=64, blank=True)
-    audit_seal = models.CharField(max_length=128, blank=True)
-
-    def __str__(self) -> str:
-        return str(self.id)
 
 
 class Project(models.Model):
@@ -190,15 +191,3 @@ class AuditEvent(models.Model):
 
     def __str__(self) -> str:
         return f"{self.sequence} {self.event}"
-
-
-class DataKeyset(models.Model):
-    """The keysets that seal one project's data (`project` null: the instance's), wrapped by the root keyset."""
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    project = models.OneToOneField(Project, null=True, on_delete=models.CASCADE, related_name="keyset")
-    wrapped_aead = models.BinaryField()
-    wrapped_mac = models.BinaryField()
-
-    def __str__(self) -> str:
-        return f"keyset {self.id}"

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access import tokens
-from config.api.authentication import client_ip
+from config.access.addresses import client_ip
 from config.api.base import View, timestamp
 from config.api.openapi import FLAG, TEXT, WHOLE, closed, described
 from config.schemas.schema import Schema, Text

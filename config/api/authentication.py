@@ -5,16 +5,16 @@ Apart from `config.api.base` because REST framework loads these classes while it
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Mapping
 from typing import Any
 
 from django.conf import settings
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from rest_framework import authentication, exceptions, negotiation, parsers
 from rest_framework.request import Request
 
+from config.access.addresses import client_ip
 from config.access.models import Identity, User
 from config.access.roles import Actor, actor_of_user
 from config.access.tokens import actor_of_token
@@ -91,27 +91,6 @@ class Machine:
 
     def __str__(self) -> str:
         return self.identity.name
-
-
-def client_ip(request: HttpRequest | Request) -> str | None:
-    """The address that asks. What a proxy says is believed only of proxies that the operator trusts."""
-    here = _address(request.META.get("REMOTE_ADDR", ""))
-    hops = [_address(hop) for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    while here and hops and hops[-1] and _is_proxy(here):
-        here = hops.pop()
-    return here
-
-
-def _address(text: str) -> str | None:
-    try:
-        return str(ipaddress.ip_address(text.strip()))
-    except ValueError:
-        return None
-
-
-def _is_proxy(address: str) -> bool:
-    found = ipaddress.ip_address(address)
-    return any(found in ipaddress.ip_network(each, strict=False) for each in settings.TRUSTED_PROXIES)
 
 
 def actor_of(request: Request) -> Actor:

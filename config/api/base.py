@@ -24,9 +24,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from config.access.addresses import client_ip
 from config.access.roles import Actor
 from config.api import throttling
-from config.api.authentication import TooLarge, actor_of, client_ip
+from config.api.authentication import TooLarge, actor_of
 from config.encryption import fingerprint
 from config.errors import Invalid, ServiceError, TooMany, where
 from config.schemas.schema import AllOf, Schema

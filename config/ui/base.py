@@ -21,9 +21,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
 
+from config.access.addresses import client_ip
 from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
-from config.api.authentication import client_ip
 from config.errors import Invalid, ServiceError
 from config.schemas.forms import place_of
 from config.ui.filters import kept_to_visible

@@ -9,9 +9,9 @@ from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
 from django.urls import path
 
 from config.access import audit
+from config.access.addresses import client_ip
 from config.access.models import User
 from config.access.roles import PLATFORM, Actor, actor_of_user
-from config.api.authentication import client_ip
 
 
 def login(request: HttpRequest) -> HttpResponseBase:

@@ -1,0 +1,45 @@
+"""The installation's own rows: its identity, and the keysets that seal its data.
+
+They belong to the app `access` (its tables and migrations), but stand below it: encryption needs them, and access
+needs encryption.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from django.db import models
+
+
+class Instance(models.Model):
+    """This installation: one row. Its id is the `orgId` of the modelled API."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    keyset_fingerprint = models.CharField(max_length=64, blank=True)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=255, blank=True)
+    # Where the audit log ends: how many events, the last one's hash, and a keyed MAC of both.
+    audit_count = models.PositiveBigIntegerField(default=0)
+    audit_head = models.CharField(max_length=64, blank=True)
+    audit_seal = models.CharField(max_length=128, blank=True)
+
+    class Meta:
+        app_label = "access"
+
+    def __str__(self) -> str:
+        return str(self.id)
+
+
+class DataKeyset(models.Model):
+    """The keysets that seal one project's data (`project` null: the instance's), wrapped by the root keyset."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    project = models.OneToOneField("access.Project", null=True, on_delete=models.CASCADE, related_name="keyset")
+    wrapped_aead = models.BinaryField()
+    wrapped_mac = models.BinaryField()
+
+    class Meta:
+        app_label = "access"
+
+    def __str__(self) -> str:
+        return f"keyset {self.id}"
