@@ -42,6 +42,7 @@ if PUBLIC_URL.startswith("https://"):
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
+PRODUCT_APPS = ["connections", "syncs"]  # each brings urls.py and navigation.py
 INSTALLED_APPS = [
     "unfold",
     "django.contrib.admin",
@@ -56,12 +57,12 @@ INSTALLED_APPS = [
     "drf_spectacular_sidecar",
     "django_q",
     "config.access",
-    "connections",
-    "syncs",
+    "config.ui",
+    *PRODUCT_APPS,
 ]
 
 MIDDLEWARE = [
-    "config.api.base.SlashMiddleware",
+    "config.api.middleware.SlashMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -125,7 +126,7 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE_DIR / "static"]
+STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
 WHITENOISE_USE_FINDERS = True  # served from the packages themselves: no collecting step to forget
 
 CACHES = {
@@ -143,7 +144,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.authentication.AnyAccept",
     "DEFAULT_PARSER_CLASSES": ["config.api.authentication.JSONParser", "config.api.browsable_api.FormParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "config.api.browsable_api.BrowsableAPI"],
-    "EXCEPTION_HANDLER": "config.api.base.exception_handler",
+    "EXCEPTION_HANDLER": "config.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
@@ -185,7 +186,7 @@ UNFOLD = {
     },
     "SIDEBAR": {
         "show_search": True,
-        "navigation": "config.ui.navigation.groups",
+        "navigation": "config.ui.sidebar.groups",
     },
 }
 

@@ -15,8 +15,9 @@ from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import instance
 from config.api import pause
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, component, described, listed
+from config.conventions import timestamp
 from config.schemas.schema import AllOf, Anything, Field, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
 
 from . import selectors, services

@@ -16,7 +16,7 @@ from django.utils import timezone
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right, denied
-from config.access.services import slug_issues
+from config.conventions import slug_issues
 from config.encryption import fingerprint, fingerprint_matches, seal, unseal
 from config.errors import BadRequest, Invalid, NotFound, problem
 from config.schemas.schema import Nested, OneOf, Schema, literal

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from config.conventions import timestamp
 from config.encryption import fingerprint, fingerprint_matches
 
 from .models import AuditEvent, Instance, Project
@@ -134,3 +135,18 @@ def _hash(row: AuditEvent) -> str:
     ]
     text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def event_as_json(row: AuditEvent) -> dict[str, Any]:
+    """An event as the API and the command return it."""
+    metadata = {key: value for key, value in row.metadata.items() if key != "project"}
+    return {
+        "id": row.sequence,
+        "eventType": row.event,
+        "actor": {"type": row.actor_kind, "id": row.actor_id or None, "name": row.actor_name},
+        "ipAddress": row.ip,
+        "projectId": row.metadata.get("project") or None,
+        "eventMetadata": metadata,
+        "hash": row.hash,
+        "createdAt": timestamp(row.at),
+    }

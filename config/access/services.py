@@ -12,8 +12,8 @@ from django.db.models import Q
 from django.utils import timezone
 from django.utils.text import slugify
 
+from config.conventions import slug_issues
 from config.errors import BadRequest, Forbidden, Invalid, Issue, NotFound, problem
-from config.schemas.schema import slug_issues as slug_issues
 
 from . import audit
 from .models import Identity, Instance, Membership, Project, Role, User

@@ -12,10 +12,10 @@ from django.urls import path
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from config.access.audit import search
+from config.access.audit import event_as_json, search
 from config.access.models import AuditEvent
 from config.access.roles import Right, project_for
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import TEXT, TEXT_OR_NULL, TIME, WHOLE, closed, component, described, listed
 from config.schemas.schema import Id, Moment, Schema, Text, Whole
 
@@ -48,23 +48,9 @@ EVENT = component(
 ANSWER = closed({"auditLogs": listed(EVENT), "totalCount": WHOLE})
 
 
-def wire(row: AuditEvent) -> dict[str, Any]:
-    metadata = {key: value for key, value in row.metadata.items() if key != "project"}
-    return {
-        "id": row.sequence,
-        "eventType": row.event,
-        "actor": {"type": row.actor_kind, "id": row.actor_id or None, "name": row.actor_name},
-        "ipAddress": row.ip,
-        "projectId": row.metadata.get("project") or None,
-        "eventMetadata": metadata,
-        "hash": row.hash,
-        "createdAt": timestamp(row.at),
-    }
-
-
 def _page(found: QuerySet[AuditEvent], wish: dict[str, Any]) -> Response:
     rows = found[wish["offset"] : wish["offset"] + wish["limit"]]
-    return Response({"auditLogs": [wire(row) for row in rows], "totalCount": found.count()})
+    return Response({"auditLogs": [event_as_json(row) for row in rows], "totalCount": found.count()})
 
 
 def _chosen(wish: dict[str, Any]) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 
 from config.access import tokens
 from config.access.addresses import client_ip
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import FLAG, TEXT, WHOLE, closed, described
+from config.conventions import timestamp
 from config.schemas.schema import Schema, Text
 
 LOGIN = Schema(

@@ -15,8 +15,9 @@ from rest_framework.response import Response
 from config.access import identities
 from config.access.models import ClientSecret, Identity
 from config.access.services import instance
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import FLAG, TEXT, TIME, UUID, WHOLE, closed, described, listed
+from config.conventions import timestamp
 from config.schemas.schema import Flag, Id, Objects, Schema, Text, Whole
 
 TAG = "Identities"

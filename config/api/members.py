@@ -15,8 +15,9 @@ from rest_framework.response import Response
 from config.access import identities, services
 from config.access.models import Membership, Project, Role
 from config.access.roles import Right, project_for
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import TEXT, TIME, UUID, WHOLE, closed, described, listed
+from config.conventions import timestamp
 from config.errors import BadRequest
 from config.schemas.schema import Flag, Id, Objects, Schema, Text, Texts
 

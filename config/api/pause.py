@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.services import instance, pause_everything
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import FLAG, TEXT_OR_NULL, TIME_OR_NULL, closed, component, described
+from config.conventions import timestamp
 from config.schemas.schema import Flag, Schema
 
 TAG = "Organization"

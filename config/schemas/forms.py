@@ -140,7 +140,7 @@ class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
     def __init__(self, hints: Sequence[tuple[str, str]]) -> None:
         super().__init__()
         self.hints = hints
-        self.template_name = "syncs/suggesting_input.html"
+        self.template_name = "keyferry/suggesting_input.html"
 
     def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
         context: dict[str, Any] = super().get_context(name, value, {**(attrs or {}), "list": f"{name}-hints"})

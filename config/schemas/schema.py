@@ -15,26 +15,12 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 from uuid import UUID
 
+from config.conventions import SLUG, slug_issues
 from config.errors import Invalid, Issue, problem
 
 Path = tuple[str | int, ...]
 Checked = tuple[object, list[Issue]]
 """The value as it will be stored (None: absent), and what is wrong with it."""
-
-
-SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
-
-
-def slug_issues(field: str, text: str, *, least: int = 1, most: int = 64) -> list[Issue]:
-    """What the modelled slug rule finds wrong with `text`, in its words."""
-    named = field[:1].upper() + field[1:]
-    if len(text) < least:
-        return [problem([field], f"{named} field must be at least {least} lowercase character(s)")]
-    if len(text) > most:
-        return [problem([field], f"{named} field must be at most {most} lowercase character(s)")]
-    if not SLUG.fullmatch(text):
-        return [problem([field], f"{named} field can only contain lowercase letters, numbers, and hyphens")]
-    return []
 
 
 class Field(Protocol):

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import path
 
 from config.access import audit
 from config.access.addresses import client_ip
@@ -42,9 +41,3 @@ def tell_changed_password(actor: Actor, user_id: UUID, before: str) -> None:
     user = User.objects.filter(pk=user_id).exclude(password=before).first()
     if user:
         audit.record(actor, "change-password", user=user.pk, name=user.get_username())
-
-
-urlpatterns = [
-    path("admin/login/", login),
-    path("admin/password_change/", admin.site.admin_view(change_password, cacheable=True)),
-]

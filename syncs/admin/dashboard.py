@@ -22,7 +22,7 @@ MOST = 8
 
 
 def context(request: HttpRequest, given: dict[str, Any]) -> dict[str, Any]:
-    """What `admin/index.html` shows. As many queries with a thousand syncs as with one."""
+    """What `syncs/dashboard.html` shows. As many queries with a thousand syncs as with one."""
     actor = actor_of(request)
     states = counted(actor)
     total = sum(states.values())

@@ -6,13 +6,9 @@ Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 from django.urls import path
 
 from . import defaults, folders, imports, notifications, projects, secrets
-from .documents import SchemaPage, SchemaView
 from .syncs import CodesView, ListView, OptionsView, routes
 
 urlpatterns = [
-    path("schema", SchemaView.as_view(), name="schema"),
-    path("docs/json", SchemaView.as_view()),
-    path("docs", SchemaPage.as_view(), name="docs"),
     path("v1/secret-syncs", ListView.as_view()),
     path("v1/secret-syncs/options", OptionsView.as_view()),
     path("v1/secret-syncs/error-codes", CodesView.as_view()),

@@ -10,8 +10,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right
-from config.api.base import View, or_named, timestamp
+from config.api.base import View, or_named
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
+from config.conventions import timestamp
 from config.errors import NotFound
 from config.schemas.schema import Flag, Id, Moment, Objects, Schema, Text
 from syncs.models import Environment, Folder

@@ -13,8 +13,9 @@ from rest_framework.response import Response
 
 from config.access import audit
 from config.access.roles import Right
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
+from config.conventions import timestamp
 from config.errors import BadRequest
 from config.schemas.schema import Field, Flag, Id, Nested, Schema, Whole
 from syncs.models import SecretImport

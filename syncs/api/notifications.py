@@ -9,7 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from config.access.roles import Right, project_for
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import (
     FLAG,
     TEXT,
@@ -26,7 +26,7 @@ from config.api.openapi import (
 from config.schemas.schema import Flag, Id, Schema, Text, Texts, Whole
 from syncs.models import NoticeState, NotificationTarget
 from syncs.notifications import targets as services
-from syncs.notifications.targets import MAX_URL, RECIPIENTS, TargetInput
+from syncs.notifications.targets import MAX_URL, RECIPIENTS, TargetInput, target_as_json
 from syncs.source import selectors
 
 TAG = "Notifications"
@@ -73,24 +73,6 @@ SHAPE = component(
 ANSWER = closed({"notificationTarget": SHAPE})
 
 
-def wire(target: NotificationTarget) -> dict[str, Any]:
-    """Of a URL its scheme alone."""
-    return {
-        "id": str(target.pk),
-        "projectId": str(target.project_id),
-        "name": target.name,
-        "scheme": target.scheme,
-        "recipients": target.recipients or None,
-        "states": target.states,
-        "isEnabled": target.is_enabled,
-        "lastSentAt": timestamp(target.last_sent_at),
-        "lastFailedAt": timestamp(target.last_failed_at),
-        "lastError": target.last_error or None,
-        "createdAt": timestamp(target.created_at),
-        "updatedAt": timestamp(target.updated_at),
-    }
-
-
 def _given(data: dict[str, Any]) -> TargetInput:
     return TargetInput(
         name=data.get("name"),
@@ -107,7 +89,7 @@ class _TargetView(View):
         return selectors.target_of(project_for(self.actor, project_id, right), pk=found)
 
     def one(self, target: NotificationTarget) -> Response:
-        return Response({"notificationTarget": wire(target)})
+        return Response({"notificationTarget": target_as_json(target)})
 
 
 class Targets(_TargetView):
@@ -123,7 +105,9 @@ class Targets(_TargetView):
         page = self.query(PAGE)
         found = project_for(self.actor, projectId).notification_targets.all()
         shown = found[page["offset"] : page["offset"] + page["limit"]]
-        return Response({"notificationTargets": [wire(target) for target in shown], "totalCount": found.count()})
+        return Response(
+            {"notificationTargets": [target_as_json(target) for target in shown], "totalCount": found.count()}
+        )
 
     @described("createNotificationTarget", TAG, "Tell somebody else too.", ANSWER, body=CREATE, path=PROJECT)
     def post(self, request: Request, projectId: str) -> Response:

@@ -16,8 +16,9 @@ from rest_framework.response import Response
 from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import KEPT_SETTINGS, delete_project, instance, update_project
-from config.api.base import View, timestamp
+from config.api.base import View
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, described, listed
+from config.conventions import timestamp
 from config.schemas.schema import Flag, Id, Schema, Slug, Text, Texts, Whole
 from syncs.models import Environment, Tag
 from syncs.services import folders, tags

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID as Uuid
 
-from config.api.base import timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, closed, component, listed
+from config.conventions import timestamp
 from syncs.source.queries import Imported, Shown
 from syncs.source.selectors import HIDDEN, metadata_of
 

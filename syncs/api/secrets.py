@@ -15,8 +15,9 @@ from rest_framework.response import Response
 
 from config.access import audit
 from config.access.roles import Right
-from config.api.base import View, or_named, timestamp, with_etag
+from config.api.base import View, or_named, with_etag
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, UUID, WHOLE, closed, described, listed
+from config.conventions import timestamp
 from config.errors import BadRequest
 from config.schemas.schema import Field, Flag, Id, Objects, Schema, Text, Texts, Whole
 from syncs.engine.references import Node

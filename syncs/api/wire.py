@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.api.base import timestamp
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, component, listed
+from config.conventions import timestamp
 from syncs.destination.base import Destination
 from syncs.engine.types import Action
 from syncs.models import SecretSync

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from config.access.roles import Actor, Right
-from config.api.base import timestamp
+from config.conventions import timestamp
 from config.errors import NotFound
 from connections.services import open_client
 from syncs.engine.references import precedence, references_in

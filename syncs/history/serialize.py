@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from config.api.base import timestamp
+from config.conventions import timestamp
 from syncs.models import RunChange, SyncRun
 
 

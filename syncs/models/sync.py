@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 
 from config.access.models import Identity, Project
-from connections.models import AppConnection
 
 from .source import Folder
+
+if TYPE_CHECKING:
+    from connections.models import AppConnection
 
 
 class Status(models.TextChoices):
@@ -50,7 +52,7 @@ class SecretSync(models.Model):
     folder = models.ForeignKey(Folder, null=True, blank=True, on_delete=models.SET_NULL, related_name="syncs")
     # Null once it is deleted, so never where one reads it; then the connection may be deleted too.
     connection: models.ForeignKey[AppConnection, AppConnection] = models.ForeignKey(  # type: ignore[misc]
-        AppConnection, null=True, on_delete=models.RESTRICT, related_name="syncs"
+        "connections.AppConnection", null=True, on_delete=models.RESTRICT, related_name="syncs"
     )
     is_auto_sync_enabled = models.BooleanField(default=True)
     version = models.PositiveIntegerField(default=1)
@@ -214,7 +216,7 @@ class ManagedSecret(models.Model):
     canonical = models.CharField(max_length=1024)
     key = models.CharField(max_length=1024)
     sync = models.ForeignKey(SecretSync, null=True, on_delete=models.SET_NULL, related_name="managed")
-    connection = models.ForeignKey(AppConnection, null=True, on_delete=models.SET_NULL, related_name="+")
+    connection = models.ForeignKey("connections.AppConnection", null=True, on_delete=models.SET_NULL, related_name="+")
     destination = models.CharField(max_length=64)
     destination_config = models.JSONField()
     state = models.CharField(max_length=16)

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from config.access.roles import PLATFORM
-from config.api.base import timestamp
+from config.conventions import timestamp
 from config.errors import BadRequest
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
 from syncs.notifications.outbox import drift_checked

@@ -19,8 +19,8 @@ from config.access import audit
 from config.access import services as access
 from config.access.models import Project
 from config.access.roles import Actor, Right
+from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
-from config.schemas.schema import slug_issues
 from syncs.models import Environment, Folder, SecretSync
 from syncs.source.paths import MAX_PATH, folder_name, normal_path
 

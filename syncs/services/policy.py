@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from config.api.openapi import closed
 from config.schemas.schema import NULL, Flag, Schema, Text, Texts, Whole
 from syncs.models import UNMANAGED, SyncPolicy
 
@@ -50,4 +49,4 @@ def policy_changes(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def policy_shape() -> dict[str, Any]:
     properties = POLICY.json_schema()["properties"]
-    return closed(properties)
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

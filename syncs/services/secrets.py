@@ -16,9 +16,9 @@ from django.utils import timezone
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right
+from config.conventions import slug_issues
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
-from config.schemas.schema import slug_issues
 from syncs.engine.references import folders_named, references_in
 from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
 from syncs.source.loader import keys_reached

@@ -13,7 +13,7 @@ from django.db.models import F
 from config.access import audit
 from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
-from config.access.services import slug_issues
+from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
 from config.schemas.schema import Field, Flag, Id, Nested, Schema, Slug, Text
 from connections.errors import IntegrationError

@@ -7,8 +7,8 @@ from django.db import transaction
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right
+from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, problem
-from config.schemas.schema import slug_issues
 from syncs.models import Folder, Tag
 
 from .propagation import changed

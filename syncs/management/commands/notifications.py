@@ -12,10 +12,9 @@ from config.access.roles import PLATFORM
 from config.access.services import find_project
 from config.commands import OperatorCommand
 from config.errors import BadRequest
-from syncs.api.notifications import wire
 from syncs.models import NoticeState, NotificationTarget
 from syncs.notifications import targets as services
-from syncs.notifications.targets import RECIPIENTS, TargetInput
+from syncs.notifications.targets import RECIPIENTS, TargetInput, target_as_json
 from syncs.source.selectors import target_of
 
 
@@ -54,7 +53,7 @@ class Command(OperatorCommand):
     def _list(self, project: Project, as_json: bool) -> int:
         found = list(project.notification_targets.all())
         if as_json:
-            self.line({"notificationTargets": [wire(target) for target in found]})
+            self.line({"notificationTargets": [target_as_json(target) for target in found]})
             return 0
         self.table(
             [(each.name, each.recipients or each.scheme, " ".join(each.states), each.last_error) for each in found]
@@ -69,6 +68,6 @@ class Command(OperatorCommand):
 
     def _say(self, target: NotificationTarget, said: str, as_json: bool) -> None:
         if as_json:
-            self.line({"notificationTarget": wire(target)})
+            self.line({"notificationTarget": target_as_json(target)})
         else:
             self.stdout.write(f"{target.name}: {said}")

@@ -8,9 +8,8 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from config.access.audit import search
+from config.access.audit import event_as_json, search
 from config.access.services import find_project
-from config.api.audit import wire
 from config.commands import OperatorCommand
 from config.errors import BadRequest
 
@@ -37,9 +36,9 @@ class Command(OperatorCommand):
         )
         for row in found.order_by("sequence").iterator(chunk_size=1000):
             if options["jsonl"]:
-                self.stdout.write(json.dumps(wire(row), separators=(",", ":")))
+                self.stdout.write(json.dumps(event_as_json(row), separators=(",", ":")))
             else:
-                what = " ".join(f"{key}={value}" for key, value in wire(row)["eventMetadata"].items())
+                what = " ".join(f"{key}={value}" for key, value in event_as_json(row)["eventMetadata"].items())
                 self.stdout.write(f"{row.sequence:8} {row.at:%Y-%m-%d %H:%M:%S} {row.event} {row.actor_name} {what}")
         return 0
 

@@ -1,0 +1,29 @@
+"""How the modelled API writes slugs and moments."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from config.errors import Issue, problem
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
+
+
+def slug_issues(field: str, text: str, *, least: int = 1, most: int = 64) -> list[Issue]:
+    """What the modelled slug rule finds wrong with `text`, in its words."""
+    named = field[:1].upper() + field[1:]
+    if len(text) < least:
+        return [problem([field], f"{named} field must be at least {least} lowercase character(s)")]
+    if len(text) > most:
+        return [problem([field], f"{named} field must be at most {most} lowercase character(s)")]
+    if not SLUG.fullmatch(text):
+        return [problem([field], f"{named} field can only contain lowercase letters, numbers, and hyphens")]
+    return []
+
+
+def timestamp(moment: datetime | None) -> str | None:
+    """ISO 8601, UTC, milliseconds, Z."""
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,5 @@
+"""Addresses of app connections."""
+
+from django.urls import include, path
+
+urlpatterns = [path("api/", include("connections.api"))]

@@ -1,0 +1,36 @@
+"""What the sidebar offers of the source and its syncs."""
+
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+
+from config.access.roles import Right
+from config.ui.base import actor_of
+from config.ui.sidebar import entry, section
+
+
+def _reads_secrets(request: HttpRequest) -> bool:
+    return actor_of(request).may_anywhere(Right.SEE)
+
+
+section("delivery", 10, _("Syncs"))
+entry("delivery", 10, _("Overview"), "home", "admin:index")
+entry("delivery", 20, _("Connect and sync"), "add_link", "syncs.syncdraft")
+entry("delivery", 30, _("Syncs"), "sync", "syncs.secretsync")
+entry("delivery", 40, _("Runs"), "history", "syncs.syncrun")
+entry("delivery", 50, _("Ledger"), "fact_check", "syncs.managedsecret")
+entry("delivery", 70, _("Destinations"), "cloud_upload", "admin:destinations")
+entry("delivery", 80, _("Notifications"), "notifications", "syncs.notificationtarget")
+section("source", 20, _("Source"))
+entry("source", 10, _("Secrets"), "key", "secrets", _reads_secrets)
+entry("source", 20, _("All secrets"), "list_alt", "syncs.secret")
+entry("source", 30, _("Folders"), "folder", "syncs.folder")
+entry("source", 40, _("Imports"), "input", "syncs.secretimport")
+entry("source", 50, _("Tags"), "sell", "syncs.tag")
+entry("source", 60, _("Environments"), "layers", "syncs.environment")
+entry("internals", 10, _("Keys of runs"), "list", "syncs.runchange")
+entry("internals", 20, _("Versions"), "restore", "syncs.secretversion")
+entry("internals", 30, _("References"), "link", "syncs.secretreference")
+entry("internals", 40, _("First listings"), "flag", "syncs.initialset")
+entry("internals", 50, _("Drift"), "difference", "syncs.driftcheck")
+entry("internals", 60, _("Messages"), "mail", "syncs.notice")
+entry("internals", 70, _("Leases"), "lock_clock", "syncs.lease")
