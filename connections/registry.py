@@ -44,6 +44,8 @@ class Registry(Generic[A]):
     def _found(self) -> dict[str, type[A]]:
         found = {}
         for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
+            if module.name.startswith("_"):
+                continue  # a part of an adapter that is larger than one module
             name = f"{self._package}.{module.name}"
             path = f"{name.replace('.', '/')}.py"
             try:

@@ -8,11 +8,10 @@ Sources: https://developer.hashicorp.com/vault/api-docs, https://openbao.org/api
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 import httpx
-from django.utils import timezone
 
 from config.schemas.schema import Schema, Text, secret
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
@@ -80,7 +79,7 @@ class HashicorpVault(Provider):
         try:
             token, seconds = answer["auth"]["client_token"], answer["auth"]["lease_duration"]
             life = timedelta(seconds=int(seconds)) if seconds else FOR_EVER
-            return Session(str(token), timezone.now() + life)
+            return Session(str(token), datetime.now(UTC) + life)
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"{self.label}: POST /auth/approle/login answered without a token") from None
 

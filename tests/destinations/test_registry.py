@@ -7,7 +7,8 @@ from syncs.destination.base import destinations
 
 
 def test_destinations_are_found_without_a_list() -> None:
-    files = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    names = {module.name for module in pkgutil.iter_modules(package.__path__)}
+    files = {name for name in names if not name.startswith("_")}  # the others are parts of an adapter
     assert {adapter.slug.replace("-", "_") for adapter in destinations} == files
     assert "humanitec" in destinations
     assert destinations.errors == []

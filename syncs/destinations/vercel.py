@@ -26,11 +26,10 @@ from connections.providers.vercel import ENVIRONMENTS
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import sync_options
+from syncs.destinations._vercel_project import ProjectSpot
+from syncs.destinations._vercel_shared import SharedSpot, targets_of
+from syncs.destinations._vercel_variables import Spot, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
-
-from .project import ProjectSpot
-from .shared import SharedSpot, targets_of
-from .variables import Spot, variable_of
 
 MANY = 50  # keys a request: documented for shared variables, and kept to for a project's
 SCOPE = "The Vercel scope that secrets should be synced to."

@@ -16,7 +16,7 @@ from connections.http.client import ApiClient
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 
-from .variables import COMMENT, Spot, Variable, changed, failures, items, variable_of
+from ._vercel_variables import COMMENT, Spot, Variable, changed, failures, items, variable_of
 
 LOCKED = "it is shared with other environments or projects than those of this sync"
 LINKED = "it is linked to projects"

@@ -12,7 +12,7 @@ from connections.http.client import ApiClient, quote
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 
-from .variables import COMMENT, Spot, Variable, changed, items, variable_of, written
+from ._vercel_variables import COMMENT, Spot, Variable, changed, items, variable_of, written
 
 
 class ProjectSpot(Spot):
