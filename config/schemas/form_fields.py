@@ -1,0 +1,259 @@
+"""Django form fields from a JSON schema (`config.schemas.json_schema.described`), for the admin and the browsable API.
+
+A form field is named `prefix`, joint, member; of an object within the object joint and member follow again. No field
+is required by the form unless the style says so: the model reports what is missing, in its own words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+
+from config.errors import Issue
+from config.schemas.json_schema import JsonSchema, example_of
+
+
+@dataclass(frozen=True)
+class Member:
+    """One member of an object: `schema` describes it."""
+
+    name: str
+    schema: JsonSchema
+    required: bool
+
+    @property
+    def label(self) -> str:
+        return str(self.schema.get("title") or words_of(self.name.rpartition(".")[2]))
+
+    @property
+    def help(self) -> str:
+        return str(self.schema.get("description", ""))
+
+    @property
+    def choices(self) -> list[Any]:
+        """All that it can be; [] where that is open."""
+        return [value for value in self.schema.get("enum", ()) if value is not None]
+
+    @property
+    def kind(self) -> str:
+        return str(self.schema.get("type", ""))
+
+    @property
+    def is_secret(self) -> bool:
+        return bool(self.schema.get("writeOnly"))
+
+    @property
+    def only(self) -> Any:
+        """The only thing that it can be, so that nobody need be asked; None where there is a choice."""
+        return self.choices[0] if len(self.choices) == 1 and (self.required or self.kind == "boolean") else None
+
+
+@dataclass(frozen=True)
+class Style:
+    """How form fields look: a widget for each kind of member, and the sign between the parts of a name."""
+
+    joint: str
+    widgets: Mapping[str, Any]
+    list_separator: str = ", "
+    requires: bool = False  # whether the form itself refuses a required member that is blank
+    flag_choices: Sequence[tuple[str, str]] = field(default=())  # instead of a switch: left out, true, false
+
+
+def discriminator_of(schema: JsonSchema) -> str:
+    """The member whose text tells variants apart; "" where there is one variant."""
+    variants = schema.get("anyOf", ())
+    names = list(variants[0]["properties"]) if variants else []
+    return next(
+        (name for name in names if all(len(each["properties"][name].get("enum", ())) == 1 for each in variants)), ""
+    )
+
+
+def variants_of(schema: JsonSchema) -> dict[str, JsonSchema]:
+    """The objects of a union by the text of their discriminator; {"": schema} of an object."""
+    name = discriminator_of(schema)
+    return {each["properties"][name]["enum"][0]: each for each in schema["anyOf"]} if name else {"": schema}
+
+
+def members_of(schema: JsonSchema) -> list[Member]:
+    """The members to ask for: of several variants the discriminator, then every member that any of them has."""
+    kind = discriminator_of(schema)
+    found: dict[str, Member] = {}
+    for variant in variants_of(schema).values():
+        required = variant.get("required", ())
+        for name, each in variant["properties"].items():
+            found.setdefault(name, Member(name, each, name in required))
+    if kind:
+        described = {**found[kind].schema, "enum": list(variants_of(schema))}
+        found = {kind: Member(kind, described, required=True), **{k: v for k, v in found.items() if k != kind}}
+    return [each for each in found.values() if each.choices != [""]]  # a name kept for clients is never asked for
+
+
+def of_variant(schema: JsonSchema, typed: Mapping[str, Any]) -> list[Member]:
+    """The members to ask for, given what is `typed` so far: the first variant's until one is chosen."""
+    kind = discriminator_of(schema)
+    if not kind:
+        return members_of(schema)
+    variants = variants_of(schema)
+    chosen = variants.get(str(typed.get(kind) or "")) or next(iter(variants.values()))
+    return [members_of(schema)[0], *(each for each in members_of(chosen) if each.name != kind)]
+
+
+def words_of(name: str) -> str:
+    """A wire name or choice for people: `disableSecretDeletion` is "Disable secret deletion"."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("-", " ").replace("_", " ").lower().capitalize()
+
+
+def flat(members: Iterable[Member], joint: str = ".") -> Iterator[Member]:
+    """The same with the members of objects within the object in their place, named after them."""
+    for each in members:
+        if "properties" in each.schema or "anyOf" in each.schema:
+            inner = [
+                Member(f"{each.name}{joint}{one.name}", one.schema, one.required and each.required)
+                for one in members_of(each.schema)
+            ]
+            yield from flat(inner, joint)
+        else:
+            yield each
+
+
+def form_fields(
+    members: Iterable[Member],
+    style: Style,
+    prefix: str = "",
+    held: Mapping[str, Any] | None = None,
+    hints: Mapping[str, Iterable[tuple[str, str]]] | None = None,
+) -> dict[str, forms.Field]:
+    """Form fields by name. `held`: what is stored, if anything; `hints`: values to suggest, by member."""
+    found = {}
+    for each in flat(members, style.joint):
+        default = each.schema.get("default")
+        initial = default if held is None else _at(held, each.name.split(style.joint))
+        made = _form_field(each, style, initial, held is not None, list((hints or {}).get(each.name, ())))
+        found[f"{prefix}{style.joint}{each.name}" if prefix else each.name] = made
+    return found
+
+
+def _at(held: Any, path: Sequence[str]) -> Any:
+    for part in path:
+        held = held.get(part) if isinstance(held, Mapping) else None
+    return held
+
+
+def _form_field(
+    member: Member, style: Style, initial: Any, exists: bool, hints: Sequence[tuple[str, str]]
+) -> forms.Field:
+    common: dict[str, Any] = {
+        "label": member.label,
+        "help_text": member.help,
+        "required": style.requires and member.required,
+        "initial": initial,
+    }
+    widgets = style.widgets
+    if member.kind == "boolean":
+        if style.flag_choices:
+            widget = widgets["choice"]()
+            return forms.ChoiceField(**{**common, "required": False}, choices=style.flag_choices, widget=widget)
+        return forms.BooleanField(**common, widget=widgets["flag"]())
+    if member.kind == "integer":
+        return forms.IntegerField(**common, widget=widgets["whole"]())
+    if member.kind == "array":
+        return _list_field(member, style, common)
+    if member.is_secret or member.schema.get("x-verbatim"):
+        common["initial"] = None  # never shown again: it may be a value or a credential
+        if member.is_secret and exists:
+            common["help_text"] = f"{member.help} Blank keeps what is stored.".strip()
+        kind = "secret_lines" if member.schema.get("x-multiline") or member.schema.get("x-verbatim") else "secret"
+        return forms.CharField(**common, widget=widgets[kind](), strip=False)
+    if member.schema.get("x-multiline"):
+        return forms.CharField(**common, widget=widgets["lines"](), strip=False)
+    if member.choices:
+        blank = [("", "-")] if style.requires and len(member.choices) > 1 else []
+        choices = [*blank, *((str(choice), words_of(str(choice))) for choice in member.choices)]
+        return forms.ChoiceField(**common, choices=choices, widget=widgets["choice"]())
+    if member.kind != "string":
+        example = json.dumps(example_of(member.schema), indent=2)
+        common |= {"initial": None, "help_text": f"{member.help} JSON, such as {example}".strip()}
+        return forms.CharField(**common, widget=widgets["lines"]())
+    if hints:
+        return forms.CharField(**common, widget=widgets["suggesting"](hints))
+    return forms.CharField(**common, widget=widgets["text"]())
+
+
+def _list_field(member: Member, style: Style, common: dict[str, Any]) -> forms.Field:
+    """Texts and numbers with the style's separator between, objects one a line."""
+    held = common["initial"] or ()
+    item = member.schema["items"]
+    if "properties" in item:
+        names = list(item["properties"])
+        common["help_text"] = f"{member.help} One a line, as {'='.join(names)}.".strip()
+        common["initial"] = "\n".join("=".join(str(each.get(name, "")) for name in names) for each in held)
+        return forms.CharField(**common, widget=style.widgets["lines"]())
+    lines = style.list_separator == "\n"
+    if lines:
+        common["help_text"] = f"{member.help} One a line.".strip()
+    common["initial"] = style.list_separator.join(map(str, held))
+    return forms.CharField(**common, widget=style.widgets["lines" if lines else "text"]())
+
+
+def collected(schema: JsonSchema, style: Style, cleaned: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """What the form holds, as the model takes it: of the chosen variant, without what may be and is left blank."""
+    kind = discriminator_of(schema)
+    start = f"{prefix}{style.joint}" if prefix else ""
+    chosen = str(cleaned.get(f"{start}{kind}") or "")
+    members = members_of(variants_of(schema).get(chosen, schema)) if kind else members_of(schema)
+    found: dict[str, Any] = {}
+    for each in members:
+        name = f"{start}{each.name}"
+        if "properties" in each.schema or "anyOf" in each.schema:
+            inner = collected(each.schema, style, cleaned, name)
+            if inner or each.required:
+                found[each.name] = inner
+            continue
+        value = typed(each, style, cleaned.get(name))
+        if value not in (None, "") or (value == "" and each.required):
+            found[each.name] = value
+    return found
+
+
+def typed(member: Member, style: Style, value: Any) -> Any:
+    """What a form field holds as the member's type; what is none is left for the model to report."""
+    if member.kind == "array":
+        return _listed(member, style, str(value or ""))
+    if not isinstance(value, str):
+        return value
+    if member.kind == "boolean":
+        return {"true": True, "false": False}.get(value, value)
+    if member.kind == "integer":
+        return int(value) if _is_number(value.lstrip("-")) else value
+    return value
+
+
+def _listed(member: Member, style: Style, text: str) -> list[Any]:
+    item = member.schema["items"]
+    if "properties" in item:
+        names = list(item["properties"])
+        lines = (line for line in text.splitlines() if line.strip())
+        return [dict(zip(names, line.split("=", len(names) - 1), strict=False)) for line in lines]
+    parts = (part.strip() for part in re.split(r"\n" if style.list_separator == "\n" else ",", text))
+    numbers = item.get("type") == "integer"
+    return [int(part) if numbers and _is_number(part) else part for part in parts if part]
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdecimal() and len(text) < 19
+
+
+def field_of(issue: Issue, names: Iterable[str], aliases: Mapping[str, str], joint: str) -> str | None:
+    """The form field that an issue is about; None where it is about the whole form."""
+    path = [str(part) for part in issue["path"]]
+    known = set(names)
+    for candidate in (joint.join(path[:2]), path[0] if path else ""):
+        found = aliases.get(candidate, candidate)
+        if found in known:
+            return found
+    return None

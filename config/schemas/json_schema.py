@@ -1,0 +1,153 @@
+"""OpenAPI 3.0.3 of models and of answers (TypedDicts), and the same with what forms need besides.
+
+Differences from pydantic's own JSON Schema, which is that of OpenAPI 3.1: `enum` for a constant, `nullable` for null,
+no titles of classes, closed objects, definitions in place. A TypedDict carries its name as `x-component`, and so does
+what `named` was called with; `config.api.openapi` puts such parts under `components`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_args, get_origin
+
+from pydantic import TypeAdapter
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+JsonSchema = dict[str, Any]
+
+
+class _Generator(GenerateJsonSchema):
+    def literal_schema(self, schema: core_schema.LiteralSchema) -> JsonSchemaValue:
+        kinds = {str: "string", bool: "boolean", int: "integer"}
+        return {"type": kinds[type(schema["expected"][0])], "enum": list(schema["expected"])}
+
+    def nullable_schema(self, schema: core_schema.NullableSchema) -> JsonSchemaValue:
+        inner = self.generate_inner(schema["schema"])
+        return or_null(inner)
+
+    def none_schema(self, schema: core_schema.NoneSchema) -> JsonSchemaValue:
+        return {"nullable": True, "enum": [None]}
+
+    def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
+        made = self.generate_inner(schema["schema"])
+        default = schema.get("default")
+        if default is None or default == ():
+            return made
+        in_query = made.get("type") == "string" and isinstance(default, bool)
+        return {**made, "default": str(default).lower() if in_query else default}
+
+    def field_title_should_be_set(self, schema: Any) -> bool:
+        return False
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        made = super().model_schema(schema)
+        made.pop("title", None)
+        made.pop("description", None)
+        model: Any = schema["cls"]
+        required = set(made.get("required", ()))
+        properties = made.setdefault("properties", {})
+        for name, each in properties.items():
+            if name not in required:
+                properties[name] = or_null(each)
+        properties |= {name: {"type": "string", "enum": ["", None], "nullable": True} for name in model.blank}
+        made["type"] = "object"
+        if model.model_config.get("extra") == "forbid":
+            made["additionalProperties"] = False
+        return made
+
+    def typed_dict_schema(self, schema: core_schema.TypedDictSchema) -> JsonSchemaValue:
+        made = super().typed_dict_schema(schema)
+        made.pop("title", None)
+        made.pop("description", None)
+        return {"x-component": schema["cls"].__name__, **made, "type": "object", "additionalProperties": False}
+
+
+@cache
+def described(shape: Any) -> JsonSchema:
+    """Everything that is known of a model, a union of models or a TypedDict; treat it as read-only.
+
+    Beside OpenAPI's keywords it has `title` (the label) and those that begin with `x-`, which forms read.
+    """
+    made = TypeAdapter(shape).json_schema(schema_generator=_Generator, ref_template="{model}")
+    definitions = made.pop("$defs", {})
+    found: JsonSchema = _in_place(made, definitions)
+    return found
+
+
+def _in_place(node: Any, definitions: Mapping[str, Any]) -> Any:
+    if isinstance(node, list):
+        return [_in_place(each, definitions) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if "$ref" in node:
+        rest = {key: value for key, value in node.items() if key != "$ref"}
+        return {**_in_place(definitions[node["$ref"]], definitions), **rest}
+    return {key: _in_place(value, definitions) for key, value in node.items()}
+
+
+def openapi(shape: Any) -> JsonSchema:
+    """The same without what forms alone need."""
+    found: JsonSchema = _public(described(shape))
+    return found
+
+
+def _public(node: Any, *, is_members: bool = False) -> Any:
+    if isinstance(node, list):
+        return [_public(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    dropped = set() if is_members else {"title", "writeOnly", "x-multiline", "x-verbatim"}
+    return {
+        key: value if key == "example" and not is_members else _public(value, is_members=key == "properties")
+        for key, value in node.items()
+        if key not in dropped
+    }
+
+
+def or_null(made: JsonSchema) -> JsonSchema:
+    """The same, and null besides."""
+    if not made.keys() - {"description", "title", "example"}:
+        return made  # anything, null included
+    return {**made, "nullable": True, **({"enum": [*made["enum"], None]} if "enum" in made else {})}
+
+
+def named(name: str, schema: JsonSchema) -> JsonSchema:
+    """The same, to be found under this name wherever it is used."""
+    return {**schema, "x-component": name}
+
+
+EXAMPLE_ID = "3f0c2a9e-5b1d-4c7e-9a64-0d2b8f6e1c35"
+_EXAMPLES = {"uuid": EXAMPLE_ID, "date-time": "2026-02-01T09:30:00.000Z"}
+_TEXTS = ("text", "4711", "https://example.com", "person@example.com", "/services/api/")
+"""What is tried in turn where a pattern asks for more than a text."""
+
+
+def example_of(schema: Mapping[str, Any]) -> Any:
+    """Something that fits the schema: the field's own example, else the simplest; of variants the first."""
+    if "example" in schema:
+        return schema["example"]
+    if "anyOf" in schema:
+        return example_of(schema["anyOf"][0])
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "properties" in schema:
+        return {name: example_of(each) for name, each in schema["properties"].items() if "x-hidden" not in each}
+    kind = schema.get("type")
+    if kind == "array":
+        return [example_of(schema["items"])]
+    if kind == "string":
+        if schema.get("format") in _EXAMPLES:
+            return _EXAMPLES[schema["format"]]
+        tried = [schema["default"]] if isinstance(schema.get("default"), str) else []
+        fits = (text for text in (*tried, *_TEXTS) if re.search(schema.get("pattern", ""), text, re.ASCII))
+        return next(fits, "text")
+    if kind in ("integer", "number"):
+        return schema.get("default", schema.get("minimum", 1))
+    return {"boolean": bool(schema.get("default", False)), "object": {}}.get(str(kind))
+
+
+def is_union(shape: Any) -> bool:
+    return get_origin(shape) is not None and len(get_args(shape)) > 1

@@ -1,0 +1,441 @@
+"""The types of members, as metadata of `Annotated`: each validates as the modelled API does and describes itself.
+
+`label` and `help` are for forms and OpenAPI, `example` for OpenAPI. Validators raise finished issues.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any, ClassVar, get_args
+from uuid import UUID
+
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
+from pydantic_core import CoreSchema, core_schema
+
+from config.conventions import SLUG, slug_issues
+from config.errors import Invalid, Issue, problem
+
+from .issues import (
+    refused,
+    type_name,
+    wrong_choice,
+    wrong_format,
+    wrong_literal,
+    wrong_size,
+    wrong_type,
+    wrong_variant,
+)
+
+JsonSchema = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """What every type has. `nullable`: a null is a value of its own, not an absent member."""
+
+    expected: ClassVar[str] = "string"  # JavaScript's name of the type
+    nullable: bool = False
+    example: Any = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def check(value: object) -> object:
+            return None if value is None and self.nullable else self.check(value)
+
+        return core_schema.no_info_plain_validator_function(check)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        made = self.described()
+        return {**made, "nullable": True} if self.nullable else made
+
+    def check(self, value: object) -> object:
+        """The value as it will be kept. Raises what `refused` makes."""
+        raise NotImplementedError
+
+    def shape(self) -> JsonSchema:
+        """The type in OpenAPI 3.0, with keywords that begin with `x-` for forms alone."""
+        raise NotImplementedError
+
+    def described(self) -> JsonSchema:
+        made = self.shape()
+        for name, value in (
+            ("title", getattr(self, "label", "")),
+            ("description", getattr(self, "help", "")),
+            ("example", self.example),
+        ):
+            if value not in ("", None):
+                made[name] = value
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class About(Member):
+    """Label and help of a member whose type says the rest, such as a Literal that tells variants apart."""
+
+    label: str = ""
+    help: str = ""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return handler(source)
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        return {**handler(schema), **self.described()}
+
+    def shape(self) -> JsonSchema:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Text(Member):
+    """A string, trimmed, on one line or `multiline`. Sizes in characters.
+
+    `verbatim` takes the text as it is: not trimmed, control characters allowed. `choices` are all it can be. `only`
+    is checked last, on the trimmed text: it raises Invalid, or a ServiceError that ends the whole request.
+    """
+
+    label: str = ""
+    help: str = ""
+    min_length: int = 1
+    max_length: int | None = None
+    empty_message: str = ""
+    choices: tuple[str, ...] = ()
+    pattern: str = ""
+    pattern_message: str = "Invalid"
+    verbatim: bool = False
+    multiline: bool = False
+    prepare: Callable[[str], str] = str.strip
+    also: Callable[[str], list[Issue]] | None = None
+
+    def check(self, value: object) -> object:
+        if not isinstance(value, str):
+            raise refused(wrong_type("string", value))
+        text = value if self.verbatim else self.prepare(value)
+        if self.choices:
+            issues = [] if text in self.choices else [wrong_choice(self.choices, text)]
+        else:
+            issues = self._length(text) or self._form(text)
+        if not issues and self.also:
+            issues = self.also(text)
+        if issues:
+            raise refused(*issues)
+        return text
+
+    def _length(self, text: str) -> list[Issue]:
+        if len(text) < self.min_length:
+            message = self.empty_message or f"String must contain at least {self.min_length} character(s)"
+            return [wrong_size("too_small", self.min_length, message)]
+        if self.max_length is not None and len(text) > self.max_length:
+            return [
+                wrong_size("too_big", self.max_length, f"String must contain at most {self.max_length} character(s)")
+            ]
+        return []
+
+    def _form(self, text: str) -> list[Issue]:
+        if self.verbatim:
+            return []
+        if re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]" if self.multiline else r"[\x00-\x1f\x7f]", text):
+            return [problem([], f"{self.label} has a control character")]
+        if self.pattern and not re.fullmatch(self.pattern, text):
+            return [wrong_format("regex", self.pattern_message)]
+        return []
+
+    def _expression(self) -> str:
+        """As a regular expression: no control character, and something besides blanks where it may not be empty."""
+        if self.pattern:
+            return f"^(?:{self.pattern})$"
+        control = r"\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f" if self.multiline else r"\u0000-\u001f\u007f"
+        plain = f"[^{control}]*"
+        return rf"^{plain}[^\s{control}\u0085]{plain}$" if self.min_length else f"^{plain}$"
+
+    def shape(self) -> JsonSchema:
+        made: JsonSchema = {"type": "string"}
+        if self.choices:
+            made["enum"] = list(self.choices)
+        else:
+            made["minLength"] = self.min_length
+            if self.max_length is not None:
+                made["maxLength"] = self.max_length
+            if not self.verbatim:
+                made["pattern"] = self._expression()
+        if self.multiline:
+            made["x-multiline"] = True
+        if self.verbatim:
+            made["x-verbatim"] = True
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Secret(Text):
+    """A text that is write-only, of type SecretStr."""
+
+    def check(self, value: object) -> object:
+        return SecretStr(str(Text.check(self, value)))
+
+    def shape(self) -> JsonSchema:
+        return {**Text.shape(self), "writeOnly": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Slug(Member):
+    """Lower case, digits and single hyphens. `name` is what the modelled messages call it."""
+
+    name: str
+    help: str = ""
+    label: str = ""
+    least: int = 1
+    most: int = 64
+
+    def check(self, value: object) -> object:
+        text = Text(self.name, min_length=0).check(value)
+        issues = slug_issues(self.name, str(text), least=self.least, most=self.most)
+        if issues:
+            raise refused(*({**issue, "path": []} for issue in issues))
+        return text
+
+    def shape(self) -> JsonSchema:
+        pattern = f"^{SLUG.pattern}$"
+        return {"type": "string", "minLength": self.least, "maxLength": self.most, "pattern": pattern}
+
+
+@dataclass(frozen=True, slots=True)
+class Id(Member):
+    """A UUID, lower case."""
+
+    help: str = ""
+    label: str = ""
+
+    def check(self, value: object) -> object:
+        text = Text(min_length=0).check(value)
+        try:
+            return str(UUID(str(text)))
+        except ValueError:
+            raise refused(wrong_format("uuid", "Invalid uuid")) from None
+
+    def shape(self) -> JsonSchema:
+        return {"type": "string", "format": "uuid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Flag(Member):
+    """A boolean. `query`: the strings "true" and "false". `only` allows just that one.
+
+    `lenient`: nothing, "0" and "false" in any case are false, all else is true.
+    """
+
+    expected: ClassVar[str] = "boolean"
+    label: str = ""
+    help: str = ""
+    query: bool = False
+    only: bool | None = None
+    lenient: bool = False
+
+    def check(self, value: object) -> object:
+        if self.lenient:
+            return str(value).lower() not in ("", "0", "false")
+        if self.query:
+            if value in ("true", "false"):
+                return value == "true"
+            raise refused(wrong_choice(("true", "false"), str(value)))
+        if not isinstance(value, bool):
+            raise refused(wrong_type("boolean", value))
+        if self.only is not None and value is not self.only:
+            raise refused(wrong_literal(self.only, value))
+        return value
+
+    def shape(self) -> JsonSchema:
+        made: JsonSchema = {"type": "string", "enum": ["true", "false"]} if self.query else {"type": "boolean"}
+        if self.lenient:
+            made = {"type": "string"}
+        if self.only is not None:
+            made["enum"] = [self.only]
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class Whole(Member):
+    """An integer; JSON has one kind of number, so 30.0 is one too. `query` also takes digits."""
+
+    expected: ClassVar[str] = "number"
+    help: str = ""
+    label: str = ""
+    minimum: int = 0
+    maximum: int = 2**31 - 1
+    query: bool = False
+
+    def check(self, value: object) -> object:
+        if self.query and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value, re.ASCII):
+            value = int(value)
+        if isinstance(value, float):
+            if not value.is_integer():
+                issue = wrong_type("integer", value)
+                raise refused({**issue, "received": "float", "message": "Expected integer, received float"})
+            value = int(value)
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise refused(wrong_type("number", value))
+        if value < self.minimum:
+            message = f"Number must be greater than or equal to {self.minimum}"
+            raise refused(wrong_size("too_small", self.minimum, message, "number"))
+        if value > self.maximum:
+            message = f"Number must be less than or equal to {self.maximum}"
+            raise refused(wrong_size("too_big", self.maximum, message, "number"))
+        return value
+
+    def shape(self) -> JsonSchema:
+        return {"type": "integer", "minimum": self.minimum, "maximum": self.maximum}
+
+
+@dataclass(frozen=True, slots=True)
+class Moment(Member):
+    """A date with its time, ISO 8601; without an offset it is UTC. The value is an aware datetime in UTC."""
+
+    help: str = ""
+    label: str = ""
+
+    def check(self, value: object) -> object:
+        text = Text().check(value)
+        try:
+            return _moment(str(text))
+        except ValueError:
+            raise refused(wrong_format("datetime", "Invalid datetime")) from None
+
+    def shape(self) -> JsonSchema:
+        return {"type": "string", "format": "date-time"}
+
+
+def _moment(text: str) -> datetime:
+    """RFC 3339 has a 60th second, a year 0 and moments that are another year in UTC; Python has none of them."""
+    text = re.sub(r":60(?=[.Zz+-]|$)", ":59", text.upper())
+    if re.match(r"0000-", text):
+        return datetime.min.replace(tzinfo=UTC)
+    found = datetime.fromisoformat(text)
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:
+        edge = datetime.min if found.year == 1 else datetime.max
+        return edge.replace(tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Items(Member):
+    """A list; the annotated type says of what: `Annotated[list[Annotated[str, Text()]], Items()]`."""
+
+    expected: ClassVar[str] = "array"
+    help: str = ""
+    label: str = ""
+    min_items: int = 0
+    max_items: int | None = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def check(value: object, items: core_schema.ValidatorFunctionWrapHandler) -> object:
+            if not isinstance(value, list):
+                raise refused(wrong_type("array", value))
+            if len(value) < self.min_items:
+                message = f"Array must contain at least {self.min_items} element(s)"
+                raise refused(wrong_size("too_small", self.min_items, message, "array"))
+            if self.max_items is not None and len(value) > self.max_items:
+                message = f"Array must contain at most {self.max_items} element(s)"
+                raise refused(wrong_size("too_big", self.max_items, message, "array"))
+            return items(value)
+
+        return core_schema.no_info_wrap_validator_function(check, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        made = {**handler(schema), **self.described()}
+        if self.min_items:
+            made["minItems"] = self.min_items
+        if self.max_items is not None:
+            made["maxItems"] = self.max_items
+        return made
+
+    def shape(self) -> JsonSchema:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Anything(Member):
+    """Any JSON value, taken as it is."""
+
+    expected: ClassVar[str] = "object"
+    help: str = ""
+    label: str = ""
+
+    def check(self, value: object) -> object:
+        return value
+
+    def shape(self) -> JsonSchema:
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class OneOf(Member):
+    """One of several models, told apart by the text of one member: `Annotated[A | B, OneOf("scope")]`.
+
+    `common` is a model of what all variants share, whose problems are reported where no variant is chosen.
+    """
+
+    expected: ClassVar[str] = "object"
+    discriminator: str
+    common: Any = None
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        known = variants_of(source, self.discriminator)
+
+        def check(value: object) -> object:
+            if isinstance(value, tuple(known.values())):
+                return value
+            return self._parsed(known, value)
+
+        return core_schema.no_info_plain_validator_function(check, metadata={"variants": list(known.values())})
+
+    def _parsed(self, known: Mapping[str, Any], value: object) -> object:
+        if not isinstance(value, Mapping):
+            raise refused(wrong_type("object", value))
+        chosen = value.get(self.discriminator)
+        variant = known.get(chosen) if isinstance(chosen, str) else None
+        issues: list[Issue] = []
+        try:
+            if variant:
+                return variant.parse(value)
+            if self.common:
+                self.common.parse(value)
+        except Invalid as error:
+            issues = error.issues
+        raise refused(*issues, *([] if variant else [wrong_variant(list(known), self.discriminator)]))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
+        variants: Any = schema.get("metadata", {})["variants"]
+        return {"anyOf": [handler(each.__pydantic_core_schema__) for each in variants]}
+
+    def shape(self) -> JsonSchema:
+        return {}
+
+
+def variants_of(source: Any, discriminator: str) -> dict[str, Any]:
+    """The models of a union by the literal under `discriminator`."""
+    return {get_args(model.model_fields[discriminator].annotation)[0]: model for model in get_args(source) or (source,)}
+
+
+def optional(member: Any) -> Any:
+    """The same type where null is a value."""
+    return replace(member, nullable=True)
+
+
+__all__ = [
+    "About",
+    "Anything",
+    "Flag",
+    "Id",
+    "Items",
+    "Member",
+    "Moment",
+    "OneOf",
+    "Secret",
+    "Slug",
+    "Text",
+    "Whole",
+    "optional",
+    "type_name",
+    "variants_of",
+]
