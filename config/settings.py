@@ -1,20 +1,21 @@
-"""Settings, all from the environment; the names are documented in README."""
+"""Settings, all from the environment; `config.environment` declares the variables."""
 
 import secrets
 from pathlib import Path
 
-import environ
 from django.templatetags.static import static
 
-env = environ.Env()
+from config.environment import Environment
+
+env = Environment()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
-DATA_DIR = Path(env.str("KEYFERRY_DATA_DIR", default="data")).absolute()
+DATA_DIR = Path(env("KEYFERRY_DATA_DIR")).absolute()
 
 
 def _secret_key() -> str:
     """The Django secret key: given, or made once and kept beside the database (0600)."""
-    if given := str(env.str("SECRET_KEY", default="")):
+    if given := str(env("SECRET_KEY")):
         return given
     path = DATA_DIR / "secret_key"
     if not path.exists():
@@ -32,9 +33,9 @@ def _secret_key() -> str:
 
 
 SECRET_KEY = _secret_key()
-DEBUG = env.bool("DJANGO_DEBUG", default=False)
-PUBLIC_URL = env.str("KEYFERRY_PUBLIC_URL", default="").rstrip("/")
-ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
+DEBUG = env("DJANGO_DEBUG")
+PUBLIC_URL = env("KEYFERRY_PUBLIC_URL").rstrip("/")
+ALLOWED_HOSTS = [*env("ALLOWED_HOSTS")]
 if PUBLIC_URL:
     CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
     ALLOWED_HOSTS.append(PUBLIC_URL.split("://", 1)[-1].split("/", 1)[0].rsplit(":", 1)[0])
@@ -98,8 +99,8 @@ TEMPLATES = [
     },
 ]
 
-if env.str("DATABASE_URL", default=""):
-    DATABASES = {"default": env.db("DATABASE_URL")}
+if given := env("DATABASE_URL"):
+    DATABASES = {"default": given}
 else:
     DATABASES = {
         "default": {
@@ -190,11 +191,11 @@ UNFOLD = {
     },
 }
 
-BROKER_URL = env.str("KEYFERRY_BROKER_URL", default="")
+BROKER_URL = env("KEYFERRY_BROKER_URL")
 Q_CLUSTER = {
     "name": "keyferry",
     "label": "Task queue",
-    "workers": env.int("KEYFERRY_WORKERS", default=2),
+    "workers": env("KEYFERRY_WORKERS"),
     "poll": 0.1,
     "timeout": 600,  # seconds; a run re-enqueues itself long before (syncs.runner.TASK_BUDGET)
     "retry": 660,
@@ -206,35 +207,41 @@ Q_CLUSTER = {
 }
 
 # E-mail: one URL such as smtp+tls://user:password@mail.example.com:587, or Django's own names.
-EMAIL_HOST = env.str("EMAIL_HOST", default="")
-EMAIL_PORT = env.int("EMAIL_PORT", default=25)
-EMAIL_HOST_USER = env.str("EMAIL_HOST_USER", default="")
-EMAIL_HOST_PASSWORD = env.str("EMAIL_HOST_PASSWORD", default="")
-EMAIL_USE_TLS = env.bool("EMAIL_USE_TLS", default=False)
-EMAIL_USE_SSL = env.bool("EMAIL_USE_SSL", default=False)
+EMAIL_HOST = env("EMAIL_HOST")
+EMAIL_PORT = env("EMAIL_PORT")
+EMAIL_HOST_USER = env("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env("EMAIL_USE_TLS")
+EMAIL_USE_SSL = env("EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
-DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="keyferry@localhost")
-if env.str("EMAIL_URL", default=""):
-    globals().update({name: value for name, value in env.email_url("EMAIL_URL").items() if value is not None})
+DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
+if given := env("EMAIL_URL"):
+    globals().update({name: value for name, value in given.items() if value is not None})
 
-# Root keyset and vendors' addresses; see README, "Environment".
-KEYSET_FILE = Path(env.str("KEYFERRY_KEYSET_FILE", default=str(DATA_DIR / "keyset.json")))
-KMS_URI = env.str("KEYFERRY_KMS_URI", default="")
-BASE_URLS = env.json("KEYFERRY_BASE_URLS", default={})
-ALLOWED_PRIVATE_CIDRS = env.list("KEYFERRY_ALLOWED_PRIVATE_CIDRS", default=[])
-TRUSTED_PROXIES = env.list("KEYFERRY_TRUSTED_PROXIES", default=[])
+KEYSET_FILE = Path(env("KEYFERRY_KEYSET_FILE") or DATA_DIR / "keyset.json")
+BASE_URLS = env("KEYFERRY_BASE_URLS")
+ALLOWED_PRIVATE_CIDRS = env("KEYFERRY_ALLOWED_PRIVATE_CIDRS")
+TRUSTED_PROXIES = env("KEYFERRY_TRUSTED_PROXIES")
+# Handed to the providers that name them (`Provider.operator_settings`), which know no settings.
+AWS_ROLES = env("KEYFERRY_AWS_ROLES")
+GCP_SERVICE_ACCOUNT_FILE = env("KEYFERRY_GCP_SERVICE_ACCOUNT_FILE")
+GCP_IMPERSONATED = env("KEYFERRY_GCP_IMPERSONATED")
 
-RUN_RETENTION_DAYS = env.int("KEYFERRY_RUN_RETENTION_DAYS", default=90)
+RUN_RETENTION_DAYS = env("KEYFERRY_RUN_RETENTION_DAYS")
+FIRST_ADMIN_USERNAME = env("DJANGO_SUPERUSER_USERNAME")
+FIRST_ADMIN_PASSWORD = env("DJANGO_SUPERUSER_PASSWORD")
+FIRST_ADMIN_EMAIL = env("DJANGO_SUPERUSER_EMAIL")
+INFISICAL_CLIENT_SECRET = env("INFISICAL_CLIENT_SECRET")
 
 # Requests a minute to the API; 0 is no limit.
-RATE_LIMIT = env.int("KEYFERRY_RATE_LIMIT", default=0)  # of one identity or person
-ADDRESS_RATE_LIMIT = env.int("KEYFERRY_ADDRESS_RATE_LIMIT", default=0)  # from one address
-LOGIN_RATE_LIMIT = env.int("KEYFERRY_LOGIN_RATE_LIMIT", default=60)  # logins from one address
+RATE_LIMIT = env("KEYFERRY_RATE_LIMIT")  # of one identity or person
+ADDRESS_RATE_LIMIT = env("KEYFERRY_ADDRESS_RATE_LIMIT")  # from one address
+LOGIN_RATE_LIMIT = env("KEYFERRY_LOGIN_RATE_LIMIT")  # logins from one address
 
-# Seconds. A place is leased for LEASE_SECONDS; a request to a vendor ends within REQUEST_DEADLINE, so a
+# Seconds. A location is leased for LEASE_SECONDS; a request to a vendor ends within REQUEST_DEADLINE, so a
 # run that renews whenever less than the deadline is left never has a request in flight without a lease.
-LEASE_SECONDS = env.float("KEYFERRY_LEASE_SECONDS", default=15.0)
-REQUEST_DEADLINE = env.float("KEYFERRY_REQUEST_DEADLINE", default=10.0)
+LEASE_SECONDS = env("KEYFERRY_LEASE_SECONDS")
+REQUEST_DEADLINE = env("KEYFERRY_REQUEST_DEADLINE")
 
 DEFAULT_EXCEPTION_REPORTER = "config.logs.Reporter"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.logs.Filter"

@@ -53,12 +53,17 @@ class Provider(ABC):
     docs_url: ClassVar[str] = ""
     methods: ClassVar[Mapping[str, Schema]]
     pickers: ClassVar[tuple[str, ...]] = ()
+    operator_settings: ClassVar[tuple[str, ...]] = ()
+    """Names of the settings that this provider needs; whoever opens it hands over their values as `operator`."""
 
-    def __init__(self, base_url: str | None = None, *, deadline: float = 10.0) -> None:
+    def __init__(
+        self, base_url: str | None = None, *, deadline: float = 10.0, operator: Mapping[str, Any] | None = None
+    ) -> None:
         """`base_url` is the operator's word in place of the vendor's own address; `deadline` in seconds a request."""
         self._given_by_operator = base_url
         self._base_url = base_url or self.base_url
         self._deadline = deadline
+        self.operator: Mapping[str, Any] = operator or {}
 
     def open(self, address: str = "", *, below: str = "", **arguments: Any) -> ApiClient:
         """A client, with what else `ApiClient` takes: at the operator's address, else at `address`, else the vendor's.

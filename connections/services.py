@@ -37,7 +37,8 @@ def provider_of(app: str) -> Provider:
     found = providers.get(app)
     if found is None:
         raise NotFound(f"There is no app '{app}'")
-    return found(settings.BASE_URLS.get(app), deadline=settings.REQUEST_DEADLINE)
+    operator = {name: getattr(settings, name) for name in found.operator_settings}
+    return found(settings.BASE_URLS.get(app), deadline=settings.REQUEST_DEADLINE, operator=operator)
 
 
 def open_client(connection: AppConnection) -> ApiClient:

@@ -8,7 +8,6 @@ Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -25,7 +24,7 @@ from connections.provider import Choice, Provider, Session
 LASTS = timedelta(hours=1)
 """Of a role's keys: what every role allows, one that another role assumes too."""
 ROLES = "KEYFERRY_AWS_ROLES"
-"""The operator's word which roles may be assumed: those that trust this server are not everyone's to use."""
+"""Where the operator names the roles that may be assumed: not everyone may use those that trust this server."""
 KNOWN_FOR = timedelta(hours=12)
 """How long the account of an access key is remembered. It never changes."""
 STS_ENDPOINT = Text(
@@ -48,6 +47,7 @@ class Aws(Provider):
     label: ClassVar[str] = "AWS"
     base_url: ClassVar[str] = "https://sts.us-east-1.amazonaws.com"
     docs_url: ClassVar[str] = "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html"
+    operator_settings: ClassVar[tuple[str, ...]] = ("AWS_ROLES",)
     methods: ClassVar[Mapping[str, Schema]] = {
         "assume-role": Schema(
             (
@@ -106,7 +106,7 @@ class Aws(Provider):
 
     def _assumed(self, credentials: Mapping[str, str]) -> tuple[Keys, datetime]:
         role = credentials["roleArn"]
-        if not any(fnmatchcase(role, each.strip()) for each in os.environ.get(ROLES, "").split(",")):
+        if not any(fnmatchcase(role, each) for each in self.operator.get("AWS_ROLES", ())):
             raise Unauthorized(f"AWS: the operator has not named {role} in {ROLES}, so this server does not assume it")
         given = {
             "RoleArn": role,

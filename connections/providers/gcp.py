@@ -9,7 +9,6 @@ https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.service
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -107,14 +106,12 @@ def _key_field(help: str, *, required: bool) -> Text:
 
 
 class _Impersonation(_KeyLogin):
-    """Without a key of its own it stands on the operator's, and only for accounts that the operator has named."""
+    """Without a key of its own it uses the operator's, and only for accounts that the operator has named."""
 
     def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
         found = super().validate(data, path)
         if not found["serviceAccountEmail"].endswith(".gserviceaccount.com"):
             raise BadRequest(f"serviceAccountEmail: {NO_ACCOUNT}")
-        if "serviceAccountKey" not in found and not _operator_allows(found["serviceAccountEmail"]):
-            raise BadRequest(f"serviceAccountEmail: {NO_STAND_IN}")
         return found
 
 
@@ -151,13 +148,30 @@ class Gcp(Provider):
         ),
     }
     pickers: ClassVar[tuple[str, ...]] = ("secret-manager-projects",)
+    operator_settings: ClassVar[tuple[str, ...]] = ("GCP_SERVICE_ACCOUNT_FILE", "GCP_IMPERSONATED")
 
     def renew(self, method: str, credentials: Mapping[str, str]) -> Session:
-        key = _key(credentials)
+        key = self._key(credentials)
         session = self._signed_in(key)
         if method == "service-account-key":
             return session
         return self._impersonated(session, credentials["serviceAccountEmail"])
+
+    def _key(self, credentials: Mapping[str, str]) -> Key:
+        """The key that signs: the connection's own, else the operator's. Raises Unauthorized where there is none."""
+        text = credentials.get("serviceAccountKey", "")
+        if not text and not self._operator_allows(credentials["serviceAccountEmail"]):
+            raise Unauthorized(f"GCP: {NO_STAND_IN}")
+        try:
+            return Key.parse(text or FilePath(self.operator["GCP_SERVICE_ACCOUNT_FILE"]).read_text())
+        except OSError as error:
+            raise Unauthorized(f"GCP: the file of {OWN_KEY_FILE} cannot be read ({type(error).__name__})") from None
+        except ValueError as error:
+            raise Unauthorized(f"GCP: the service account key {error}") from None
+
+    def _operator_allows(self, email: str) -> bool:
+        """The operator's account impersonates only those that it names: not everyone may use their trust in it."""
+        return bool(self.operator.get("GCP_SERVICE_ACCOUNT_FILE")) and email in self.operator["GCP_IMPERSONATED"]
 
     def _signed_in(self, key: Key) -> Session:
         assertion = key.assertion(time.time())
@@ -248,25 +262,6 @@ def _locations(client: ApiClient, project: str) -> list[Choice]:
         return [Choice(id, f"{id} ({name})" if name else id) for id, name in found]
     except KeyError:
         raise BadResponse(f"GCP: GET {path} answered with a location that has no ID") from None
-
-
-def _operator_allows(email: str) -> bool:
-    """The operator's account stands in only for those it is told to: others' trust in it is not everyone's to use."""
-    named = [one.strip() for one in os.environ.get(IMPERSONATED, "").split(",")]
-    return bool(os.environ.get(OWN_KEY_FILE)) and email in named
-
-
-def _key(credentials: Mapping[str, str]) -> Key:
-    """The key that signs: the connection's own, else the operator's. Raises Unauthorized where there is none."""
-    text = credentials.get("serviceAccountKey", "")
-    if not text and not _operator_allows(credentials["serviceAccountEmail"]):
-        raise Unauthorized(f"GCP: {NO_STAND_IN}")
-    try:
-        return Key.parse(text or FilePath(os.environ[OWN_KEY_FILE]).read_text())
-    except OSError as error:
-        raise Unauthorized(f"GCP: the file of {OWN_KEY_FILE} cannot be read ({type(error).__name__})") from None
-    except ValueError as error:
-        raise Unauthorized(f"GCP: the service account key {error}") from None
 
 
 def _from_now(seconds: int) -> datetime:

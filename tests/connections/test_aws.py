@@ -17,7 +17,7 @@ from config.schemas.schema import Schema
 from connections import aws as line
 from connections.aws import AwsClient, Keys, region_of
 from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized
-from connections.providers.aws import ROLES, Aws
+from connections.providers.aws import Aws
 from tests.destinations.aws_fake import REGION, AwsFake
 from tests.destinations.aws_secrets_manager import AwsSecretsManager as Fake
 
@@ -36,8 +36,8 @@ def vendor() -> Iterator[AwsFake]:
 def provider(vendor: AwsFake, monkeypatch: pytest.MonkeyPatch) -> Aws:
     for name, value in {"ACCESS_KEY_ID": "AKIDSERVER", "SECRET_ACCESS_KEY": "server-secret"}.items():
         monkeypatch.setenv(f"AWS_{name}", value)
-    monkeypatch.setenv(ROLES, "arn:aws:iam::123456789012:role/other, arn:aws:iam::210987654321:role/path/*")
-    return Aws(vendor.url, deadline=2)
+    roles = ["arn:aws:iam::123456789012:role/other", "arn:aws:iam::210987654321:role/path/*"]
+    return Aws(vendor.url, deadline=2, operator={"AWS_ROLES": roles})
 
 
 def test_an_access_key_is_checked_by_asking_who_it_is(vendor: AwsFake, provider: Aws) -> None:
@@ -91,13 +91,10 @@ def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provid
     assert vendor.keys == {"AKIDSERVER", keys["access_key_id"]}
 
 
-@pytest.mark.parametrize("named", ["", "arn:aws:iam::210987654321:role/path/other", "arn:aws:iam::210987654322:*"])
-def test_a_role_that_the_operator_has_not_named_is_not_assumed(
-    vendor: AwsFake, provider: Aws, monkeypatch: pytest.MonkeyPatch, named: str
-) -> None:
-    monkeypatch.setenv(ROLES, named)
+@pytest.mark.parametrize("named", [[], ["arn:aws:iam::210987654321:role/path/other"], ["arn:aws:iam::210987654322:*"]])
+def test_a_role_that_the_operator_has_not_named_is_not_assumed(vendor: AwsFake, named: list[str]) -> None:
     with pytest.raises(Unauthorized, match="KEYFERRY_AWS_ROLES"):
-        provider.renew("assume-role", ROLE)
+        Aws(vendor.url, operator={"AWS_ROLES": named}).renew("assume-role", ROLE)
     assert vendor.asked() == []
 
 

@@ -15,6 +15,7 @@ from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.gcp import IMPERSONATED, OWN_KEY_FILE, Gcp
+from connections.services import verify
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations.serving import Answer
 
@@ -105,38 +106,39 @@ def test_an_answer_that_is_no_token_is_not_believed(vendor: gcp.GcpSecretManager
 
 
 @pytest.fixture
-def operators(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def operator(tmp_path: Path) -> dict[str, Any]:
+    """What the operator's settings say."""
     file = tmp_path / "key.json"
     file.write_text(gcp.key_file())
-    monkeypatch.setenv(OWN_KEY_FILE, str(file))
-    monkeypatch.setenv(IMPERSONATED, f"x@y.iam.gserviceaccount.com, {gcp.TARGET}")
-    return file
+    return {"GCP_SERVICE_ACCOUNT_FILE": str(file), "GCP_IMPERSONATED": ["x@y.iam.gserviceaccount.com", gcp.TARGET]}
 
 
 def test_an_account_that_the_operator_names_needs_no_key_of_its_own(
-    vendor: gcp.GcpSecretManager, operators: Path
+    vendor: gcp.GcpSecretManager, operator: dict[str, Any]
 ) -> None:
     checked = Gcp.methods[IMPERSONATION].validate({"serviceAccountEmail": gcp.TARGET})
     assert checked == {"serviceAccountEmail": gcp.TARGET}
-    assert Gcp(vendor.url).renew(IMPERSONATION, checked).token
+    assert Gcp(vendor.url, operator=operator).renew(IMPERSONATION, checked).token
 
 
-def test_one_that_he_does_not_name_is_refused_when_it_is_given_and_when_it_is_used(
-    vendor: gcp.GcpSecretManager, operators: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "changed", [{"GCP_IMPERSONATED": ["x@y.iam.gserviceaccount.com"]}, {"GCP_SERVICE_ACCOUNT_FILE": ""}]
+)
+def test_one_that_the_operator_does_not_name_is_refused(
+    vendor: gcp.GcpSecretManager, operator: dict[str, Any], changed: dict[str, Any]
 ) -> None:
-    given = {"serviceAccountEmail": gcp.TARGET}
-    monkeypatch.setenv(IMPERSONATED, "x@y.iam.gserviceaccount.com")
-    with pytest.raises(BadRequest, match=IMPERSONATED):
-        Gcp.methods[IMPERSONATION].validate(given)
-    with pytest.raises(Unauthorized, match=IMPERSONATED):
-        Gcp(vendor.url).renew(IMPERSONATION, given)
+    provider = Gcp(vendor.url, operator={**operator, **changed})
+    with pytest.raises(BadRequest, match=IMPERSONATED):  # when the connection is created
+        verify(provider, IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+    with pytest.raises(Unauthorized, match=IMPERSONATED):  # and in every run
+        provider.renew(IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
     assert vendor.asked() == []
 
 
-def test_a_key_file_that_is_gone_is_named(vendor: gcp.GcpSecretManager, operators: Path) -> None:
-    operators.unlink()
+def test_a_key_file_that_is_gone_is_named(vendor: gcp.GcpSecretManager, operator: dict[str, Any]) -> None:
+    Path(operator["GCP_SERVICE_ACCOUNT_FILE"]).unlink()
     with pytest.raises(Unauthorized, match=OWN_KEY_FILE):
-        Gcp(vendor.url).renew(IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+        Gcp(vendor.url, operator=operator).renew(IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
 
 
 # -- what is asked for ---------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ SERVER = "canary-server-secret"
 @pytest.fixture
 def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
-    own = {"AWS_ACCESS_KEY_ID": "AKIDSERVER", "AWS_SECRET_ACCESS_KEY": SERVER, "KEYFERRY_AWS_ROLES": ROLE}
+    settings.AWS_ROLES = [ROLE]
+    own = {"AWS_ACCESS_KEY_ID": "AKIDSERVER", "AWS_SECRET_ACCESS_KEY": SERVER}
     for name, value in own.items():
         monkeypatch.setenv(name, value)
     encryption.forget()

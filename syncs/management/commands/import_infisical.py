@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import CommandParser
 
 from config.access.roles import PLATFORM
@@ -33,7 +33,7 @@ class Command(OperatorCommand):
         parser.add_argument("--json", action="store_true", help="one line, an object")
 
     def work(self, options: dict[str, Any]) -> int:
-        secret = options["client_secret"] or os.environ.get("INFISICAL_CLIENT_SECRET", "")
+        secret = options["client_secret"] or settings.INFISICAL_CLIENT_SECRET
         if not secret:
             raise BadRequest("Give --client-secret, or set INFISICAL_CLIENT_SECRET")
         quiet = options["json"] or not sys.stderr.isatty()

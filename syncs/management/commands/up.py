@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import secrets
 import socket
 import sys
@@ -23,6 +22,7 @@ from config import encryption
 from config.access.models import User
 from config.access.roles import PLATFORM, actor_of_user
 from config.access.services import instance, save_user
+from config.environment import inherited
 from syncs.engine.types import Action
 from syncs.history.serialize import outcomes
 from syncs.models import SecretSync, Status, SyncRun
@@ -42,18 +42,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--workers", type=int, default=2, help="task workers")
+        parser.add_argument("--workers", type=int, help="task workers; without it as many as KEYFERRY_WORKERS says")
         parser.add_argument("--demo", action="store_true", help="with an example project and a Humanitec sandbox")
 
     def handle(self, *args: Any, **options: Any) -> None:
         host, port = options["host"], options["port"]
-        if options["workers"] < 1:
-            raise CommandError("--workers must be at least 1", returncode=1)
+        workers = worker_count(options["workers"])
         _require_free(host, port)
         self._prepare()
         supervisor = Supervisor(self._say)
         supervisor.install_signals()
-        env = {**os.environ, "KEYFERRY_DATA_DIR": str(settings.DATA_DIR), "KEYFERRY_WORKERS": str(options["workers"])}
+        env = inherited(KEYFERRY_DATA_DIR=str(settings.DATA_DIR), KEYFERRY_WORKERS=str(workers))
         # The web server is reached under the name that it was given, whatever ALLOWED_HOSTS says besides.
         if host not in ("0.0.0.0", "::"):  # noqa: S104
             env["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([*settings.ALLOWED_HOSTS, host]))
@@ -97,10 +96,9 @@ class Command(BaseCommand):
         instance()
         if User.objects.filter(is_superuser=True).exists():
             return
-        name = os.environ.get("DJANGO_SUPERUSER_USERNAME", "admin")
-        password = os.environ.get("DJANGO_SUPERUSER_PASSWORD", "")
+        name, password = settings.FIRST_ADMIN_USERNAME, settings.FIRST_ADMIN_PASSWORD
         made = password or secrets.token_urlsafe(12)
-        email = User.objects.normalize_email(os.environ.get("DJANGO_SUPERUSER_EMAIL", ""))
+        email = User.objects.normalize_email(settings.FIRST_ADMIN_EMAIL)
         user = User(username=User.normalize_username(name), email=email, is_staff=True, is_superuser=True)
         user.set_password(made)
         save_user(PLATFORM, user, ["username"])
@@ -154,6 +152,14 @@ class Command(BaseCommand):
         if folder := sync.folder:
             where = f"{sync.project.slug}/{folder.environment.slug}{folder.path.rstrip('/')}/"
             self._say(f"Change a secret in {url}/admin/secrets/{where} and see it ferried.")
+
+
+def worker_count(asked: int | None) -> int:
+    """As many as `--workers` asks for, else as KEYFERRY_WORKERS says. Raises CommandError where that is none."""
+    count: int = settings.Q_CLUSTER["workers"] if asked is None else asked
+    if count < 1:
+        raise CommandError("There must be at least 1 task worker: see --workers and KEYFERRY_WORKERS", returncode=1)
+    return count
 
 
 def _manage() -> list[str]:
