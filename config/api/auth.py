@@ -11,6 +11,7 @@ from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from config import mail
 from config.access import tokens
 from config.access.addresses import client_ip
 from config.api.base import View
@@ -72,7 +73,7 @@ class StatusView(_Public):
             {
                 "date": timestamp(datetime.now(UTC)),
                 "message": "Ok",
-                "emailConfigured": False,
+                "emailConfigured": mail.is_configured(),
                 "redisConfigured": bool(settings.BROKER_URL),
             }
         )

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from contextvars import copy_context
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.core.mail import EmailMessage, get_connection
 from django.db.models import Q
 
+from config import mail
 from config.access.models import Role, User
 from config.encryption import Undecryptable, unseal
 from syncs.models import NoticeState, NotificationTarget
@@ -119,7 +119,7 @@ def _within(seconds: float, do: Callable[[], str], late: str | None = None) -> s
 
 
 def _mail(target: NotificationTarget, title: str, text: str) -> str:
-    if not settings.EMAIL_HOST and settings.EMAIL_BACKEND.endswith("smtp.EmailBackend"):
+    if not mail.is_configured():
         return "no mail server is set (EMAIL_URL)"
     people = addresses(target)
     if not people:

@@ -147,3 +147,21 @@ def test_pages_beside_the_api(client: Client, db: None) -> None:
     assert (ready.status_code, list(ready.json()["reasons"])) == (503, ["workers"])
     assert client.get("/api/status/").json()["message"] == "Ok"
     assert client.get("/api/docs/").status_code == 200
+
+
+SMTP = "django.core.mail.backends.smtp.EmailBackend"
+
+
+@pytest.mark.parametrize(
+    ("backend", "host", "expected"),
+    [
+        (SMTP, "mail.example.com", True),
+        (SMTP, "", False),
+        ("django.core.mail.backends.filebased.EmailBackend", "", True),
+    ],
+)
+def test_the_status_says_whether_email_can_be_sent(
+    client: Client, settings: Settings, backend: str, host: str, expected: bool
+) -> None:
+    settings.EMAIL_BACKEND, settings.EMAIL_HOST = backend, host
+    assert client.get("/api/status").json()["emailConfigured"] is expected
