@@ -151,7 +151,7 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Keyferry",
     "DESCRIPTION": "Keeps secrets in projects and ferries them to the services that need them.",
-    "VERSION": "0.1.0",
+    "VERSION": "0.2.0",
     "SERVE_INCLUDE_SCHEMA": False,
     # From here, not from a content delivery network: installations may have no way out.
     "SWAGGER_UI_DIST": "SIDECAR",

@@ -1,4 +1,4 @@
-"""The README's promises that a machine can check."""
+"""The README's promises that a machine can check, and the example of the page on adding a destination."""
 
 from __future__ import annotations
 
@@ -11,23 +11,27 @@ from syncs.destination.base import KeyValueDestination
 from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Written
 
-README = (Path(__file__).parents[1] / "README.md").read_text()
+ROOT = Path(__file__).parents[1]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+def blocks(file: str, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / file).read_text(), re.DOTALL | re.MULTILINE)
 
 
 def test_the_two_commands_are_one_line_each() -> None:
-    first, second = blocks("sh")[:2]
+    first, second = blocks("README.md", "sh")[:2]
     assert first.count("\n") == second.count("\n") == 1
     assert first.rstrip().endswith("python manage.py up --demo")
     assert "-c requirements.lock" in first
     assert "-c requirements.lock" in second
 
 
+def test_the_page_for_newcomers_has_the_same_first_command() -> None:
+    assert blocks("templates/docs/getting-started.md", "sh")[0] == blocks("README.md", "sh")[0]
+
+
 def test_the_example_is_a_destination_in_under_twenty_lines() -> None:
-    (example,) = (block for block in blocks("python") if "class Acme" in block)
+    (example,) = blocks("templates/docs/adding-a-destination.md", "python")
     lines = [line for line in example.splitlines() if line.strip() and not line.startswith("#")]
     assert len(lines) < 20
     names = {each.__name__: each for each in (KeyValueDestination, Schema, Text, sync_options, quote, Remote, Written)}

@@ -1,4 +1,4 @@
-"""The only effectful path: lease, read, list, plan, guard, claim, write, delete, record. See README, "A run".
+"""The only effectful path: lease, read, list, plan, guard, claim, write, delete, record. See "A run" in the docs.
 
 Expected failures never leave `execute`. Whatever kills the process, the ledger's claims and the run's own row say
 where to go on: a run whose lease has run out is due again by itself (`SyncRun.due_at`).
