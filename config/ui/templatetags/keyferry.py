@@ -8,7 +8,7 @@ from django import template
 from django.urls import reverse
 from django.utils.text import capfirst
 
-from config.ui import markup
+from config.ui import help, markup
 
 register = template.Library()
 register.filter("when", markup.when)
@@ -41,6 +41,18 @@ def trail(context: template.Context) -> dict[str, object]:
     if flat.get("cl"):
         return {"title": plural}
     return {"title": title, "list": plural, "url": reverse(f"admin:{opts.app_label}_{opts.model_name}_changelist")}
+
+
+@register.inclusion_tag("keyferry/help.html", name="help")
+def help_link(name: str) -> dict[str, object]:
+    """A link to the documentation of a part of a page, under the name that `config.ui.help` knows."""
+    return {"help": help.named(name)}
+
+
+@register.inclusion_tag("keyferry/help_button.html", takes_context=True)
+def help_button(context: template.Context) -> dict[str, object]:
+    """A link to the documentation of the page."""
+    return {"help": help.of_page(context["request"])}
 
 
 @register.filter
