@@ -101,11 +101,11 @@ def problem(path: Sequence[str | int], message: str) -> Issue:
 
 def where(error: BaseException) -> str:
     """File and line that an error comes from. Not its message and not its arguments: either may hold a value."""
-    trace, place = error.__traceback__, ""
+    trace, location = error.__traceback__, ""
     while trace is not None:
-        place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
+        location = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
         trace = trace.tb_next
-    return place
+    return location
 
 
 def _said(issue: Issue) -> str:

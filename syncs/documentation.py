@@ -121,7 +121,7 @@ explained(
         "admin:syncs_syncdraft_step/destination": "syncs#choose-a-destination",
         "admin:syncs_syncdraft_step/connection": "syncs#choose-a-connection",
         "admin:syncs_syncdraft_step/source": "syncs#choose-the-source",
-        "admin:syncs_syncdraft_step/place": "syncs#choose-the-target",
+        "admin:syncs_syncdraft_step/target": "syncs#choose-the-target",
         "admin:syncs_syncdraft_step/options": "syncs#choose-options",
         "admin:syncs_syncdraft_step/plan": "syncs#look-at-the-plan",
         "admin:syncs_syncdraft_run": "syncs#run-a-sync",

@@ -225,7 +225,7 @@ def history(syncs: Any) -> None:
                 actor_kind="user",
                 actor_name=luck.choice(["ada", "grace", "linus"]),
                 status="failed" if failed else "succeeded",
-                place=sync.place,
+                location=sync.location,
                 counts={"create": luck.randint(0, 2), "update": luck.randint(0, 5), "delete": luck.randint(0, 1)},
                 started_at=at + timedelta(milliseconds=60),
                 ended_at=at + timedelta(milliseconds=luck.randint(300, 2600)),
@@ -238,7 +238,7 @@ def history(syncs: Any) -> None:
             SyncRun.objects.filter(pk=run.pk).update(created_at=run.started_at)
             numbers = enumerate(action for action, count in run.counts.items() for _ in range(count))
             RunChange.objects.bulk_create(
-                RunChange(run=run, key=f"KEY_{n}", canonical=f"KEY_{n}", action=action, outcome="applied")
+                RunChange(run=run, key=f"KEY_{n}", normalized_key=f"KEY_{n}", action=action, outcome="applied")
                 for n, action in numbers
             )
 

@@ -38,4 +38,4 @@ def test_the_example_is_a_destination_in_under_twenty_lines() -> None:
     scope: dict[str, type[KeyValueDestination]] = dict(names)  # type: ignore[arg-type]
     exec(example, scope)
     with ApiClient("Acme", "http://127.0.0.1:9") as client:
-        assert scope["Acme"](client, {"vault": "v"}).place() == "acme|http://127.0.0.1:9|v"
+        assert scope["Acme"](client, {"vault": "v"}).location() == "acme|http://127.0.0.1:9|v"

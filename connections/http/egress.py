@@ -62,8 +62,8 @@ class _Guard(TimedBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from None
         reason, failed = "it has no address", None
-        for *_, place in found:
-            address = str(place[0])
+        for *_, location in found:
+            address = str(location[0])
             if said := refused(address, encrypted=self.encrypted):
                 reason = said
                 continue

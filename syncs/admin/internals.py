@@ -69,8 +69,8 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
     list_display = ("key", "shown_sync", "where", "shown_state", "written", "way")
     list_filter = ("state", "destination", "sync__project")
     list_select_related = ("sync__project",)
-    search_fields = ("key", "place", "sync__name")
-    fields = ("key", "place", "sync", "destination", "destination_config", "state", "written_at", "run")
+    search_fields = ("key", "location", "sync__name")
+    fields = ("key", "location", "sync", "destination", "destination_config", "state", "written_at", "run")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("value_sealed", "value_mac", "rest_mac")
@@ -87,7 +87,7 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
     def written(self, obj: ManagedSecret) -> str:
         return when(obj.written_at)
 
-    @display(description=_("Where"), ordering="place")
+    @display(description=_("Where"), ordering="location")
     def where(self, obj: ManagedSecret) -> str:
         words = destination_label(obj), spot(obj)
         return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", *words)
@@ -106,9 +106,9 @@ class InitialSetAdmin(ReadOnlyAdmin):
 
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
-    list_display = ("sync", "place")
+    list_display = ("sync", "location")
     list_select_related = ("sync__project",)
-    search_fields = ("place", "sync__name")
+    search_fields = ("location", "sync__name")
 
 
 @admin.register(DriftCheck)
@@ -128,5 +128,5 @@ class DriftCheckAdmin(ReadOnlyAdmin):
 class LeaseAdmin(ReadOnlyAdmin):
     """Who writes to a place now; instance admins only, as places are everybody's."""
 
-    list_display = ("place", "holder", "fence", "expires_at")
-    search_fields = ("place",)
+    list_display = ("location", "holder", "fence", "expires_at")
+    search_fields = ("location",)

@@ -84,7 +84,7 @@ class SecretSyncAdmin(ServiceAdmin):
         DriftFilter,
         "is_auto_sync_enabled",
     )
-    search_fields = ("name", "description", "project__name", "connection__name", "last_sync_message", "place")
+    search_fields = ("name", "description", "project__name", "connection__name", "last_sync_message", "location")
     search_help_text = _("Name, project, connection, place, message")
     actions = ("sync_now", "pause", "resume")
     actions_list = ("connect",)
@@ -120,7 +120,7 @@ class SecretSyncAdmin(ServiceAdmin):
         where = f"{obj.folder.environment.slug} {obj.folder.path}"
         return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", obj.project.name, where)
 
-    @display(description=_("Destination"), ordering="place")
+    @display(description=_("Destination"), ordering="location")
     def shown_destination(self, obj: SecretSync) -> str:
         return format_html(
             "{}<br><span class='kf-mono kf-subtle'>{}</span>",

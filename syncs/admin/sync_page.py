@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
-from syncs.destination.base import destinations, spot_of
+from syncs.destination.base import describe_target, destinations
 from syncs.history.status import STATES, history_charts, next_check
 from syncs.models import ManagedSecret, SecretSync, SyncRun
 from syncs.planning.undo import undoable
@@ -26,7 +26,7 @@ def destination_label(sync: SecretSync | ManagedSecret) -> str:
 
 def spot(sync: SecretSync | ManagedSecret) -> str:
     """Where it writes, in the vendor's own names for its parts."""
-    return spot_of(sync.destination, sync.destination_config)
+    return describe_target(sync.destination, sync.destination_config)
 
 
 def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from syncs.models import Environment, Folder
 from syncs.services import folders
 from syncs.source import paths, selectors
 from syncs.source.paths import FolderPath, folder_name
-from syncs.source.queries import named_project, place
+from syncs.source.queries import find_folder, named_project
 
 from .fields import Dialect, environment_field
 
@@ -194,7 +194,9 @@ def _routes(dialect: Dialect) -> list[Any]:
         def patch(self, request: Request, folderId: str) -> Response:
             folder_id = ID.validate({"folderId": folderId})["folderId"]
             given = self.body(update)
-            parent = place(self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS)
+            parent = find_folder(
+                self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS
+            )
             folder = selectors.folders().filter(pk=folder_id, parent=parent).first()
             if folder is None:
                 raise NotFound(f"Folder with ID '{folder_id}' not found in {parent.path}")
@@ -212,7 +214,9 @@ def _routes(dialect: Dialect) -> list[Any]:
         )
         def delete(self, request: Request, folderId: str) -> Response:
             given = self.body(delete_body)
-            parent = place(self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS)
+            parent = find_folder(
+                self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS
+            )
             folder = _child(parent, folderId)
             shown = wire(folder)
             folders.delete_folder(self.actor, folder, force=given.get("forceDelete", True))

@@ -22,7 +22,7 @@ from syncs.models import SecretImport
 from syncs.services import imports
 from syncs.source import selectors
 from syncs.source.paths import FolderPath
-from syncs.source.queries import Wish, place, secrets_of
+from syncs.source.queries import Wish, find_folder, secrets_of
 
 from .fields import Dialect, environment_field
 from .secret_wire import SECRET, secret_wire
@@ -103,7 +103,7 @@ def _routes(dialect: Dialect) -> list[Any]:
     class _ImportView(View):
         def folder(self, given: dict[str, Any], right: Right = Right.SEE) -> Any:
             project = dialect.project(given, "Missing project id")
-            return place(self.actor, project, given["environment"], given["path"], right)
+            return find_folder(self.actor, project, given["environment"], given["path"], right)
 
         def named(self, import_id: str, given: dict[str, Any]) -> SecretImport:
             return selectors.import_of(self.folder(given, Right.WRITE_SECRETS), import_id)

@@ -25,7 +25,7 @@ from syncs.models import Folder, Secret
 from syncs.services import secrets as service
 from syncs.source import queries, references
 from syncs.source.paths import FolderPath
-from syncs.source.queries import Shown, Wish, place
+from syncs.source.queries import Shown, Wish, find_folder
 from syncs.source.selectors import HIDDEN
 from syncs.source.validation import SecretInput
 
@@ -118,7 +118,7 @@ class _SecretView(View):
 
     def folder(self, given: Mapping[str, Any], right: Right = Right.SEE, at: str = "secretPath") -> Folder:
         missing = "You must provide workspaceSlug or workspaceId"
-        return place(self.actor, self.dialect.project(given, missing), given["environment"], given[at], right)
+        return find_folder(self.actor, self.dialect.project(given, missing), given["environment"], given[at], right)
 
     def wish(self, given: Mapping[str, Any], project_id: Uuid) -> Wish:
         """As asked for, without the values that the caller may not read."""
@@ -185,27 +185,27 @@ class _SecretView(View):
 def _routes(dialect: Dialect) -> list[Any]:
     suffix = "" if dialect is V4 else "V3"
     old = dialect is V3
-    place_query: tuple[Field, ...] = (
+    folder_query: tuple[Field, ...] = (
         *dialect.query_fields(),
         environment_field(required=not old),
         FolderPath("secretPath"),
     )
-    place_body: tuple[Field, ...] = (*dialect.body_fields(), environment_field(), FolderPath("secretPath"))
-    list_query = Schema((*place_query, *_wish_fields(dialect), *_list_fields()), strict=False)
+    folder_body: tuple[Field, ...] = (*dialect.body_fields(), environment_field(), FolderPath("secretPath"))
+    list_query = Schema((*folder_query, *_wish_fields(dialect), *_list_fields()), strict=False)
     read_query = Schema(
-        (*place_query, *_wish_fields(dialect), Whole("version", "An older one.", minimum=1, text=True), TYPE),
+        (*folder_query, *_wish_fields(dialect), Whole("version", "An older one.", minimum=1, text=True), TYPE),
         strict=False,
     )
     id_query = Schema((*_wish_fields(dialect), Whole("version", minimum=1, text=True)), strict=False)
-    create = Schema((*place_body, *_content(value_needed=True)), strict=False)
-    update = Schema((*place_body, *_content(value_needed=False), RENAME), strict=False)
-    delete_body = Schema((*place_body, TYPE), strict=False)
+    create = Schema((*folder_body, *_content(value_needed=True)), strict=False)
+    update = Schema((*folder_body, *_content(value_needed=False), RENAME), strict=False)
+    delete_body = Schema((*folder_body, TYPE), strict=False)
 
     def batch(item: tuple[Field, ...], *more: Field) -> Schema:
         items = Objects(
             "secrets", Schema(item, strict=False), "All or none.", required=True, min_items=1, max_items=MAX_BATCH
         )
-        return Schema((*place_body, items, *more), strict=False)
+        return Schema((*folder_body, items, *more), strict=False)
 
     batch_create = batch((KEY, *_content(value_needed=True)))
     batch_update = batch(
@@ -235,7 +235,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             if old and not given.get("environment"):
                 raise BadRequest("Missing project id or environment")
             project = dialect.project(given, "Missing project id or environment")
-            folder = place(self.actor, project, given["environment"], given["secretPath"])
+            folder = find_folder(self.actor, project, given["environment"], given["secretPath"])
             project_id = folder.environment.project_id
             wish = self.wish(given, project_id)
             own, brought = queries.secrets_of(folder, wish)
@@ -299,7 +299,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             given = self.query(id_query)
             known = queries.secret_with_id(self.actor, secret_id, Wish(values=False))
             wish = self.wish(given, known.secret.folder.environment.project_id)
-            return self.told(queries.filled(known, wish, given.get("version")))
+            return self.told(queries.with_values(known, wish, given.get("version")))
 
     class Batch(_SecretView):
         @described(f"createSecrets{suffix}", TAG, "New secrets, all or none.", MANY, body=batch_create)
@@ -317,7 +317,7 @@ def _routes(dialect: Dialect) -> list[Any]:
             for item in given["secrets"]:
                 by_path.setdefault(item.get("secretPath") or given["secretPath"], []).append(item)
             project = dialect.project(given, "You must provide workspaceSlug or workspaceId")
-            found = queries.places(self.actor, project, given["environment"], by_path, Right.WRITE_SECRETS)
+            found = queries.find_folders(self.actor, project, given["environment"], by_path, Right.WRITE_SECRETS)
             ordered = [item for items in by_path.values() for item in items]
             inputs = iter(self.inputs(next(iter(found.values())), ordered))
             groups = [(found[at], [next(inputs) for _ in items]) for at, items in by_path.items()]
@@ -396,8 +396,10 @@ class Move(_SecretView):
     def post(self, request: Request) -> Response:
         given = self.body(_MOVE)
         project = V4.project(given, "")
-        source = place(self.actor, project, given["sourceEnvironment"], given["sourceSecretPath"], Right.WRITE_SECRETS)
-        target = place(
+        source = find_folder(
+            self.actor, project, given["sourceEnvironment"], given["sourceSecretPath"], Right.WRITE_SECRETS
+        )
+        target = find_folder(
             self.actor, project, given["destinationEnvironment"], given["destinationSecretPath"], Right.WRITE_SECRETS
         )
         moved = service.move_secrets(self.actor, source, target, given["secretIds"], overwrite=given["shouldOverwrite"])

@@ -61,21 +61,21 @@ class Destination(ABC):
         return cls.capabilities
 
     @abstractmethod
-    def place(self) -> str:
+    def location(self) -> str:
         """Where the keys live: provider, address and the vendor's own identity of the spot; never the login."""
 
-    def overlaps(self, place: str) -> bool:
+    def overlaps(self, location: str) -> bool:
         """Whether keys of that other place are seen in this one too."""
-        return place == self.place()
+        return location == self.location()
 
-    def keys_that_hold(self, place: str) -> Collection[str]:
+    def nested_locations(self, location: str) -> Collection[str]:
         """Keys here that are a place of their own for another sync, such as a secret that holds a document.
 
         It is asked of places that begin with this one; what is named is never deleted while that sync lives.
         """
         return ()
 
-    def seen_of(self, place: str) -> Callable[[str], str | None] | None:
+    def visible_as(self, location: str) -> Callable[[str], str | None] | None:
         """What a key of another place is called here, or None for one that is not seen; None: none of them is.
 
         It is asked of places that begin with this one, or that this one begins with; what is named is never deleted
@@ -83,27 +83,27 @@ class Destination(ABC):
         """
         return None
 
-    def canonical(self, key: str) -> str:
+    def normalize_key(self, key: str) -> str:
         """One form for all keys that the vendor holds equal."""
         return key
 
-    def kept(self, value: str) -> str:
+    def normalize_value(self, value: str) -> str:
         """What the vendor keeps of a value; one that it would change is written, and compared, as it is kept."""
         return value
 
-    def keys_a_request(self, action: Action) -> int:
+    def batch_size(self, action: Action) -> int:
         """How many keys go in one request at the most."""
         return 1
 
-    def requests_a_key(self, action: Action) -> float:
+    def request_cost(self, action: Action) -> float:
         """How many requests one key takes, for the pace: 2 where it takes two, 0.1 where ten go together."""
-        return 1 / self.keys_a_request(action)
+        return 1 / self.batch_size(action)
 
-    def attributes(self) -> str:
+    def write_fingerprint(self) -> str:
         """What else each write sends, as one text made of the options: where it changes, own keys are written anew."""
         return ""
 
-    def carries_metadata(self) -> bool:
+    def sends_metadata(self) -> bool:
         """Whether writes take the secret's own metadata along; then a change of it is a change of the key."""
         return False
 
@@ -116,7 +116,7 @@ class Destination(ABC):
             raise
         except Exception as error:  # noqa: BLE001 - a config that no address can be made of, a defect of the adapter
             raise BadResponse(f"{self.label}: the list could not be read ({type(error).__name__})") from None
-        names = [self.canonical(remote.key) for remote in remotes]
+        names = [self.normalize_key(remote.key) for remote in remotes]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
             raise BadResponse(f"{self.label}: the list names {twice} twice, so it cannot be whole")
@@ -126,14 +126,14 @@ class Destination(ABC):
     def fetch(self) -> Iterable[Remote]:
         """Every key in scope, all pages, or an IntegrationError: never a part."""
 
-    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """Those of `remotes` that are there, with what the list leaves out of them. Raises IntegrationError.
 
         `values`: all that can be read; else no more than it takes to tell whether they changed.
         """
         return remotes
 
-    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+    def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those of the canonical `keys`, all possible names, that stand where `fetch` does not look.
 
         Raises IntegrationError.
@@ -141,19 +141,19 @@ class Destination(ABC):
         return ()
 
     @final
-    def looked_at(
+    def resolve_listing(
         self, listing: Sequence[Remote], keys: Collection[str], *, values: bool = False
     ) -> tuple[Remote, ...]:
         """The listing with the canonical `keys` `filled`: what nobody here has to do with is not read."""
         limits = self.limits(self.config)
         possible = {key for key in keys if limits.allows(key) and limits.has_room(key)}
-        unseen = possible - {self.canonical(remote.key) for remote in listing}
-        listing = [*listing, *(self.beyond(unseen) if unseen else ())]
-        near = [remote for remote in listing if self.canonical(remote.key) in keys]
+        unseen = possible - {self.normalize_key(remote.key) for remote in listing}
+        listing = [*listing, *(self.find_unlisted(unseen) if unseen else ())]
+        near = [remote for remote in listing if self.normalize_key(remote.key) in keys]
         if not near:
             return tuple(listing)
-        far = [remote for remote in listing if self.canonical(remote.key) not in keys]
-        return (*far, *self.filled(near, values=values))
+        far = [remote for remote in listing if self.normalize_key(remote.key) not in keys]
+        return (*far, *self.read_values(near, values=values))
 
     @abstractmethod
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
@@ -163,14 +163,14 @@ class Destination(ABC):
         stops the rest.
         """
 
-    def version_of(self, key: str, stamp: str) -> str | None:
+    def version_of(self, key: str, etag: str) -> str | None:
         """The version in the vendor's own history that still holds `key` as it was when its stamp was `stamp`.
 
         What it answers, a `Write` may name. Raises IntegrationError.
         """
         return None
 
-    def purge(self, key: str, incarnation: str) -> None:
+    def purge(self, key: str, object_id: str) -> None:
         """Take the values of an object that was deleted out of the vendor's own history. Raises IntegrationError."""
         raise NotImplementedError
 
@@ -214,16 +214,16 @@ class KeyValueDestination(Destination):
         """Put back `write.version` of the vendor's own history. Asked only where `version_of` gave it."""
         raise NotImplementedError
 
-    def keys_a_request(self, action: Action) -> int:
+    def batch_size(self, action: Action) -> int:
         return self.batch.get(action, 1)
 
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
-        return write_each(writes, self._perform, size=self.keys_a_request, concurrency=self.concurrency)
+        return write_each(writes, self._perform, size=self.batch_size, concurrency=self.concurrency)
 
     def _perform(self, writes: Sequence[Write]) -> list[Outcome]:
         """One request's worth of writes, all of one action."""
         action = writes[0].action
-        if self.keys_a_request(action) > 1 and all(write.version is None for write in writes):
+        if self.batch_size(action) > 1 and all(write.version is None for write in writes):
             many = {Action.CREATE: self.create_many, Action.UPDATE: self.update_many, Action.DELETE: self.delete_many}
             return perform(self.label, writes, many[action], self.split_on)
         return [outcome for write in writes for outcome in perform(self.label, [write], self._single)]
@@ -263,11 +263,11 @@ class DocumentDestination(Destination):
         `before` was.
         """
 
-    def kept(self, value: str) -> str:
+    def normalize_value(self, value: str) -> str:
         """What the vendor keeps of a value; one that it would change is written, and compared, as it is kept."""
         return value
 
-    def keys_a_request(self, action: Action) -> int:
+    def batch_size(self, action: Action) -> int:
         return sys.maxsize
 
     def fetch(self) -> Iterable[Remote]:
@@ -278,14 +278,14 @@ class DocumentDestination(Destination):
         # What was listed is written over only where the vendor checks that it still stands.
         seen = self._seen if self._seen and self._seen.version is not None else None
         self._seen = yield from write_document(
-            writes, label=self.label, read=self.read, write=self.write, canonical=self.canonical, seen=seen
+            writes, label=self.label, read=self.read, write=self.write, normalize_key=self.normalize_key, seen=seen
         )
 
 
 destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-abstract]
 
 
-def spot_of(slug: str, config: Mapping[str, Any]) -> str:
+def describe_target(slug: str, config: Mapping[str, Any]) -> str:
     """A `destinationConfig` in a few words: what tells this spot from another, without what kind of spot it is.
 
     In the order of its schema: a database may keep the members in another.

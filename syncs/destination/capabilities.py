@@ -21,8 +21,8 @@ class Capabilities:
 
     can_read_values: bool = False
     can_import: bool = False
-    has_stamp: bool = True
-    tells_incarnations: bool = True
+    has_etag: bool = True
+    has_object_ids: bool = True
     takes_empty: bool = True
     holds_comments: bool = True
     key_pattern: str = ""

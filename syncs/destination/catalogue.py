@@ -63,11 +63,11 @@ def _drift(can: Capabilities) -> str:
     """How exactly it is known what other hands did."""
     if can.can_read_values:
         told = "Exact: values are compared."
-    elif can.has_stamp:
+    elif can.has_etag:
         told = "By a stamp that each write moves: that a key was changed, not to what."
     else:
         told = "Keys that are gone; a value that was changed is not noticed."
-    if can.tells_incarnations:
+    if can.has_object_ids:
         return f"{told} A key made anew is told from the one before."
     return f"{told} A key made anew within one run and the next is taken for the one before."
 

@@ -12,10 +12,10 @@ from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Entry, Remote
 
-Barred = tuple[str | None, Code | None]
+Blocked = tuple[str | None, Code | None]
 
 
-def barred_by(limits: Capabilities, label: str, entry: Entry, name: str, canonical: str) -> Barred:
+def blocked_by(limits: Capabilities, label: str, entry: Entry, name: str, normalized_key: str) -> Blocked:
     """Why a key must not be written at all, or (None, None)."""
     if not limits.allows(name):
         return f"{label} takes only {limits.key_rule} in a name", Code.KEY_REFUSED
@@ -23,7 +23,7 @@ def barred_by(limits: Capabilities, label: str, entry: Entry, name: str, canonic
         said = f"its name has {len(name.encode())} bytes, {label} takes {limits.max_key_length}"
         return said, Code.KEY_REFUSED
     for kept in limits.reserved:
-        if fnmatchcase(canonical, kept):
+        if fnmatchcase(normalized_key, kept):
             names = f"names that begin with {kept[:-1]}" if kept.endswith("*") else f"the name {kept}"
             return f"{label} keeps {names} for itself", Code.KEY_REFUSED
     if entry.problem or entry.value is None:

@@ -121,9 +121,9 @@ def _told(label: str, writes: Sequence[Write], send: Callable[[Sequence[Write]],
     except Exception as error:  # noqa: BLE001 - a defect in one adapter must not hide the other keys' outcomes
         defect = _defect(label, error)
         return [Outcome(write, error=defect) for write in writes]
-    told = {outcome.write.canonical for outcome in outcomes}
+    told = {outcome.write.normalized_key for outcome in outcomes}
     lost = OutcomeUnknown(f"{label}: nothing was said of a key of a batch")
-    return outcomes + [Outcome(write, error=lost) for write in writes if write.canonical not in told]
+    return outcomes + [Outcome(write, error=lost) for write in writes if write.normalized_key not in told]
 
 
 def _defect(label: str, error: Exception) -> OutcomeUnknown:
@@ -136,7 +136,7 @@ def write_document(
     label: str,
     read: Callable[[], Document],
     write: Callable[[Document, Mapping[str, Any]], Document | None],
-    canonical: Callable[[str], str],
+    normalize_key: Callable[[str], str],
     seen: Document | None = None,
 ) -> Generator[Outcome, None, Document | None]:
     """All writes at once, into the document as it stands. What stands there afterwards is returned, where it is told.
@@ -151,7 +151,7 @@ def write_document(
     for _ in range(TRIES):
         if before is None or not pulled:
             break
-        entries, going, settled = _merged(before, pulled, canonical)
+        entries, going, settled = _merged(before, pulled, normalize_key)
         if not going:
             after, failed = before, None
             break
@@ -175,15 +175,15 @@ def _tried(label: str, call: Callable[[], Document | None]) -> tuple[Document | 
 
 
 def _merged(
-    document: Document, writes: Iterable[Write], canonical: Callable[[str], str]
+    document: Document, writes: Iterable[Write], normalize_key: Callable[[str], str]
 ) -> tuple[dict[str, Any], list[Write], list[Outcome]]:
     """The entries with the writes in them, the writes that are in, and the outcomes of the others."""
     entries = dict(document.entries)
-    names = {canonical(key): key for key in entries}
+    names = {normalize_key(key): key for key in entries}
     going: list[Write] = []
     settled: list[Outcome] = []
     for write in writes:
-        name = names.get(write.canonical)
+        name = names.get(write.normalized_key)
         if name is None and write.action is Action.DELETE:
             settled.append(Outcome(write))
         elif name is None and write.action is Action.UPDATE:

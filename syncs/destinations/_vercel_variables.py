@@ -35,8 +35,8 @@ class Variable:
             self.key,
             value=self.value,
             comment=comment if isinstance(comment, str) else None,
-            incarnation=self.id,
-            stamp=stamp_of(self.raw),
+            object_id=self.id,
+            etag=etag_of(self.raw),
             inherited=inherited,
             is_secret=self.type not in ("plain", "system"),
             locked=locked,
@@ -144,7 +144,7 @@ class Spot(ABC):
         codes = failures(answer)
         found = []
         for write in writes:
-            code = codes.get(write.key) or (codes.get(write.remote.incarnation or "") if write.remote else None)
+            code = codes.get(write.key) or (codes.get(write.remote.object_id or "") if write.remote else None)
             if write.key in made:
                 found.append(Outcome(write, written(made[write.key])))
             elif code:
@@ -175,10 +175,10 @@ def changed(write: Write) -> dict[str, str]:
 def written(answer: Any) -> Written:
     if not isinstance(answer, dict) or not answer.get("id"):
         return Written()
-    return Written(str(answer["id"]), stamp_of(answer))
+    return Written(str(answer["id"]), etag_of(answer))
 
 
-def stamp_of(raw: Mapping[str, Any]) -> str | None:
+def etag_of(raw: Mapping[str, Any]) -> str | None:
     moment = raw.get("updatedAt") or raw.get("createdAt")
     return str(moment) if moment else None
 

@@ -49,7 +49,7 @@ class AwsParameterStore(KeyValueDestination):
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
-        tells_incarnations=False,
+        has_object_ids=False,
         takes_empty=False,
         holds_comments=False,
         key_pattern=r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+",
@@ -77,27 +77,27 @@ class AwsParameterStore(KeyValueDestination):
         rule = f"{found.key_rule}, and at the root no name that begins with aws or ssm,"
         return replace(found, key_pattern=own + found.key_pattern, key_rule=rule)
 
-    def place(self) -> str:
+    def location(self) -> str:
         client, region = aws_of(self.client), self.config["region"]
         return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config['path']}"
 
-    def seen_of(self, place: str) -> Callable[[str], str | None] | None:
+    def visible_as(self, location: str) -> Callable[[str], str | None] | None:
         """A key schema may lead to where another sync's path is, and the other way round."""
-        account, _, above = place.rpartition("|")
-        if account != self.place().rpartition("|")[0]:
+        account, _, above = location.rpartition("|")
+        if account != self.location().rpartition("|")[0]:
             return None
         path = str(self.config["path"])
         return lambda key: (above + key).removeprefix(path) if (above + key).startswith(path) else None
 
-    def attributes(self) -> str:
+    def write_fingerprint(self) -> str:
         return attributes_of(self.options)
 
-    def carries_metadata(self) -> bool:
+    def sends_metadata(self) -> bool:
         return bool(self.options.get("syncSecretMetadataAsTags"))
 
-    def requests_a_key(self, action: Action) -> float:
-        tagged = action is Action.UPDATE and bool(self.carries_metadata() or tags_of(self.options, ()))
-        return 2.0 if tagged else super().requests_a_key(action)
+    def request_cost(self, action: Action) -> float:
+        tagged = action is Action.UPDATE and bool(self.sends_metadata() or tags_of(self.options, ()))
+        return 2.0 if tagged else super().request_cost(action)
 
     def fetch(self) -> Iterable[Remote]:
         """Every parameter directly below the path, or as far down as the key schema names them.
@@ -114,7 +114,7 @@ class AwsParameterStore(KeyValueDestination):
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"{LABEL}: the list has a parameter that lacks what the API promises") from None
 
-    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+    def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that another key schema, or a secret's own name, has put into other folders than those listed."""
         below, deep = self._searched()
         names = {name for name in map(self._name, keys) if not (deep and name.startswith(below))}
@@ -135,7 +135,7 @@ class AwsParameterStore(KeyValueDestination):
 
     def _remote(self, each: Mapping[str, Any]) -> Remote:
         is_secret = each["Type"] == "SecureString"
-        return Remote(self._key(each["Name"]), str(each["Value"]), stamp=str(each["Version"]), is_secret=is_secret)
+        return Remote(self._key(each["Name"]), str(each["Value"]), etag=str(each["Version"]), is_secret=is_secret)
 
     def _key(self, name: str) -> str:
         """At the root, and there alone, AWS gives names without their first slash."""
@@ -155,7 +155,7 @@ class AwsParameterStore(KeyValueDestination):
     def update(self, write: Write) -> Written:
         """Tags go by a second request: AWS does not take them with a value that overwrites another."""
         assert write.remote
-        written = Written(stamp=write.remote.stamp)
+        written = Written(etag=write.remote.etag)
         if write.remote.value != write.value or self.options.get("keyId"):
             written = self._put(write, {"Overwrite": True})
         if tags := tags_of(self.options, write.metadata):
@@ -170,7 +170,7 @@ class AwsParameterStore(KeyValueDestination):
         if self.options.get("keyId"):
             sent["KeyId"] = self.options["keyId"]
         version = self._call("PutParameter", sent, write.key).get("Version")
-        return Written(stamp=str(version)) if version is not None else Written()
+        return Written(etag=str(version)) if version is not None else Written()
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One that is gone is named among the invalid ones. Source: "DeleteParameters"."""

@@ -117,8 +117,8 @@ class AwsSecretsManager(KeyValueDestination):
             return cls.capabilities
         return replace(
             cls.capabilities,
-            has_stamp=False,
-            tells_incarnations=False,
+            has_etag=False,
+            has_object_ids=False,
             takes_empty=True,
             key_pattern="",
             key_rule="",
@@ -132,25 +132,25 @@ class AwsSecretsManager(KeyValueDestination):
         """Of the one secret that holds all keys; "" where each is its own."""
         return str(self.config.get("secretName") or "")
 
-    def place(self) -> str:
+    def location(self) -> str:
         client = aws_of(self.client)
         address = client.address("secretsmanager", self.config["region"])
         return f"aws|{address}|{client.account}|{self.config['region']}|{self._name}"
 
-    def attributes(self) -> str:
+    def write_fingerprint(self) -> str:
         return attributes_of(self.options)
 
-    def carries_metadata(self) -> bool:
+    def sends_metadata(self) -> bool:
         return bool(self.options.get("syncSecretMetadataAsTags")) and not self._name
 
-    def keys_that_hold(self, place: str) -> Collection[str]:
+    def nested_locations(self, location: str) -> Collection[str]:
         """One to one, a secret that another sync keeps as a document is listed too."""
-        return (place.removeprefix(self.place()),)
+        return (location.removeprefix(self.location()),)
 
-    def keys_a_request(self, action: Action) -> int:
+    def batch_size(self, action: Action) -> int:
         return 10**6 if self._name else 1
 
-    def requests_a_key(self, action: Action) -> float:
+    def request_cost(self, action: Action) -> float:
         return 0.0 if self._name else 1.0
 
     def fetch(self) -> Iterable[Remote]:
@@ -164,7 +164,7 @@ class AwsSecretsManager(KeyValueDestination):
             yield from super().apply(writes)
             return
         self._seen = yield from write_document(
-            writes, label=LABEL, read=self._read, write=self._write, canonical=self.canonical, seen=self._seen
+            writes, label=LABEL, read=self._read, write=self._write, normalize_key=self.normalize_key, seen=self._seen
         )
 
     # -- each key a secret -------------------------------------------------------------------------------------------
@@ -185,25 +185,25 @@ class AwsSecretsManager(KeyValueDestination):
             locked = f"it is a copy of one in {home}"
         return Remote(
             key=str(each["Name"]),
-            incarnation=str(each["ARN"]),
-            stamp=_current(each),
+            object_id=str(each["ARN"]),
+            etag=_current(each),
             locked=locked,
             ref=_held(each),
         )
 
-    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """With value and version as they are now, whatever the list still says; without those that are gone since.
 
         Of a value that the login may not read the version still tells. Source: "BatchGetSecretValue".
         """
         if self._name:
             return remotes
-        readable = [remote for remote in remotes if remote.stamp]
+        readable = [remote for remote in remotes if remote.etag]
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
             found = [remote for part in pool.map(self._read_values, _batches(readable)) for remote in part]
-        return [*found, *(remote for remote in remotes if not remote.stamp)]
+        return [*found, *(remote for remote in remotes if not remote.etag)]
 
-    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+    def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that the list does not show yet: it may lag behind a create by minutes, which values do not."""
         if self._name:
             return []
@@ -216,26 +216,26 @@ class AwsSecretsManager(KeyValueDestination):
         except Refused:
             return []
         return [
-            Remote(str(each["Name"]), incarnation=arn, stamp=each["VersionId"], ref=_Held(arn, {}, None))
+            Remote(str(each["Name"]), object_id=arn, etag=each["VersionId"], ref=_Held(arn, {}, None))
             for arn, each in held.items()
         ]
 
     def _read_values(self, remotes: Sequence[Remote]) -> list[Remote]:
         """What is said of none of them is not believed to be gone."""
-        arns = {each.key: str(each.incarnation) for each in remotes}  # an error may name a secret either way
+        arns = {each.key: str(each.object_id) for each in remotes}  # an error may name a secret either way
         try:
             held, errors = self._values(list(arns.values()))
         except Refused:
             return list(remotes)
         errors = {arns.get(named, named): code for named, code in errors.items()}
-        if untold := [each.key for each in remotes if each.incarnation not in {*held, *errors}]:
+        if untold := [each.key for each in remotes if each.object_id not in {*held, *errors}]:
             raise BadResponse(f"{LABEL}: BatchGetSecretValue answered without a word of {untold[0]}")
         read = [
-            replace(each, value=held[arn].get("SecretString"), stamp=held[arn]["VersionId"])
+            replace(each, value=held[arn].get("SecretString"), etag=held[arn]["VersionId"])
             for each in remotes
-            if (arn := str(each.incarnation)) in held
+            if (arn := str(each.object_id)) in held
         ]
-        return read + [each for each in remotes if errors.get(str(each.incarnation), GONE[0]) not in GONE]
+        return read + [each for each in remotes if errors.get(str(each.object_id), GONE[0]) not in GONE]
 
     def _values(self, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
         """What all pages have: secrets with their values by ARN, and the names of errors by what they are about."""
@@ -282,7 +282,7 @@ class AwsSecretsManager(KeyValueDestination):
         """Only what is not as it should be: a new version for a new value or KMS key, tags for missing tags."""
         assert write.remote
         held: _Held = write.remote.ref
-        written = Written(incarnation=held.arn, stamp=write.remote.stamp)
+        written = Written(object_id=held.arn, etag=write.remote.etag)
         if write.remote.value != write.value or not self._same_kms_key(held):
             sent = {"SecretId": held.arn, "SecretString": write.value, "ClientRequestToken": str(uuid.uuid4())}
             written = self._written(self._call("UpdateSecret", {**sent, **self._kms()}, write.key))
@@ -300,7 +300,7 @@ class AwsSecretsManager(KeyValueDestination):
         except NotFound:
             return
         except WrongState:
-            if self.filled([write.remote], values=False):
+            if self.read_values([write.remote], values=False):
                 raise  # not waiting to be deleted: one with copies in other regions is refused alike
 
     # -- all keys in one secret --------------------------------------------------------------------------------------
@@ -400,7 +400,7 @@ class AwsSecretsManager(KeyValueDestination):
         return {"Tags": tags} if tags else {}
 
     def _written(self, answer: Mapping[str, Any]) -> Written:
-        return Written(incarnation=answer.get("ARN"), stamp=answer.get("VersionId"))
+        return Written(object_id=answer.get("ARN"), etag=answer.get("VersionId"))
 
 
 def _batches(items: Sequence[Item]) -> list[Sequence[Item]]:

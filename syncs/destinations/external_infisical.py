@@ -82,7 +82,7 @@ class ExternalInfisical(KeyValueDestination):
 
     _dialect = V4
 
-    def place(self) -> str:
+    def location(self) -> str:
         """A path may be longer than a place: then its digest stands for it."""
         path = self.config["secretPath"]
         if len(path) > MAX_PLACED:
@@ -91,7 +91,7 @@ class ExternalInfisical(KeyValueDestination):
             f"external-infisical|{self.client.base_url}|{self.config['projectId']}/{self.config['environment']}{path}"
         )
 
-    def kept(self, value: str) -> str:
+    def normalize_value(self, value: str) -> str:
         """Without the blanks around it; one newline at its end stays."""
         text = value.strip()
         return f"{text}\n" if text and value.endswith("\n") else text
@@ -170,7 +170,7 @@ class ExternalInfisical(KeyValueDestination):
                 seen = _remote(each)
             except BadResponse:
                 continue  # an answer that says nothing useful is no failure: the next list tells
-            known[seen.key] = Written(seen.incarnation, seen.stamp)
+            known[seen.key] = Written(seen.object_id, seen.etag)
         return [Outcome(write, known.get(write.key, Written())) for write in writes]
 
 
@@ -192,8 +192,8 @@ def _remote(secret: Any) -> Remote:
             key=_text(secret["secretKey"]),
             value=None if hidden else _text(secret["secretValue"], empty=True),
             comment=secret.get("secretComment"),
-            incarnation=_text(secret["id"]),
-            stamp=f"{int(secret['version'])}|{_text(secret['updatedAt'])}",
+            object_id=_text(secret["id"]),
+            etag=f"{int(secret['version'])}|{_text(secret['updatedAt'])}",
         )
     except (KeyError, TypeError, ValueError, AttributeError):
         raise BadResponse("Infisical: a secret lacks what its API promises") from None

@@ -140,10 +140,10 @@ class GcpSecretManager(KeyValueDestination):
         self.secrets = f"/v1/{self.spot}/secrets"
         self.old_versions = self.options.get("oldVersions", "keep")
 
-    def place(self) -> str:
+    def location(self) -> str:
         return f"gcp-secret-manager|{self.client.base_url}|{self.spot}"
 
-    def requests_a_key(self, action: Action) -> float:
+    def request_cost(self, action: Action) -> float:
         return 2 if action is Action.CREATE or (action is Action.UPDATE and self.old_versions != "keep") else 1
 
     def fetch(self) -> Iterable[Remote]:
@@ -159,18 +159,18 @@ class GcpSecretManager(KeyValueDestination):
             managed = listed.get("secretType") == "CLOUD_SQL_DB_CREDENTIALS"
             return Remote(
                 id,
-                incarnation=str(listed["createTime"]),
+                object_id=str(listed["createTime"]),
                 locked="Google rotates it for a database" if managed else "",
                 ref=_Secret(id, str(listed.get("etag") or ""), ours),
             )
         except (KeyError, IndexError, AttributeError):
             raise BadResponse(f"GCP: GET {self.secrets} answered with a secret that lacks name or createTime") from None
 
-    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """With value and version of each. One of ours without any version is not there yet: `create` finishes it."""
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
             read = list(pool.map(self._accessed, remotes))
-        return [one for one in read if one.stamp or not one.ref.ours]
+        return [one for one in read if one.etag or not one.ref.ours]
 
     def _accessed(self, remote: Remote) -> Remote:
         try:
@@ -178,7 +178,7 @@ class GcpSecretManager(KeyValueDestination):
         except NotFound:
             return remote  # it has no version
         except Conflict:
-            return replace(remote, stamp=UNUSABLE)  # disabled or destroyed
+            return replace(remote, etag=UNUSABLE)  # disabled or destroyed
         try:
             version = str(answer["name"]).rsplit("/", 1)[1]
             data = base64.b64decode(answer["payload"].get("data", ""), validate=True)
@@ -188,9 +188,9 @@ class GcpSecretManager(KeyValueDestination):
             value = data.decode()
         except UnicodeDecodeError:
             value = None  # some other bytes: nothing that a secret here may be
-        return replace(remote, value=value, stamp=version, ref=replace(remote.ref, version=version))
+        return replace(remote, value=value, etag=version, ref=replace(remote.ref, version=version))
 
-    def beyond(self, keys: Collection[str]) -> Iterable[Remote]:
+    def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that the list does not show yet, though they are there."""
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
             return [remote for remote in pool.map(self._unlisted, keys) if remote]
@@ -220,8 +220,8 @@ class GcpSecretManager(KeyValueDestination):
             if made is None:
                 raise
         # Where this fails the secret stands there, marked and empty, and is found so by the next attempt.
-        stamp = self._add(write)
-        return Written(made.get("createTime") if isinstance(made, dict) else None, stamp)
+        etag = self._add(write)
+        return Written(made.get("createTime") if isinstance(made, dict) else None, etag)
 
     def _replication(self) -> dict[str, Any]:
         locations = self.config.get("userReplicaLocationIds") or []
@@ -239,9 +239,9 @@ class GcpSecretManager(KeyValueDestination):
 
     def update(self, write: Write) -> Written:
         assert write.remote is not None
-        stamp = self._add(write)
+        etag = self._add(write)
         before: str = write.remote.ref.version
-        if self.old_versions != "keep" and before and before != stamp:
+        if self.old_versions != "keep" and before and before != etag:
             try:
                 self._ask("POST", f"{self._path(write.key)}/versions/{quote(before)}:{self.old_versions}", json={})
             except (NotFound, Conflict):
@@ -249,7 +249,7 @@ class GcpSecretManager(KeyValueDestination):
             except IntegrationError as error:
                 said = f"GCP: {write.key} has its new value, but version {before} is still there ({self.old_versions})"
                 raise OutcomeUnknown(f"{said}: {error}") from None
-        return Written(write.remote.incarnation, stamp)
+        return Written(write.remote.object_id, etag)
 
     def delete(self, write: Write) -> None:
         """With all its versions; refused where the secret is another than the one that was listed."""

@@ -142,20 +142,20 @@ class GitHub(KeyValueDestination):
         keys = ORGANIZATION_KEYS if config["scope"] == "organization" else REPOSITORY_KEYS
         return replace(cls.capabilities, max_keys=keys)
 
-    def attributes(self) -> str:
+    def write_fingerprint(self) -> str:
         """Who is to see an organization's secrets goes with each of them."""
         if self.config["scope"] != "organization":
             return ""
         selected = sorted(self.config.get("selectedRepositoryIds") or ())
         return " ".join([self.config["visibility"], *map(str, selected)])
 
-    def place(self) -> str:
+    def location(self) -> str:
         """Names of accounts, repositories and environments are not case sensitive."""
         parts = (self.config.get(part, "") for part in ("org", "owner", "repo", "env"))
         spot = "/".join(part.lower() for part in parts if part)
         return f"github|{self.client.base_url}|{self.config['scope']}/{spot}"
 
-    def canonical(self, key: str) -> str:
+    def normalize_key(self, key: str) -> str:
         return key.upper()
 
     def fetch(self) -> Iterable[Remote]:
@@ -166,7 +166,7 @@ class GitHub(KeyValueDestination):
         """Looks first: the write itself would overwrite what has appeared since the list was made."""
         with contextlib.suppress(NotFound):
             self.client.request("GET", self._secret(write))
-            raise Conflict(f"GitHub: {self.canonical(write.key)} has appeared since the list was made")
+            raise Conflict(f"GitHub: {self.normalize_key(write.key)} has appeared since the list was made")
         self._put(write)
         return self._look(write)
 
@@ -205,7 +205,7 @@ class GitHub(KeyValueDestination):
             seen = self._remote(self.client.request("GET", path), path)
         except IntegrationError:
             return Written()
-        return Written(seen.incarnation, seen.stamp)
+        return Written(seen.object_id, seen.etag)
 
     def _sealing_key(self, stale: _Key | None = None) -> _Key:
         """Asked for once a run, and once more where it is `stale`."""
@@ -228,14 +228,14 @@ class GitHub(KeyValueDestination):
         return f"{repository}/environments/{quote(self.config['env'])}/secrets"
 
     def _secret(self, write: Write) -> str:
-        return f"{self._secrets()}/{quote(self.canonical(write.key))}"
+        return f"{self._secrets()}/{quote(self.normalize_key(write.key))}"
 
     def _remote(self, secret: Any, path: str) -> Remote:
         try:
             name, created, updated = (_text(secret[part]) for part in ("name", "created_at", "updated_at"))
         except (KeyError, TypeError):
             raise BadResponse(f"GitHub: GET {path} answered with a secret that lacks what its API promises") from None
-        return Remote(key=name, incarnation=created, stamp=f"{updated}|{secret.get('visibility', '')}")
+        return Remote(key=name, object_id=created, etag=f"{updated}|{secret.get('visibility', '')}")
 
 
 def _text(value: object) -> str:

@@ -72,8 +72,8 @@ class HashicorpVault(DocumentDestination):
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
-        has_stamp=False,
-        tells_incarnations=False,
+        has_etag=False,
+        has_object_ids=False,
         holds_comments=False,
         max_total_bytes=1024 * 1024,
         note=(
@@ -92,7 +92,7 @@ class HashicorpVault(DocumentDestination):
         self._version: int | None = None
         self._may_patch = True
 
-    def place(self) -> str:
+    def location(self) -> str:
         """A namespace may stand in the address or at the head of the mount: the whole says where it is."""
         return f"hashicorp-vault|{self.client.base_url}/{self._mount}|{self._path}"
 

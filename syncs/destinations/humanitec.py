@@ -49,14 +49,14 @@ class Humanitec(KeyValueDestination):
         docs_url="https://developer.humanitec.com/platform-orchestrator/security/shared-secrets/",
     )
 
-    def place(self) -> str:
+    def location(self) -> str:
         spot = "/".join(self.config[part] for part in ("org", "app", "env") if part in self.config)
         return f"humanitec|{self.client.base_url}|{spot}"
 
-    def overlaps(self, place: str) -> bool:
+    def overlaps(self, location: str) -> bool:
         """An application's values are seen in each of its environments."""
-        own = self.place()
-        return place == own or place.startswith(f"{own}/") or own.startswith(f"{place}/")
+        own = self.location()
+        return location == own or location.startswith(f"{own}/") or own.startswith(f"{location}/")
 
     def fetch(self) -> Iterable[Remote]:
         """Every value at this scope; the vendor has no pages. Source: "List Shared Values"."""
@@ -80,23 +80,23 @@ class Humanitec(KeyValueDestination):
         except NotFound:
             return
 
-    def version_of(self, key: str, stamp: str) -> str | None:
+    def version_of(self, key: str, etag: str) -> str | None:
         """Source: "List Value Set Versions", "Restore the value of a single Shared Value"."""
-        return next((str(one["id"]) for one, value in self._versions(key) if _stamp(value) == stamp), None)
+        return next((str(one["id"]) for one, value in self._versions(key) if _etag(value) == etag), None)
 
     def restore(self, write: Write) -> None:
         path = f"{self._scope()}/value-set-versions/{quote(write.version or '')}/restore/{quote(write.key)}"
         self.client.request("POST", path, json={"comment": "Undone by Keyferry"})
 
-    def purge(self, key: str, incarnation: str) -> None:
+    def purge(self, key: str, object_id: str) -> None:
         """Each version in which that object had another value; the vendor keeps the rest of the version."""
         purged = set()
         for version, value in self._versions(key):
-            if value["created_at"] != incarnation or _stamp(value) in purged:
+            if value["created_at"] != object_id or _etag(value) in purged:
                 continue
             path = f"{self._scope()}/value-set-versions/{quote(version['id'])}/purge/{quote(key)}"
             self.client.request("POST", path, json={"comment": "Purged by Keyferry"})
-            purged.add(_stamp(value))
+            purged.add(_etag(value))
 
     def _versions(self, key: str) -> list[tuple[Any, Any]]:
         """The versions in which `key` changed and is there, each with its value, the oldest first."""
@@ -124,8 +124,8 @@ class Humanitec(KeyValueDestination):
             return Remote(
                 key=_text(value["key"]),
                 comment=value.get("description"),
-                incarnation=_text(value["created_at"]),
-                stamp=_stamp(value),
+                object_id=_text(value["created_at"]),
+                etag=_etag(value),
                 inherited=self.config["scope"] == "environment" and value["source"] == "app",
                 is_secret=value["is_secret"] is True,
             )
@@ -139,13 +139,13 @@ def _text(value: object) -> str:
     return value
 
 
-def _stamp(value: Mapping[str, Any]) -> str:
+def _etag(value: Mapping[str, Any]) -> str:
     return f"{value.get('secret_version') or ''}|{_text(value['updated_at'])}"
 
 
 def _written(answer: Any) -> Written:
     """What the answer says of the object; an answer that says nothing useful is no failure: the next list tells."""
     try:
-        return Written(incarnation=_text(answer["created_at"]), stamp=_stamp(answer))
+        return Written(object_id=_text(answer["created_at"]), etag=_etag(answer))
     except (KeyError, TypeError, AttributeError):
         return Written()

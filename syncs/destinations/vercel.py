@@ -139,26 +139,26 @@ class Vercel(KeyValueDestination):
     def spot(self) -> Spot:
         return (SharedSpot if self.config["scope"] == "team" else ProjectSpot)(self.client, self.config)
 
-    def place(self) -> str:
+    def location(self) -> str:
         return f"vercel|{self.client.base_url}|{self.spot.name}"
 
-    def overlaps(self, place: str) -> bool:
-        own, _, _ = self.place().rpartition("|")
-        others, _, name = place.rpartition("|")
+    def overlaps(self, location: str) -> bool:
+        own, _, _ = self.location().rpartition("|")
+        others, _, name = location.rpartition("|")
         return others == own and (name == self.spot.name or self.spot.overlaps(name))
 
-    def requests_a_key(self, action: Action) -> float:
+    def request_cost(self, action: Action) -> float:
         """Deletes have half the pace: 60 a minute."""
         return (2 if action is Action.DELETE else 1) / MANY
 
-    def attributes(self) -> str:
+    def write_fingerprint(self) -> str:
         """The type, so that variables are made anew where the sync is told another."""
         return "sensitive" if self.config["sensitive"] else ""
 
     def fetch(self) -> Iterable[Remote]:
         return self.spot.remotes()
 
-    def filled(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """Stamps tell of changes. A value that the list left encrypted takes a request: only an import asks for it."""
         spot = self.spot
         sealed = {

@@ -21,7 +21,7 @@ def plan_import(
     ledger: Iterable[Row],
     *,
     overwrite: bool,
-    canonical: Callable[[str], str],
+    normalize_key: Callable[[str], str],
     name_of: Callable[[str], str | None],
     problem_of: Problem,
 ) -> Plan:
@@ -30,17 +30,19 @@ def plan_import(
     `held` are the folder's own secrets, None for a value that does not open. `overwrite`: the destination's value goes
     over one that differs. `name_of` takes the key schema off a name; None: it does not follow the schema.
     """
-    rows = {row.canonical: row for row in ledger}
+    rows = {row.normalized_key: row for row in ledger}
     changes = [
-        _change(remote, canonical(remote.key), held, rows.get(canonical(remote.key)), overwrite, name_of, problem_of)
+        _change(
+            remote, normalize_key(remote.key), held, rows.get(normalize_key(remote.key)), overwrite, name_of, problem_of
+        )
         for remote in listing
     ]
-    return Plan(tuple(sorted(changes, key=lambda change: change.canonical)), complete=True)
+    return Plan(tuple(sorted(changes, key=lambda change: change.normalized_key)), complete=True)
 
 
 def _change(
     remote: Remote,
-    canonical: str,
+    normalized_key: str,
     held: Mapping[str, str | None],
     row: Row | None,
     overwrite: bool,
@@ -49,7 +51,7 @@ def _change(
 ) -> Change:
     def made(action: Action, reason: str, code: Code | None = None, desired: Desired | None = None) -> Change:
         return Change(
-            action, remote.key, canonical, 0, reason, code, source_key=name or "", desired=desired, remote=remote
+            action, remote.key, normalized_key, 0, reason, code, source_key=name or "", desired=desired, remote=remote
         )
 
     name = name_of(remote.key)
@@ -73,7 +75,7 @@ def _change(
         return made(Action.KEEP, "the source has a value of its own")
     if problem := problem_of(name, remote.value):
         return made(Action.BLOCKED, *problem)
-    desired = Desired(remote.key, canonical, name, remote.value, remote.comment or "")
+    desired = Desired(remote.key, normalized_key, name, remote.value, remote.comment or "")
     if name in held:
         return made(Action.UPDATE, "the destination's value is taken over", desired=desired)
     return made(Action.CREATE, "new in the source", desired=desired)

@@ -64,12 +64,12 @@ class KeySchema:
             return key
         return _compile(self.text)({"secretKey": key, "environment": environment})
 
-    def match(self, name: str, environment: str, canonical: Callable[[str], str] = str) -> bool:
+    def match(self, name: str, environment: str, normalize_key: Callable[[str], str] = str) -> bool:
         """Whether a name at the destination could have come from this schema; `canonical` folds as the vendor does."""
         if not self.text:
             return True
-        prefix, suffix = map(canonical, self._ends(environment))
-        name = canonical(name)
+        prefix, suffix = map(normalize_key, self._ends(environment))
+        name = normalize_key(name)
         if len(name) < len(prefix) + len(suffix) or not (name.startswith(prefix) and name.endswith(suffix)):
             return False
         return "/" not in self.text or "/" not in name[len(prefix) : len(name) - len(suffix)]

@@ -33,7 +33,7 @@ class Effect(enum.StrEnum):
     """What a change does to the ledger without any request."""
 
     SETTLE = "settle"  # the destination holds what is wanted: the row becomes ours, stamped as listed
-    RESTAMP = "restamp"  # ours and unchanged, but the row lacked a stamp or incarnation
+    REFRESH = "refresh"  # ours and unchanged, but the row lacked an etag or an object id
     VOID = "void"  # the row speaks of an object that is gone
     MISS = "miss"  # the key is gone
     RELEASE = "release"  # once written, the key is nobody's
@@ -48,15 +48,15 @@ class Row:
     """
 
     key: str
-    canonical: str
+    normalized_key: str
     mine: bool
     state: State
     owner: str = ""
-    incarnation: str | None = None
-    stamp: str | None = None
+    object_id: str | None = None
+    etag: str | None = None
     value_mac: str = field(default="", repr=False)
     rest_mac: str = field(default="", repr=False)
-    claimed_incarnation: str | None = None
+    claimed_object_id: str | None = None
     rewrites: int = 0
     secret_id: str = ""
 
@@ -95,7 +95,7 @@ class Change:
 
     action: Action
     key: str
-    canonical: str
+    normalized_key: str
     rule: int
     reason: str
     code: Code | None = None
@@ -138,9 +138,9 @@ class Plan:
         """Names what the plan would change: equal digests mean equal changes, whoever computes them."""
         named = [
             [
-                c.canonical,
+                c.normalized_key,
                 c.action.value,
-                c.remote.incarnation if c.remote else None,
+                c.remote.object_id if c.remote else None,
                 c.desired.version if c.desired else 0,
             ]
             for c in self.changes
@@ -156,7 +156,7 @@ Verify = Callable[[str, str, str], bool]
 
 def rest_of(desired: Desired) -> str:
     """Everything besides the value that a write sends, as one text for the second MAC."""
-    parts = [desired.key, desired.comment, *filter(None, [desired.attributes, dict(desired.metadata)])]
+    parts = [desired.key, desired.comment, *filter(None, [desired.write_fingerprint, dict(desired.metadata)])]
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -170,7 +170,7 @@ class _Table:
     verify: Verify
     complete: bool
     in_schema: Callable[[str], bool]
-    canonical: Callable[[str], str]
+    normalize_key: Callable[[str], str]
 
     def decide(self, want: Desired | None, seen: Remote | None, row: Row | None) -> Change | None:
         """The change of one canonical key, with what other hands did to it; None where there is nothing to say."""
@@ -186,16 +186,16 @@ class _Table:
             return ""
         if seen is None or seen.inherited:
             return "missing"
-        if seen.untouchable or not _same_incarnation(row, seen):
+        if seen.untouchable or not _same_object(row, seen):
             return "changed"
         if seen.value is not None:
-            return "" if self.verify(row.canonical, seen.value, row.value_mac) else "changed"
-        return "" if row.stamp is None or seen.stamp is None or row.stamp == seen.stamp else "changed"
+            return "" if self.verify(row.normalized_key, seen.value, row.value_mac) else "changed"
+        return "" if row.etag is None or seen.etag is None or row.etag == seen.etag else "changed"
 
     def _decided(self, want: Desired | None, seen: Remote | None, row: Row | None) -> Change | None:
         present = seen is not None and not seen.inherited
-        if want and want.barred:
-            return self._change(1, Action.BLOCKED, want, seen, row, want.barred, want.barred_code)
+        if want and want.blocked:
+            return self._change(1, Action.BLOCKED, want, seen, row, want.blocked, want.blocked_code)
         if seen and (seen.untouchable or (seen.shared and not may_be_own(row, seen))):
             return self._plain(want, seen, row)
         if row and not row.mine and row.state is not State.MISSING:
@@ -236,18 +236,18 @@ class _Table:
                     reason = "may be ours: an earlier write was never answered"
                     return self._change(5, Action.BLOCKED, want, seen, own, reason, Code.MAYBE_OURS)
                 return self._change(5, Action.UPDATE, want, seen, own, "an earlier write was never answered")
-        elif own and own.state is State.OWNED and _same_incarnation(own, seen):
+        elif own and own.state is State.OWNED and _same_object(own, seen):
             return self._ours(want, seen, own)
         return self._nobodys(want, seen, own)
 
     def _ours(self, want: Desired, seen: Remote, own: Row) -> Change:
-        same_source = self.verify(want.canonical, want.value, own.value_mac) and self.verify(
-            want.canonical, rest_of(want), own.rest_mac
+        same_source = self.verify(want.normalized_key, want.value, own.value_mac) and self.verify(
+            want.normalized_key, rest_of(want), own.rest_mac
         )
         drift = self._drift(seen, own)
         if same_source and not drift:
-            learned = (own.stamp is None and seen.stamp) or (own.incarnation is None and seen.incarnation)
-            effects = (Effect.RESTAMP,) if learned else ()
+            learned = (own.etag is None and seen.etag) or (own.object_id is None and seen.object_id)
+            effects = (Effect.REFRESH,) if learned else ()
             return self._change(6, Action.UNCHANGED, want, seen, own, "the same", effects=effects)
         if same_source and own.rewrites >= CONTESTED_AFTER:
             reason = f"other hands changed it back {own.rewrites} times; find who else writes it"
@@ -278,7 +278,7 @@ class _Table:
             reason = "may be ours: an earlier write was never answered"
             return self._change(14, Action.KEEP, None, seen, own, reason)
         if own and own.state is not State.MISSING:
-            ours = self._known_ours(own, seen) if own.state is State.CLAIM else _same_incarnation(own, seen)
+            ours = self._known_ours(own, seen) if own.state is State.CLAIM else _same_object(own, seen)
             if ours:
                 return self._own_surplus(seen, own)
             effects = (Effect.VOID,)
@@ -286,14 +286,14 @@ class _Table:
 
     def _known_ours(self, claim: Row, seen: Remote) -> bool:
         """Also, where the vendor tells no incarnations, by what this sync is known to have written last."""
-        if known_ours(claim, seen) or seen.incarnation is not None:
+        if known_ours(claim, seen) or seen.object_id is not None:
             return known_ours(claim, seen)
         if seen.value is not None:
-            return bool(claim.value_mac) and self.verify(claim.canonical, seen.value, claim.value_mac)
-        return seen.stamp is not None and claim.stamp == seen.stamp
+            return bool(claim.value_mac) and self.verify(claim.normalized_key, seen.value, claim.value_mac)
+        return seen.etag is not None and claim.etag == seen.etag
 
     def _own_surplus(self, seen: Remote, own: Row) -> Change:
-        if other := self.memory.wanted.get(own.canonical):
+        if other := self.memory.wanted.get(own.normalized_key):
             reason = f"handed over to the sync {other}, which wants it"
             return self._change(11, Action.KEEP, None, seen, own, reason, effects=(Effect.HAND_OVER,))
         if not self.rules.deletion_enabled:
@@ -301,13 +301,13 @@ class _Table:
         return self._delete(13, seen, own, "no longer in the source")
 
     def _foreign_surplus(self, seen: Remote, own: Row | None, effects: tuple[Effect, ...]) -> Change:
-        canonical = self.canonical(seen.key)
-        first = canonical in self.initial and self.initial[canonical] == seen.incarnation
+        normalized_key = self.normalize_key(seen.key)
+        first = normalized_key in self.initial and self.initial[normalized_key] == seen.object_id
         if (
             (first or self.rules.unmanaged == "mirror")
             and self.rules.unmanaged != "leave"
             and self.rules.deletion_enabled
-            and canonical not in self.memory.wanted
+            and normalized_key not in self.memory.wanted
             and self.in_schema(seen.key)
         ):
             reason = "not in the source; the first sync overwrites the destination" if first else "not in the source"
@@ -317,13 +317,13 @@ class _Table:
     def _delete(
         self, rule: int, seen: Remote, own: Row | None, reason: str, effects: tuple[Effect, ...] = ()
     ) -> Change:
-        canonical = self.canonical(seen.key)
-        if canonical in self.memory.dismissed:
+        normalized_key = self.normalize_key(seen.key)
+        if normalized_key in self.memory.dismissed:
             return self._change(rule, Action.KEEP, None, seen, own, "its deletion was dismissed", effects=effects)
         if not self.complete:
             reason = "would be deleted, but the source could not be read whole"
             return self._change(12, Action.KEEP, None, seen, own, reason, effects=effects, suspended=True)
-        if wait := self.memory.waiting.get(canonical):
+        if wait := self.memory.waiting.get(normalized_key):
             return self._change(rule, Action.KEEP, None, seen, own, wait, Code.WAITS, effects)
         return self._change(rule, Action.DELETE, None, seen, own, reason, effects=effects)
 
@@ -342,16 +342,16 @@ class _Table:
         suspended: bool = False,
     ) -> Change:
         key = want.key if want else seen.key if seen else row.key if row else ""
-        canonical = want.canonical if want else row.canonical if row else self.canonical(key)
+        normalized_key = want.normalized_key if want else row.normalized_key if row else self.normalize_key(key)
         return Change(
             action=action,
             key=key,
-            canonical=canonical,
+            normalized_key=normalized_key,
             rule=rule,
             reason=reason,
             code=code,
             source_key=want.source_key if want else "",
-            write=_write(action, key, canonical, want, seen, effects),
+            write=_write(action, key, normalized_key, want, seen, effects),
             desired=want,
             remote=seen,
             row=row,
@@ -364,19 +364,19 @@ class _Table:
 def _write(
     action: Action,
     key: str,
-    canonical: str,
+    normalized_key: str,
     want: Desired | None,
     seen: Remote | None,
     effects: tuple[Effect, ...],
 ) -> Write | None:
     if action is Action.DELETE:
-        return Write(Action.DELETE, key, canonical, remote=seen)
+        return Write(Action.DELETE, key, normalized_key, remote=seen)
     if want is None or Effect.SETTLE in effects:
         return None
     if action is Action.CREATE:
-        return Write(Action.CREATE, key, canonical, want.value, want.comment, metadata=want.metadata)
+        return Write(Action.CREATE, key, normalized_key, want.value, want.comment, metadata=want.metadata)
     if action in (Action.UPDATE, Action.ADOPT):
-        return Write(Action.UPDATE, key, canonical, want.value, want.comment, seen, metadata=want.metadata)
+        return Write(Action.UPDATE, key, normalized_key, want.value, want.comment, seen, metadata=want.metadata)
     return None
 
 
@@ -385,25 +385,25 @@ def _holds(want: Desired, seen: Remote) -> bool:
     return seen.value is not None and seen.value == want.value and seen.comment in (None, want.comment)
 
 
-def _same_incarnation(own: Row, seen: Remote) -> bool:
-    return own.incarnation is None or seen.incarnation is None or own.incarnation == seen.incarnation
+def _same_object(own: Row, seen: Remote) -> bool:
+    return own.object_id is None or seen.object_id is None or own.object_id == seen.object_id
 
 
 def may_be_own(row: Row | None, seen: Remote) -> bool:
     """A row of this sync speaks of that very object, as far as is known."""
     if row is None or not row.mine or row.state is State.MISSING:
         return False
-    return not _known_foreign(row, seen) if row.state is State.CLAIM else _same_incarnation(row, seen)
+    return not _known_foreign(row, seen) if row.state is State.CLAIM else _same_object(row, seen)
 
 
 def known_ours(claim: Row, seen: Remote) -> bool:
     """An update or a delete was claimed, and the object is still the one that it was claimed for."""
-    return claim.claimed_incarnation is not None and claim.claimed_incarnation == seen.incarnation
+    return claim.claimed_object_id is not None and claim.claimed_object_id == seen.object_id
 
 
 def _known_foreign(claim: Row, seen: Remote) -> bool:
     """The claim was for another object than the one that stands there now; no update changes an incarnation."""
-    return claim.claimed_incarnation is not None and claim.claimed_incarnation != seen.incarnation
+    return claim.claimed_object_id is not None and claim.claimed_object_id != seen.object_id
 
 
 def plan_sync(
@@ -414,7 +414,7 @@ def plan_sync(
     rules: Rules,
     memory: Memory,
     gaps: Sequence[str] = (),
-    canonical: Callable[[str], str],
+    normalize_key: Callable[[str], str],
     in_schema: Callable[[str], bool],
     verify: Verify,
 ) -> Plan:
@@ -422,33 +422,33 @@ def plan_sync(
 
     The order of the inputs does not matter: changes come sorted, deletes last.
     """
-    wants = _by_canonical(desired)
-    seen = {canonical(remote.key): remote for remote in listing}
-    rows = {row.canonical: row for row in ledger}
-    complete = not gaps and not any(want.barred for want in wants.values())
+    wants = _by_normalized_key(desired)
+    seen = {normalize_key(remote.key): remote for remote in listing}
+    rows = {row.normalized_key: row for row in ledger}
+    complete = not gaps and not any(want.blocked for want in wants.values())
     initial = memory.initial
     if initial is None:
         initial = _initial_set(wants, seen, rows, rules, memory, in_schema)
-    table = _Table(rules, memory, initial, verify, complete, in_schema, canonical)
+    table = _Table(rules, memory, initial, verify, complete, in_schema, normalize_key)
     decided = (table.decide(wants.get(key), seen.get(key), rows.get(key)) for key in {*wants, *seen, *rows})
     changes = _order_moves([change for change in decided if change])
     plan = Plan(tuple(changes), complete, gaps=tuple(gaps), initial=initial)
     return Plan(plan.changes, complete, _guard(plan, rules, memory), plan.gaps, initial)
 
 
-def _by_canonical(desired: Iterable[Desired]) -> dict[str, Desired]:
+def _by_normalized_key(desired: Iterable[Desired]) -> dict[str, Desired]:
     """One Desired a canonical key; those that meet are barred together, naming each other."""
     met: dict[str, list[Desired]] = {}
     for want in desired:
-        met.setdefault(want.canonical, []).append(want)
+        met.setdefault(want.normalized_key, []).append(want)
     found = {}
     for key, wants in met.items():
         if len(wants) > 1:
             folders = len({want.source_path for want in wants}) > 1
             names = " and ".join(sorted(_named(want) if folders else want.source_key for want in wants))
-            barred = f"{len(wants)} secrets would be named {wants[0].key} at the destination: {names}. Rename one."
+            blocked = f"{len(wants)} secrets would be named {wants[0].key} at the destination: {names}. Rename one."
             first = min(wants, key=lambda want: want.source_key)
-            found[key] = Desired(first.key, key, first.source_key, "", barred=barred, barred_code=Code.COLLISION)
+            found[key] = Desired(first.key, key, first.source_key, "", blocked=blocked, blocked_code=Code.COLLISION)
         else:
             found[key] = wants[0]
     return found
@@ -470,7 +470,7 @@ def _initial_set(
     if rules.unmanaged != "overwrite-initially":
         return {}
     return {
-        key: remote.incarnation
+        key: remote.object_id
         for key, remote in seen.items()
         if key not in wants
         and key not in memory.wanted
@@ -486,12 +486,12 @@ def _initial_set(
 def _order_moves(changes: list[Change]) -> list[Change]:
     """Sorted, deletes last; a delete whose secret arrives under another key waits for that key."""
     arriving = {
-        change.desired.secret_id: change.canonical
+        change.desired.secret_id: change.normalized_key
         for change in changes
         if change.desired and change.desired.secret_id and change.action is not Action.DELETE
     }
     ordered = []
-    for change in sorted(changes, key=lambda c: (c.action is Action.DELETE, c.canonical)):
+    for change in sorted(changes, key=lambda c: (c.action is Action.DELETE, c.normalized_key)):
         if change.action is Action.DELETE and change.row and (after := arriving.get(change.row.secret_id)):
             change = replace(change, after=after)
         ordered.append(change)
@@ -503,7 +503,7 @@ def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
     if rules.max_deletions is None:
         return ""
     going = [change for change in plan.changes if change.action is Action.DELETE or change.suspended]
-    if memory.approved is not None and {change.canonical for change in going} <= memory.approved:
+    if memory.approved is not None and {change.normalized_key for change in going} <= memory.approved:
         return ""
     if not going:
         return ""
@@ -511,9 +511,9 @@ def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
     if total > rules.max_deletions:
         lately = f" ({memory.recent_deletes} of them within the last hour)" if memory.recent_deletes else ""
         return f"it would delete {total} keys{lately}; the limit is {rules.max_deletions}"
-    leaving = {change.canonical for change in going}
+    leaving = {change.normalized_key for change in going}
     owned = any(
-        change.canonical not in leaving
+        change.normalized_key not in leaving
         and (change.write is not None or change.action is Action.UNCHANGED or _kept_own(change))
         for change in plan.changes
     )
@@ -531,7 +531,7 @@ def plan_removal(
     listing: Iterable[Remote],
     ledger: Iterable[Row],
     *,
-    canonical: Callable[[str], str],
+    normalize_key: Callable[[str], str],
     verify: Verify = lambda *_: False,
 ) -> Plan:
     """The deletes that take away exactly what this sync owns, and nothing else.
@@ -539,9 +539,9 @@ def plan_removal(
     An explicit removal is its own confirmation: it is never held. A key that may be ours is blocked, not kept: who
     asked for everything to go is to know that something may have stayed, before the sync that knows of it goes too.
     """
-    seen = {canonical(remote.key): remote for remote in listing}
-    table = _Table(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, canonical)
-    changes = (table.decide(None, seen.get(row.canonical), row) for row in ledger if row.mine)
+    seen = {normalize_key(remote.key): remote for remote in listing}
+    table = _Table(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, normalize_key)
+    changes = (table.decide(None, seen.get(row.normalized_key), row) for row in ledger if row.mine)
     return Plan(tuple(_order_moves([_asked(change) for change in changes if change])), complete=True)
 
 

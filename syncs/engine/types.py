@@ -47,16 +47,16 @@ class Desired:
     """
 
     key: str
-    canonical: str
+    normalized_key: str
     source_key: str
     value: str = field(repr=False)
     comment: str = field(default="", repr=False)
     secret_id: str = ""
     version: int = 0
-    attributes: str = ""
+    write_fingerprint: str = ""
     metadata: Pairs = field(default=(), repr=False)
-    barred: str | None = None
-    barred_code: Code | None = None
+    blocked: str | None = None
+    blocked_code: Code | None = None
     source_path: str = "/"
 
 
@@ -74,8 +74,8 @@ class Remote:
     key: str
     value: str | None = field(default=None, repr=False)
     comment: str | None = field(default=None, repr=False)
-    incarnation: str | None = None
-    stamp: str | None = None
+    object_id: str | None = None
+    etag: str | None = None
     inherited: bool = False
     is_secret: bool = True
     locked: str = ""
@@ -107,7 +107,7 @@ class Write:
 
     action: Action
     key: str
-    canonical: str
+    normalized_key: str
     value: str = field(default="", repr=False)
     comment: str = field(default="", repr=False)
     remote: Remote | None = None
@@ -119,8 +119,8 @@ class Write:
 class Written:
     """What the vendor's answer to a write says of the object now; None where it does not say."""
 
-    incarnation: str | None = None
-    stamp: str | None = None
+    object_id: str | None = None
+    etag: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

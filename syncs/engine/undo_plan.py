@@ -26,7 +26,7 @@ class Before:
     comment: str = field(default="", repr=False)
     secret_id: str = ""
     version: int = 0
-    stamp: str | None = None
+    etag: str | None = None
     kept: str | None = None
 
 
@@ -38,7 +38,7 @@ class Past:
     """
 
     key: str
-    canonical: str
+    normalized_key: str
     action: Action
     last: bool
     source_key: str = ""
@@ -52,14 +52,14 @@ def plan_restore(
     listing: Iterable[Remote],
     ledger: Iterable[Row],
     *,
-    canonical: Callable[[str], str],
+    normalize_key: Callable[[str], str],
     verify: Verify,
 ) -> Plan:
     """One change for each key that the run wrote; deletes last."""
-    seen = {canonical(remote.key): remote for remote in listing}
-    rows = {row.canonical: row for row in ledger}
-    changes = [_change(past, seen.get(past.canonical), rows.get(past.canonical), verify) for past in pasts]
-    changes.sort(key=lambda change: (change.action is Action.DELETE, change.canonical))
+    seen = {normalize_key(remote.key): remote for remote in listing}
+    rows = {row.normalized_key: row for row in ledger}
+    changes = [_change(past, seen.get(past.normalized_key), rows.get(past.normalized_key), verify) for past in pasts]
+    changes.sort(key=lambda change: (change.action is Action.DELETE, change.normalized_key))
     return Plan(tuple(changes), complete=True)
 
 
@@ -82,7 +82,7 @@ def _change(past: Past, seen: Remote | None, row: Row | None, verify: Verify) ->
     if touched:
         return _kept(past, seen, row, touched)
     if past.action is Action.CREATE:
-        write = Write(Action.DELETE, past.key, past.canonical, remote=seen)
+        write = Write(Action.DELETE, past.key, past.normalized_key, remote=seen)
         return _made(past, Action.DELETE, seen, row, "the run created it", write=write)
     if not past.wrote:
         reason = "released: it is nobody's again, as it stands"
@@ -101,7 +101,7 @@ def _undeleted(past: Past, seen: Remote | None, row: Row | None) -> Change:
 def _written_back(past: Past, action: Action, seen: Remote | None, row: Row | None, reason: str) -> Change:
     before = past.before
     if before is not None and before.value is None and before.kept is not None and not before.owned:
-        write = Write(action, past.key, past.canonical, remote=seen, version=before.kept)
+        write = Write(action, past.key, past.normalized_key, remote=seen, version=before.kept)
         reason = f"{reason}, out of the destination's own history; nobody's again"
         return _made(past, action, seen, row, reason, write=write, effects=(Effect.RELEASE,))
     if before is None or before.value is None:
@@ -109,7 +109,7 @@ def _written_back(past: Past, action: Action, seen: Remote | None, row: Row | No
         return _made(past, Action.BLOCKED, seen, row, reason, code=Code.NOT_RESTORABLE)
     want = Desired(
         past.key,
-        past.canonical,
+        past.normalized_key,
         past.source_key,
         before.value,
         before.comment,
@@ -118,19 +118,19 @@ def _written_back(past: Past, action: Action, seen: Remote | None, row: Row | No
     )
     effects = () if before.owned else (Effect.RELEASE,)
     reason = reason if before.owned else f"{reason}; nobody's again"
-    write = Write(action, past.key, past.canonical, before.value, before.comment, seen)
+    write = Write(action, past.key, past.normalized_key, before.value, before.comment, seen)
     return _made(past, action, seen, row, reason, write=write, desired=want, effects=effects)
 
 
 def _touched(seen: Remote, row: Row, verify: Verify) -> str:
     """Why the key must not be taken for what the run left there, or ""."""
-    if row.incarnation is not None and seen.incarnation is not None and row.incarnation != seen.incarnation:
+    if row.object_id is not None and seen.object_id is not None and row.object_id != seen.object_id:
         return "made anew by other hands since"
     if seen.value is not None:
-        return "" if verify(row.canonical, seen.value, row.value_mac) else "changed by other hands since"
-    if row.stamp is None or seen.stamp is None:
+        return "" if verify(row.normalized_key, seen.value, row.value_mac) else "changed by other hands since"
+    if row.etag is None or seen.etag is None:
         return "it cannot be told whether other hands changed it since"
-    return "" if row.stamp == seen.stamp else "changed by other hands since"
+    return "" if row.etag == seen.etag else "changed by other hands since"
 
 
 def _kept(past: Past, seen: Remote | None, row: Row | None, reason: str) -> Change:
@@ -152,7 +152,7 @@ def _made(
     return Change(
         action=action,
         key=past.key,
-        canonical=past.canonical,
+        normalized_key=past.normalized_key,
         rule=0,
         reason=reason,
         code=code,

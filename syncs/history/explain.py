@@ -19,11 +19,16 @@ from syncs.source.selectors import value_or_none
 def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:
     """The `why` object of the API; nothing is asked of the vendor. Raises NotFound for an unknown key."""
     with open_client(sync.connection) as client:
-        canonical = open_destination(sync, client).canonical(key)
+        normalized_key = open_destination(sync, client).normalize_key(key)
     rows = ManagedSecret.objects.select_related("sync", "run")
-    row = rows.filter(place=sync.place, canonical=canonical).first()
-    last = RunChange.objects.select_related("run").filter(run__sync=sync, canonical=canonical).order_by("-id").first()
-    seen = None if row or last else _seen_unmanaged(sync, {key, canonical})
+    row = rows.filter(location=sync.location, normalized_key=normalized_key).first()
+    last = (
+        RunChange.objects.select_related("run")
+        .filter(run__sync=sync, normalized_key=normalized_key)
+        .order_by("-id")
+        .first()
+    )
+    seen = None if row or last else _seen_unmanaged(sync, {key, normalized_key})
     if row is None and last is None and seen is None:
         raise NotFound(f"Nothing is known of the key '{key}': neither the ledger nor a run of this sync names it")
     mine = row if row and row.sync_id == sync.pk else None
@@ -111,7 +116,7 @@ def _outcome(change: RunChange) -> dict[str, Any]:
 
 def _seen_unmanaged(sync: SecretSync, names: set[str]) -> dict[str, Any] | None:
     """As an outcome: that the last run which listed the place left the key alone."""
-    run = SyncRun.objects.filter(sync=sync, place=sync.place, ended_at__isnull=False, operation="sync").first()
+    run = SyncRun.objects.filter(sync=sync, location=sync.location, ended_at__isnull=False, operation="sync").first()
     if run is None or names.isdisjoint(run.unmanaged):
         return None
     told = {"action": "keep", "outcome": "kept", "reason": "not managed by this sync", "errorCode": None}

@@ -60,7 +60,7 @@ class SecretSync(models.Model):
         settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
     )
     owner_identity = models.ForeignKey(Identity, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
-    place = models.CharField(max_length=512, db_index=True)
+    location = models.CharField(max_length=512, db_index=True)
     generation = models.PositiveBigIntegerField(default=1)
     wanted_rev = models.PositiveBigIntegerField(default=0)
     done_rev = models.PositiveBigIntegerField(default=0)
@@ -78,8 +78,8 @@ class SecretSync(models.Model):
     last_remove_message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001
     last_removed_at = models.DateTimeField(null=True, blank=True)
     # What was last told of it: "failed", "held" or "" for its runs, and whether its destination drifted.
-    told_run = models.CharField(max_length=16, blank=True)
-    told_drift = models.BooleanField(default=False)
+    reported_run = models.CharField(max_length=16, blank=True)
+    reported_drift = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     deleted_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -154,7 +154,7 @@ class SyncRun(models.Model):
     digest = models.CharField(max_length=64, blank=True)
     unchanged = models.JSONField(default=list, help_text="Keys that needed nothing: names only, one list.")
     unmanaged = models.JSONField(default=list, help_text="Keys at the destination that are nobody's, left alone.")
-    place = models.CharField(max_length=512, blank=True)
+    location = models.CharField(max_length=512, blank=True)
     generation = models.PositiveBigIntegerField(default=0)
     source_rev = models.PositiveBigIntegerField(default=0)
     due_at = models.DateTimeField(null=True, blank=True)
@@ -184,7 +184,7 @@ class RunChange(models.Model):
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="changes")
     key = models.CharField(max_length=1024)
-    canonical = models.CharField(max_length=1024)
+    normalized_key = models.CharField(max_length=1024)
     source_key = models.CharField(max_length=512, blank=True)
     action = models.CharField(max_length=16)
     outcome = models.CharField(max_length=16, blank=True)
@@ -193,13 +193,13 @@ class RunChange(models.Model):
     error_message = models.CharField(max_length=1024, blank=True)
     version = models.PositiveIntegerField(default=0)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # What stood there before, for undo: {"owned", "secretId", "version", "stamp"}, and [value, comment] sealed.
+    # What stood there before, for undo: {"owned", "secretId", "version", "etag"}, and [value, comment] sealed.
     before = models.JSONField(null=True)
     before_sealed = models.BinaryField(null=True)
 
     class Meta:
         ordering = ("id",)
-        constraints = [models.UniqueConstraint(fields=("run", "canonical"), name="run_change_once_a_key")]
+        constraints = [models.UniqueConstraint(fields=("run", "normalized_key"), name="run_change_once_a_key")]
 
     def __str__(self) -> str:
         return f"{self.action} {self.key}"
@@ -212,16 +212,16 @@ class ManagedSecret(models.Model):
     """
 
     id = models.BigAutoField(primary_key=True)
-    place = models.CharField(max_length=512)
-    canonical = models.CharField(max_length=1024)
+    location = models.CharField(max_length=512)
+    normalized_key = models.CharField(max_length=1024)
     key = models.CharField(max_length=1024)
     sync = models.ForeignKey(SecretSync, null=True, on_delete=models.SET_NULL, related_name="managed")
     connection = models.ForeignKey("connections.AppConnection", null=True, on_delete=models.SET_NULL, related_name="+")
     destination = models.CharField(max_length=64)
     destination_config = models.JSONField()
     state = models.CharField(max_length=16)
-    incarnation = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: the vendor has not said
-    stamp = models.CharField(max_length=255, null=True)  # noqa: DJ001
+    object_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: the vendor has not said
+    etag = models.CharField(max_length=255, null=True)  # noqa: DJ001
     value_mac = models.CharField(max_length=128, blank=True)
     rest_mac = models.CharField(max_length=128, blank=True)
     value_sealed = models.BinaryField(null=True)
@@ -233,7 +233,7 @@ class ManagedSecret(models.Model):
     written_at = models.DateTimeField(null=True)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=("place", "canonical"), name="one_owner_a_key")]
+        constraints = [models.UniqueConstraint(fields=("location", "normalized_key"), name="one_owner_a_key")]
 
     def __str__(self) -> str:
         return self.key
@@ -259,23 +259,23 @@ class InitialSet(models.Model):
 
     id = models.BigAutoField(primary_key=True)
     sync = models.ForeignKey(SecretSync, on_delete=models.CASCADE, related_name="initial_sets")
-    place = models.CharField(max_length=512)
+    location = models.CharField(max_length=512)
     keys = models.JSONField(default=dict)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=("sync", "place"), name="one_initial_set_a_place")]
+        constraints = [models.UniqueConstraint(fields=("sync", "location"), name="one_initial_set_a_location")]
 
     def __str__(self) -> str:
-        return self.place
+        return self.location
 
 
 class Lease(models.Model):
     """Who may write to a place, until when, on the database's clock. `fence` grows with every new holder."""
 
-    place = models.CharField(max_length=512, primary_key=True)
+    location = models.CharField(max_length=512, primary_key=True)
     holder = models.CharField(max_length=36, blank=True)
     fence = models.PositiveBigIntegerField(default=0)
     expires_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return self.place
+        return self.location

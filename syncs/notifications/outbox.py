@@ -40,14 +40,14 @@ def run_ended(run: SyncRun, sync: SecretSync, state: NoticeState, message: str |
         if state is NoticeState.RECOVERED:
             if run.operation != "sync" and told.sync_status == Status.FAILED:
                 return  # a removal or an undoing that went well does not mend what the sync still fails at
-            news = bool(told.told_run or told.told_drift)
-            told.told_run, told.told_drift = "", False
+            news = bool(told.reported_run or told.reported_drift)
+            told.reported_run, told.reported_drift = "", False
         else:
-            news = told.told_run != state
-            told.told_run = state
+            news = told.reported_run != state
+            told.reported_run = state
         if not news:
             return
-        told.save(update_fields=["told_run", "told_drift"])
+        told.save(update_fields=["reported_run", "reported_drift"])
         _tell(sync, state, message or "Every key is as it should be.", f"syncs/syncrun/{run.pk}/change/")
 
 
@@ -55,23 +55,23 @@ def drift_checked(sync: SecretSync, changes: list[dict[str, str]]) -> None:
     """Call it in the transaction that keeps the result of a check. `changes`: the keys that drifted."""
     with transaction.atomic():
         told = _told(sync)
-        if told is None or told.told_drift == bool(changes):
+        if told is None or told.reported_drift == bool(changes):
             return
-        told.told_drift = bool(changes)
-        told.save(update_fields=["told_drift"])
+        told.reported_drift = bool(changes)
+        told.save(update_fields=["reported_drift"])
         path = f"syncs/secretsync/{sync.pk}/change/"
         if changes:
             named = ", ".join(f"{one['key']} {one['state']}" for one in changes[:NAMED])
             more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
             keys = "key is" if len(changes) == 1 else "keys are"
             _tell(sync, NoticeState.DRIFTED, f"{len(changes)} {keys} not as the sync left them: {named}{more}.", path)
-        elif not told.told_run:
+        elif not told.reported_run:
             _tell(sync, NoticeState.RECOVERED, "The destination is as the sync left it again.", path)
 
 
 def _told(sync: SecretSync) -> SecretSync | None:
     """What was last told of the sync, locked: of two changes at once the second sees the first."""
-    rows = SecretSync.objects.select_for_update(no_key=True).only("told_run", "told_drift", "sync_status")
+    rows = SecretSync.objects.select_for_update(no_key=True).only("reported_run", "reported_drift", "sync_status")
     return rows.filter(pk=sync.pk).first()
 
 

@@ -129,18 +129,18 @@ class _Move:
     def all(self) -> None:
         self.project = self._project()
         self._tags()
-        places: list[tuple[Environment, str]] = []
+        locations: list[tuple[Environment, str]] = []
         for theirs in self.theirs.get("environments", []):
             environment = self._environment(theirs)
-            places.append((environment, "/"))
+            locations.append((environment, "/"))
             for path, description in self.origin.folders(self.id, environment.slug):
                 if self._folder(environment, path, description):
-                    places.append((environment, path))
-        for done, (environment, path) in enumerate(places, start=1):
-            self.progress(f"{self.project.slug} {environment.slug}{path}", done, len(places))
+                    locations.append((environment, path))
+        for done, (environment, path) in enumerate(locations, start=1):
+            self.progress(f"{self.project.slug} {environment.slug}{path}", done, len(locations))
             self._secrets(environment, path)
         # Imports last: what they lead to is there by now.
-        for environment, path in places:
+        for environment, path in locations:
             self._imports(environment, path)
 
     def _project(self) -> Project:

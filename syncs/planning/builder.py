@@ -18,7 +18,7 @@ from config.encryption import fingerprint, fingerprint_matches
 from config.errors import BadRequest
 from connections.http.client import ApiClient
 from syncs.destination.base import Destination, destinations
-from syncs.destination.limits import barred_by, within
+from syncs.destination.limits import blocked_by, within
 from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
 from syncs.engine.types import Action, Desired, Entry, Remote
@@ -92,27 +92,29 @@ def plan_for(
     *,
     approved: frozenset[str] | None = None,
 ) -> Plan:
-    place = destination.place()
+    location = destination.location()
     desired = desired_of(sync, destination, reading.source.entries, reading.environment)
-    rows, left = ledger_rows(sync, place)
-    rows += _owned_elsewhere(sync, destination, place, {row.canonical for row in rows})
-    listing = destination.looked_at(listing, {want.canonical for want in desired} | {row.canonical for row in rows})
+    rows, left = ledger_rows(sync, location)
+    rows += _owned_elsewhere(sync, destination, location, {row.normalized_key for row in rows})
+    listing = destination.resolve_listing(
+        listing, {want.normalized_key for want in desired} | {row.normalized_key for row in rows}
+    )
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     rules = Rules(
         unmanaged=sync.policy.unmanaged,
         deletion_enabled=not sync.sync_options.get("disableSecretDeletion", False),
         max_deletions=sync.policy.max_deletions,
     )
-    initial = InitialSet.objects.filter(sync=sync, place=place).values_list("keys", flat=True).first()
+    initial = InitialSet.objects.filter(sync=sync, location=location).values_list("keys", flat=True).first()
     if initial is None and import_behavior(sync):
         initial = {}  # what was not imported is not to be overwritten either
     memory = Memory(
         initial=initial,
-        wanted=_wanted_by_others(sync, destination, place),
-        recent_deletes=_recent_deletes(sync, place),
-        dismissed=_dismissed(sync, place),
+        wanted=_wanted_by_others(sync, destination, location),
+        recent_deletes=_recent_deletes(sync, location),
+        dismissed=_dismissed(sync, location),
         approved=approved,
-        waiting=_waiting(sync, rows, {want.canonical for want in desired}),
+        waiting=_waiting(sync, rows, {want.normalized_key for want in desired}),
         left=left,
     )
     plan = plan_sync(
@@ -122,44 +124,44 @@ def plan_for(
         rules=rules,
         memory=memory,
         gaps=reading.source.gaps,
-        canonical=destination.canonical,
-        in_schema=lambda name: schema.match(name, reading.environment, destination.canonical),
-        verify=verifier(sync, place),
+        normalize_key=destination.normalize_key,
+        in_schema=lambda name: schema.match(name, reading.environment, destination.normalize_key),
+        verify=verifier(sync, location),
     )
     return within(plan, listing, destination.limits(destination.config), destination.label)
 
 
 def removal_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote]) -> Plan:
-    place = destination.place()
-    rows, _ = ledger_rows(sync, place)
-    listing = destination.looked_at(listing, {row.canonical for row in rows})
-    return plan_removal(listing, rows, canonical=destination.canonical, verify=verifier(sync, place))
+    location = destination.location()
+    rows, _ = ledger_rows(sync, location)
+    listing = destination.resolve_listing(listing, {row.normalized_key for row in rows})
+    return plan_removal(listing, rows, normalize_key=destination.normalize_key, verify=verifier(sync, location))
 
 
 def desired_of(sync: SecretSync, destination: Destination, entries: Iterable[Entry], environment: str) -> list[Desired]:
     """The source as the destination should hold it; what must not be written says why."""
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     chosen = _filter(sync)
-    limits, attributes = destination.limits(destination.config), destination.attributes()
+    limits, write_fingerprint = destination.limits(destination.config), destination.write_fingerprint()
     desired = []
     for entry in entries:
         if not chosen(entry):
             continue
         name = schema.render(entry.key, environment)
-        barred, code = barred_by(limits, destination.label, entry, name, destination.canonical(name))
+        blocked, code = blocked_by(limits, destination.label, entry, name, destination.normalize_key(name))
         desired.append(
             Desired(
                 key=name,
-                canonical=destination.canonical(name),
+                normalized_key=destination.normalize_key(name),
                 source_key=entry.key,
-                value=destination.kept(entry.value or ""),
+                value=destination.normalize_value(entry.value or ""),
                 comment=entry.comment if limits.holds_comments else "",
                 secret_id=entry.secret_id,
                 version=entry.version,
-                attributes=attributes,
-                metadata=entry.metadata if destination.carries_metadata() else (),
-                barred=barred,
-                barred_code=code,
+                write_fingerprint=write_fingerprint,
+                metadata=entry.metadata if destination.sends_metadata() else (),
+                blocked=blocked,
+                blocked_code=code,
                 source_path=entry.path,
             )
         )
@@ -180,11 +182,11 @@ def _filter(sync: SecretSync) -> Callable[[Entry], bool]:
     return chosen
 
 
-def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]]:
+def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], frozenset[str]]:
     """The ledger of a place as the planner wants it, and the keys that a deleted sync left there on purpose."""
     owners = {
         pk: (name if project_id == sync.project_id else "of another project")
-        for pk, name, project_id in SecretSync.objects.filter(managed__place=place)
+        for pk, name, project_id in SecretSync.objects.filter(managed__location=location)
         .distinct()
         .values_list("pk", "name", "project_id")
     }
@@ -193,22 +195,22 @@ def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]
     for (
         sync_id,
         key,
-        canonical,
+        normalized_key,
         state,
-        incarnation,
-        stamp,
+        object_id,
+        etag,
         value_mac,
         rest_mac,
         prior,
         rewrites,
         secret_id,
-    ) in ManagedSecret.objects.filter(place=place).values_list(
+    ) in ManagedSecret.objects.filter(location=location).values_list(
         "sync_id",
         "key",
-        "canonical",
+        "normalized_key",
         "state",
-        "incarnation",
-        "stamp",
+        "object_id",
+        "etag",
         "value_mac",
         "rest_mac",
         "prior",
@@ -217,20 +219,20 @@ def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]
     ):
         owner: UUID | None = sync_id
         if owner is None:
-            left.add(canonical)
+            left.add(normalized_key)
             continue
         rows.append(
             Row(
                 key=key,
-                canonical=canonical,
+                normalized_key=normalized_key,
                 mine=owner == sync.pk,
                 state=State(state),
                 owner=owners.get(owner, ""),
-                incarnation=incarnation,
-                stamp=stamp,
+                object_id=object_id,
+                etag=etag,
                 value_mac=value_mac,
                 rest_mac=rest_mac,
-                claimed_incarnation=(prior or {}).get("claimed"),
+                claimed_object_id=(prior or {}).get("claimed"),
                 rewrites=rewrites,
                 secret_id=secret_id,
             )
@@ -238,69 +240,69 @@ def ledger_rows(sync: SecretSync, place: str) -> tuple[list[Row], frozenset[str]
     return rows, frozenset(left)
 
 
-def context_of(place: str, canonical: str) -> str:
-    return f"ledger:{place}:{canonical}"
+def context_of(location: str, normalized_key: str) -> str:
+    return f"ledger:{location}:{normalized_key}"
 
 
-def mac_of(sync: SecretSync, place: str, canonical: str, text: str) -> str:
+def mac_of(sync: SecretSync, location: str, normalized_key: str, text: str) -> str:
     """The keyed fingerprint of what was written; equal values under other keys have other fingerprints."""
-    return fingerprint(sync.project_id, context_of(place, canonical), text)
+    return fingerprint(sync.project_id, context_of(location, normalized_key), text)
 
 
-def verifier(sync: SecretSync, place: str) -> Verify:
-    def verify(canonical: str, text: str, mac: str) -> bool:
-        return fingerprint_matches(sync.project_id, context_of(place, canonical), text, mac)
+def verifier(sync: SecretSync, location: str) -> Verify:
+    def verify(normalized_key: str, text: str, mac: str) -> bool:
+        return fingerprint_matches(sync.project_id, context_of(location, normalized_key), text, mac)
 
     return verify
 
 
-def _near(place: str) -> Q:
+def _near(location: str) -> Q:
     """Places that begin with this one, or that this one begins with; needs `here` as an alias."""
-    return Q(place__startswith=place) | Q(here__startswith=F("place"))
+    return Q(location__startswith=location) | Q(here__startswith=F("location"))
 
 
-def _owned_elsewhere(sync: SecretSync, destination: Destination, place: str, known: Collection[str]) -> list[Row]:
+def _owned_elsewhere(sync: SecretSync, destination: Destination, location: str, known: Collection[str]) -> list[Row]:
     """What other syncs own at places whose keys are seen here too: the first to write such a key keeps it."""
-    if type(destination).seen_of is Destination.seen_of:
+    if type(destination).visible_as is Destination.visible_as:
         return []
-    rows = ManagedSecret.objects.alias(here=Value(place)).filter(_near(place), destination=sync.destination)
-    rows = rows.exclude(place=place).exclude(state=State.MISSING).exclude(sync=None).exclude(sync=sync)
+    rows = ManagedSecret.objects.alias(here=Value(location)).filter(_near(location), destination=sync.destination)
+    rows = rows.exclude(location=location).exclude(state=State.MISSING).exclude(sync=None).exclude(sync=sync)
     found = []
     for there, key, state, owner, project_id in rows.values_list(
-        "place", "key", "state", "sync__name", "sync__project_id"
+        "location", "key", "state", "sync__name", "sync__project_id"
     ):
-        called = destination.seen_of(there)
+        called = destination.visible_as(there)
         name = called(key) if called else None
-        if name and (canonical := destination.canonical(name)) not in known:
+        if name and (normalized_key := destination.normalize_key(name)) not in known:
             named = owner if project_id == sync.project_id else "of another project"
-            found.append(Row(name, canonical, mine=False, state=State(state), owner=named))
+            found.append(Row(name, normalized_key, mine=False, state=State(state), owner=named))
     return found
 
 
-def _wanted_by_others(sync: SecretSync, destination: Destination, place: str) -> dict[str, str]:
+def _wanted_by_others(sync: SecretSync, destination: Destination, location: str) -> dict[str, str]:
     """Canonical keys that other live syncs want at this place, with the sync's name."""
     wanted: dict[str, str] = {}
-    others = syncs().alias(here=Value(place)).filter(_near(place), folder__isnull=False).exclude(pk=sync.pk)
+    others = syncs().alias(here=Value(location)).filter(_near(location), folder__isnull=False).exclude(pk=sync.pk)
     for other in others:
         named = other.name if other.project_id == sync.project_id else "of another project"
-        if other.place != place and other.place.startswith(place):
-            wanted |= {destination.canonical(key): named for key in destination.keys_that_hold(other.place)}
-        called = str if other.place == place else destination.seen_of(other.place)
+        if other.location != location and other.location.startswith(location):
+            wanted |= {destination.normalize_key(key): named for key in destination.nested_locations(other.location)}
+        called = str if other.location == location else destination.visible_as(other.location)
         if called is None:
             continue
         reading = read(other)
         for want in desired_of(other, destination, reading.source.entries, reading.environment):
             if name := called(want.key):
-                wanted.setdefault(destination.canonical(name), named)
+                wanted.setdefault(destination.normalize_key(name), named)
     return wanted
 
 
-def _recent_deletes(sync: SecretSync, place: str) -> int:
+def _recent_deletes(sync: SecretSync, location: str) -> int:
     """Deletes of this sync at this place within the guard's window that nobody approved."""
     return (
         RunChange.objects.filter(
             run__sync=sync,
-            run__place=place,
+            run__location=location,
             run__operation="sync",
             action="delete",
             outcome="applied",
@@ -323,32 +325,36 @@ def stands_on(sync: SecretSync) -> str:
     return hashlib.sha256(json.dumps(decides).encode()).hexdigest()
 
 
-def _dismissed(sync: SecretSync, place: str) -> frozenset[str]:
+def _dismissed(sync: SecretSync, location: str) -> frozenset[str]:
     """Keys whose deletion was dismissed, as long as neither the policy nor, since then, the key has changed."""
     shown = RunChange.objects.filter(
         run__sync=sync,
-        run__place=place,
+        run__location=location,
         run__status=Status.DISMISSED,
         run__options__standsOn=stands_on(sync),
         action__in=(Action.DELETE, Action.KEEP),
     )
     kept: dict[str, datetime] = {}
-    for canonical, ended_at in shown.order_by("run__ended_at").values_list("canonical", "run__ended_at"):
+    for normalized_key, ended_at in shown.order_by("run__ended_at").values_list("normalized_key", "run__ended_at"):
         if ended_at is not None:
-            kept[canonical] = ended_at
+            kept[normalized_key] = ended_at
     if not kept:
         return frozenset()
-    written = RunChange.objects.filter(run__sync=sync, canonical__in=kept, outcome="applied", ended_at__isnull=False)
-    for canonical, ended_at in written.values_list("canonical", "ended_at"):
-        if ended_at is not None and canonical in kept and ended_at > kept[canonical]:
-            del kept[canonical]
+    written = RunChange.objects.filter(
+        run__sync=sync, normalized_key__in=kept, outcome="applied", ended_at__isnull=False
+    )
+    for normalized_key, ended_at in written.values_list("normalized_key", "ended_at"):
+        if ended_at is not None and normalized_key in kept and ended_at > kept[normalized_key]:
+            del kept[normalized_key]
     return frozenset(kept)
 
 
 def _waiting(sync: SecretSync, rows: Iterable[Row], desired: set[str]) -> dict[str, str]:
     """Own keys whose secret has moved to another folder that feeds a sync which has not carried it yet."""
     surplus = {
-        row.secret_id: row.canonical for row in rows if row.mine and row.secret_id and row.canonical not in desired
+        row.secret_id: row.normalized_key
+        for row in rows
+        if row.mine and row.secret_id and row.normalized_key not in desired
     }
     if not surplus or sync.folder is None:
         return {}

@@ -20,7 +20,7 @@ from syncs.source.validation import SecretInput, issues_of, trimmed
 
 def imports_first(sync: SecretSync) -> str:
     """As `import_behavior`, for a sync that has never run at its place; "" for others."""
-    if sync.last_synced_at is not None or InitialSet.objects.filter(sync=sync, place=sync.place).exists():
+    if sync.last_synced_at is not None or InitialSet.objects.filter(sync=sync, location=sync.location).exists():
         return ""
     return import_behavior(sync)
 
@@ -28,7 +28,7 @@ def imports_first(sync: SecretSync) -> str:
 def listed(destination: Destination) -> tuple[Remote, ...]:
     """Every key there with its value, as far as it can be read. Raises IntegrationError."""
     listing = destination.listing()
-    return destination.looked_at(listing, {destination.canonical(each.key) for each in listing}, values=True)
+    return destination.resolve_listing(listing, {destination.normalize_key(each.key) for each in listing}, values=True)
 
 
 def import_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote], behavior: str) -> Plan:
@@ -36,7 +36,7 @@ def import_for(sync: SecretSync, destination: Destination, listing: Sequence[Rem
     assert sync.folder is not None
     slug = sync.folder.environment.slug
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
-    rows, _ = ledger_rows(sync, destination.place())
+    rows, _ = ledger_rows(sync, destination.location())
     own = Secret.objects.select_related("folder__environment").filter(folder=sync.folder)
     held = {secret.key: value_or_none(secret) for secret in own}
     here = (slug, sync.folder.path)
@@ -45,7 +45,7 @@ def import_for(sync: SecretSync, destination: Destination, listing: Sequence[Rem
         held,
         rows,
         overwrite=behavior == "prioritize-destination",
-        canonical=destination.canonical,
+        normalize_key=destination.normalize_key,
         name_of=lambda name: schema.strip(name, slug) if schema.match(name, slug) else None,
         problem_of=lambda name, value: _problem(name, value, here),
     )

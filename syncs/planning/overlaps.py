@@ -24,7 +24,7 @@ class Overlap:
     keys: tuple[str, ...]
     sync_id: UUID
     project_id: UUID | None  # None: the reader may not know it
-    same_place: bool
+    same_location: bool
 
     @property
     def said(self) -> str:
@@ -33,7 +33,7 @@ class Overlap:
         return f"{self.name} writes the same {keys}: {', '.join(self.keys[:NAMED])}{more}."
 
     def __str__(self) -> str:
-        if self.same_place:
+        if self.same_location:
             return f"{self.said} Whoever wrote a key first keeps it; the other is blocked."
         # An override of an environment, a branch, a path within another: which it is, the vendor decides.
         return f"{self.said} Both places are seen together there: one may hide or block the other."
@@ -47,23 +47,23 @@ def overlaps_of(actor: Actor, sync: SecretSync) -> list[Overlap]:
         destination = open_destination(sync, client)
         reading = read(sync)
         mine = {
-            want.canonical: want.key
+            want.normalized_key: want.key
             for want in desired_of(sync, destination, reading.source.entries, reading.environment)
         }
         found = []
         others = syncs().filter(destination=sync.destination, folder__isnull=False).exclude(pk=sync.pk)
         for other in others.order_by("name"):
-            called = str if destination.overlaps(other.place) else destination.seen_of(other.place)
+            called = str if destination.overlaps(other.location) else destination.visible_as(other.location)
             if called is None:
                 continue
             source = read(other)
             wants = desired_of(other, destination, source.source.entries, source.environment)
-            theirs = {destination.canonical(name) for want in wants if (name := called(want.key))}
-            if shared := sorted(mine[canonical] for canonical in theirs & set(mine)):
+            theirs = {destination.normalize_key(name) for want in wants if (name := called(want.key))}
+            if shared := sorted(mine[normalized_key] for normalized_key in theirs & set(mine)):
                 seen = actor.may(Right.SEE_SYNCS, other.project_id)
                 name = f"The sync {other.name}" if seen else "A sync of another project"
                 project_id = other.project_id if seen else None
-                found.append(Overlap(name, tuple(shared), other.pk, project_id, other.place == sync.place))
+                found.append(Overlap(name, tuple(shared), other.pk, project_id, other.location == sync.location))
         return found
 
 
@@ -83,7 +83,7 @@ def refuse_overlaps(actor: Actor, sync: SecretSync, stored: SecretSync | None = 
         if (keys := tuple(key for key in overlap.keys if key not in known.get(overlap.sync_id, ())))
     ]
     if new:
-        twin = next((overlap for overlap in new if overlap.same_place), None)
+        twin = next((overlap for overlap in new if overlap.same_location), None)
         said = [_duplicate(twin, stored is not None)] if twin else []
         said += [overlap.said for overlap in new]
         raise BadRequest(" ".join(said) + " This project refuses syncs that overlap.")

@@ -176,10 +176,10 @@ def naming(sync: SecretSync) -> list[Desired]:
     with open_client(sync.connection) as client:
         reading = read(sync)
         wants = desired_of(sync, open_destination(sync, client), reading.source.entries, reading.environment)
-    met = Counter(want.canonical for want in wants)
+    met = Counter(want.normalized_key for want in wants)
     return [
-        replace(want, barred=f"{met[want.canonical]} secrets would have this name", barred_code=Code.COLLISION)
-        if met[want.canonical] > 1 and not want.barred
+        replace(want, blocked=f"{met[want.normalized_key]} secrets would have this name", blocked_code=Code.COLLISION)
+        if met[want.normalized_key] > 1 and not want.blocked
         else want
         for want in wants
     ]
@@ -191,7 +191,7 @@ def _source(sync: SecretSync) -> list[str]:
         wants = naming(sync)
     except Undecryptable:
         return []
-    return grouped((want.barred_code, want.key, want.barred) for want in wants if want.barred)
+    return grouped((want.blocked_code, want.key, want.blocked) for want in wants if want.blocked)
 
 
 def _sentence(text: str) -> str:

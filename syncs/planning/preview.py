@@ -96,7 +96,7 @@ def _untold(change: Change) -> str:
         return ""
     if row.state is State.CLAIM:
         return "an earlier write was never answered"
-    if seen.value is None and (row.stamp is None or seen.stamp is None):
+    if seen.value is None and (row.etag is None or seen.etag is None):
         return "the destination tells neither its value nor a version of it"
     return ""
 

@@ -10,8 +10,8 @@ from syncs.models import RunChange, SyncRun
 BATCH = 500
 
 
-def restore_context(place: str, canonical: str) -> str:
-    return f"restore:{place}:{canonical}"
+def restore_context(location: str, normalized_key: str) -> str:
+    return f"restore:{location}:{normalized_key}"
 
 
 def planned_row(run: SyncRun, change: Change) -> RunChange:
@@ -19,7 +19,7 @@ def planned_row(run: SyncRun, change: Change) -> RunChange:
     return RunChange(
         run=run,
         key=change.key,
-        canonical=change.canonical,
+        normalized_key=change.normalized_key,
         source_key=change.source_key,
         action=change.action.value,
         reason=change.reason[:1024],
@@ -34,7 +34,7 @@ def record_changes(run: SyncRun, rows: Sequence[RunChange]) -> None:
         rows,
         batch_size=BATCH,
         update_conflicts=True,
-        unique_fields=["run", "canonical"],
+        unique_fields=["run", "normalized_key"],
         update_fields=[
             "key",
             "source_key",

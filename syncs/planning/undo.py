@@ -39,7 +39,7 @@ def require_undoable(run: SyncRun) -> None:
         raise BadRequest("Only a run that has ended can be undone")
     if run.sync.deleted_at:
         raise BadRequest("The sync was deleted, and with it what undoing needs to know")
-    if run.place != run.sync.place:
+    if run.location != run.sync.location:
         raise BadRequest("The sync writes to another place now. Point it back there to undo this run.")
     if run.pk not in {each.pk for each in undoable(run.sync)}:
         raise BadRequest(f"Only the last {LAST} runs that wrote something can be undone")
@@ -47,10 +47,14 @@ def require_undoable(run: SyncRun) -> None:
 
 def restore_for(run: SyncRun, destination: Destination, listing: Sequence[Remote], by: SyncRun | None = None) -> Plan:
     """What undoing the run would do now; `by`: the run that undoes it, which may have begun already."""
-    rows, _ = ledger_rows(run.sync, run.place)
+    rows, _ = ledger_rows(run.sync, run.location)
     pasts = [_with_history(past, destination) for past in _pasts(run, by)]
-    listing = destination.looked_at(listing, {past.canonical for past in pasts} | {row.canonical for row in rows})
-    return plan_restore(pasts, listing, rows, canonical=destination.canonical, verify=verifier(run.sync, run.place))
+    listing = destination.resolve_listing(
+        listing, {past.normalized_key for past in pasts} | {row.normalized_key for row in rows}
+    )
+    return plan_restore(
+        pasts, listing, rows, normalize_key=destination.normalize_key, verify=verifier(run.sync, run.location)
+    )
 
 
 def _with_history(past: Past, destination: Destination) -> Past:
@@ -58,35 +62,45 @@ def _with_history(past: Past, destination: Destination) -> Past:
     before = past.before
     if not past.last or not past.wrote or before is None or before.owned or before.value is not None:
         return past
-    kept = destination.version_of(past.key, before.stamp) if before.stamp else None
+    kept = destination.version_of(past.key, before.etag) if before.etag else None
     return replace(past, before=replace(before, kept=kept))
 
 
 def _pasts(run: SyncRun, by: SyncRun | None) -> list[Past]:
     done = list(run.changes.filter(outcome="applied", action__in=WRITES))
-    rows = ManagedSecret.objects.filter(place=run.place, run=run, sync=run.sync)
-    ours = set(rows.values_list("canonical", flat=True))
+    rows = ManagedSecret.objects.filter(location=run.location, run=run, sync=run.sync)
+    ours = set(rows.values_list("normalized_key", flat=True))
     tried = _claimed(run, by) if by else set()
-    later = RunChange.objects.filter(run__place=run.place, outcome="applied", action__in=WRITES)
+    later = RunChange.objects.filter(run__location=run.location, outcome="applied", action__in=WRITES)
     later = later.exclude(run=run).exclude(run__operation="import")
     newest: dict[str, datetime] = {}
     if done and run.started_at:
         later = later.filter(ended_at__gt=run.started_at).order_by("ended_at")
-        newest = {canonical: at for canonical, at in later.values_list("canonical", "ended_at") if at is not None}
+        newest = {
+            normalized_key: at
+            for normalized_key, at in later.values_list("normalized_key", "ended_at")
+            if at is not None
+        }
     return [
-        _past(run, change, newest.get(change.canonical), mine=change.canonical in ours, tried=change.canonical in tried)
+        _past(
+            run,
+            change,
+            newest.get(change.normalized_key),
+            mine=change.normalized_key in ours,
+            tried=change.normalized_key in tried,
+        )
         for change in done
     ]
 
 
 def _claimed(run: SyncRun, by: SyncRun) -> set[str]:
     """Keys that the undoing has written, without an answer, over what the run had left there, or where it deleted."""
-    rows = ManagedSecret.objects.filter(place=run.place, sync=run.sync, run=by, state=State.CLAIM)
+    rows = ManagedSecret.objects.filter(location=run.location, sync=run.sync, run=by, state=State.CLAIM)
     found = set()
-    for canonical, prior in rows.values_list("canonical", "prior"):
+    for normalized_key, prior in rows.values_list("normalized_key", "prior"):
         before = (prior or {}).get("row")
         if before is None or before.get("run") == str(run.pk):
-            found.add(canonical)
+            found.add(normalized_key)
     return found
 
 
@@ -104,11 +118,11 @@ def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool
             comment,
             secret_id=change.before.get("secretId", ""),
             version=change.before.get("version", 0),
-            stamp=change.before.get("stamp"),
+            etag=change.before.get("etag"),
         )
     return Past(
         change.key,
-        change.canonical,
+        change.normalized_key,
         action,
         last=not again and (action is Action.DELETE or mine or tried),
         source_key=change.source_key,
@@ -123,7 +137,7 @@ def _opened(run: SyncRun, change: RunChange) -> tuple[str | None, str]:
     if change.before_sealed is None:
         return None, ""
     try:
-        text = unseal(run.sync.project_id, restore_context(run.place, change.canonical), change.before_sealed)
+        text = unseal(run.sync.project_id, restore_context(run.location, change.normalized_key), change.before_sealed)
     except Undecryptable:
         return None, ""
     value, comment = json.loads(text)

@@ -47,7 +47,7 @@ class Ending:
 
     run: SyncRun
     sync: SecretSync
-    place: str
+    location: str
     results: list[tuple[Change, Outcome]] = field(default_factory=list)
 
     def rate_limited(self, error: RateLimited) -> None:
@@ -94,7 +94,9 @@ class Ending:
 
     def _newly_refused(self) -> dict[str, list[str]]:
         refused = self.refused() | {
-            change.canonical for change, outcome in self.results if outcome.error and not _may_retry(change, outcome)
+            change.normalized_key
+            for change, outcome in self.results
+            if outcome.error and not _may_retry(change, outcome)
         }
         return {"refused": sorted(refused)} if refused else {}
 
@@ -249,7 +251,7 @@ class Ending:
 
     def _wake(self, plan: Plan, freed: set[str]) -> None:
         """Keys were given up here: other syncs of this place may have waited for them."""
-        others = SecretSync.objects.filter(place=self.place).exclude(pk=self.sync.pk)
+        others = SecretSync.objects.filter(location=self.location).exclude(pk=self.sync.pk)
         handed = any(Effect.HAND_OVER in change.effects for change in plan.changes)
         want(PLATFORM, others if handed else others.filter(sync_status=Status.FAILED))
 

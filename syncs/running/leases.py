@@ -25,7 +25,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 class Held:
     """A lease that is held. `left` is counted from before the database was asked, so it never says too much."""
 
-    place: str
+    location: str
     holder: str
     fence: int
     _ends: float = field(repr=False)
@@ -55,22 +55,22 @@ class Held:
         self._mine().update(holder="", expires_at=_LONG_AGO)
 
     def _mine(self) -> Any:
-        return Lease.objects.filter(place=self.place, holder=self.holder, fence=self.fence)
+        return Lease.objects.filter(location=self.location, holder=self.holder, fence=self.fence)
 
 
-def acquire(place: str) -> Held | None:
+def acquire(location: str) -> Held | None:
     """The lease of a place, or None while another holds it."""
-    Lease.objects.get_or_create(place=place, defaults={"expires_at": _LONG_AGO})
+    Lease.objects.get_or_create(location=location, defaults={"expires_at": _LONG_AGO})
     holder = str(uuid.uuid4())
     asked = time.monotonic()
     free = Q(holder="") | Q(expires_at__lt=_in(-settings.REQUEST_DEADLINE))
-    taken = Lease.objects.filter(free, place=place).update(
+    taken = Lease.objects.filter(free, location=location).update(
         holder=holder, fence=F("fence") + 1, expires_at=_in(settings.LEASE_SECONDS)
     )
     if not taken:
         return None
-    fence = Lease.objects.values_list("fence", flat=True).get(place=place, holder=holder)
-    return Held(place, holder, fence, asked + settings.LEASE_SECONDS)
+    fence = Lease.objects.values_list("fence", flat=True).get(location=location, holder=holder)
+    return Held(location, holder, fence, asked + settings.LEASE_SECONDS)
 
 
 def _in(seconds: float) -> Any:

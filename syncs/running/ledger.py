@@ -29,8 +29,8 @@ _ROW = (
     "destination",
     "destination_config",
     "state",
-    "incarnation",
-    "stamp",
+    "object_id",
+    "etag",
     "value_mac",
     "rest_mac",
     "value_sealed",
@@ -41,7 +41,7 @@ _ROW = (
     "run",
     "written_at",
 )
-_KEPT = ("state", "incarnation", "stamp", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
+_KEPT = ("state", "object_id", "etag", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
 
 
 class LeaseLost(Exception):
@@ -64,33 +64,33 @@ class Ledger:
             if Effect.SETTLE in change.effects:
                 assert change.remote
                 rows.append(self._owned(change, _as_listed(change.remote)))
-            elif Effect.RESTAMP in change.effects:
+            elif Effect.REFRESH in change.effects:
                 assert change.remote
-                learned[change.canonical] = _as_listed(change.remote)
+                learned[change.normalized_key] = _as_listed(change.remote)
             elif Effect.HAND_OVER in change.effects:
-                gone.append(change.canonical)
-                freed.add(change.canonical)
+                gone.append(change.normalized_key)
+                freed.add(change.normalized_key)
             elif Effect.VOID in change.effects and change.write is None:
-                gone.append(change.canonical)
+                gone.append(change.normalized_key)
             elif Effect.MISS in change.effects:
-                missing.append(change.canonical)
+                missing.append(change.normalized_key)
         if not (rows or gone or missing or learned):
             return freed
         with transaction.atomic():
             self._stand()
             self._put(rows)
-            self._restamp(learned)
+            self._refresh_etags(learned)
             self._mine(gone).delete()
             self._mine(missing).update(state=State.MISSING)
         return freed
 
-    def _restamp(self, learned: Mapping[str, Written]) -> None:
+    def _refresh_etags(self, learned: Mapping[str, Written]) -> None:
         """What the vendor's answer to the write did not say. Who wrote it when stays."""
         known = list(self._mine(list(learned)))
         for row in known:
-            written = learned[row.canonical]
-            row.incarnation, row.stamp = written.incarnation or row.incarnation, written.stamp
-        ManagedSecret.objects.bulk_update(known, ["incarnation", "stamp"], batch_size=BATCH)
+            written = learned[row.normalized_key]
+            row.object_id, row.etag = written.object_id or row.object_id, written.etag
+        ManagedSecret.objects.bulk_update(known, ["object_id", "etag"], batch_size=BATCH)
 
     def claim(self, changes: Sequence[Change]) -> None:
         """Say what is intended, keeping each row as it was. Deleting what is nobody's claims nothing."""
@@ -99,9 +99,9 @@ class Ledger:
             return
         with transaction.atomic():
             self._stand()
-            canonicals = [change.canonical for change in wanted]
-            stored = {row.canonical: row for row in self._rows(canonicals)}
-            self._put([self._claimed(change, stored.get(change.canonical)) for change in wanted])
+            normalized_keys = [change.normalized_key for change in wanted]
+            stored = {row.normalized_key: row for row in self._rows(normalized_keys)}
+            self._put([self._claimed(change, stored.get(change.normalized_key)) for change in wanted])
 
     def _claimed(self, change: Change, row: ManagedSecret | None) -> ManagedSecret:
         before = None if row is None else {name: getattr(row, name) for name in _KEPT}
@@ -114,8 +114,8 @@ class Ledger:
             row.run = self.run
             return row
         if row is not None and _own(change) and Effect.VOID not in change.effects and change.remote:
-            claimed = row.incarnation or change.remote.incarnation
-        made = row or ManagedSecret(place=self.lease.place, canonical=change.canonical)
+            claimed = row.object_id or change.remote.object_id
+        made = row or ManagedSecret(location=self.lease.location, normalized_key=change.normalized_key)
         kept = before and row and {**before, "sync": _text(row.sync_id), "run": _text(row.run_id)}
         made.key = change.key
         made.sync = self.sync
@@ -131,9 +131,9 @@ class Ledger:
         """The run that a key which stood nowhere was to be created by."""
         return {"made": str(self.run.pk)} if change.action is Action.CREATE else {}
 
-    def restore(self, canonicals: Iterable[str]) -> None:
+    def restore(self, normalized_keys: Iterable[str]) -> None:
         """Take claims back whose writes were surely not done: each row stands as it was before."""
-        names = list(canonicals)
+        names = list(normalized_keys)
         if not names:
             return
         with transaction.atomic():
@@ -168,18 +168,18 @@ class Ledger:
             applied = [(change, outcome) for change, outcome in outcomes if outcome.error is None]
             before = self.before([change for change, _ in applied])
             self._put([self._owned(c, o.written) for c, o in applied if not _lets_go(c)])
-            self._rows([c.canonical for c, _ in applied if _lets_go(c)]).delete()
-            self._spend({c.canonical for c, _ in applied if c.action is Action.DELETE})
-            self._restore([c.canonical for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
+            self._rows([c.normalized_key for c, _ in applied if _lets_go(c)]).delete()
+            self._spend({c.normalized_key for c, _ in applied if c.action is Action.DELETE})
+            self._restore([c.normalized_key for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
             record_changes(
-                self.run, [_change_row(self.run, c, outcome, before.get(c.canonical)) for c, outcome in outcomes]
+                self.run, [_change_row(self.run, c, outcome, before.get(c.normalized_key)) for c, outcome in outcomes]
             )
 
     def _spend(self, deleted: set[str]) -> None:
         """The first overwrite deletes a key once: what is made there again is another's, whatever the vendor tells."""
-        kept = InitialSet.objects.filter(sync=self.sync, place=self.lease.place).first() if deleted else None
+        kept = InitialSet.objects.filter(sync=self.sync, location=self.lease.location).first() if deleted else None
         if kept and deleted & kept.keys.keys():
-            kept.keys = {key: incarnation for key, incarnation in kept.keys.items() if key not in deleted}
+            kept.keys = {key: object_id for key, object_id in kept.keys.items() if key not in deleted}
             kept.save(update_fields=["keys"])
 
     def before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
@@ -187,69 +187,71 @@ class Ledger:
 
         What other hands had made of a key of ours is what stood there, not what we had written.
         """
-        stored = {row.canonical: row for row in self._rows([change.canonical for change in changes])}
+        stored = {row.normalized_key: row for row in self._rows([change.normalized_key for change in changes])}
         found: dict[str, tuple[dict[str, Any], bytes | None]] = {}
         for change in changes:
             if change.remote is None and change.rule != 10:
                 continue
-            row = stored.get(change.canonical)
+            row = stored.get(change.normalized_key)
             prior = (row.prior or {}) if row is not None else {}
             if change.rule == 5 and "made" in prior:
-                found[change.canonical] = ({"owned": True, "made": prior["made"] == str(self.run.pk)}, None)
+                found[change.normalized_key] = ({"owned": True, "made": prior["made"] == str(self.run.pk)}, None)
                 continue
             kept = prior.get("row") or {}
             ours = kept.get("state") == State.OWNED and kept.get("sync") == str(self.sync.pk)
-            if change.rule == 5 and change.remote and change.remote.incarnation and prior.get("claimed") is None:
+            if change.rule == 5 and change.remote and change.remote.object_id and prior.get("claimed") is None:
                 ours = False  # other hands had made it anew before it was claimed
             if row is not None and ours and Effect.VOID not in change.effects:
                 known = {"owned": True, "secretId": kept["secret_id"], "version": kept["secret_version"]}
                 if change.drift != "changed":
-                    found[change.canonical] = (known, bytes(row.value_sealed) if row.value_sealed else None)
+                    found[change.normalized_key] = (known, bytes(row.value_sealed) if row.value_sealed else None)
                     continue
                 if change.remote and change.remote.value is not None:
-                    theirs = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")
-                    found[change.canonical] = (known, theirs)
+                    theirs = self._sealed(change.normalized_key, change.remote.value, change.remote.comment or "")
+                    found[change.normalized_key] = (known, theirs)
                     continue
             if change.remote is None or change.rule == 5:
                 # What is listed may be what our own write left, that was never answered: what was before is not known.
-                found[change.canonical] = ({"owned": True}, None)
+                found[change.normalized_key] = ({"owned": True}, None)
                 continue
             sealed = None
             if change.remote.value is not None:
-                sealed = self._sealed(change.canonical, change.remote.value, change.remote.comment or "")
-            found[change.canonical] = ({"owned": False, "stamp": change.remote.stamp}, sealed)
+                sealed = self._sealed(change.normalized_key, change.remote.value, change.remote.comment or "")
+            found[change.normalized_key] = ({"owned": False, "etag": change.remote.etag}, sealed)
         return found
 
-    def _sealed(self, canonical: str, value: str, comment: str) -> bytes:
+    def _sealed(self, normalized_key: str, value: str, comment: str) -> bytes:
         """What a write sends, so that it can be sent again."""
-        return seal(self.sync.project_id, restore_context(self.lease.place, canonical), json.dumps([value, comment]))
+        return seal(
+            self.sync.project_id, restore_context(self.lease.location, normalized_key), json.dumps([value, comment])
+        )
 
     def doubt(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
         """Of a late writer: its keys are unknown from now on, whatever it was told."""
-        names = [change.canonical for change, _ in outcomes]
+        names = [change.normalized_key for change, _ in outcomes]
         with transaction.atomic():
             for row in self._rows(names).filter(sync=self.sync, state=State.OWNED):
-                row.prior = {"claimed": row.incarnation, "row": None, "twice": True}
+                row.prior = {"claimed": row.object_id, "row": None, "twice": True}
                 row.state = State.CLAIM
                 row.save(update_fields=["prior", "state"])
 
     def _owned(self, change: Change, written: Written) -> ManagedSecret:
-        want, place = change.desired, self.lease.place
+        want, location = change.desired, self.lease.location
         assert want is not None
         return ManagedSecret(
-            place=place,
-            canonical=change.canonical,
+            location=location,
+            normalized_key=change.normalized_key,
             key=change.key,
             sync=self.sync,
             connection=self.sync.connection,
             destination=self.sync.destination,
             destination_config=self.sync.destination_config,
             state=State.OWNED,
-            incarnation=written.incarnation or (change.remote.incarnation if change.remote else None),
-            stamp=written.stamp,
-            value_mac=mac_of(self.sync, place, change.canonical, want.value),
-            rest_mac=mac_of(self.sync, place, change.canonical, rest_of(want)),
-            value_sealed=self._sealed(change.canonical, want.value, want.comment),
+            object_id=written.object_id or (change.remote.object_id if change.remote else None),
+            etag=written.etag,
+            value_mac=mac_of(self.sync, location, change.normalized_key, want.value),
+            rest_mac=mac_of(self.sync, location, change.normalized_key, rest_of(want)),
+            value_sealed=self._sealed(change.normalized_key, want.value, want.comment),
             secret_id=want.secret_id,
             secret_version=want.version,
             rewrites=self._rewrites(change, want),
@@ -261,8 +263,8 @@ class Ledger:
     def _rewrites(self, change: Change, want: Desired) -> int:
         """How often this value was written again because other hands had changed it; a new value starts anew."""
         row = change.row
-        verify = verifier(self.sync, self.lease.place)
-        if row is None or not row.mine or not verify(row.canonical, want.value, row.value_mac):
+        verify = verifier(self.sync, self.lease.location)
+        if row is None or not row.mine or not verify(row.normalized_key, want.value, row.value_mac):
             return 0
         return row.rewrites + (change.rule == 7 and change.drift == "changed")
 
@@ -273,15 +275,15 @@ class Ledger:
             rows,
             batch_size=BATCH,
             update_conflicts=True,
-            unique_fields=["place", "canonical"],
+            unique_fields=["location", "normalized_key"],
             update_fields=list(_ROW),
         )
 
-    def _rows(self, canonicals: Sequence[str]) -> Any:
-        return ManagedSecret.objects.filter(place=self.lease.place, canonical__in=canonicals)
+    def _rows(self, normalized_keys: Sequence[str]) -> Any:
+        return ManagedSecret.objects.filter(location=self.lease.location, normalized_key__in=normalized_keys)
 
-    def _mine(self, canonicals: Sequence[str]) -> Any:
-        return self._rows(canonicals).filter(sync=self.sync)
+    def _mine(self, normalized_keys: Sequence[str]) -> Any:
+        return self._rows(normalized_keys).filter(sync=self.sync)
 
     def _stand(self) -> None:
         if not self.lease.held():
@@ -298,7 +300,7 @@ def _own(change: Change) -> bool:
 
 
 def _as_listed(remote: Remote) -> Written:
-    return Written(remote.incarnation, remote.stamp)
+    return Written(remote.object_id, remote.etag)
 
 
 def _text(pk: UUID | None) -> str | None:

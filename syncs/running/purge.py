@@ -10,29 +10,31 @@ from syncs.engine.plan import Change
 from syncs.models import SyncRun
 
 
-def remember(run: SyncRun, place: str, deletes: Iterable[Change]) -> None:
+def remember(run: SyncRun, location: str, deletes: Iterable[Change]) -> None:
     """Before they are deleted: afterwards neither the listing nor the ledger knows them."""
-    known = {(at, key): incarnation for at, key, incarnation in run.options.get("purging", ())}
+    known = {(at, key): object_id for at, key, object_id in run.options.get("purging", ())}
     for change in deletes:
-        if change.remote and change.remote.incarnation:
-            known[place, change.key] = change.remote.incarnation
+        if change.remote and change.remote.object_id:
+            known[location, change.key] = change.remote.object_id
     _keep(run, known)
 
 
-def purge(run: SyncRun, destination: Destination, place: str, there: Collection[str], go: Callable[[], bool]) -> None:
+def purge(
+    run: SyncRun, destination: Destination, location: str, there: Collection[str], go: Callable[[], bool]
+) -> None:
     """Purge what was remembered of this place, but for keys that are still `there`, as long as `go` says so.
 
     What the vendor refuses is named in the run's options. Raises IntegrationError for what may be tried again.
     """
-    known = {(at, key): incarnation for at, key, incarnation in run.options.get("purging", ())}
+    known = {(at, key): object_id for at, key, object_id in run.options.get("purging", ())}
     try:
-        for (at, key), incarnation in list(known.items()):
-            if at != place or key in there:
+        for (at, key), object_id in list(known.items()):
+            if at != location or key in there:
                 continue
             if not go():
                 return
             try:
-                destination.purge(key, incarnation)
+                destination.purge(key, object_id)
             except IntegrationError as error:
                 if error.retryable:
                     raise
@@ -43,5 +45,5 @@ def purge(run: SyncRun, destination: Destination, place: str, there: Collection[
 
 
 def _keep(run: SyncRun, known: dict[tuple[str, str], str]) -> None:
-    run.options = {**run.options, "purging": [[at, key, incarnation] for (at, key), incarnation in known.items()]}
+    run.options = {**run.options, "purging": [[at, key, object_id] for (at, key), object_id in known.items()]}
     SyncRun.objects.filter(pk=run.pk).update(options=run.options)

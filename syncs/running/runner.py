@@ -62,14 +62,14 @@ def execute(run_id: UUID) -> None:
     if wait := preconditions.must_wait(run, sync):
         _postpone(run, *wait)
         return
-    places = _places(run, sync)
-    for place in places:
-        lease = leases.acquire(place)
+    locations = _places(run, sync)
+    for location in locations:
+        lease = leases.acquire(location)
         if lease is None:
             _postpone(run, preconditions.BUSY_WAIT)
             return
         try:
-            _Run(run, sync, lease, last=place == places[-1]).go()
+            _Run(run, sync, lease, last=location == locations[-1]).go()
         except LeaseLost:
             log.warning("run %s lost its lease and stopped; it goes on by itself", run.pk)
             return
@@ -82,22 +82,22 @@ def execute(run_id: UUID) -> None:
 def _follow_address(sync: SecretSync) -> None:
     """The operator may have given the vendor another address since the sync was saved: then its place is another."""
     try:
-        place = place_of(destination_class(sync.destination), sync.connection, sync.destination_config)
+        location = place_of(destination_class(sync.destination), sync.connection, sync.destination_config)
     except (Undecryptable, BadRequest):
         return  # the run says so
-    if place != sync.place:
-        sync.place = place
+    if location != sync.location:
+        sync.location = location
         with transaction.atomic():
-            SecretSync.objects.filter(pk=sync.pk).update(place=place, generation=F("generation") + 1)
+            SecretSync.objects.filter(pk=sync.pk).update(location=location, generation=F("generation") + 1)
             leave_elsewhere(sync)
 
 
 def _places(run: SyncRun, sync: SecretSync) -> list[str]:
     """Where the run writes: the sync's place; a removal also every other place where the sync still owns a key."""
     if run.operation != "remove":
-        return [sync.place]
-    owned = ManagedSecret.objects.filter(sync=sync).order_by("place").values_list("place", flat=True).distinct()
-    return [*owned.exclude(place=sync.place), sync.place]
+        return [sync.location]
+    owned = ManagedSecret.objects.filter(sync=sync).order_by("location").values_list("location", flat=True).distinct()
+    return [*owned.exclude(location=sync.location), sync.location]
 
 
 def _postpone(run: SyncRun, seconds: float, message: str = "") -> None:
@@ -122,7 +122,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.sync, self.run, self.lease)
-        self.ending = Ending(self.run, self.sync, self.lease.place)
+        self.ending = Ending(self.run, self.sync, self.lease.location)
 
     def go(self) -> None:
         if called_off := preconditions.called_off(self.run, self.sync):
@@ -164,14 +164,14 @@ class _Run:
         run = self.run
         run.started_at = run.started_at or now
         run.attempts += 1
-        run.place = self.lease.place
+        run.location = self.lease.location
         run.status = Status.RUNNING
         with transaction.atomic():
             begun = SyncRun.objects.filter(pk=run.pk, status__in=OPEN).update(
                 status=run.status,
                 started_at=run.started_at,
                 attempts=run.attempts,
-                place=run.place,
+                location=run.location,
                 due_at=self._lease_end(),
                 ended_at=None,
             )
@@ -216,32 +216,34 @@ class _Run:
         if self.stopped:
             self.ending.go_on_later(self.stopped, plan)
             return
-        freed |= {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
+        freed |= {change.normalized_key for change, outcome in self.ending.results if _gone(change, outcome)}
         self.ending.finish(plan, freed, last=self.last)
 
     def _note(self, plan: Plan) -> None:
         """Keep the plan: what needs nothing as lists of names, the rest as one row a key."""
         refused = self.ending.refused()
         rows = self._confirmed(plan)
-        confirmed = {row.canonical for row in rows}
+        confirmed = {row.normalized_key for row in rows}
         for change in plan.changes:
-            if change.canonical in confirmed or change.action is Action.UNCHANGED or _is_quiet(change):
+            if change.normalized_key in confirmed or change.action is Action.UNCHANGED or _is_quiet(change):
                 continue
             row = planned_row(self.run, change)
             if change.action is Action.BLOCKED:
                 row.outcome = "blocked"
             elif change.write is None:
                 row.outcome = "applied" if Effect.SETTLE in change.effects else "kept"
-            elif change.canonical in refused:
+            elif change.normalized_key in refused:
                 continue
             rows.append(row)
         with transaction.atomic():
             fresh = RunChange.objects.filter(run=self.run).exclude(outcome="applied")
-            fresh.exclude(canonical__in=refused).delete()
+            fresh.exclude(normalized_key__in=refused).delete()
             record_changes(self.run, rows)
-            done = set(RunChange.objects.filter(run=self.run, outcome="applied").values_list("canonical", flat=True))
+            done = set(
+                RunChange.objects.filter(run=self.run, outcome="applied").values_list("normalized_key", flat=True)
+            )
             self.run.unchanged = [
-                c.key for c in plan.changes if c.action is Action.UNCHANGED and c.canonical not in done
+                c.key for c in plan.changes if c.action is Action.UNCHANGED and c.normalized_key not in done
             ]
             self.run.unmanaged = [c.key for c in plan.changes if _is_quiet(c)]
             self.run.save(
@@ -249,7 +251,7 @@ class _Run:
             )
             if self.run.operation == "sync":
                 InitialSet.objects.get_or_create(
-                    sync=self.sync, place=self.lease.place, defaults={"keys": dict(plan.initial)}
+                    sync=self.sync, location=self.lease.location, defaults={"keys": dict(plan.initial)}
                 )
                 SyncRun.objects.filter(sync=self.sync, status=Status.HELD).update(
                     status=Status.SUPERSEDED, ended_at=timezone.now(), message="A newer run was not held."
@@ -257,18 +259,18 @@ class _Run:
 
     def _confirmed(self, plan: Plan) -> list[RunChange]:
         """What an earlier attempt of this run did without an answer, as the listing shows now."""
-        settled = {change.canonical: change for change in plan.changes if _is_settled(change)}
+        settled = {change.normalized_key: change for change in plan.changes if _is_settled(change)}
         if not settled:
             return []
         before = self.ledger.before(list(settled.values()))
         rows = []
-        tried = self.run.changes.filter(canonical__in=settled, action__in=WRITES)
-        for canonical, action in tried.values_list("canonical", "action"):
-            change = settled[canonical]
+        tried = self.run.changes.filter(normalized_key__in=settled, action__in=WRITES)
+        for normalized_key, action in tried.values_list("normalized_key", "action"):
+            change = settled[normalized_key]
             if (change.action is Action.KEEP) == (action == Action.DELETE):
                 row = planned_row(self.run, change)
                 row.action, row.outcome, row.ended_at = action, "applied", timezone.now()
-                row.before, row.before_sealed = before.get(canonical, (None, None))
+                row.before, row.before_sealed = before.get(normalized_key, (None, None))
                 rows.append(row)
         return rows
 
@@ -283,8 +285,8 @@ class _Run:
         if now != (seen.reading.rev, seen.reading.generation):
             self.stopped = "the source or the sync changed meanwhile"  # so they are judged anew
             return []
-        failed = {change.canonical for change, outcome in self.ending.results if outcome.error is not None}
-        blocked = {change.canonical for change in plan.changes if change.action is Action.BLOCKED}
+        failed = {change.normalized_key for change, outcome in self.ending.results if outcome.error is not None}
+        blocked = {change.normalized_key for change in plan.changes if change.action is Action.BLOCKED}
         failed |= blocked | self.ending.refused()
         return [change for change in plan.deletes if change.after not in failed]
 
@@ -316,11 +318,11 @@ class _Run:
             status=Status.RUNNING,
             options={"importBehavior": behavior},
             attempts=1,
-            place=self.lease.place,
+            location=self.lease.location,
             started_at=timezone.now(),
             due_at=self._lease_end(),
         )
-        ending = Ending(first, self.sync, self.lease.place)
+        ending = Ending(first, self.sync, self.lease.location)
         try:
             plan = import_secrets(first, self.sync, destination, listing)
         except ServiceError as refusal:
@@ -334,8 +336,10 @@ class _Run:
 
     def _remove(self, destination: Destination) -> None:
         """Take away what this sync owns at the lease's place, with the config that it was written by."""
-        row = ManagedSecret.objects.filter(sync=self.sync, place=self.lease.place).exclude(connection=None).first()
-        if row and row.connection and self.lease.place != destination.place():
+        row = (
+            ManagedSecret.objects.filter(sync=self.sync, location=self.lease.location).exclude(connection=None).first()
+        )
+        if row and row.connection and self.lease.location != destination.location():
             with open_client(row.connection) as client:
                 self._remove_at(type(destination)(client, row.destination_config))
             return
@@ -349,17 +353,17 @@ class _Run:
         self.ledger.settle(plan.changes)
         purging = self.run.options.get("purge")
         if purging:
-            remember(self.run, self.lease.place, plan.deletes)
+            remember(self.run, self.lease.location, plan.deletes)
         self._write(destination, list(plan.deletes))
         if purging and not self.stopped:
             # What was refused before is not even asked again: all that this attempt has not deleted still stands.
             deleted = {change.key for change, outcome in self.ending.results if outcome.error is None}
             there = {change.key for change in plan.deletes} - deleted
-            purge(self.run, destination, self.lease.place, there, self._may_go_on)
+            purge(self.run, destination, self.lease.location, there, self._may_go_on)
         if self.stopped:
             self.ending.go_on_later(self.stopped, plan)
             return
-        freed = {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
+        freed = {change.normalized_key for change, outcome in self.ending.results if _gone(change, outcome)}
         self.ending.finish(plan, freed, last=self.last)
 
     # -- undo --------------------------------------------------------------------------------------------------
@@ -385,26 +389,26 @@ class _Run:
         if self.stopped:
             self.ending.go_on_later(self.stopped, plan)
             return
-        freed |= {change.canonical for change, outcome in self.ending.results if _gone(change, outcome)}
+        freed |= {change.normalized_key for change, outcome in self.ending.results if _gone(change, outcome)}
         self.ending.finish(plan, freed, last=True)
 
     # -- writes ------------------------------------------------------------------------------------------------
 
     def _write(self, destination: Destination, changes: Sequence[Change]) -> None:
         refused = self.ending.refused()
-        changes = [change for change in changes if change.canonical not in refused]
+        changes = [change for change in changes if change.normalized_key not in refused]
         if not changes or self.stopped:
             return
         # Side by side what may go in one request.
         changes.sort(key=lambda change: change.write.action if change.write else "")
         self.ledger.claim(changes)
-        by_key = {change.canonical: change for change in changes}
+        by_key = {change.normalized_key: change for change in changes}
         answered = set()
         # Closed whatever happens here: the lease must outlive every request that is on its way.
         with closing(destination.apply(self._gate(changes, destination))) as outcomes:
             for outcome in outcomes:
-                change = by_key[outcome.write.canonical]
-                answered.add(change.canonical)
+                change = by_key[outcome.write.normalized_key]
+                answered.add(change.normalized_key)
                 if isinstance(outcome.error, RateLimited):
                     self.ending.rate_limited(outcome.error)
                     self.stopped = self.stopped or ASKED_TO_WAIT
@@ -420,7 +424,7 @@ class _Run:
         for change in changes:
             if change.write is None:
                 return
-            if pace and (requests := destination.requests_a_key(change.write.action)):
+            if pace and (requests := destination.request_cost(change.write.action)):
                 time.sleep(reserve_slot(self.sync.connection.pk, pace / requests))
             if not self._may_go_on():
                 return

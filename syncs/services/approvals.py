@@ -35,7 +35,7 @@ def refresh(held: SyncRun, plan: Plan) -> str:
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None
     # A key that is made anew under the name of one that was shown is another.
-    held.options = {**held.options, "shown": {change.canonical: _incarnation(change) for change in _going(plan)}}
+    held.options = {**held.options, "shown": {change.normalized_key: _object_id(change) for change in _going(plan)}}
     held.save()
     held.changes.all().delete()
     record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
@@ -46,8 +46,8 @@ def _going(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.action is Action.DELETE or change.suspended]
 
 
-def _incarnation(change: Change) -> str | None:
-    return change.remote.incarnation if change.remote else None
+def _object_id(change: Change) -> str | None:
+    return change.remote.object_id if change.remote else None
 
 
 def _named(plan: Plan) -> str:
@@ -98,7 +98,7 @@ def _require_no_more(run: SyncRun, shown: Mapping[str, str | None]) -> None:
     more = [
         change
         for change in _going(plan)
-        if change.canonical not in shown or shown[change.canonical] != _incarnation(change)
+        if change.normalized_key not in shown or shown[change.normalized_key] != _object_id(change)
     ]
     if not more:
         return

@@ -11,7 +11,7 @@ from django.utils import timezone
 from config.access import audit
 from config.access.roles import PLATFORM, Actor, Right
 from config.errors import BadRequest, NotFound
-from syncs.destination.base import spot_of
+from syncs.destination.base import describe_target
 from syncs.engine.plan import State
 from syncs.engine.types import Action
 from syncs.models import (
@@ -39,8 +39,8 @@ def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
 
     The sync's claim on them ends, and who waited for them is woken.
     """
-    rows = ManagedSecret.objects.filter(sync=sync).exclude(place=sync.place)
-    for left in _by_place(rows):
+    rows = ManagedSecret.objects.filter(sync=sync).exclude(location=sync.location)
+    for left in _by_location(rows):
         _tell_left(actor, sync, left, "sync", "change", "The sync writes elsewhere now.")
     _let_go(sync, rows)
 
@@ -59,10 +59,10 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
             raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')
         if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
             raise BadRequest(BUSY)
-        places = _by_place(ManagedSecret.objects.filter(sync=sync))
-        keys = [key for left in places for key, _ in left.keys]
+        locations = _by_location(ManagedSecret.objects.filter(sync=sync))
+        keys = [key for left in locations for key, _ in left.keys]
         audit.record(actor, "delete-secret-sync", sync.project_id, left=len(keys), keys=keys[:100], **named(sync))
-        for left in places or [_Left(sync.place, spot_of(sync.destination, sync.destination_config))]:
+        for left in locations or [_Left(sync.location, describe_target(sync.destination, sync.destination_config))]:
             _tell_left(actor, sync, left, "remove", "manual", DELETED)
         forget_sync(sync)
     return sync
@@ -92,17 +92,19 @@ def forget_deleted() -> None:
 class _Left:
     """What stays at a place: keys with their canonical names."""
 
-    place: str
+    location: str
     words: str
     keys: list[tuple[str, str]] = field(default_factory=list)
 
 
-def _by_place(rows: QuerySet[ManagedSecret]) -> list[_Left]:
+def _by_location(rows: QuerySet[ManagedSecret]) -> list[_Left]:
     found: dict[str, _Left] = {}
-    there = rows.exclude(state=State.MISSING).order_by("canonical")
-    named = there.values_list("place", "destination", "destination_config", "key", "canonical")
-    for place, destination, config, key, canonical in named:
-        found.setdefault(place, _Left(place, spot_of(destination, config))).keys.append((key, canonical))
+    there = rows.exclude(state=State.MISSING).order_by("normalized_key")
+    named = there.values_list("location", "destination", "destination_config", "key", "normalized_key")
+    for location, destination, config, key, normalized_key in named:
+        found.setdefault(location, _Left(location, describe_target(destination, config))).keys.append(
+            (key, normalized_key)
+        )
     return list(found.values())
 
 
@@ -112,13 +114,13 @@ def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trig
     changes = [
         RunChange(
             key=key,
-            canonical=canonical,
+            normalized_key=normalized_key,
             action=Action.KEEP,
             outcome="kept",
             reason=f"left at {left.words}",
             ended_at=now,
         )
-        for key, canonical in left.keys
+        for key, normalized_key in left.keys
     ]
     if not changes:
         stays = f"It owned no key at {left.words}."
@@ -134,7 +136,7 @@ def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trig
         actor_id=str(actor.id or ""),
         actor_name=actor.name,
         status=Status.SUCCEEDED,
-        place=left.place,
+        location=left.location,
         message=f"{why} {stays}"[:1024],
         counts={Action.KEEP.value: len(changes)},
         started_at=now,
@@ -146,8 +148,8 @@ def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trig
 
 
 def _let_go(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
-    places = set(rows.values_list("place", flat=True))
-    if places:
+    locations = set(rows.values_list("location", flat=True))
+    if locations:
         rows.update(sync=None)
-        blocked = SecretSync.objects.filter(place__in=places, sync_status=Status.FAILED).exclude(pk=sync.pk)
+        blocked = SecretSync.objects.filter(location__in=locations, sync_status=Status.FAILED).exclude(pk=sync.pk)
         want(PLATFORM, blocked)

@@ -67,9 +67,9 @@ def create_environment(
     if Environment.objects.filter(project=project, slug=slug).exists():
         raise BadRequest("Environment with slug already exist")
     last = Environment.objects.filter(project=project).aggregate(last=Max("position"))["last"] or 0
-    place = min(position or last + 1, last + 1)
-    Environment.objects.filter(project=project, position__gte=place).update(position=F("position") + 1)
-    environment = _make_environment(project, name, slug, place)
+    location = min(position or last + 1, last + 1)
+    Environment.objects.filter(project=project, position__gte=location).update(position=F("position") + 1)
+    environment = _make_environment(project, name, slug, location)
     audit.record(actor, "create-environment", project.pk, environment=environment.pk, slug=slug)
     # An import or a reference may have been waiting for it.
     changed(actor, project.pk, environment.folders.select_related("environment"))
@@ -113,8 +113,8 @@ def update_environment(
 def _reorder(environment: Environment, position: int) -> None:
     others = list(Environment.objects.filter(project=environment.project).exclude(pk=environment.pk))
     others.insert(min(position, len(others) + 1) - 1, environment)
-    for place, each in enumerate(others, start=1):
-        each.position = place
+    for location, each in enumerate(others, start=1):
+        each.position = location
     Environment.objects.bulk_update(others, ["position"])
 
 

@@ -316,9 +316,9 @@ def _told(secret: Secret, placed: bool = False) -> dict[str, Any]:
 
 def _record(actor: Actor, folder: Folder, event: str, told: Sequence[Mapping[str, Any]], count: int) -> None:
     """One event, of one secret or of many."""
-    place = {"environment": folder.environment.slug, "secretPath": folder.path}
+    location = {"environment": folder.environment.slug, "secretPath": folder.path}
     what: dict[str, Any] = dict(told[0]) if count == 1 else {"secrets": list(told), "numberOfSecrets": count}
-    audit.record(actor, event if count == 1 else f"{event}s", folder.environment.project_id, **place, **what)
+    audit.record(actor, event if count == 1 else f"{event}s", folder.environment.project_id, **location, **what)
 
 
 # -- delete, move ----------------------------------------------------------------------------------------------

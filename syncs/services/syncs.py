@@ -96,7 +96,7 @@ def draft_sync(
     sync.destination_config, sync.sync_options = config, options
     if given.is_auto_sync_enabled is not None:
         sync.is_auto_sync_enabled = given.is_auto_sync_enabled
-    sync.place = place_of(found, sync.connection, config)
+    sync.location = place_of(found, sync.connection, config)
     sync.policy = _first_policy(actor, sync, policy or {})
     return sync
 
@@ -160,7 +160,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
         sync.is_auto_sync_enabled = given.is_auto_sync_enabled
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
-    sync.place = place_of(found, sync.connection, sync.destination_config)
+    sync.location = place_of(found, sync.connection, sync.destination_config)
     refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
         raise _taken(sync)
@@ -186,7 +186,7 @@ _EDITABLE = (
     "is_auto_sync_enabled",
     "destination_config",
     "sync_options",
-    "place",
+    "location",
     "owner_user",
     "owner_identity",
     "updated_at",
@@ -261,7 +261,7 @@ def place_of(found: type[Destination], connection: AppConnection, config: Mappin
     """
     try:
         with open_client(connection) as client:
-            return found(client, config).place()
+            return found(client, config).location()
     except IntegrationError as error:
         raise BadRequest(f"Where the secrets would go is not known: {error}") from error
     except ValueError as error:  # a part of an address that would lead elsewhere

@@ -72,7 +72,9 @@ class Wish:
         )
 
 
-def place(actor: Actor, project: Mapping[str, str], environment: str, path: str, right: Right = Right.SEE) -> Folder:
+def find_folder(
+    actor: Actor, project: Mapping[str, str], environment: str, path: str, right: Right = Right.SEE
+) -> Folder:
     """The folder at a path, where the actor has the right; `project`: its `id` or its `slug`.
 
     One query where all is well. Raises NotFound naming the part that is not there, PermissionDenied.
@@ -89,12 +91,12 @@ def place(actor: Actor, project: Mapping[str, str], environment: str, path: str,
     return folder
 
 
-def places(
+def find_folders(
     actor: Actor, project: Mapping[str, str], environment: str, paths: Iterable[str], right: Right
 ) -> dict[str, Folder]:
-    """As `place`, of several paths of one environment."""
+    """As `find_folder`, of several paths of one environment."""
     wanted = list(dict.fromkeys(paths))
-    first = place(actor, project, environment, wanted[0], right)
+    first = find_folder(actor, project, environment, wanted[0], right)
     found = {each.path: each for each in folders().filter(environment=first.environment_id, path__in=wanted)}
     for path in wanted:
         if path not in found:
@@ -149,7 +151,7 @@ def secret_at(folder: Folder, key: str, wish: Wish, version: int | None = None) 
     first = next((found[each.pk][0] for each in order if found.get(each.pk)), None)
     if first is None:
         raise NotFound(f"Secret with name '{key}' not found")
-    return filled(first, wish, version)
+    return with_values(first, wish, version)
 
 
 def secret_with_id(actor: Actor, secret_id: str | UUID, wish: Wish, version: int | None = None) -> Shown:
@@ -157,7 +159,7 @@ def secret_with_id(actor: Actor, secret_id: str | UUID, wish: Wish, version: int
     known = Secret.objects.select_related("folder__environment__project").filter(pk=secret_id).first()
     if known is None or not actor.may(Right.SEE, known.folder.environment.project_id):
         raise NotFound(f"Secret with ID '{secret_id}' not found")
-    return filled(shown_of([known])[0], wish, version)
+    return with_values(shown_of([known])[0], wish, version)
 
 
 def shown_of(secrets: Sequence[Secret], *, values: bool = False) -> list[Shown]:
@@ -171,7 +173,7 @@ def shown_of(secrets: Sequence[Secret], *, values: bool = False) -> list[Shown]:
     return shown
 
 
-def filled(shown: Shown, wish: Wish, version: int | None = None) -> Shown:
+def with_values(shown: Shown, wish: Wish, version: int | None = None) -> Shown:
     """With its value, if wished, and its comment: as they are, or as they were in a version."""
     secret = shown.secret
     if version is not None and version != secret.version:

@@ -70,12 +70,12 @@ class Walk:
         assert self.draft
         return SyncDraft.objects.get(pk=self.draft.pk)
 
-    def to_plan(self, world: World, place: Mapping[str, str] = PLACE, **options: str) -> Walk:
+    def to_plan(self, world: World, location: Mapping[str, str] = PLACE, **options: str) -> Walk:
         """Through all steps before the plan, with what is offered."""
         self.start()
         self.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-        self.pass_("source", source(world), "place")
-        self.pass_("place", config(**place), "options")
+        self.pass_("source", source(world), "target")
+        self.pass_("target", config(**location), "options")
         self.pass_("options", {"name": "shop-dev", "auto": "on", "policy__maxDeletions": "10", **options}, "plan")
         return self
 
@@ -145,11 +145,11 @@ def test_from_an_empty_installation_to_secrets_that_have_arrived(sandbox: Any, d
     page = walk.page("source")
     assert "<strong>2</strong>" in page
     assert SECRET not in page
-    walk.pass_("source", chosen, "place")
-    page = walk.page("place")
+    walk.pass_("source", chosen, "target")
+    page = walk.page("target")
     assert '<option value="acme" selected>' in page, "the only organisation is chosen already"
     assert re.search(r'value="application"[^>]* checked', page)
-    walk.pass_("place", config(scope="application", org="acme", app="shop"), "options")
+    walk.pass_("target", config(scope="application", org="acme", app="shop"), "options")
     filled += 1
     suggested = re.search(r'name="name" value="([\w-]+)"', walk.page("options"))
     assert suggested
@@ -176,7 +176,7 @@ def test_a_finished_draft_leads_to_its_run_however_often_it_is_pressed(world: Wo
     for _ in range(2):
         ada.pass_("plan", {"digest": digest}, "run")
     assert SecretSync.objects.count() == 1
-    for step in ("destination", "connection", "source", "place", "options", "plan"):
+    for step in ("destination", "connection", "source", "target", "options", "plan"):
         assert ada.get(step)["Location"] == ada.url("run")
     assert "About to leave" in ada.page("run")
     world.due()
@@ -203,8 +203,8 @@ def test_without_auto_sync_it_runs_once_and_policy_is_kept(world: World, ada: Wa
     world.set(A="1", DB_X="2")
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    ada.pass_("source", {**source(world), "recursive": "on"}, "place")
-    ada.pass_("place", config(**PLACE), "options")
+    ada.pass_("source", {**source(world), "recursive": "on"}, "target")
+    ada.pass_("target", config(**PLACE), "options")
     given = {"name": "quiet", "syncOptions__keySchema": "X_{{secretKey}}", "syncOptions__disableSecretDeletion": "on"}
     rules = {"policy__unmanaged": "leave", "policy__maxDeletions": "", "policy__exclude": "DB_*, Q"}
     ada.pass_("options", {**given, **rules}, "plan")
@@ -229,8 +229,8 @@ def test_what_the_project_says_beforehand_is_offered_and_kept(world: World, role
     update_defaults(world.actor, world.project, policy)
     walk = person(world, role).start()
     walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    walk.pass_("source", {**source(world), **({"recursive": "on"} if role == Role.ADMIN else {})}, "place")
-    walk.pass_("place", config(**PLACE), "options")
+    walk.pass_("source", {**source(world), **({"recursive": "on"} if role == Role.ADMIN else {})}, "target")
+    walk.pass_("target", config(**PLACE), "options")
     offered = {
         name: field.initial
         for name, field in walk.get("options").context["form"].fields.items()
@@ -325,22 +325,22 @@ def test_overlaps_are_told_before_the_sync_exists(world: World, ada: Walk) -> No
 def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    ada.pass_("source", source(world), "place")
+    ada.pass_("source", source(world), "target")
     world.sandbox.orgs["zeta"] = {"web": ["live"]}
     world.sandbox.asked.clear()
-    page = ada.page("place")
+    page = ada.page("target")
     assert world.sandbox.asked == [("GET", "/orgs")]
     assert "Choose the one above first" in page
     assert re.search(r'value="application"[^>]* checked', page)
     world.sandbox.asked.clear()
     live = {"live": "1", **config(scope="environment", org="zeta")}
-    swapped = ada.post("place", live, HX_Trigger_Name="destinationConfig__org").content.decode()
+    swapped = ada.post("target", live, HX_Trigger_Name="destinationConfig__org").content.decode()
     assert world.sandbox.asked == [("GET", "/orgs/zeta/apps"), ("GET", "/orgs/zeta/apps/web/envs")]
     assert '<option value="web" selected>' in swapped
     assert '<option value="live" selected>' in swapped
-    assert ada.kept().steps.get("place") is None, "a live look keeps nothing"
+    assert ada.kept().steps.get("target") is None, "a live look keeps nothing"
     world.sandbox.asked.clear()
-    ada.pass_("place", config(scope="application", org="zeta", app="web"), "options")
+    ada.pass_("target", config(scope="application", org="zeta", app="web"), "options")
     assert world.sandbox.asked == [], "nothing is asked only to go on"
 
 
@@ -352,14 +352,14 @@ def test_with_the_vendor_away_everything_can_be_typed(world: World, ada: Walk) -
     assert "answered 503" in said(refused)
     assert "Continue anyway" in refused.content.decode()
     ada.pass_("connection", {"connection": str(world.connection.pk), "anyway": "1"}, "source")
-    ada.pass_("source", source(world), "place")
-    page = ada.page("place")
+    ada.pass_("source", source(world), "target")
+    page = ada.page("target")
     assert "Humanitec does not tell what there is, so type it" in page
     assert "answered 503" in page
     assert '<input type="text" name="destinationConfig__org"' in page
-    ada.pass_("place", config(**PLACE), "options")
+    ada.pass_("target", config(**PLACE), "options")
     world.sandbox.asked.clear()
-    ada.page("place")
+    ada.page("target")
     assert {path for _, path in world.sandbox.asked} == {"/orgs"}, "once away, it is not asked for the next fields"
     ada.pass_("options", {"name": "shop-dev", "auto": "on", "policy__maxDeletions": "10"}, "plan")
     page = ada.page("plan")
@@ -373,15 +373,15 @@ def test_with_the_vendor_away_everything_can_be_typed(world: World, ada: Walk) -
 def test_a_listed_value_can_be_typed_instead(world: World, ada: Walk) -> None:
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    ada.pass_("source", source(world), "place")
-    shown = ada.post("place", {**config(scope="application", org="acme"), "by_hand": "app"}).content.decode()
+    ada.pass_("source", source(world), "target")
+    shown = ada.post("target", {**config(scope="application", org="acme"), "by_hand": "app"}).content.decode()
     assert '<input type="text" name="destinationConfig__app"' in shown
     assert 'name="typed" value="app"' in shown
-    back = ada.post("place", {**config(scope="application", org="acme"), "typed": "app", "by_list": "app"})
+    back = ada.post("target", {**config(scope="application", org="acme"), "typed": "app", "by_list": "app"})
     assert '<option value="blog">' in back.content.decode()
-    ada.pass_("place", {**config(scope="application", org="acme", app="elsewhere"), "typed": "app"}, "options")
+    ada.pass_("target", {**config(scope="application", org="acme", app="elsewhere"), "typed": "app"}, "options")
     ada.draft = ada.kept()
-    assert ada.draft.steps["place"]["given"]["app"] == "elsewhere"
+    assert ada.draft.steps["target"]["given"]["app"] == "elsewhere"
 
 
 def test_a_wrong_token_stores_nothing_and_is_not_shown_again(world: World, ada: Walk) -> None:
@@ -429,18 +429,18 @@ def test_whatever_a_schema_declares_is_asked_for_and_kept(
     monkeypatch.setattr(Humanitec, "Config", Acme.Config)
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    ada.pass_("source", source(world), "place")
-    page = ada.page("place")
+    ada.pass_("source", source(world), "target")
+    page = ada.page("target")
     assert "Edition" not in page, "it can be but one thing"
     for name, kind in (("app", "checkbox"), ("isStrict", "checkbox"), ("ttl", "number"), ("kind", "radio")):
         assert re.search(rf'<input type="{kind}" name="destinationConfig__{name}"', page), name
     assert '<textarea name="destinationConfig__note"' in page
-    refused = ada.post("place", config(kind="vault", ttl="0", note="a\nb"))
+    refused = ada.post("target", config(kind="vault", ttl="0", note="a\nb"))
     assert refused.context["step"].form.errors["destinationConfig__org"] == ["Organisation required"]
     assert "destinationConfig__ttl" in refused.context["step"].form.errors
     given = config(kind="vault", org="acme", ttl="60", note="a\nb", isStrict="on")
-    ada.pass_("place", {**given, "destinationConfig__app": ["shop", "blog"]}, "options")
-    kept = ada.kept().steps["place"]["given"]
+    ada.pass_("target", {**given, "destinationConfig__app": ["shop", "blog"]}, "options")
+    kept = ada.kept().steps["target"]["given"]
     assert kept == {
         "kind": "vault",
         "org": "acme",
@@ -450,11 +450,11 @@ def test_whatever_a_schema_declares_is_asked_for_and_kept(
         "note": "a\nb",
         "edition": "first",
     }
-    page = ada.page("place")
+    page = ada.page("target")
     assert re.search(r'value="blog"[^>]* checked', page)
     assert re.search(r'value="shop"[^>]* checked', page)
-    ada.pass_("place", config(kind="shelf", row="9"), "options")
-    assert ada.kept().steps["place"]["given"] == {"kind": "shelf", "row": "9"}
+    ada.pass_("target", config(kind="shelf", row="9"), "options")
+    assert ada.kept().steps["target"]["given"] == {"kind": "shelf", "row": "9"}
 
 
 def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
@@ -487,11 +487,11 @@ def test_every_problem_stands_at_its_field(world: World, ada: Walk) -> None:
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
     assert "Choose a folder" in said(ada.post("source", source(world, path="/nowhere")))
     assert "Choose an environment" in said(ada.post("source", source(world, environment="nowhere")))
-    ada.pass_("source", source(world), "place")
-    errors = ada.post("place", config(scope="environment")).context["step"].form.errors
+    ada.pass_("source", source(world), "target")
+    errors = ada.post("target", config(scope="environment")).context["step"].form.errors
     assert list(errors["destinationConfig__app"]) == ["App ID required"]
     assert list(errors["destinationConfig__env"]) == ["Env ID required"]
-    ada.pass_("place", config(**PLACE), "options")
+    ada.pass_("target", config(**PLACE), "options")
     wrong = {"name": "Not So", "syncOptions__keySchema": "{{secretKey", "policy__maxDeletions": "-1"}
     errors = ada.post("options", wrong).context["step"].form.errors
     assert sorted(errors) == ["name", "policy__maxDeletions", "syncOptions__keySchema"]
@@ -504,12 +504,12 @@ def test_going_back_keeps_what_was_typed(world: World, ada: Walk) -> None:
     ada.to_plan(world)
     typed = {"name": "half a na", "syncOptions__keySchema": "{{secret", "policy__maxDeletions": "7"}
     back = ada.post("options", {**typed, "back": "1"})
-    assert back["Location"] == ada.url("place")
+    assert back["Location"] == ada.url("target")
     page = ada.page("options")
     assert 'value="half a na"' in page
     assert 'value="{{secret"' in page
     assert "Key schema must include exactly one" in page, "the preview says it, in the place of the names"
-    assert '<option value="shop" selected>' in ada.page("place")
+    assert '<option value="shop" selected>' in ada.page("target")
 
 
 def test_the_first_names_are_shown_as_they_would_stand(world: World, ada: Walk) -> None:
@@ -518,7 +518,7 @@ def test_the_first_names_are_shown_as_they_would_stand(world: World, ada: Walk) 
     given = {"live": "1", "name": "x", "syncOptions__keySchema": "DEV-{{secretKey}}", "policy__exclude": "SKIP*"}
     shown = ada.post("options", given)
     page = shown.content.decode()
-    assert [(want.key, bool(want.barred)) for want in shown.context["names"]] == [
+    assert [(want.key, bool(want.blocked)) for want in shown.context["names"]] == [
         ("DEV-not good", True),
         ("DEV-A", False),
     ]
@@ -529,7 +529,7 @@ def test_the_first_names_are_shown_as_they_would_stand(world: World, ada: Walk) 
 
 def test_reloading_is_harmless_and_steps_cannot_be_skipped(world: World, ada: Walk) -> None:
     ada.start()
-    for step in ("source", "place", "options", "plan"):
+    for step in ("source", "target", "options", "plan"):
         assert ada.get(step)["Location"] == ada.url("connection")
     assert ada.get("run")["Location"] == ada.url("connection")
     for _ in range(2):
@@ -542,8 +542,8 @@ def test_what_goes_away_meanwhile_leads_back_with_a_word(world: World, ada: Walk
     ensure_folder(world.actor, world.environment(), "/api")
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    ada.pass_("source", source(world, path="/api"), "place")
-    ada.pass_("place", config(**PLACE), "options")
+    ada.pass_("source", source(world, path="/api"), "target")
+    ada.pass_("target", config(**PLACE), "options")
     ada.pass_("options", {"name": "shop-dev", "policy__maxDeletions": "10"}, "plan")
     world.folder("/api").delete()
     again = ada.client.get(ada.url("options"), follow=True)
@@ -551,7 +551,7 @@ def test_what_goes_away_meanwhile_leads_back_with_a_word(world: World, ada: Walk
     assert "Folder with path &#x27;/api&#x27;" in again.content.decode()
     assert "There is no plan yet" in ada.page("plan")
     world.connection.delete()
-    again = ada.client.get(ada.url("place"), follow=True)
+    again = ada.client.get(ada.url("target"), follow=True)
     assert "Could not find App Connection" in again.content.decode()
 
 
@@ -575,9 +575,9 @@ def test_two_tabs_do_not_mix(world: World, ada: Walk) -> None:
     other.start()
     for walk, environment in ((ada, "dev"), (other, "staging")):
         walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-        walk.pass_("source", source(world, environment), "place")
-    assert "Development" in ada.page("place")
-    assert "Staging" in other.page("place")
+        walk.pass_("source", source(world, environment), "target")
+    assert "Development" in ada.page("target")
+    assert "Staging" in other.page("target")
     assert len(ada.client.get(START).context["drafts"]) == 2
     ada.client.post(START, {"discard": str(other.kept().pk)})
     assert [draft.pk for draft in SyncDraft.objects.all()] == [ada.kept().pk]
@@ -669,8 +669,8 @@ def test_a_member_is_asked_for_nothing_that_he_may_not_set(world: World) -> None
     assert "API token" not in page
     walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
     assert "Also take the folders below it" not in walk.page("source")
-    walk.pass_("source", {**source(world), "recursive": "on"}, "place")
-    walk.pass_("place", config(**PLACE), "options")
+    walk.pass_("source", {**source(world), "recursive": "on"}, "target")
+    walk.pass_("target", config(**PLACE), "options")
     assert "Deletes without asking" not in walk.page("options")
     walk.pass_("options", {"name": "mine", "auto": "on", "policy__unmanaged": "mirror"}, "plan")
     walk.pass_("plan", {"digest": walk.digest()}, "run")
@@ -703,7 +703,7 @@ def test_a_pause_lets_the_sync_be_saved_and_says_so(world: World, ada: Walk) -> 
 
 
 @pytest.mark.parametrize(
-    ("step", "most"), [("connection", 12), ("source", 22), ("place", 12), ("options", 24), ("plan", 45), ("run", 14)]
+    ("step", "most"), [("connection", 12), ("source", 22), ("target", 12), ("options", 24), ("plan", 45), ("run", 14)]
 )
 def test_a_page_costs_the_same_whatever_the_rows(
     world: World, ada: Walk, django_assert_max_num_queries: DjangoAssertNumQueries, step: str, most: int
@@ -722,7 +722,9 @@ def test_a_page_costs_the_same_whatever_the_rows(
     if step == "run":
         run = SyncRun.objects.earliest("created_at")
         names = [f"R{number}" for number in range(40)]
-        RunChange.objects.bulk_create([RunChange(run=run, key=name, canonical=name, action="create") for name in names])
+        RunChange.objects.bulk_create(
+            [RunChange(run=run, key=name, normalized_key=name, action="create") for name in names]
+        )
     with django_assert_max_num_queries(most) as many:
         ada.page(step)
     assert len(many) == len(few)

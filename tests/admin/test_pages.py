@@ -165,7 +165,8 @@ def test_a_run_of_ten_thousand_keys_is_paged(world: World, browser: Client) -> N
     sync = world.sync()
     run = SyncRun.objects.create(sync=sync, operation="sync", trigger="change", status="succeeded")
     RunChange.objects.bulk_create(
-        RunChange(run=run, key=f"K{n}", canonical=f"K{n}", action="create", outcome="applied") for n in range(10_000)
+        RunChange(run=run, key=f"K{n}", normalized_key=f"K{n}", action="create", outcome="applied")
+        for n in range(10_000)
     )
     page = url(SyncRun, "change", run.pk)
     shown = browser.get(page + "?outcome=applied").content.decode()
@@ -180,7 +181,7 @@ def test_a_run_that_goes_asks_for_itself_until_it_has_ended(world: World, browse
     run = SyncRun.objects.create(
         sync=sync, operation="sync", trigger="manual", status="running", counts={"create": 4}, started_at=timezone.now()
     )
-    RunChange.objects.create(run=run, key="A", canonical="A", action="create", outcome="applied")
+    RunChange.objects.create(run=run, key="A", normalized_key="A", action="create", outcome="applied")
     live = url(SyncRun, "live", run.pk)
     assert f'hx-get="{live}"' in browser.get(url(SyncRun, "change", run.pk)).content.decode()
     part = browser.get(live).content.decode()

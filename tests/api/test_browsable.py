@@ -57,23 +57,23 @@ def test_typing_a_question(browser: Client, world: World) -> None:
 
 
 def test_typing_a_secret(browser: Client, world: World) -> None:
-    place = {"projectId": str(world.project.pk), "environment": "dev"}
-    made = send(browser, "/v4/secrets/A", **place, secretValue="one%0D%0Atwo%0D%0A", skipMultilineEncoding="true")
+    location = {"projectId": str(world.project.pk), "environment": "dev"}
+    made = send(browser, "/v4/secrets/A", **location, secretValue="one%0D%0Atwo%0D%0A", skipMultilineEncoding="true")
     assert made.status_code == 200, made.content
     secret = Secret.objects.get(key="A")
     assert secret.skip_multiline_encoding
-    query = {**place}
+    query = {**location}
     value = browser.get("/api/v4/secrets/A", query_params=query, headers={"accept": "application/json"}).json()
     assert value["secret"]["secretValue"] == "one\ntwo\n"
     # What was typed is not typed in again by the page that answers.
-    again = send(browser, "/v4/secrets/A", **place, secretValue="mArKeR-form", secretReminderRepeatDays="x")
+    again = send(browser, "/v4/secrets/A", **location, secretValue="mArKeR-form", secretReminderRepeatDays="x")
     assert again.status_code == 422
     assert b"mArKeR-form" not in again.content
-    assert send(browser, "/v4/secrets/A", "PATCH", **place, secretComment="why").status_code == 200
+    assert send(browser, "/v4/secrets/A", "PATCH", **location, secretComment="why").status_code == 200
     items = "[{%22secretKey%22:%22B%22,%22secretValue%22:%22x%22}]"
-    assert send(browser, "/v4/secrets/batch", **place, secrets=items).status_code == 200
-    assert send(browser, "/v4/secrets/batch", **place, secrets="nope").status_code == 400
-    assert send(browser, "/v4/secrets/A", "DELETE", **place).status_code == 200
+    assert send(browser, "/v4/secrets/batch", **location, secrets=items).status_code == 200
+    assert send(browser, "/v4/secrets/batch", **location, secrets="nope").status_code == 400
+    assert send(browser, "/v4/secrets/A", "DELETE", **location).status_code == 200
     assert list(Secret.objects.values_list("key", flat=True)) == ["B"]
 
 

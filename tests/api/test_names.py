@@ -20,7 +20,7 @@ from tests.api.conftest import Api, api_for
 from tests.syncs.conftest import World
 
 
-def place(world: World, **more: Any) -> dict[str, Any]:
+def location(world: World, **more: Any) -> dict[str, Any]:
     return {"projectId": str(world.project.pk), "environment": "dev", **more}
 
 
@@ -28,10 +28,10 @@ def place(world: World, **more: Any) -> dict[str, Any]:
 def test_a_secret_may_have_the_name_of_an_endpoint(world: World, api: Api, name: str) -> None:
     world.set(**{name: "1"})
     path = f"/v4/secrets/{name}"
-    assert api("GET", path, **place(world))[1]["secret"]["secretValue"] == "1"
+    assert api("GET", path, **location(world))[1]["secret"]["secretValue"] == "1"
     if name != "batch":  # there these are of the batch
-        assert api("PATCH", path, place(world, secretValue="2"))[1]["secret"]["secretValue"] == "2"
-        assert api("DELETE", path, place(world))[1]["secret"]["secretKey"] == name
+        assert api("PATCH", path, location(world, secretValue="2"))[1]["secret"]["secretValue"] == "2"
+        assert api("DELETE", path, location(world))[1]["secret"]["secretKey"] == name
     assert api("PUT", path)[0] == 405
 
 
@@ -40,7 +40,7 @@ def test_a_folder_may_be_called_batch(world: World, api: Api) -> None:
     given = {"workspaceId": str(world.project.pk), "environment": "dev", "path": "/"}
     assert api("DELETE", "/v1/folders/batch", given)[1]["folder"]["name"] == "batch"
     ensure_folder(world.actor, world.environment(), "/batch")
-    assert api("DELETE", "/v2/folders/batch", place(world, path="/"))[1]["folder"]["name"] == "batch"
+    assert api("DELETE", "/v2/folders/batch", location(world, path="/"))[1]["folder"]["name"] == "batch"
 
 
 def test_an_empty_path_is_the_root(world: World, api: Api) -> None:
@@ -51,12 +51,12 @@ def test_an_empty_path_is_the_root(world: World, api: Api) -> None:
     status, answer = api("GET", "/v1/folders", **v1, path="")
     assert [each["name"] for each in answer["folders"]] == ["f0", "f1", "f2", "f3"]
     target = {"import": {"environment": "prod", "path": ""}}
-    status, answer = api("POST", "/v2/secret-imports", place(world, path="", **target))
+    status, answer = api("POST", "/v2/secret-imports", location(world, path="", **target))
     assert (status, answer["secretImport"]["importPath"]) == (200, "/")
     where = f"/v2/secret-imports/{answer['secretImport']['id']}"
-    changed = api("PATCH", where, place(world, path="/", **{"import": {"path": "/x"}}))
+    changed = api("PATCH", where, location(world, path="/", **{"import": {"path": "/x"}}))
     assert changed[1]["secretImport"]["importPath"] == "/x"
-    changed = api("PATCH", where, place(world, path="/", **{"import": {"path": ""}}))
+    changed = api("PATCH", where, location(world, path="/", **{"import": {"path": ""}}))
     assert changed[1]["secretImport"]["importPath"] == "/"
     assert not Folder.objects.filter(path__contains="None").exists()
 
@@ -64,7 +64,7 @@ def test_an_empty_path_is_the_root(world: World, api: Api) -> None:
 def test_folders_below_are_those_by_the_letter(world: World, api: Api) -> None:
     for path in ("/api/one", "/API/two"):
         ensure_folder(world.actor, world.environment(), path)
-    _, answer = api("GET", "/v2/folders", **place(world, path="/api", recursive="true"))
+    _, answer = api("GET", "/v2/folders", **location(world, path="/api", recursive="true"))
     assert [each["relativePath"] for each in answer["folders"]] == ["/one"]
 
 
@@ -72,7 +72,7 @@ def test_folders_below_are_those_by_the_letter(world: World, api: Api) -> None:
     "value", [b"\xed\xa0\x80", b"\xff", b"\\ud800", b"x\\udc00y"], ids=["raw", "no UTF-8", "escaped", "low half"]
 )
 def test_half_a_character_is_no_text(world: World, api: Api, value: bytes) -> None:
-    body = json.dumps(place(world, secretValue="@")).encode().replace(b"@", value)
+    body = json.dumps(location(world, secretValue="@")).encode().replace(b"@", value)
     response = api.raw("POST", "/v4/secrets/A", body)
     assert (response.status_code, response.json()["message"]) == (400, "The request's body is not valid JSON")
 
@@ -81,9 +81,9 @@ def test_a_deleted_secret_is_answered_with_its_tags(world: World, api: Api) -> N
     create_tag(world.actor, world.project, "db")
     tags = [each["id"] for each in api("GET", f"/v1/projects/{world.project.pk}/tags")[1]["tags"]]
     for name in ("A", "B"):
-        assert api("POST", f"/v4/secrets/{name}", place(world, secretValue="1", tagIds=tags))[0] == 200
-    assert [each["slug"] for each in api("DELETE", "/v4/secrets/A", place(world))[1]["secret"]["tags"]] == ["db"]
-    _, answer = api("DELETE", "/v4/secrets/batch", place(world, secrets=[{"secretKey": "B"}]))
+        assert api("POST", f"/v4/secrets/{name}", location(world, secretValue="1", tagIds=tags))[0] == 200
+    assert [each["slug"] for each in api("DELETE", "/v4/secrets/A", location(world))[1]["secret"]["tags"]] == ["db"]
+    _, answer = api("DELETE", "/v4/secrets/batch", location(world, secrets=[{"secretKey": "B"}]))
     assert [each["slug"] for each in answer["secrets"][0]["tags"]] == ["db"]
 
 
@@ -95,13 +95,13 @@ def test_a_batch_over_folders_costs_the_same_whatever_their_number(world: World,
             ensure_folder(world.actor, world.environment(), path)
             items.append({"secretKey": "A", "secretValue": "1", "secretPath": path})
         with CaptureQueriesContext(connection) as captured:
-            assert api("PATCH", "/v4/secrets/batch", place(world, mode="upsert", secrets=items))[0] == 200
+            assert api("PATCH", "/v4/secrets/batch", location(world, mode="upsert", secrets=items))[0] == 200
         return len(captured)
 
     cost(1)  # the first makes the project's key
     assert cost(2) == cost(20)
     gone = [{"secretKey": "A", "secretValue": "1", "secretPath": path} for path in ("/f2x0", "/nowhere")]
-    status, answer = api("PATCH", "/v4/secrets/batch", place(world, mode="upsert", secrets=gone))
+    status, answer = api("PATCH", "/v4/secrets/batch", location(world, mode="upsert", secrets=gone))
     assert (status, "/nowhere" in answer["message"]) == (404, True)
 
 

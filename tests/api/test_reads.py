@@ -215,23 +215,23 @@ def test_moving_keeps_the_secret(api: Api, world: World) -> None:
 
 
 def test_batches(api: Api, world: World) -> None:
-    place: dict[str, Any] = {"projectId": str(world.project.pk), "environment": "dev"}
+    location: dict[str, Any] = {"projectId": str(world.project.pk), "environment": "dev"}
     ensure_folder(world.actor, world.environment(), "/api")
     items = [{"secretKey": "A", "secretValue": "1"}, {"secretKey": "B", "secretValue": "${A}", "secretPath": "/api"}]
     batch = "/v4/secrets/batch"
-    status, refused = api("PATCH", batch, {**place, "secrets": items, "mode": "upsert"})
+    status, refused = api("PATCH", batch, {**location, "secrets": items, "mode": "upsert"})
     assert (status, "A in dev:/api (of B)" in refused["message"]) == (400, True)
     assert not Secret.objects.exists()
     items[1]["secretValue"] = "${dev.A}"
     events = AuditEvent.objects.count()
-    assert len(api("PATCH", batch, {**place, "secrets": items, "mode": "upsert"})[1]["secrets"]) == 2
+    assert len(api("PATCH", batch, {**location, "secrets": items, "mode": "upsert"})[1]["secrets"]) == 2
     assert AuditEvent.objects.count() == events + 1
     items.append({"secretKey": "NOPE", "secretValue": "1"})
-    assert api("PATCH", batch, {**place, "secrets": items})[0] == 404
-    changed = api("PATCH", batch, {**place, "secrets": items, "mode": "ignore"})[1]["secrets"]
+    assert api("PATCH", batch, {**location, "secrets": items})[0] == 404
+    changed = api("PATCH", batch, {**location, "secrets": items, "mode": "ignore"})[1]["secrets"]
     assert [one["secretKey"] for one in changed] == ["A", "B"]
     swap = [{"secretKey": "A", "newSecretName": "C"}, {"secretKey": "C", "secretValue": "1"}]
-    assert api("PATCH", batch, {**place, "secrets": swap, "mode": "upsert"})[0] == 400
+    assert api("PATCH", batch, {**location, "secrets": swap, "mode": "upsert"})[0] == 400
 
 
 def test_a_body_may_say_null_for_what_it_leaves_out(api: Api, world: World) -> None:
@@ -257,17 +257,17 @@ def test_a_body_may_say_null_for_what_it_leaves_out(api: Api, world: World) -> N
 )
 def test_awkward_names(api: Api, world: World, name: str) -> None:
     """Whole round: made under its percent-encoded name, read, listed, renamed in a batch, deleted."""
-    place = {"workspaceId": str(world.project.pk), "environment": "dev"}
+    location = {"workspaceId": str(world.project.pk), "environment": "dev"}
     where = f"/v3/secrets/raw/{quote(name, safe='')}"
-    made = api("POST", where, {**place, "secretValue": "x"})
+    made = api("POST", where, {**location, "secretValue": "x"})
     assert made[0] == 200, made[1]
     assert made[1]["secret"]["secretKey"] == name
-    assert api("GET", where, None, **place)[1]["secret"]["secretValue"] == "x"
-    listed = api("GET", "/v3/secrets/raw", None, **place)[1]["secrets"]
+    assert api("GET", where, None, **location)[1]["secret"]["secretValue"] == "x"
+    listed = api("GET", "/v3/secrets/raw", None, **location)[1]["secrets"]
     assert [one["secretKey"] for one in listed] == [name]
     items = [{"secretKey": name, "newSecretName": "PLAIN"}]
-    assert api("PATCH", "/v3/secrets/batch/raw", {**place, "secrets": items})[0] == 200
-    assert api("GET", where, None, **place)[0] == 404
+    assert api("PATCH", "/v3/secrets/batch/raw", {**location, "secrets": items})[0] == 200
+    assert api("GET", where, None, **location)[0] == 404
 
 
 @pytest.mark.parametrize(

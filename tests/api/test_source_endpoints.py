@@ -65,8 +65,8 @@ NOT_A_UUID = ({"@": "last>nonsense"}, 422, "Invalid uuid")
 UNKNOWN_ID = ({"@": f"last>{NOBODY}"}, 404, NOBODY)
 
 
-def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common: Any) -> list[Row]:
-    new = {**place, "secretValue": "x", "secretComment": None, "tagIds": None, "type": "shared"}
+def secret_rows(base: str, by_id: str, batch: str, location: dict[str, str], common: Any) -> list[Row]:
+    new = {**location, "secretValue": "x", "secretComment": None, "tagIds": None, "type": "shared"}
     personal = ({"type": "personal"}, 400, "Personal secrets are not offered")
     tagged = ({"tagIds": [NOBODY]}, 404, "Tag not found")
     refers = ({"secretValue": "${NOPE}"}, 400, "Referenced secret(s) not found: NOPE")
@@ -76,7 +76,7 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
         Row(
             "GET",
             base,
-            query={**place, "recursive": "true", "include_imports": "true", "tagSlugs": "db"},
+            query={**location, "recursive": "true", "include_imports": "true", "tagSlugs": "db"},
             key="secrets",
             errors=(
                 *common,
@@ -87,7 +87,7 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
         Row(
             "GET",
             f"{base}/A",
-            query={**place, "expandSecretReferences": "true"},
+            query={**location, "expandSecretReferences": "true"},
             key="secret",
             errors=(*common, NO_SECRET, ({"version": "99"}, 404, "has no version 99")),
         ),
@@ -116,7 +116,7 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
         Row(
             "PATCH",
             f"{base}/A",
-            {**place, "secretComment": "why", "newSecretName": "Z", "tagIds": ["{tag}"]},
+            {**location, "secretComment": "why", "newSecretName": "Z", "tagIds": ["{tag}"]},
             least="member",
             key="secret",
             errors=(
@@ -130,11 +130,11 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
                 ({"newSecretName": "A/B"}, 422, "cannot contain colon"),
             ),
         ),
-        Row("DELETE", f"{base}/A", place, least="member", key="secret", errors=(*common, personal, NO_SECRET)),
+        Row("DELETE", f"{base}/A", location, least="member", key="secret", errors=(*common, personal, NO_SECRET)),
         Row(
             "POST",
             batch,
-            {**place, "secrets": items},
+            {**location, "secrets": items},
             least="member",
             key="secrets",
             errors=(
@@ -149,7 +149,7 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
         Row(
             "PATCH",
             batch,
-            {**place, "secrets": [{"secretKey": "A", "secretValue": "2"}]},
+            {**location, "secrets": [{"secretKey": "A", "secretValue": "2"}]},
             least="member",
             key="secrets",
             errors=(*common, ({"secrets": [{"secretKey": "A"}, items[0]]}, 404, "Secret with name 'B' not found")),
@@ -157,7 +157,7 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
         Row(
             "DELETE",
             batch,
-            {**place, "secrets": [{"secretKey": "A"}]},
+            {**location, "secrets": [{"secretKey": "A"}]},
             least="member",
             key="secrets",
             errors=(*common, ({"secrets": [{"secretKey": "A"}, {"secretKey": "NOPE"}]}, 404, "NOPE")),
@@ -165,14 +165,14 @@ def secret_rows(base: str, by_id: str, batch: str, place: dict[str, str], common
     ]
 
 
-def folder_rows(base: str, place: dict[str, str], missing: Any) -> list[Row]:
+def folder_rows(base: str, location: dict[str, str], missing: Any) -> list[Row]:
     bad_name = ({"name": "a b"}, 422, "Invalid folder name")
     return [
-        Row("GET", base, query={**place, "recursive": "True"}, key="folders", errors=(NO_ENVIRONMENT, missing)),
+        Row("GET", base, query={**location, "recursive": "True"}, key="folders", errors=(NO_ENVIRONMENT, missing)),
         Row(
             "POST",
             base,
-            {**place, "name": "new", "path": "/api/deep", "description": None},
+            {**location, "name": "new", "path": "/api/deep", "description": None},
             least="member",
             key="folder",
             errors=(NO_ENVIRONMENT, missing, bad_name, ({"path": "/a/../b"}, 422, "Invalid folder name")),
@@ -181,7 +181,7 @@ def folder_rows(base: str, place: dict[str, str], missing: Any) -> list[Row]:
         Row(
             "PATCH",
             f"{base}/{{folder}}",
-            {**place, "name": "renamed", "description": "why"},
+            {**location, "name": "renamed", "description": "why"},
             least="member",
             key="folder",
             errors=(
@@ -203,12 +203,12 @@ def folder_rows(base: str, place: dict[str, str], missing: Any) -> list[Row]:
                 ({"folders": [{"id": NOBODY, "name": "x"}]}, 404, "not found"),
             ),
         ),
-        Row("DELETE", f"{base}/other", place, least="member", key="folder", errors=(NO_ENVIRONMENT, UNKNOWN_ID)),
+        Row("DELETE", f"{base}/other", location, least="member", key="folder", errors=(NO_ENVIRONMENT, UNKNOWN_ID)),
     ]
 
 
-def import_rows(base: str, place: dict[str, str], missing: Any) -> list[Row]:
-    into = {**place, "path": "/api"}
+def import_rows(base: str, location: dict[str, str], missing: Any) -> list[Row]:
+    into = {**location, "path": "/api"}
     return [
         Row("GET", base, query=into, key="secretImports", errors=(NO_ENVIRONMENT, missing)),
         Row("GET", f"{base}/secrets", query=into, key="secrets", errors=(NO_ENVIRONMENT, missing)),

@@ -410,11 +410,11 @@ def test_folders_and_imports_by_keys(filled: World, member_page: Page) -> None:
     page.wait_for_url("**/dev/api/")
     page.get_by_text("No secrets here yet").wait_for()
     axe(page)
-    for place in ("Development /shared", "Development /"):
+    for location in ("Development /shared", "Development /"):
         page.get_by_role("button", name="Import a folder").click()
-        page.locator("dialog select[name=source]").select_option(label=place)
+        page.locator("dialog select[name=source]").select_option(label=location)
         page.get_by_role("button", name="Import it").click()
-        page.locator("#ed-imports li").get_by_text(f"dev:{place.split()[1]}", exact=True).wait_for()
+        page.locator("#ed-imports li").get_by_text(f"dev:{location.split()[1]}", exact=True).wait_for()
     page.get_by_role("button", name="Move / up").press("Enter")
     page.get_by_text("/ is now number 1").wait_for()
     rows = filled.folder("/api").imports.order_by("position").values_list("import_path", flat=True)

@@ -78,7 +78,7 @@ def apply(destination: GcpSecretManager, *writes: Write) -> dict[str, Outcome]:
 
 def looked(destination: GcpSecretManager) -> dict[str, Remote]:
     listing = destination.listing()
-    return {one.key: one for one in destination.looked_at(listing, {one.key for one in listing})}
+    return {one.key: one for one in destination.resolve_listing(listing, {one.key for one in listing})}
 
 
 def states(destination: GcpSecretManager, key: str) -> list[str]:
@@ -92,11 +92,11 @@ def test_secrets_are_made_changed_and_taken_away(destination: GcpSecretManager) 
     seen = looked(destination)
     assert {key: one.value for key, one in seen.items()} == values
     for key, outcome in made.items():
-        assert (outcome.error, outcome.written.incarnation) == (None, seen[key].incarnation)
-        assert outcome.written.stamp == seen[key].stamp
+        assert (outcome.error, outcome.written.object_id) == (None, seen[key].object_id)
+        assert outcome.written.etag == seen[key].etag
     outcome = apply(destination, Write(Action.UPDATE, "A", "A", "2", remote=seen["A"]))["A"]
     after = looked(destination)["A"]
-    assert (after.value, after.stamp, after.incarnation) == ("2", outcome.written.stamp, seen["A"].incarnation)
+    assert (after.value, after.etag, after.object_id) == ("2", outcome.written.etag, seen["A"].object_id)
     apply(destination, Write(Action.DELETE, "A", "A", remote=after))
     assert looked(destination).keys() == values.keys() - {"A"}
 

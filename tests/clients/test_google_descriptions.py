@@ -120,7 +120,7 @@ def _all_there_is(destination: GcpSecretManager, vendor: gcp.GcpSecretManager) -
 
     apply(*(Write(Action.CREATE, key, key, "1") for key in "ABC"))
     apply(Write(Action.CREATE, "A", "A", "taken"))
-    listing = destination.looked_at(destination.listing(), set("ABC"))
+    listing = destination.resolve_listing(destination.listing(), set("ABC"))
     apply(*(Write(Action.UPDATE, one.key, one.key, "2", remote=one) for one in listing))
     apply(*(Write(Action.DELETE, one.key, one.key, remote=one) for one in listing))
 

@@ -59,19 +59,19 @@ class Hub:
         return self.http.post("/v1/app-connections/external-infisical", json=given)
 
     def sync(
-        self, connection: str, folder: dict[str, Any], place: dict[str, Any], *, auto: bool = False, **more: Any
+        self, connection: str, folder: dict[str, Any], location: dict[str, Any], *, auto: bool = False, **more: Any
     ) -> str:
         made = self.send(
             "POST",
             "/v1/secret-syncs/external-infisical",
-            name=f"to-{place['secretPath'].strip('/')}",
+            name=f"to-{location['secretPath'].strip('/')}",
             projectId=self.project,
             connectionId=connection,
             environment="dev",
             secretPath=folder["secretPath"],
             isAutoSyncEnabled=auto,
             syncOptions={"initialSyncBehavior": "overwrite-destination", **more},
-            destinationConfig=place,
+            destinationConfig=location,
         )
         return str(made["secretSync"]["id"])
 

@@ -78,7 +78,7 @@ def listed(destination: Vercel) -> dict[str, Remote]:
 
 def value(destination: Vercel, remote: Remote) -> str:
     """As the emulator's own endpoint for one variable gives it."""
-    path = f"/v10/projects/{destination.config['app']}/env/{remote.incarnation}"
+    path = f"/v10/projects/{destination.config['app']}/env/{remote.object_id}"
     params = {"teamId": destination.config["teamId"], "decrypt": "true"}
     return str(destination.client.request("GET", path, params=params)["value"])
 
@@ -94,14 +94,14 @@ def test_variables_are_made_changed_and_taken_away(destination: Vercel) -> None:
     assert {one.comment for one in made.values()} == {"why"}
 
     outcome = apply(destination, Write(Action.UPDATE, "A", "A", "one", remote=made["A"]))["A"]
-    assert outcome.written.incarnation == made["A"].incarnation
+    assert outcome.written.object_id == made["A"].object_id
     both = [Write(Action.UPDATE, key, key, "two", remote=made[key]) for key in "BC"]
     assert not any(outcome.error for outcome in apply(destination, *both).values())
     changed = listed(destination)
     assert {key: value(destination, one) for key, one in changed.items()} == {"A": "one", "B": "two", "C": "two"}
     for key, one in changed.items():
-        assert one.incarnation == made[key].incarnation
-        assert one.stamp != made[key].stamp
+        assert one.object_id == made[key].object_id
+        assert one.etag != made[key].etag
 
     apply(destination, Write(Action.DELETE, "A", "A", remote=changed["A"]))
     assert listed(destination).keys() == {"B", "C"}

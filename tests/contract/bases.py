@@ -21,7 +21,7 @@ from syncs.destination.write import Document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from tests.destinations.serving import Answer, Ask, Served
 
-PLACE = Schema((Text("place", "Place"), Texts("more", required=False)))
+PLACE = Schema((Text("location", "Place"), Texts("more", required=False)))
 
 
 class Bases(Provider):
@@ -45,8 +45,8 @@ class Batches(KeyValueDestination):
     Config: ClassVar[Schema] = PLACE
     Options: ClassVar[Schema] = sync_options("Batches", Texts("tags"))
     capabilities: ClassVar[Capabilities] = Capabilities(
-        has_stamp=False,
-        tells_incarnations=False,
+        has_etag=False,
+        has_object_ids=False,
         takes_empty=False,
         holds_comments=False,
         key_pattern="[A-Za-z0-9_]+",
@@ -57,10 +57,10 @@ class Batches(KeyValueDestination):
     )
     batch: ClassVar[Mapping[Action, int]] = {Action.CREATE: 10, Action.UPDATE: 10}
 
-    def place(self) -> str:
-        return f"batches|{self.client.base_url}|{self.config['place']}"
+    def location(self) -> str:
+        return f"batches|{self.client.base_url}|{self.config['location']}"
 
-    def canonical(self, key: str) -> str:
+    def normalize_key(self, key: str) -> str:
         return key.upper()
 
     def fetch(self) -> Iterable[Remote]:
@@ -79,7 +79,7 @@ class Batches(KeyValueDestination):
 
     def delete(self, write: Write) -> None:
         try:
-            self.client.request("DELETE", f"/keys/{write.canonical}")
+            self.client.request("DELETE", f"/keys/{write.normalized_key}")
         except NotFound:
             return
 
@@ -90,7 +90,7 @@ class Batches(KeyValueDestination):
 class FakeBatches(Served):
     method = "token"
     credentials = {"account": "someone", "token": "contract-token-1"}
-    configs = {"any": {"place": "here", "more": ["a", "b"]}}
+    configs = {"any": {"location": "here", "more": ["a", "b"]}}
     options = {"tags": ["x"]}
     bad_key = "OWN_KEY"
 
@@ -133,14 +133,14 @@ class _Documents(DocumentDestination):
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
-        has_stamp=False,
-        tells_incarnations=False,
+        has_etag=False,
+        has_object_ids=False,
         holds_comments=False,
         max_total_bytes=1_000_000,
     )
 
-    def place(self) -> str:
-        return f"{self.slug}|{self.client.base_url}|{self.config['place']}"
+    def location(self) -> str:
+        return f"{self.slug}|{self.client.base_url}|{self.config['location']}"
 
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
         body = {"entries": dict(entries), "version": before.version}
@@ -175,7 +175,7 @@ class Unchecked(_Documents):
 class FakeDocument(Served):
     method = "token"
     credentials = {"account": "someone", "token": "contract-token-2"}
-    configs = {"any": {"place": "here"}}
+    configs = {"any": {"location": "here"}}
     bad_key = ""
 
     def __init__(self) -> None:

@@ -124,8 +124,8 @@ class Place:
     def named(self, values: Mapping[str, str]) -> dict[str, str]:
         """With names as the vendor holds them equal."""
         with open_client(self.connection) as client:
-            canonical = self.found(client, self.config, self.fake.options).canonical
-        return {canonical(key): value for key, value in values.items()}
+            normalize_key = self.found(client, self.config, self.fake.options).normalize_key
+        return {normalize_key(key): value for key, value in values.items()}
 
     @property
     def held(self) -> dict[str, str]:
@@ -162,7 +162,7 @@ class Place:
 
 
 @pytest.fixture(params=VARIANTS, ids=[f"{slug}-{variant}" for slug, variant in VARIANTS])
-def place(
+def location(
     request: pytest.FixtureRequest, db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     slug, variant = request.param
@@ -188,293 +188,293 @@ def place(
         yield Place(fake, slug, variant, actor, made, project)
 
 
-def test_the_vendor_holds_what_was_wanted(place: Place) -> None:
+def test_the_vendor_holds_what_was_wanted(location: Place) -> None:
     wanted = {"A": "1", "C": "line 1\nline 2\n", "D": "ä ✓ '\"\\ $HOME"}
-    place.set(**wanted)
-    run = place.run(place.sync())
+    location.set(**wanted)
+    run = location.run(location.sync())
     assert (run.status, run.message) == ("succeeded", None)
-    assert place.holds(**wanted)
+    assert location.holds(**wanted)
 
 
-def test_an_empty_value_arrives_or_is_blocked_by_name(place: Place) -> None:
-    place.set(A="1", B="")
-    run = place.run(place.sync())
-    if place.can.takes_empty:
+def test_an_empty_value_arrives_or_is_blocked_by_name(location: Place) -> None:
+    location.set(A="1", B="")
+    run = location.run(location.sync())
+    if location.can.takes_empty:
         assert run.status == "succeeded"
-        assert place.holds(A="1", B="")
+        assert location.holds(A="1", B="")
     else:
         assert [row.key for row in run.changes.filter(outcome="blocked", error_code="value-empty")] == ["B"]
-        assert place.holds(A="1")
+        assert location.holds(A="1")
 
 
-def test_many_keys_cost_no_more_requests_than_the_vendor_needs(place: Place) -> None:
+def test_many_keys_cost_no_more_requests_than_the_vendor_needs(location: Place) -> None:
     names = [f"K{number}" for number in range(25)]
-    sync = place.sync()
+    sync = location.sync()
 
     def requests(value: str) -> int:
-        place.set(**dict.fromkeys(names, value))
-        place.fake.asked()
-        place.run(sync)
-        return len(place.writes())
+        location.set(**dict.fromkeys(names, value))
+        location.fake.asked()
+        location.run(sync)
+        return len(location.writes())
 
-    with place.opened(sync) as destination:
-        creates, updates = (destination.keys_a_request(action) for action in (Action.CREATE, Action.UPDATE))
-    assert requests("1") == math.ceil(25 / creates) * place.fake.writes_a_create
-    assert requests("2") == math.ceil(25 / updates) * place.fake.writes_an_update
-    assert place.holds(**dict.fromkeys(names, "2"))
+    with location.opened(sync) as destination:
+        creates, updates = (destination.batch_size(action) for action in (Action.CREATE, Action.UPDATE))
+    assert requests("1") == math.ceil(25 / creates) * location.fake.writes_a_create
+    assert requests("2") == math.ceil(25 / updates) * location.fake.writes_an_update
+    assert location.holds(**dict.fromkeys(names, "2"))
 
 
 @pytest.mark.slow
-def test_500_keys_with_one_changed_cost_the_vendors_minimum_of_requests(place: Place) -> None:
-    count = min(500, place.can.max_keys or 500)
-    place.set(**{f"K{number}": "x" for number in range(count)})
-    sync = place.sync()
-    assert place.run(sync).status == "succeeded"
-    place.set(K7="y")
-    place.fake.asked()
-    place.run(sync)
-    asked = place.fake.asked()
-    writes = [one for one in asked if place.fake.is_write(*one)]
-    assert len(writes) == place.fake.writes_an_update
-    assert len(asked) - len(writes) == place.fake.reads(place.config, count), asked
+def test_500_keys_with_one_changed_cost_the_vendors_minimum_of_requests(location: Place) -> None:
+    count = min(500, location.can.max_keys or 500)
+    location.set(**{f"K{number}": "x" for number in range(count)})
+    sync = location.sync()
+    assert location.run(sync).status == "succeeded"
+    location.set(K7="y")
+    location.fake.asked()
+    location.run(sync)
+    asked = location.fake.asked()
+    writes = [one for one in asked if location.fake.is_write(*one)]
+    assert len(writes) == location.fake.writes_an_update
+    assert len(asked) - len(writes) == location.fake.reads(location.config, count), asked
 
 
-def test_what_the_capabilities_say_of_the_list_is_so(place: Place) -> None:
-    place.set(A="1")
-    sync = place.sync()
-    place.run(sync)
-    with place.opened(sync) as destination:
+def test_what_the_capabilities_say_of_the_list_is_so(location: Place) -> None:
+    location.set(A="1")
+    sync = location.sync()
+    location.run(sync)
+    with location.opened(sync) as destination:
         own = [remote for remote in destination.listing() if not remote.inherited]
-        (listed,) = destination.filled(own, values=True)
-    assert (listed.incarnation is not None) == place.can.tells_incarnations
-    assert (listed.stamp is not None) == place.can.has_stamp
-    assert listed.value == ("1" if place.can.can_read_values else None)
+        (listed,) = destination.read_values(own, values=True)
+    assert (listed.object_id is not None) == location.can.has_object_ids
+    assert (listed.etag is not None) == location.can.has_etag
+    assert listed.value == ("1" if location.can.can_read_values else None)
 
 
-def test_a_second_run_writes_nothing_and_one_change_writes_once(place: Place) -> None:
-    place.set(**{f"K{number}": "x" for number in range(12)})
-    sync = place.sync()
-    place.run(sync)
-    place.fake.asked()
-    place.run(sync)
-    assert place.writes() == []
-    place.set(K3="y")
-    place.run(sync)
-    assert len(place.writes()) == place.fake.writes_an_update
-    assert place.held["K3"] == "y"
+def test_a_second_run_writes_nothing_and_one_change_writes_once(location: Place) -> None:
+    location.set(**{f"K{number}": "x" for number in range(12)})
+    sync = location.sync()
+    location.run(sync)
+    location.fake.asked()
+    location.run(sync)
+    assert location.writes() == []
+    location.set(K3="y")
+    location.run(sync)
+    assert len(location.writes()) == location.fake.writes_an_update
+    assert location.held["K3"] == "y"
 
 
-def test_what_leaves_the_source_leaves_the_vendor_and_nothing_else_does(place: Place) -> None:
-    place.set(A="1", B="2", C="3")
-    sync = place.sync()
-    place.run(sync)
-    place.put("FOREIGN", "x")
-    place.unset("B")
-    place.run(sync)
-    assert place.held.keys() == {"A", "C", "FOREIGN"}
+def test_what_leaves_the_source_leaves_the_vendor_and_nothing_else_does(location: Place) -> None:
+    location.set(A="1", B="2", C="3")
+    sync = location.sync()
+    location.run(sync)
+    location.put("FOREIGN", "x")
+    location.unset("B")
+    location.run(sync)
+    assert location.held.keys() == {"A", "C", "FOREIGN"}
 
 
 @pytest.mark.parametrize(
     ("unmanaged", "before", "after"),
     [("overwrite-initially", False, True), ("leave", True, True), ("mirror", False, False)],
 )
-def test_keys_of_other_hands(place: Place, unmanaged: str, before: bool, after: bool) -> None:
-    place.put("BEFORE", "x")
-    place.set(A="1")
-    sync = place.sync()
-    place.policy(sync, unmanaged=unmanaged)
-    place.run(sync)
-    place.put("AFTER", "x")
-    place.run(sync)
-    assert ("BEFORE" in place.held, "AFTER" in place.held) == (before, after)
+def test_keys_of_other_hands(location: Place, unmanaged: str, before: bool, after: bool) -> None:
+    location.put("BEFORE", "x")
+    location.set(A="1")
+    sync = location.sync()
+    location.policy(sync, unmanaged=unmanaged)
+    location.run(sync)
+    location.put("AFTER", "x")
+    location.run(sync)
+    assert ("BEFORE" in location.held, "AFTER" in location.held) == (before, after)
 
 
-def test_leave_never_overwrites_what_it_did_not_write(place: Place) -> None:
-    place.put("A", "theirs")
-    place.set(A="ours", B="ours")
-    sync = place.sync()
-    place.policy(sync, unmanaged="leave")
-    run = place.run(sync)
+def test_leave_never_overwrites_what_it_did_not_write(location: Place) -> None:
+    location.put("A", "theirs")
+    location.set(A="ours", B="ours")
+    sync = location.sync()
+    location.policy(sync, unmanaged="leave")
+    run = location.run(sync)
     assert run.status == "failed"
-    assert place.holds(A="theirs", B="ours")
+    assert location.holds(A="theirs", B="ours")
 
 
-def test_drift_is_seen_and_mended(place: Place) -> None:
-    place.set(A="1", B="2")
-    sync = place.sync()
-    place.run(sync)
-    place.put("A", "theirs")
-    place.drop("B")
+def test_drift_is_seen_and_mended(location: Place) -> None:
+    location.set(A="1", B="2")
+    sync = location.sync()
+    location.run(sync)
+    location.put("A", "theirs")
+    location.drop("B")
     shown = {change.key: change.drift for change in preview(syncs().get(pk=sync.pk)).changes}
-    tells = place.can.can_read_values or place.can.has_stamp
+    tells = location.can.can_read_values or location.can.has_etag
     assert shown == {"A": "changed" if tells else "", "B": "missing"}
-    place.run(sync)
-    assert place.holds(A="1" if tells else "theirs", B="2")
+    location.run(sync)
+    assert location.holds(A="1" if tells else "theirs", B="2")
 
 
-def test_a_key_made_anew_by_other_hands_is_not_ours_to_delete(place: Place) -> None:
-    place.set(A="1", B="2")
-    sync = place.sync()
-    place.run(sync)
-    place.unset("B")
-    place.drop("B")
-    if not place.can.tells_incarnations:
-        place.run(sync)  # such a vendor's key is another's only once it was seen to be gone
-    place.put("B", "theirs")
-    place.run(sync)
-    assert place.holds(A="1", B="theirs")
+def test_a_key_made_anew_by_other_hands_is_not_ours_to_delete(location: Place) -> None:
+    location.set(A="1", B="2")
+    sync = location.sync()
+    location.run(sync)
+    location.unset("B")
+    location.drop("B")
+    if not location.can.has_object_ids:
+        location.run(sync)  # such a vendor's key is another's only once it was seen to be gone
+    location.put("B", "theirs")
+    location.run(sync)
+    assert location.holds(A="1", B="theirs")
 
 
-def test_the_first_overwrite_deletes_a_key_once(place: Place) -> None:
-    place.put("BEFORE", "x")
-    place.set(A="1")
-    sync = place.sync()
-    place.run(sync)
-    place.put("BEFORE", "again")
-    place.run(sync)
-    assert place.holds(A="1", BEFORE="again")
+def test_the_first_overwrite_deletes_a_key_once(location: Place) -> None:
+    location.put("BEFORE", "x")
+    location.set(A="1")
+    sync = location.sync()
+    location.run(sync)
+    location.put("BEFORE", "again")
+    location.run(sync)
+    assert location.holds(A="1", BEFORE="again")
 
 
-def test_removal_takes_what_is_ours_and_nothing_else(place: Place) -> None:
-    place.set(A="1", B="2", C="3", D="4")
-    sync = place.sync()
-    place.run(sync)
-    place.put("FOREIGN", "x")
-    run = place.run(sync, "remove")
+def test_removal_takes_what_is_ours_and_nothing_else(location: Place) -> None:
+    location.set(A="1", B="2", C="3", D="4")
+    sync = location.sync()
+    location.run(sync)
+    location.put("FOREIGN", "x")
+    run = location.run(sync, "remove")
     assert run.status == "succeeded"
-    assert place.holds(FOREIGN="x")
+    assert location.holds(FOREIGN="x")
     assert not ManagedSecret.objects.exists()
 
 
-def test_plans_are_the_same_twice_write_nothing_and_come_true(place: Place) -> None:
-    place.set(A="1", B="2")
-    sync = place.sync()
-    place.run(sync)
-    place.set(A="3", C="4")
-    place.unset("B")
-    place.fake.asked()
+def test_plans_are_the_same_twice_write_nothing_and_come_true(location: Place) -> None:
+    location.set(A="1", B="2")
+    sync = location.sync()
+    location.run(sync)
+    location.set(A="3", C="4")
+    location.unset("B")
+    location.fake.asked()
     first, second = (plan_as_json(preview(syncs().get(pk=sync.pk))) for _ in range(2))
     assert first == second
-    assert place.writes() == []
-    run = place.run(sync)
+    assert location.writes() == []
+    run = location.run(sync)
     assert run.digest == first["digest"]
     planned = {change["key"]: change["action"] for change in first["changes"]}
     assert planned == {"A": "update", "B": "delete", "C": "create"}
     assert {row.key: row.action for row in run.changes.all()} == planned
 
 
-def test_one_bad_key_does_not_stop_the_rest(place: Place) -> None:
-    awkward = place.fake.bad_key or "a b.ä-ÄÖ%2F=#"
-    set_secrets(place.actor, place.folder, [SecretInput(awkward, "x"), SecretInput("GOOD", "y")])
-    run = place.run(place.sync())
-    if not place.fake.bad_key:
-        assert not place.can.key_pattern
-        assert place.holds(**{awkward: "x", "GOOD": "y"})
+def test_one_bad_key_does_not_stop_the_rest(location: Place) -> None:
+    awkward = location.fake.bad_key or "a b.ä-ÄÖ%2F=#"
+    set_secrets(location.actor, location.folder, [SecretInput(awkward, "x"), SecretInput("GOOD", "y")])
+    run = location.run(location.sync())
+    if not location.fake.bad_key:
+        assert not location.can.key_pattern
+        assert location.holds(**{awkward: "x", "GOOD": "y"})
         return
     assert run.status == "failed"
     assert run.message
-    assert place.fake.bad_key in run.message
-    assert place.holds(GOOD="y")
+    assert location.fake.bad_key in run.message
+    assert location.holds(GOOD="y")
 
 
-def test_an_incomplete_source_deletes_nothing(place: Place) -> None:
-    place.set(A="1", B="2")
-    sync = place.sync()
-    place.run(sync)
-    place.unset("B")
-    place.set(C="${NOWHERE}")
-    place.run(sync)
-    assert place.holds(A="1", B="2")
+def test_an_incomplete_source_deletes_nothing(location: Place) -> None:
+    location.set(A="1", B="2")
+    sync = location.sync()
+    location.run(sync)
+    location.unset("B")
+    location.set(C="${NOWHERE}")
+    location.run(sync)
+    assert location.holds(A="1", B="2")
 
 
-def test_names_follow_the_schema(place: Place) -> None:
-    place.put("FOREIGN", "x")
-    place.set(A="1", B="2")
-    if "keySchema" not in {field.name for field in place.found.Options.fields}:
+def test_names_follow_the_schema(location: Place) -> None:
+    location.put("FOREIGN", "x")
+    location.set(A="1", B="2")
+    if "keySchema" not in {field.name for field in location.found.Options.fields}:
         with pytest.raises(Invalid, match="keySchema"):
-            place.sync(keySchema="KF_{{environment}}_{{secretKey}}")
+            location.sync(keySchema="KF_{{environment}}_{{secretKey}}")
         return
-    (before,) = place.named({"KF_dev_BEFORE": "x"})  # within the schema, also where the vendor folds names
-    place.put(before, "x")
-    sync = place.sync(keySchema="KF_{{environment}}_{{secretKey}}")
-    place.run(sync)
-    place.unset("A")
-    place.run(sync)
-    assert place.holds(KF_dev_B="2", FOREIGN="x")
+    (before,) = location.named({"KF_dev_BEFORE": "x"})  # within the schema, also where the vendor folds names
+    location.put(before, "x")
+    sync = location.sync(keySchema="KF_{{environment}}_{{secretKey}}")
+    location.run(sync)
+    location.unset("A")
+    location.run(sync)
+    assert location.holds(KF_dev_B="2", FOREIGN="x")
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 503])
-def test_every_fault_passes_and_the_next_runs_converge(place: Place, method: str, status: int) -> None:
-    place.set(KEEP="0", CHANGE="1", GO="2")
-    sync = place.sync()
-    place.run(sync)
-    place.set(CHANGE="3", COME="4")
-    place.unset("GO")
-    place.fake.fail(method, status)
-    first = place.run(sync)
+def test_every_fault_passes_and_the_next_runs_converge(location: Place, method: str, status: int) -> None:
+    location.set(KEEP="0", CHANGE="1", GO="2")
+    sync = location.sync()
+    location.run(sync)
+    location.set(CHANGE="3", COME="4")
+    location.unset("GO")
+    location.fake.fail(method, status)
+    first = location.run(sync)
     assert first.status in ("succeeded", "failed", "pending")
-    place.fake.fail(None)
-    place.later()
-    place.run(sync)
-    place.later()
+    location.fake.fail(None)
+    location.later()
+    location.run(sync)
+    location.later()
     wanted = {"KEEP": "0", "CHANGE": "3", "COME": "4"}
     # A vendor that says "not found", to a delete or of all that is there, has nothing more to delete, whatever its list
     # says later: what turns up again is not ours.
     if status == 404:
-        place.run(sync)
-        wanted |= {"GO": "2"} if "GO" in place.held else {}
+        location.run(sync)
+        wanted |= {"GO": "2"} if "GO" in location.held else {}
     # Nor can an unanswered delete be settled where nothing tells our key from one that others made since.
-    blind = not (place.can.tells_incarnations or place.can.has_stamp or place.can.can_read_values)
+    blind = not (location.can.has_object_ids or location.can.has_etag or location.can.can_read_values)
     unsettled = blind and (method, status) in (("DELETE", 500), ("DELETE", 503))
     wanted |= {"GO": "2"} if unsettled else {}
-    assert place.held == wanted
+    assert location.held == wanted
     assert ManagedSecret.objects.filter(state="claim").exists() == unsettled
 
 
-def test_writes_whose_answers_are_lost_are_settled_by_looking(place: Place) -> None:
-    place.set(KEEP="0", CHANGE="1", GO="2")
-    sync = place.sync()
-    place.run(sync)
-    place.set(CHANGE="3", COME="4")
-    place.unset("GO")
-    place.fake.lose(True)
-    place.run(sync)
-    place.fake.lose(False)
-    place.later()
-    place.run(sync)
-    place.later()
-    assert place.holds(KEEP="0", CHANGE="3", COME="4")
+def test_writes_whose_answers_are_lost_are_settled_by_looking(location: Place) -> None:
+    location.set(KEEP="0", CHANGE="1", GO="2")
+    sync = location.sync()
+    location.run(sync)
+    location.set(CHANGE="3", COME="4")
+    location.unset("GO")
+    location.fake.lose(True)
+    location.run(sync)
+    location.fake.lose(False)
+    location.later()
+    location.run(sync)
+    location.later()
+    assert location.holds(KEEP="0", CHANGE="3", COME="4")
     assert not ManagedSecret.objects.filter(state="claim").exists()
-    place.fake.asked()
-    assert place.run(sync).status == "succeeded"
-    assert place.writes() == []
+    location.fake.asked()
+    assert location.run(sync).status == "succeeded"
+    assert location.writes() == []
 
 
 @pytest.mark.parametrize("answer", [{"not": "a list"}, "text", None])
-def test_a_list_that_cannot_be_believed_writes_nothing(place: Place, answer: Any) -> None:
-    place.set(A="1")
-    sync = place.sync()
-    place.fake.fail("GET", 200, answer if answer is not None else [])
+def test_a_list_that_cannot_be_believed_writes_nothing(location: Place, answer: Any) -> None:
+    location.set(A="1")
+    sync = location.sync()
+    location.fake.fail("GET", 200, answer if answer is not None else [])
     if answer is None:
-        place.fake.fail("GET", 302, {})
-    run = place.run(sync)
+        location.fake.fail("GET", 302, {})
+    run = location.run(sync)
     assert run.status in ("failed", "pending")
-    place.fake.fail(None)
-    assert place.held == {}
+    location.fake.fail(None)
+    assert location.held == {}
 
 
-def test_no_value_and_no_credential_is_anywhere_but_sealed(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_value_and_no_credential_is_anywhere_but_sealed(location: Place, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    place.set(A=MARKER, B=f"{MARKER} and ${{A}}")
-    sync = place.sync()
+    location.set(A=MARKER, B=f"{MARKER} and ${{A}}")
+    sync = location.sync()
     for method in ("POST", "PUT", "PATCH"):
-        place.fake.fail(method, 422, {"message": f"refused {MARKER} {' '.join(place.secrets())}"})
-        place.run(sync)
-    place.fake.fail(None)
-    place.run(sync)
-    place.run(sync, "remove")
-    secrets = place.secrets()
+        location.fake.fail(method, 422, {"message": f"refused {MARKER} {' '.join(location.secrets())}"})
+        location.run(sync)
+    location.fake.fail(None)
+    location.run(sync)
+    location.run(sync, "remove")
+    secrets = location.secrets()
     assert not any(secret in caplog.text for secret in secrets)
     assert MARKER not in caplog.text
     with connection.cursor() as cursor:
@@ -488,71 +488,71 @@ def test_no_value_and_no_credential_is_anywhere_but_sealed(place: Place, caplog:
                 assert MARKER not in text, model
 
 
-def test_a_run_is_undone(place: Place) -> None:
-    place.set(SAME="1", CHANGED="1", GONE="1")
-    sync = place.sync()
-    place.run(sync)
-    before = place.held
-    place.set(CHANGED="2", MADE="2")
-    place.unset("GONE")
-    run = place.run(sync)
-    assert place.held != before
-    execute(triggers.undo(place.actor, SyncRun.objects.select_related("sync").get(pk=run.pk)).pk)
-    if place.can.has_stamp or place.can.can_read_values:
-        assert place.held == before
+def test_a_run_is_undone(location: Place) -> None:
+    location.set(SAME="1", CHANGED="1", GONE="1")
+    sync = location.sync()
+    location.run(sync)
+    before = location.held
+    location.set(CHANGED="2", MADE="2")
+    location.unset("GONE")
+    run = location.run(sync)
+    assert location.held != before
+    execute(triggers.undo(location.actor, SyncRun.objects.select_related("sync").get(pk=run.pk)).pk)
+    if location.can.has_etag or location.can.can_read_values:
+        assert location.held == before
     else:  # it cannot be told whether other hands were at what the run left
-        assert place.holds(SAME="1", CHANGED="2", MADE="2", GONE="1")
+        assert location.holds(SAME="1", CHANGED="2", MADE="2", GONE="1")
 
 
-def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(place: Place) -> None:
-    place.put("A", "theirs")
-    place.put("B", "theirs")
-    place.set(A="ours", C="ours")
-    sync = place.sync()
-    if not place.can.can_import:
+def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(location: Place) -> None:
+    location.put("A", "theirs")
+    location.put("B", "theirs")
+    location.set(A="ours", C="ours")
+    sync = location.sync()
+    if not location.can.can_import:
         with pytest.raises(BadRequest, match="does not support importing secrets"):
-            triggers.import_secrets(place.actor, sync)
-        assert "import" not in str(place.found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"])
+            triggers.import_secrets(location.actor, sync)
+        assert "import" not in str(location.found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"])
         return
-    place.fake.asked()
+    location.fake.asked()
     shown = preview(sync, "import")
-    run = place.run(sync, "import")
-    assert place.writes() == [], "an import changes nothing at the vendor"
+    run = location.run(sync, "import")
+    assert location.writes() == [], "an import changes nothing at the vendor"
     assert (run.status, run.message) == ("succeeded", None)
-    if not place.can.can_read_values:
+    if not location.can.can_read_values:
         assert dict(run.changes.values_list("key", "error_code")) == {"A": "unreadable", "B": "unreadable"}
-        assert place.source() == {"A": "ours", "C": "ours"}
+        assert location.source() == {"A": "ours", "C": "ours"}
         return
-    assert place.source() == {"A": "ours", "B": "theirs", "C": "ours"}
+    assert location.source() == {"A": "ours", "B": "theirs", "C": "ours"}
     assert {change.key: change.action for change in shown.changes} == {"A": "keep", "B": "create"}
-    triggers.import_secrets(place.actor, sync, "prioritize-destination")
-    place.later()
-    assert place.source() == {"A": "theirs", "B": "theirs", "C": "ours"}
+    triggers.import_secrets(location.actor, sync, "prioritize-destination")
+    location.later()
+    assert location.source() == {"A": "theirs", "B": "theirs", "C": "ours"}
 
 
 @pytest.mark.parametrize(("side", "a"), [("source", "ours"), ("destination", "theirs")])
-def test_a_first_sync_that_imports_overwrites_nothing_that_it_did_not_bring(place: Place, side: str, a: str) -> None:
-    if not place.can.can_import:
+def test_a_first_sync_that_imports_overwrites_nothing_that_it_did_not_bring(location: Place, side: str, a: str) -> None:
+    if not location.can.can_import:
         with pytest.raises(Invalid):
-            place.sync(initialSyncBehavior=f"import-prioritize-{side}")
+            location.sync(initialSyncBehavior=f"import-prioritize-{side}")
         return
-    place.put("A", "theirs")
-    place.put("B", "theirs")
-    place.put("C", "${X}")
-    place.set(A="ours", D="ours")
-    sync = place.sync(initialSyncBehavior=f"import-prioritize-{side}")
+    location.put("A", "theirs")
+    location.put("B", "theirs")
+    location.put("C", "${X}")
+    location.set(A="ours", D="ours")
+    sync = location.sync(initialSyncBehavior=f"import-prioritize-{side}")
     planned = {change.key: change.action for change in preview(sync).changes if change.write}
-    run = place.run(sync)
+    run = location.run(sync)
     assert run.status == "succeeded"
-    if not place.can.can_read_values:
-        assert place.holds(A="ours", B="theirs", C="${X}", D="ours")
-        assert place.source() == {"A": "ours", "D": "ours"}
+    if not location.can.can_read_values:
+        assert location.holds(A="ours", B="theirs", C="${X}", D="ours")
+        assert location.source() == {"A": "ours", "D": "ours"}
         return
-    assert place.holds(A=a, B="theirs", C="${X}", D="ours")
-    assert place.source() == {"A": a, "B": "theirs", "D": "ours"}
+    assert location.holds(A=a, B="theirs", C="${X}", D="ours")
+    assert location.source() == {"A": a, "B": "theirs", "D": "ours"}
     assert {row.key: row.action for row in run.changes.filter(outcome="applied", action__in=["create"])} == {
         key: action for key, action in planned.items() if action == "create"
     }
-    place.unset("B")
-    place.run(sync)
-    assert place.holds(A=a, C="${X}", D="ours")
+    location.unset("B")
+    location.run(sync)
+    assert location.holds(A=a, C="${X}", D="ours")

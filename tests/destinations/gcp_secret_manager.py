@@ -137,8 +137,8 @@ class GcpSecretManager(Served):
             case ["v1", "projects"]:
                 return Answer(200, {"projects": [{"projectId": "shop-prod", "name": "Shop"}]})
             case ["v1", "projects", _, "locations"]:
-                places = [{"locationId": "europe-west1", "displayName": "Belgium"}, {"locationId": "us-east1"}]
-                return Answer(200, {"locations": places})
+                locations = [{"locationId": "europe-west1", "displayName": "Belgium"}, {"locationId": "us-east1"}]
+                return Answer(200, {"locations": locations})
             case ["v1", "projects", project, "secrets", *rest]:
                 return self._secrets(ask, f"projects/{project}", rest)
             case ["v1", "projects", project, "locations", location, "secrets", *rest]:

@@ -75,7 +75,7 @@ def names(vendor: Fake) -> list[str]:
 
 
 def test_the_place_is_account_region_and_path_never_the_login(vendor: Fake, client: AwsClient) -> None:
-    found = AwsParameterStore(client, PATH, PLAIN).place()
+    found = AwsParameterStore(client, PATH, PLAIN).location()
     assert found == f"aws|{vendor.url}|123456789012|{REGION}|/shop/production/"
 
 
@@ -191,7 +191,7 @@ def test_keys_of_a_key_schema_that_is_no_more_are_still_found(vendor: Fake, clie
     apply(AwsParameterStore(client, PATH, {"keySchema": "old/{{secretKey}}"}), create("old/A"), create("old/B"))
     destination = AwsParameterStore(client, PATH, {"keySchema": "new/{{secretKey}}"})
     apply(destination, create("new/A"))
-    seen = destination.looked_at(destination.listing(), {"old/A", "new/A", "new/B", "gone/A", "no name/A"})
+    seen = destination.resolve_listing(destination.listing(), {"old/A", "new/A", "new/B", "gone/A", "no name/A"})
     assert {remote.key for remote in seen} == {"old/A", "new/A"}
 
 
@@ -200,7 +200,7 @@ def test_no_more_is_asked_where_every_key_is_where_the_list_looks(vendor: Fake, 
         destination = AwsParameterStore(client, PATH, {"keySchema": schema})
         vendor.asked()
         key = schema.replace("{{environment}}", "dev").replace("{{secretKey}}", "A") or "A"
-        destination.looked_at(destination.listing(), {key})
+        destination.resolve_listing(destination.listing(), {key})
         assert operations(vendor) == ["GetParametersByPath"]
 
 
@@ -220,14 +220,14 @@ def account(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> It
         actor = actor_of_user(User.objects.create_superuser("ada"))
         project = create_project(actor, "Contract", slug="contract-project")
         login = create_connection(actor, "aws", name="aws", method=fake.method, credentials=dict(fake.credentials))
-        place = Place(fake, "aws-parameter-store", "path", actor, login, project)
-        place.set(A="1")
-        yield place
+        location = Place(fake, "aws-parameter-store", "path", actor, login, project)
+        location.set(A="1")
+        yield location
 
 
-def synced(place: Place, name: str, path: str, schema: str) -> SecretSync:
-    place.config = {"region": REGION, "path": path}
-    sync = place.sync(keySchema=schema)
+def synced(location: Place, name: str, path: str, schema: str) -> SecretSync:
+    location.config = {"region": REGION, "path": path}
+    sync = location.sync(keySchema=schema)
     SecretSync.objects.filter(pk=sync.pk).update(name=name)
     return SecretSync.objects.get(pk=sync.pk)
 
@@ -320,12 +320,12 @@ def test_tags_go_with_a_create_and_after_an_update(vendor: Fake, client: AwsClie
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
     assert operations(vendor) == ["AddTagsToResource"], "the value is the same: no new version"
     assert _tags(vendor) == {"team": "blog", "theirs": "1"}
-    assert destination.requests_a_key(Action.UPDATE) == 2
+    assert destination.request_cost(Action.UPDATE) == 2
 
 
 def test_a_secrets_own_metadata_becomes_tags_on_wish(vendor: Fake, client: AwsClient) -> None:
     destination = AwsParameterStore(client, PATH, {**PLAIN, "syncSecretMetadataAsTags": True})
-    assert destination.carries_metadata()
+    assert destination.sends_metadata()
     write = Write(Action.CREATE, "KEY", "KEY", "v", metadata=(("owner", "ada"),))
     apply(destination, write)
     assert _tags(vendor) == {"owner": "ada"}

@@ -26,7 +26,7 @@ SERVER = "canary-server-secret"
 
 
 @pytest.fixture
-def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def location(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
     settings.AWS_ROLES = [ROLE]
     own = {"AWS_ACCESS_KEY_ID": "AKIDSERVER", "AWS_SECRET_ACCESS_KEY": SERVER}
@@ -42,34 +42,34 @@ def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield Place(fake, "aws-parameter-store", "path", actor, login, project)
 
 
-def asked(place: Place) -> list[str]:
-    return [operation for _, operation in place.fake.asked()]
+def asked(location: Place) -> list[str]:
+    return [operation for _, operation in location.fake.asked()]
 
 
-def test_a_role_is_assumed_once_for_all_runs(place: Place) -> None:
-    assert asked(place) == ["AssumeRole", "GetCallerIdentity"], "when the connection was made"
-    place.set(A="1")
-    sync = place.sync()
+def test_a_role_is_assumed_once_for_all_runs(location: Place) -> None:
+    assert asked(location) == ["AssumeRole", "GetCallerIdentity"], "when the connection was made"
+    location.set(A="1")
+    sync = location.sync()
     for _ in range(3):
-        assert place.run(sync).status == "succeeded"
-    assert asked(place) == ["GetParametersByPath", "PutParameter", "GetParametersByPath", "GetParametersByPath"]
-    assert sync.place.endswith("|210987654321|eu-west-1|/shop/production/")
-    assert place.held == {"A": "1"}
+        assert location.run(sync).status == "succeeded"
+    assert asked(location) == ["GetParametersByPath", "PutParameter", "GetParametersByPath", "GetParametersByPath"]
+    assert sync.location.endswith("|210987654321|eu-west-1|/shop/production/")
+    assert location.held == {"A": "1"}
 
 
-def test_a_session_that_ended_early_is_renewed_once_and_the_request_sent_again(place: Place) -> None:
-    place.set(A="1")
-    sync = place.sync()
-    asked(place)
-    assert isinstance(place.fake, Fake)
-    place.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
-    assert place.run(sync).status == "succeeded"
-    assert asked(place) == ["GetParametersByPath", "AssumeRole", "GetParametersByPath", "PutParameter"]
+def test_a_session_that_ended_early_is_renewed_once_and_the_request_sent_again(location: Place) -> None:
+    location.set(A="1")
+    sync = location.sync()
+    asked(location)
+    assert isinstance(location.fake, Fake)
+    location.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
+    assert location.run(sync).status == "succeeded"
+    assert asked(location) == ["GetParametersByPath", "AssumeRole", "GetParametersByPath", "PutParameter"]
 
 
-def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(place: Place) -> None:
-    place.set(A="1")
-    sync = place.sync()
+def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(location: Place) -> None:
+    location.set(A="1")
+    sync = location.sync()
     denied = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>"
 
     def fault(ask: Ask) -> Answer | None:
@@ -77,24 +77,24 @@ def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(place: Place)
             return Answer(403, denied)
         return Answer(400, {"__type": "ExpiredTokenException", "message": "over"})
 
-    assert isinstance(place.fake, Fake)
-    place.fake.fault = fault
-    run = place.run(sync)
+    assert isinstance(location.fake, Fake)
+    location.fake.fault = fault
+    run = location.run(sync)
     assert run.status == "failed"
     assert "AWS: AssumeRole answered 403: not yours" in (run.message or "")
 
 
-def test_nothing_that_signs_is_anywhere_but_sealed(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_that_signs_is_anywhere_but_sealed(location: Place, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    place.set(A="1")
-    sync = place.sync()
-    place.run(sync)
-    assert isinstance(place.fake, Fake)
-    place.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
-    place.run(sync)
-    tokens = {ask.headers.get("x-amz-security-token", "") for ask, _ in place.fake.exchanges} - {""}
+    location.set(A="1")
+    sync = location.sync()
+    location.run(sync)
+    assert isinstance(location.fake, Fake)
+    location.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
+    location.run(sync)
+    tokens = {ask.headers.get("x-amz-security-token", "") for ask, _ in location.fake.exchanges} - {""}
     assert len(tokens) == 2
-    given = [answer.body.decode() for ask, answer in place.fake.exchanges if ask.path == "AssumeRole"]
+    given = [answer.body.decode() for ask, answer in location.fake.exchanges if ask.path == "AssumeRole"]
     keys = [text.partition("<SecretAccessKey>")[2].partition("<")[0] for text in given]
     canaries = [SERVER, *tokens, *keys]
     with database.cursor() as cursor:

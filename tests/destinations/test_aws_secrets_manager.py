@@ -49,7 +49,7 @@ def create(key: str, value: str = "v", **more: Any) -> Write:
 def listed(destination: AwsSecretsManager) -> dict[str, Remote]:
     """As planning sees them where all are wanted."""
     found = destination.listing()
-    return {remote.key: remote for remote in destination.looked_at(found, {remote.key for remote in found})}
+    return {remote.key: remote for remote in destination.resolve_listing(found, {remote.key for remote in found})}
 
 
 def apply(destination: AwsSecretsManager, *writes: Write) -> list[Outcome]:
@@ -65,8 +65,8 @@ def operations(vendor: Fake) -> list[str]:
 
 
 def test_the_place_is_account_region_and_document_never_the_login(vendor: Fake, client: AwsClient) -> None:
-    assert AwsSecretsManager(client, EACH).place() == f"aws|{vendor.url}|123456789012|{REGION}|"
-    assert AwsSecretsManager(client, DOCUMENT).place().endswith(f"|123456789012|{REGION}|{NAME}")
+    assert AwsSecretsManager(client, EACH).location() == f"aws|{vendor.url}|123456789012|{REGION}|"
+    assert AwsSecretsManager(client, DOCUMENT).location().endswith(f"|123456789012|{REGION}|{NAME}")
     assert [path for _, path in vendor.asked()] == ["GetCallerIdentity"], "asked once a run"
 
 
@@ -93,8 +93,8 @@ def test_a_deleted_secret_waits_and_is_brought_back_when_it_is_made_again(vendor
     done = ["CreateSecret", "DescribeSecret", "RestoreSecret", "UntagResource", "UpdateSecret"]
     assert operations(vendor) == done
     assert ours(vendor) == {"KEY": "new"}
-    assert outcome.written.incarnation == before.incarnation
-    assert listed(destination)["KEY"].stamp == outcome.written.stamp
+    assert outcome.written.object_id == before.object_id
+    assert listed(destination)["KEY"].etag == outcome.written.etag
 
 
 def test_a_secret_that_other_hands_have_deleted_is_not_brought_back(vendor: Fake, client: AwsClient) -> None:
@@ -147,7 +147,7 @@ def test_a_list_that_lags_hides_no_change_and_shows_nothing_that_is_gone(vendor:
     vendor.change = None
     assert seen.keys() == {"STAYS"}
     assert seen["STAYS"].value == "2"
-    assert seen["STAYS"].stamp == listed(destination)["STAYS"].stamp
+    assert seen["STAYS"].etag == listed(destination)["STAYS"].etag
 
 
 def test_values_that_come_on_pages_are_all_read(vendor: Fake, client: AwsClient) -> None:
@@ -195,7 +195,7 @@ def test_a_value_that_may_not_be_read_is_still_told_by_its_version(vendor: Fake,
     (outcome,) = apply(destination, create("KEY"))
     vendor.refuse("BatchGetSecretValue", "AccessDeniedException")
     seen = listed(destination)["KEY"]
-    assert (seen.value, seen.stamp) == (None, outcome.written.stamp)
+    assert (seen.value, seen.etag) == (None, outcome.written.etag)
 
 
 def test_one_value_that_may_not_be_read_leaves_the_others(vendor: Fake, client: AwsClient) -> None:
@@ -212,7 +212,7 @@ def test_one_value_that_may_not_be_read_leaves_the_others(vendor: Fake, client: 
     vendor.change = withheld
     seen = listed(destination)
     assert {key: remote.value for key, remote in seen.items()} == {"A": None, "B": "v"}
-    assert seen["A"].stamp
+    assert seen["A"].etag
 
 
 def test_what_other_services_and_regions_own_is_never_touched(vendor: Fake, client: AwsClient) -> None:
@@ -239,7 +239,7 @@ def test_only_secrets_that_matter_are_read(vendor: Fake, client: AwsClient) -> N
     for name in ("OURS", "THEIRS"):
         vendor.put(EACH, name, "x")
     destination = AwsSecretsManager(client, EACH)
-    seen = destination.looked_at(destination.listing(), {"OURS"})
+    seen = destination.resolve_listing(destination.listing(), {"OURS"})
     assert {remote.key: remote.value for remote in seen} == {"OURS": "x", "THEIRS": None}
     (read,) = [ask.body["SecretIdList"] for ask, _ in vendor.exchanges if ask.path == "BatchGetSecretValue"]
     assert [arn.rpartition(":")[2][:-7] for arn in read] == ["OURS"]
@@ -268,7 +268,7 @@ def test_tags_and_kms_key_go_with_a_secret_and_only_what_differs_is_sent(vendor:
     vendor.asked()
     (outcome,) = apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
     assert operations(vendor) == ["TagResource"], "the value is the same: no new version"
-    assert outcome.written.stamp == remote.stamp
+    assert outcome.written.etag == remote.etag
     told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
     assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "blog", "env": "prod", "theirs": "1"}
 
@@ -276,8 +276,8 @@ def test_tags_and_kms_key_go_with_a_secret_and_only_what_differs_is_sent(vendor:
 def test_a_secrets_own_metadata_becomes_tags_on_wish(vendor: Fake, client: AwsClient) -> None:
     options = {"syncSecretMetadataAsTags": True, "tags": [{"key": "team", "value": "shop"}]}
     destination = AwsSecretsManager(client, EACH, options)
-    assert destination.carries_metadata()
-    assert not AwsSecretsManager(client, DOCUMENT, options).carries_metadata()
+    assert destination.sends_metadata()
+    assert not AwsSecretsManager(client, DOCUMENT, options).sends_metadata()
     apply(destination, create("KEY", metadata=(("team", "of metadata"), ("owner", "ada"))))
     told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
     assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "shop", "owner": "ada"}
@@ -295,7 +295,7 @@ def test_the_default_kms_key_is_known_by_its_alias(vendor: Fake, client: AwsClie
 
 def test_a_changed_option_changes_what_writes_carry(client: AwsClient) -> None:
     texts = {
-        AwsSecretsManager(client, EACH, options).attributes()
+        AwsSecretsManager(client, EACH, options).write_fingerprint()
         for options in ({}, {"keyId": "a"}, {"tags": [{"key": "a", "value": "b"}]}, {"keySchema": "x_{{secretKey}}"})
     }
     assert len(texts) == 3

@@ -169,11 +169,11 @@ def test_what_is_written_stands_there_with_its_comment_and_is_read_back(
     (outcome,) = apply(destination, create("KEY", "värde\n", "why"))
     (listed,) = destination.listing()
     assert (listed.key, listed.value, listed.comment) == ("KEY", "värde\n", "why")
-    assert (listed.incarnation, listed.stamp) == (outcome.written.incarnation, outcome.written.stamp)
+    assert (listed.object_id, listed.etag) == (outcome.written.object_id, outcome.written.etag)
     (outcome,) = apply(destination, update("KEY"))
     (after,) = destination.listing()
-    assert (after.incarnation, after.value, after.stamp) == (listed.incarnation, "w", outcome.written.stamp)
-    assert after.stamp != listed.stamp
+    assert (after.object_id, after.value, after.etag) == (listed.object_id, "w", outcome.written.etag)
+    assert after.etag != listed.etag
 
 
 def test_a_server_without_v4_is_spoken_to_as_v3(server: Server, client: ApiClient) -> None:
@@ -204,7 +204,7 @@ def test_250_new_keys_go_in_three_requests(server: Server, destination: External
     outcomes = apply(destination, *(create(f"K{number}") for number in range(250)))
     assert [outcome.error for outcome in outcomes] == [None] * 250
     assert len(server.asked()) == 3
-    assert all(outcome.written.incarnation for outcome in outcomes)
+    assert all(outcome.written.object_id for outcome in outcomes)
 
 
 def test_a_batch_that_is_refused_for_one_key_is_sent_again_key_by_key(
@@ -252,7 +252,7 @@ def test_a_value_that_the_identity_may_not_read_is_not_taken_for_its_mask(
     server.unreadable = {"KEY"}
     (listed,) = destination.listing()
     assert (listed.key, listed.value) == ("KEY", None)
-    assert listed.stamp
+    assert listed.etag
 
 
 def test_personal_overrides_are_not_the_folders_secrets(server: Server, destination: ExternalInfisical) -> None:
@@ -280,7 +280,7 @@ def test_blanks_around_a_value_are_what_the_server_cuts_off(server: Server, dest
     for value in (" x ", "x\n\n", "", "\n", "line 1\nline 2\n", "\tx"):
         server.secrets[PROJECT, "prod", "/services/api"].clear()
         apply(destination, create("KEY", value))
-        assert server.held(FOLDER) == {"KEY": destination.kept(value)}
+        assert server.held(FOLDER) == {"KEY": destination.normalize_value(value)}
 
 
 def test_writes_that_wait_for_an_approval_there_are_not_taken_for_done(
@@ -300,7 +300,7 @@ def test_writes_that_wait_for_an_approval_there_are_not_taken_for_done(
 def test_an_answer_to_a_write_that_says_nothing_is_no_failure(server: Server, destination: ExternalInfisical) -> None:
     server.late_fault = lambda ask: Answer(200, {}) if ask.method == "POST" else None
     (outcome,) = apply(destination, create("KEY"))
-    assert (outcome.error, outcome.written.stamp) == (None, None)
+    assert (outcome.error, outcome.written.etag) == (None, None)
     assert server.held(FOLDER) == {"KEY": "v"}
 
 
@@ -312,10 +312,10 @@ def test_a_list_of_another_shape_is_not_believed(server: Server, destination: Ex
 
 
 def test_the_place_is_the_folder_whoever_signs_in(client: ApiClient) -> None:
-    place = ExternalInfisical(client, FOLDER).place()
-    assert place == f"external-infisical|{client.base_url}|{PROJECT}/prod/services/api"
-    assert ExternalInfisical(client, ROOT).place() != place
-    deep = [ExternalInfisical(client, {**FOLDER, "secretPath": "/long" * 300 + end}).place() for end in ("/a", "/b")]
+    location = ExternalInfisical(client, FOLDER).location()
+    assert location == f"external-infisical|{client.base_url}|{PROJECT}/prod/services/api"
+    assert ExternalInfisical(client, ROOT).location() != location
+    deep = [ExternalInfisical(client, {**FOLDER, "secretPath": "/long" * 300 + end}).location() for end in ("/a", "/b")]
     assert len(set(deep)) == 2
     assert max(map(len, deep)) < 512
 

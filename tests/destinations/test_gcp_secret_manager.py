@@ -54,7 +54,7 @@ def apply(destination: GcpSecretManager, *writes: Write) -> dict[str, Outcome]:
 
 def looked(destination: GcpSecretManager, *keys: str) -> dict[str, Remote]:
     listing = destination.listing()
-    return {one.key: one for one in destination.looked_at(listing, keys or {one.key for one in listing})}
+    return {one.key: one for one in destination.resolve_listing(listing, keys or {one.key for one in listing})}
 
 
 def states(vendor: gcp.GcpSecretManager, key: str, config: Mapping[str, Any] = GLOBAL) -> list[str]:
@@ -81,8 +81,8 @@ def test_a_new_secret_is_marked_and_kept_where_the_config_says(
     made = vendor.of(config)["KEY"]
     assert (made["labels"], made.get("replication")) == (MARK, replication)
     remote = looked(destination)["KEY"]
-    assert (remote.value, remote.stamp, remote.incarnation) == ("value ä", "1", made["createTime"])
-    assert (outcome.written.incarnation, outcome.written.stamp) == (remote.incarnation, remote.stamp)
+    assert (remote.value, remote.etag, remote.object_id) == ("value ä", "1", made["createTime"])
+    assert (outcome.written.object_id, outcome.written.etag) == (remote.object_id, remote.etag)
 
 
 def test_a_secret_that_got_no_value_is_not_there_and_the_next_create_finishes_it(
@@ -95,7 +95,7 @@ def test_a_secret_that_got_no_value_is_not_there_and_the_next_create_finishes_it
     assert looked(destination) == {}  # so it is created
     made = vendor.of(GLOBAL)["KEY"]["createTime"]
     outcome = apply(destination, create("KEY", "late"))["KEY"]
-    assert (outcome.error, outcome.written.incarnation) == (None, made)
+    assert (outcome.error, outcome.written.object_id) == (None, made)
     assert vendor.held(GLOBAL) == {"KEY": "late"}
 
 
@@ -103,7 +103,7 @@ def test_an_empty_secret_of_other_hands_is_theirs(vendor: gcp.GcpSecretManager, 
     vendor.put(GLOBAL, "KEY", "x")
     vendor.of(GLOBAL)["KEY"]["versions"].clear()
     destination = GcpSecretManager(client, GLOBAL)
-    assert (looked(destination)["KEY"].value, looked(destination)["KEY"].stamp) == (None, None)
+    assert (looked(destination)["KEY"].value, looked(destination)["KEY"].etag) == (None, None)
     assert isinstance(apply(destination, create("KEY"))["KEY"].error, Conflict)
     assert vendor.held(GLOBAL) == {}
 
@@ -131,9 +131,9 @@ def test_what_becomes_of_old_versions_is_an_option(
     apply(destination, create("KEY", "old"))
     vendor.asked()
     outcome = apply(destination, change(looked(destination)["KEY"]))["KEY"]
-    assert (outcome.error, outcome.written.stamp) == (None, "2")
+    assert (outcome.error, outcome.written.etag) == (None, "2")
     assert states(vendor, "KEY") == [left, "ENABLED"]
-    assert destination.requests_a_key(Action.UPDATE) == sum(method == "POST" for method, _ in vendor.asked())
+    assert destination.request_cost(Action.UPDATE) == sum(method == "POST" for method, _ in vendor.asked())
 
 
 def test_only_the_version_that_is_replaced_is_taken_out_of_use(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
@@ -162,11 +162,11 @@ def test_a_newest_version_that_is_out_of_use_has_no_value_and_is_a_change(
     vendor: gcp.GcpSecretManager, client: ApiClient, state: str
 ) -> None:
     destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "destroy"})
-    before = apply(destination, create("KEY"))["KEY"].written.stamp
+    before = apply(destination, create("KEY"))["KEY"].written.etag
     vendor.of(GLOBAL)["KEY"]["versions"][-1]["state"] = state
     remote = looked(destination)["KEY"]
     assert remote.value is None
-    assert remote.stamp not in (before, None)
+    assert remote.etag not in (before, None)
     assert apply(destination, change(remote))["KEY"].error is None
     assert looked(destination)["KEY"].value == "new"
 
@@ -187,7 +187,7 @@ def test_bytes_that_are_no_text_are_told_by_their_version(vendor: gcp.GcpSecretM
     vendor.put(GLOBAL, "KEY", "x")
     vendor.of(GLOBAL)["KEY"]["versions"][-1]["data"] = b"\xff\xfe"
     remote = looked(GcpSecretManager(client, GLOBAL))["KEY"]
-    assert (remote.value, remote.stamp) == (None, "1")
+    assert (remote.value, remote.etag) == (None, "1")
 
 
 # -- what is read --------------------------------------------------------------------------------------------------
@@ -300,7 +300,7 @@ def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.
     with Gcp().client("service-account-key", {}) as client:
         for config in (GLOBAL, REGION):
             GcpSecretManager(client, config).listing()
-        assert GcpSecretManager(client, GLOBAL).place() != GcpSecretManager(client, REGION).place()
+        assert GcpSecretManager(client, GLOBAL).location() != GcpSecretManager(client, REGION).location()
     assert asked == [
         ("https://secretmanager.googleapis.com", "/v1/projects/shop-prod/secrets"),
         (

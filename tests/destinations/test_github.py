@@ -62,17 +62,17 @@ def test_what_arrives_is_opened_with_the_private_key_and_never_travels_open(
 def test_a_name_is_kept_in_upper_case_and_is_one_with_its_lower(vendor: Vendor, destination: GitHub) -> None:
     apply(destination, create("db_Url"))
     assert [remote.key for remote in destination.listing()] == ["DB_URL"]
-    assert destination.canonical("db_Url") == destination.canonical("DB_URL")
+    assert destination.normalize_key("db_Url") == destination.normalize_key("DB_URL")
 
 
 def test_what_a_write_made_is_known_from_a_look_after_it(vendor: Vendor, destination: GitHub) -> None:
     (outcome,) = apply(destination, create("KEY"))
     (listed,) = destination.listing()
-    assert (listed.incarnation, listed.stamp) == (outcome.written.incarnation, outcome.written.stamp)
+    assert (listed.object_id, listed.etag) == (outcome.written.object_id, outcome.written.etag)
     (outcome,) = apply(destination, update("KEY", remote=listed))
     (after,) = destination.listing()
-    assert (after.incarnation, after.stamp) == (listed.incarnation, outcome.written.stamp)
-    assert after.stamp != listed.stamp
+    assert (after.object_id, after.etag) == (listed.object_id, outcome.written.etag)
+    assert after.etag != listed.etag
 
 
 def test_a_look_that_fails_does_not_undo_the_write(vendor: Vendor, destination: GitHub) -> None:
@@ -82,7 +82,7 @@ def test_a_look_that_fails_does_not_undo_the_write(vendor: Vendor, destination: 
 
     vendor.fault = fault
     (outcome,) = apply(destination, create("KEY"))
-    assert (outcome.error, outcome.written.stamp) == (None, None)
+    assert (outcome.error, outcome.written.etag) == (None, None)
     assert vendor.held(destination.config) == {"KEY": "v"}
 
 
@@ -100,7 +100,7 @@ def test_an_update_of_a_key_that_is_gone_makes_it_anew_and_says_so(vendor: Vendo
     vendor.drop(destination.config, "KEY")
     (outcome,) = apply(destination, update("KEY", remote=before))
     assert outcome.error is None
-    assert outcome.written.incarnation not in (None, before.incarnation)
+    assert outcome.written.object_id not in (None, before.object_id)
 
 
 def test_a_delete_of_a_key_that_is_gone_is_a_success(destination: GitHub) -> None:
@@ -204,16 +204,17 @@ def test_an_organization_secret_that_others_opened_to_all_is_drift(vendor: Vendo
     (before,) = destination.listing()
     vendor.secrets["orgs/acme"]["KEY"].more["visibility"] = "all"
     (after,) = destination.listing()
-    assert after.stamp != before.stamp
+    assert after.etag != before.etag
 
 
 def test_another_choice_of_who_sees_the_secrets_is_written_to_each(client: ApiClient) -> None:
     told = {
-        GitHub(client, config).attributes() for config in (ORG, SELECTED, {**SELECTED, "selectedRepositoryIds": [1]})
+        GitHub(client, config).write_fingerprint()
+        for config in (ORG, SELECTED, {**SELECTED, "selectedRepositoryIds": [1]})
     }
     assert len(told) == 3
-    assert GitHub(client, {**SELECTED, "selectedRepositoryIds": [1002, 1001]}).attributes() in told
-    assert GitHub(client, REPO).attributes() == ""
+    assert GitHub(client, {**SELECTED, "selectedRepositoryIds": [1002, 1001]}).write_fingerprint() in told
+    assert GitHub(client, REPO).write_fingerprint() == ""
 
 
 @pytest.mark.parametrize(
@@ -239,9 +240,9 @@ def test_no_repositories_are_as_good_as_none_given() -> None:
 
 
 def test_names_of_accounts_are_not_case_sensitive_so_neither_is_the_place(client: ApiClient) -> None:
-    assert GitHub(client, REPO).place() == GitHub(client, {**REPO, "owner": "Acme", "repo": "SHOP"}).place()
-    assert len({GitHub(client, config).place() for config in (ORG, REPO, ENV)}) == 3
-    assert GitHub(client, ORG).place() == GitHub(client, SELECTED).place()
+    assert GitHub(client, REPO).location() == GitHub(client, {**REPO, "owner": "Acme", "repo": "SHOP"}).location()
+    assert len({GitHub(client, config).location() for config in (ORG, REPO, ENV)}) == 3
+    assert GitHub(client, ORG).location() == GitHub(client, SELECTED).location()
 
 
 def test_an_organization_takes_a_thousand_and_a_repository_a_hundred() -> None:
@@ -254,10 +255,10 @@ def test_a_write_of_other_hands_within_the_second_of_ours_cannot_be_told(vendor:
     (outcome,) = apply(destination, create("KEY"))
     vendor.still = True
     vendor.put(REPO, "KEY", "theirs")
-    assert destination.listing()[0].stamp == outcome.written.stamp
+    assert destination.listing()[0].etag == outcome.written.etag
     vendor.still = False
     vendor.put(REPO, "KEY", "theirs again")
-    assert destination.listing()[0].stamp != outcome.written.stamp
+    assert destination.listing()[0].etag != outcome.written.etag
 
 
 def test_two_writes_of_ours_within_a_second_both_arrive(vendor: Vendor, client: ApiClient) -> None:
@@ -267,7 +268,7 @@ def test_two_writes_of_ours_within_a_second_both_arrive(vendor: Vendor, client: 
     (listed,) = destination.listing()
     (outcome,) = apply(destination, update("KEY", "2", listed))
     assert vendor.held(REPO) == {"KEY": "2"}
-    assert outcome.written.stamp == listed.stamp
+    assert outcome.written.etag == listed.etag
 
 
 def test_of_500_secrets_one_changed_costs_eight_requests(vendor: Vendor, client: ApiClient) -> None:

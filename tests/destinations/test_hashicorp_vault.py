@@ -221,7 +221,7 @@ def test_namespaces_are_places_of_their_own(vault: Fake) -> None:
     vault.namespace = "team/shop"
     with opened(vault, namespace="/team/shop/") as inside, opened(vault) as outside:
         assert good(apply(HashicorpVault(inside, SECOND), create("A")))
-        assert HashicorpVault(inside, SECOND).place() != HashicorpVault(outside, SECOND).place()
+        assert HashicorpVault(inside, SECOND).location() != HashicorpVault(outside, SECOND).location()
         with pytest.raises(NotFound):
             HashicorpVault(outside, SECOND).listing()
     assert vault.held(SECOND) == {"A": "v"}
@@ -229,8 +229,8 @@ def test_namespaces_are_places_of_their_own(vault: Fake) -> None:
 
 def test_a_namespace_is_one_place_in_the_login_and_at_the_head_of_the_mount(vault: Fake) -> None:
     with opened(vault, namespace="team") as inside, opened(vault) as outside:
-        place = HashicorpVault(inside, SECOND).place()
-        assert HashicorpVault(outside, {**SECOND, "mount": f"team/{SECOND['mount']}"}).place() == place
+        location = HashicorpVault(inside, SECOND).location()
+        assert HashicorpVault(outside, {**SECOND, "mount": f"team/{SECOND['mount']}"}).location() == location
 
 
 @pytest.mark.parametrize("namespace", ["..", "team/..", "../sys", "./team", "."])

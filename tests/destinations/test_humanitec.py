@@ -57,7 +57,7 @@ def test_what_is_written_stands_there_secret_with_its_comment(vendor: HumanitecS
     assert (held["value"], held["description"], held["is_secret"]) == ("value ä", "why", True)
     (listed,) = destination.listing()
     assert (listed.value, listed.comment, listed.inherited) == (None, "why", False)
-    assert (listed.incarnation, listed.stamp) == (outcome.written.incarnation, outcome.written.stamp)
+    assert (listed.object_id, listed.etag) == (outcome.written.object_id, outcome.written.etag)
 
 
 def test_an_update_moves_the_stamp_and_keeps_the_incarnation(destination: Humanitec) -> None:
@@ -65,8 +65,8 @@ def test_an_update_moves_the_stamp_and_keeps_the_incarnation(destination: Humani
     (before,) = destination.listing()
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "new", remote=before))
     (after,) = destination.listing()
-    assert after.incarnation == before.incarnation
-    assert after.stamp != before.stamp
+    assert after.object_id == before.object_id
+    assert after.etag != before.etag
 
 
 def test_an_empty_value_is_written_as_empty(vendor: HumanitecSandbox, destination: Humanitec) -> None:
@@ -168,9 +168,9 @@ def test_path_parts_are_quoted(vendor: HumanitecSandbox, client: ApiClient) -> N
 def test_the_place_names_the_spot_and_application_and_environment_overlap(client: ApiClient) -> None:
     app, env = Humanitec(client, APP), Humanitec(client, ENV)
     other = Humanitec(client, {**APP, "app": "shop2"})
-    assert app.overlaps(env.place())
-    assert env.overlaps(app.place())
-    assert not app.overlaps(other.place())
+    assert app.overlaps(env.location())
+    assert env.overlaps(app.location())
+    assert not app.overlaps(other.location())
 
 
 @pytest.mark.skipif("KEYFERRY_VENDOR_SPECS" not in os.environ, reason="KEYFERRY_VENDOR_SPECS names no directory")
@@ -179,11 +179,11 @@ def test_every_request_is_one_that_the_vendor_publishes(vendor: HumanitecSandbox
     apply(destination, create("KEY"))
     remote = destination.listing()[0]
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "new", remote=remote))
-    version = destination.version_of("KEY", remote.stamp or "")
+    version = destination.version_of("KEY", remote.etag or "")
     assert version
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", remote=remote, version=version))
     apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
-    destination.purge("KEY", remote.incarnation or "")
+    destination.purge("KEY", remote.object_id or "")
     assert [asked for asked in vendor.asked if "/purge/" in asked[1]]
     env = "/envs/{envId}" if "env" in destination.config else ""
     base = "/orgs/{orgId}/apps/{appId}" + env

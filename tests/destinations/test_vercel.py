@@ -73,7 +73,7 @@ def test_an_update_takes_its_own_environment_out_of_a_shared_variable_and_leaves
     assert outcome.error is None
     assert {one["id"]: (one["target"], one["value"]) for one in of(vendor, "KEY")} == {
         both["id"]: (["preview"], "theirs"),
-        outcome.written.incarnation: (["production"], "ours"),
+        outcome.written.object_id: (["production"], "ours"),
     }
 
 
@@ -114,22 +114,22 @@ def test_a_branch_lays_its_own_over_what_all_previews_have(vendor: vercel.Vercel
 def test_a_branch_and_all_previews_overlap_two_branches_do_not(client: ApiClient) -> None:
     branch, preview = Vercel(client, BRANCH), Vercel(client, PREVIEW)
     other = Vercel(client, {**BRANCH, "branch": "other"})
-    assert branch.overlaps(preview.place())
-    assert preview.overlaps(branch.place())
-    assert not branch.overlaps(other.place())
-    assert not preview.overlaps(Vercel(client, PRODUCTION).place())
+    assert branch.overlaps(preview.location())
+    assert preview.overlaps(branch.location())
+    assert not branch.overlaps(other.location())
+    assert not preview.overlaps(Vercel(client, PRODUCTION).location())
 
 
 def test_a_project_is_one_place_whether_its_team_is_named_or_not(client: ApiClient) -> None:
-    here = Vercel(client, PRODUCTION).place()
-    assert {Vercel(client, {**PRODUCTION, "teamId": team}).place() for team in ("", "usr_me", "team_x")} == {here}
+    here = Vercel(client, PRODUCTION).location()
+    assert {Vercel(client, {**PRODUCTION, "teamId": team}).location() for team in ("", "usr_me", "team_x")} == {here}
 
 
 def test_a_project_by_its_name_is_of_its_team_and_an_account_is_none(client: ApiClient) -> None:
-    def place(team: str) -> str:
-        return Vercel(client, {**PRODUCTION, "app": "shop", "teamId": team}).place()
+    def location(team: str) -> str:
+        return Vercel(client, {**PRODUCTION, "app": "shop", "teamId": team}).location()
 
-    assert place("") == place("usr_me") != place("team_a") != place("team_b")
+    assert location("") == location("usr_me") != location("team_a") != location("team_b")
 
 
 # -- types ---------------------------------------------------------------------------------------------------------
@@ -151,9 +151,9 @@ def test_a_value_that_is_given_encrypted_is_not_taken_for_the_value(vendor: verc
     remotes = destination.listing()
     assert [one.value for one in remotes] == [None, None]
     vendor.asked()
-    destination.filled(remotes, values=False)
+    destination.read_values(remotes, values=False)
     assert vendor.asked() == []
-    assert {one.key: one.value for one in destination.filled(remotes, values=True)} == {"A": "1", "B": None}
+    assert {one.key: one.value for one in destination.read_values(remotes, values=True)} == {"A": "1", "B": None}
     assert len(vendor.asked()) == 1
 
 
@@ -163,7 +163,7 @@ def test_a_variable_of_another_type_is_made_anew(vendor: vercel.Vercel, client: 
     outcome = apply(destination, change(listed(destination)["KEY"], "shut"))["KEY"]
     (after,) = of(vendor, "KEY")
     assert (after["type"], after["value"]) == ("sensitive", "shut")
-    assert after["id"] == outcome.written.incarnation != before["id"]
+    assert after["id"] == outcome.written.object_id != before["id"]
 
 
 def test_the_name_of_a_sensitive_variable_is_not_sent_again(vendor: vercel.Vercel, client: ApiClient) -> None:
@@ -258,9 +258,9 @@ def test_shared_variables_of_one_environment_overlap_whatever_their_projects(cli
     team = Vercel(client, TEAM)
     others = {**TEAM, "targetProjects": ["prj_blog"], "targetEnvironments": ["preview"]}
     aside = {**TEAM, "targetEnvironments": ["development"], "applyToAllCustomEnvironments": False}
-    assert team.overlaps(Vercel(client, others).place())
-    assert not team.overlaps(Vercel(client, aside).place())
-    assert not team.overlaps(Vercel(client, PRODUCTION).place())
+    assert team.overlaps(Vercel(client, others).location())
+    assert not team.overlaps(Vercel(client, aside).location())
+    assert not team.overlaps(Vercel(client, PRODUCTION).location())
 
 
 def test_a_sensitive_shared_variable_leaves_development_out(vendor: vercel.Vercel, client: ApiClient) -> None:
@@ -337,18 +337,18 @@ def test_an_update_keeps_the_incarnation_and_moves_the_stamp(vendor: vercel.Verc
     destination = Vercel(client, PRODUCTION)
     made = apply(destination, create("A"), create("B"))
     before = listed(destination)
-    assert {key: one.written.incarnation for key, one in made.items()} == {k: r.incarnation for k, r in before.items()}
+    assert {key: one.written.object_id for key, one in made.items()} == {k: r.object_id for k, r in before.items()}
     apply(destination, *map(change, before.values()))
     for key, after in listed(destination).items():
-        assert after.incarnation == before[key].incarnation
-        assert after.stamp != before[key].stamp
+        assert after.object_id == before[key].object_id
+        assert after.etag != before[key].etag
 
 
 def test_a_delete_that_is_not_confirmed_is_not_taken_for_done(vendor: vercel.Vercel, client: ApiClient) -> None:
     destination = Vercel(client, PRODUCTION)
     apply(destination, create("A"), create("B"))
     remotes = listed(destination)
-    vendor.fault = lambda ask: Answer(200, {"deleted": 1, "ids": [remotes["A"].incarnation]})
+    vendor.fault = lambda ask: Answer(200, {"deleted": 1, "ids": [remotes["A"].object_id]})
     outcomes = apply(destination, *map(remove, remotes.values()))
     assert outcomes["A"].error is None
     assert isinstance(outcomes["B"].error, OutcomeUnknown)

@@ -47,7 +47,7 @@ class Situation:
     def decided(self) -> tuple[str, str]:
         """Rule and action; empty strings where the planner has nothing to say."""
         memory = Memory(
-            initial={"a": self.lists.incarnation} if self.initial and self.lists else {},
+            initial={"a": self.lists.object_id} if self.initial and self.lists else {},
             wanted={"a": "other"} if self.wanted_elsewhere else {},
             dismissed=frozenset({"a"} if self.dismissed else ()),
             waiting={"a": "waits for B"} if self.waits else {},
@@ -87,25 +87,25 @@ class Situation:
     @property
     def same_object(self) -> bool:
         """As far as both are known."""
-        ids = {self.lists and self.lists.incarnation, self.knows and self.knows.incarnation} - {None}
+        ids = {self.lists and self.lists.object_id, self.knows and self.knows.object_id} - {None}
         return self.lists is not None and self.knows is not None and len(ids) < 2
 
     @property
     def known_foreign(self) -> bool:
         assert self.knows
         assert self.lists
-        before = self.knows.claimed_incarnation
-        return before is not None and before != self.lists.incarnation
+        before = self.knows.claimed_object_id
+        return before is not None and before != self.lists.object_id
 
     @property
     def known_ours(self) -> bool:
         assert self.knows
         assert self.lists
-        if self.lists.incarnation is not None:
-            return self.knows.claimed_incarnation == self.lists.incarnation
+        if self.lists.object_id is not None:
+            return self.knows.claimed_object_id == self.lists.object_id
         if self.lists.value is not None:
             return self.knows.value_mac == mac("a", self.lists.value)
-        return self.lists.stamp is not None and self.lists.stamp == self.knows.stamp
+        return self.lists.etag is not None and self.lists.etag == self.knows.etag
 
     @property
     def own(self) -> bool:
@@ -125,7 +125,7 @@ class Situation:
         assert self.knows
         if self.lists.value is not None:
             return self.knows.value_mac == mac("a", self.lists.value)
-        return None in (self.lists.stamp, self.knows.stamp) or self.lists.stamp == self.knows.stamp
+        return None in (self.lists.etag, self.knows.etag) or self.lists.etag == self.knows.etag
 
     @property
     def foreign_delete_allowed(self) -> bool:
@@ -141,8 +141,8 @@ class Situation:
 Phrases = Mapping[str, Callable[[Situation], bool]]
 
 SOURCE: Phrases = {
-    "blocked": lambda s: s.wants is not None and bool(s.wants.barred),
-    "yes": lambda s: s.wants is not None and not s.wants.barred,
+    "blocked": lambda s: s.wants is not None and bool(s.wants.blocked),
+    "yes": lambda s: s.wants is not None and not s.wants.blocked,
     "no": lambda s: s.wants is None,
 }
 DESTINATION: Phrases = {
@@ -213,8 +213,8 @@ def lines() -> list[Line]:
 REMOTES: list[Remote | None] = [
     None,
     *(
-        seen(incarnation=object_id, stamp=stamp, value=value, inherited=inherited, **kind)
-        for object_id, stamp, value, inherited, kind in itertools.product(
+        seen(object_id=object_id, etag=etag, value=value, inherited=inherited, **kind)
+        for object_id, etag, value, inherited, kind in itertools.product(
             ("i1", "i2", None),
             ("s1", "s2", None),
             (None, "1", "9"),
@@ -223,15 +223,15 @@ REMOTES: list[Remote | None] = [
         )
     ),
 ]
-UNKNOWN: tuple[dict[str, Any], ...] = ({}, {"incarnation": None}, {"stamp": None})
+UNKNOWN: tuple[dict[str, Any], ...] = ({}, {"object_id": None}, {"etag": None})
 ROWS: list[Row | None] = [
     None,
     *(row(mine=False, owner="other", state=state) for state in State),
     row(state=State.MISSING),
     *(row(rewrites=rewrites, **more) for rewrites in (0, THREE_TIMES) for more in UNKNOWN),
-    *(row(state=State.CLAIM, claimed_incarnation=claimed, **more) for claimed in (None, "i1") for more in UNKNOWN),
+    *(row(state=State.CLAIM, claimed_object_id=claimed, **more) for claimed in (None, "i1") for more in UNKNOWN),
 ]
-WANTS = [want(), want(value="2"), want(barred="unreadable")]
+WANTS = [want(), want(value="2"), want(blocked="unreadable")]
 POLICIES = ("overwrite-initially", "leave", "mirror")
 
 

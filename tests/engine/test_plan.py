@@ -12,12 +12,12 @@ from syncs.engine.plan import Effect, Memory, Plan, Row, Rules, State, plan_remo
 from syncs.engine.types import Action, Desired, Remote
 
 
-def mac(canonical: str, text: str) -> str:
-    return f"mac({canonical},{text})"
+def mac(normalized_key: str, text: str) -> str:
+    return f"mac({normalized_key},{text})"
 
 
-def verify(canonical: str, text: str, given_mac: str) -> bool:
-    return given_mac == mac(canonical, text)
+def verify(normalized_key: str, text: str, given_mac: str) -> bool:
+    return given_mac == mac(normalized_key, text)
 
 
 def want(key: str = "A", value: str = "1", **more: object) -> Desired:
@@ -25,29 +25,29 @@ def want(key: str = "A", value: str = "1", **more: object) -> Desired:
 
 
 def seen(key: str = "A", **more: object) -> Remote:
-    return replace(Remote(key, incarnation="i1", stamp="s1"), **more)
+    return replace(Remote(key, object_id="i1", etag="s1"), **more)
 
 
 def row(key: str = "A", value: str = "1", **more: object) -> Row:
-    canonical = key.lower()
+    normalized_key = key.lower()
     written = want(key, value)
     made = Row(
         key,
-        canonical,
+        normalized_key,
         mine=True,
         state=State.OWNED,
-        incarnation="i1",
-        stamp="s1",
-        value_mac=mac(canonical, value),
-        rest_mac=mac(canonical, rest_of(written)),
+        object_id="i1",
+        etag="s1",
+        value_mac=mac(normalized_key, value),
+        rest_mac=mac(normalized_key, rest_of(written)),
         secret_id=f"id-{key}",
     )
     return replace(made, **more)
 
 
-CLAIM_OF_UPDATE = {"state": State.CLAIM, "claimed_incarnation": "i1"}
-CLAIM_OF_CREATE = {"state": State.CLAIM, "claimed_incarnation": None, "incarnation": None, "stamp": None}
-UNTOLD = {"incarnation": None, "claimed_incarnation": None, "state": State.CLAIM}
+CLAIM_OF_UPDATE = {"state": State.CLAIM, "claimed_object_id": "i1"}
+CLAIM_OF_CREATE = {"state": State.CLAIM, "claimed_object_id": None, "object_id": None, "etag": None}
+UNTOLD = {"object_id": None, "claimed_object_id": None, "state": State.CLAIM}
 """A claim where the vendor tells no incarnations."""
 OPEN = Rules(max_deletions=None)
 
@@ -68,26 +68,26 @@ def plan(
         rules=rules,
         memory=memory or Memory(initial={}),
         gaps=gaps,
-        canonical=str.lower,
+        normalize_key=str.lower,
         in_schema=in_schema or (lambda name: True),  # type: ignore[arg-type]
         verify=verify,
     )
 
 
 ROWS = {
-    "1 barred": (want(barred="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
+    "1 barred": (want(blocked="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
     "2 plain, wanted": (want(), seen(is_secret=False), None, {}, 2, Action.BLOCKED),
     "2 plain in the wider scope, wanted": (want(), seen(is_secret=False, inherited=True), None, {}, 2, Action.BLOCKED),
     "2 locked, wanted": (want(), seen(locked="another's"), row(), {}, 2, Action.BLOCKED),
     "2 locked, not wanted": (None, seen(locked="another's"), row(), {}, 2, Action.KEEP),
     "2 shared, nobody's": (want(), seen(shared="others use it"), None, {}, 2, Action.BLOCKED),
     "2 shared, not wanted, mirror": (None, seen(shared="others use it"), None, {"unmanaged": "mirror"}, 2, Action.KEEP),
-    "2 shared, made anew": (want(), seen(shared="others use it", incarnation="i2"), row(), {}, 2, Action.BLOCKED),
+    "2 shared, made anew": (want(), seen(shared="others use it", object_id="i2"), row(), {}, 2, Action.BLOCKED),
     "2 shared, another's": (want(), seen(shared="others use it"), row(mine=False), {}, 2, Action.BLOCKED),
     "2 shared, own row missing": (want(), seen(shared="x"), row(state=State.MISSING), {}, 2, Action.BLOCKED),
     "2 shared, claim known foreign": (
         want(),
-        seen(shared="others use it", incarnation="i2"),
+        seen(shared="others use it", object_id="i2"),
         row(**CLAIM_OF_UPDATE),
         {},
         2,
@@ -108,39 +108,39 @@ ROWS = {
     "5 claim, unreadable": (want(), seen(), row(**CLAIM_OF_CREATE), {}, 5, Action.UPDATE),
     "5 claim, unreadable, leave": (want(), seen(), row(**CLAIM_OF_CREATE), {"unmanaged": "leave"}, 5, Action.BLOCKED),
     "5 claim known ours, leave": (want(), seen(), row(**CLAIM_OF_UPDATE), {"unmanaged": "leave"}, 5, Action.UPDATE),
-    "5 claim known foreign": (want(), seen(incarnation="i2"), row(**CLAIM_OF_UPDATE), {}, 9, Action.ADOPT),
+    "5 claim known foreign": (want(), seen(object_id="i2"), row(**CLAIM_OF_UPDATE), {}, 9, Action.ADOPT),
     "6 the same": (want(), seen(), row(), {}, 6, Action.UNCHANGED),
     "6 the same, readable": (want(), seen(value="1"), row(), {}, 6, Action.UNCHANGED),
     "7 source changed": (want(value="2"), seen(), row(), {}, 7, Action.UPDATE),
     "7 comment changed": (want(comment="why"), seen(), row(), {}, 7, Action.UPDATE),
-    "7 other hands": (want(), seen(stamp="s2"), row(), {}, 7, Action.UPDATE),
+    "7 other hands": (want(), seen(etag="s2"), row(), {}, 7, Action.UPDATE),
     "7 other hands, readable": (want(), seen(value="9"), row(), {}, 7, Action.UPDATE),
-    "7 contested": (want(), seen(stamp="s2"), row(rewrites=3), {}, 7, Action.BLOCKED),
+    "7 contested": (want(), seen(etag="s2"), row(rewrites=3), {}, 7, Action.BLOCKED),
     "8 nobody's, equal": (want(), seen(value="1"), None, {}, 8, Action.ADOPT),
     "9 nobody's": (want(), seen(), None, {}, 9, Action.ADOPT),
-    "9 re-created by other hands": (want(), seen(incarnation="i2"), row(), {}, 9, Action.ADOPT),
+    "9 re-created by other hands": (want(), seen(object_id="i2"), row(), {}, 9, Action.ADOPT),
     "9 nobody's, leave": (want(), seen(), None, {"unmanaged": "leave"}, 9, Action.BLOCKED),
     "10 gone both sides": (None, None, row(), {}, 10, Action.KEEP),
     "12 deletion disabled": (None, seen(), row(), {"deletion_enabled": False}, 12, Action.KEEP),
     "13 delete": (None, seen(), row(), {}, 13, Action.DELETE),
     "13 claim known ours": (None, seen(), row(**CLAIM_OF_UPDATE), {}, 13, Action.DELETE),
     "14 claim unknown": (None, seen(), row(**CLAIM_OF_CREATE), {}, 14, Action.KEEP),
-    "14 claim known foreign": (None, seen(incarnation="i2"), row(**CLAIM_OF_UPDATE), {}, 16, Action.KEEP),
-    "13 claim, untold, as we wrote it": (None, seen(incarnation=None, value="1"), row(**UNTOLD), {}, 13, Action.DELETE),
-    "13 claim, untold, our stamp": (None, seen(incarnation=None), row(**UNTOLD), {}, 13, Action.DELETE),
-    "14 claim, untold, another value": (None, seen(incarnation=None, value="9"), row(**UNTOLD), {}, 14, Action.KEEP),
-    "14 claim, untold, another stamp": (None, seen(incarnation=None, stamp="s2"), row(**UNTOLD), {}, 14, Action.KEEP),
+    "14 claim known foreign": (None, seen(object_id="i2"), row(**CLAIM_OF_UPDATE), {}, 16, Action.KEEP),
+    "13 claim, untold, as we wrote it": (None, seen(object_id=None, value="1"), row(**UNTOLD), {}, 13, Action.DELETE),
+    "13 claim, untold, our stamp": (None, seen(object_id=None), row(**UNTOLD), {}, 13, Action.DELETE),
+    "14 claim, untold, another value": (None, seen(object_id=None, value="9"), row(**UNTOLD), {}, 14, Action.KEEP),
+    "14 claim, untold, another stamp": (None, seen(object_id=None, etag="s2"), row(**UNTOLD), {}, 14, Action.KEEP),
     "14 claim, untold, no stamp": (
         None,
-        seen(incarnation=None, stamp=None),
-        row(**UNTOLD, stamp=None),
+        seen(object_id=None, etag=None),
+        row(**UNTOLD, etag=None),
         {},
         14,
         Action.KEEP,
     ),
     "15 mirror": (None, seen(), None, {"unmanaged": "mirror"}, 15, Action.DELETE),
     "16 unmanaged": (None, seen(), None, {}, 16, Action.KEEP),
-    "16 re-created, not wanted": (None, seen(incarnation="i2"), row(), {}, 16, Action.KEEP),
+    "16 re-created, not wanted": (None, seen(object_id="i2"), row(), {}, 16, Action.KEEP),
 }
 
 
@@ -155,20 +155,20 @@ def test_decision_table(name: str) -> None:
 
 
 HANDS = {
-    "re-created": (want(), seen(incarnation="i2"), row(), "changed"),
-    "re-created, not wanted": (None, seen(incarnation="i2"), row(), "changed"),
+    "re-created": (want(), seen(object_id="i2"), row(), "changed"),
+    "re-created, not wanted": (None, seen(object_id="i2"), row(), "changed"),
     "source changed too, readable": (want(value="2"), seen(value="9"), row(), "changed"),
     "source changed alone, readable": (want(value="2"), seen(value="1"), row(), ""),
     "comment changed too, readable": (want(comment="why"), seen(value="9"), row(), "changed"),
-    "source changed too": (want(value="2"), seen(stamp="s2"), row(), "changed"),
-    "no longer wanted": (None, seen(stamp="s2"), row(), "changed"),
+    "source changed too": (want(value="2"), seen(etag="s2"), row(), "changed"),
+    "no longer wanted": (None, seen(etag="s2"), row(), "changed"),
     "no longer wanted, untouched": (None, seen(), row(), ""),
-    "unreadable source": (want(barred="unreadable"), seen(stamp="s2"), row(), "changed"),
-    "unreadable source, gone": (want(barred="unreadable"), None, row(), "missing"),
+    "unreadable source": (want(blocked="unreadable"), seen(etag="s2"), row(), "changed"),
+    "unreadable source, gone": (want(blocked="unreadable"), None, row(), "missing"),
     "plain now": (want(), seen(is_secret=False), row(), "changed"),
     "not wanted and gone": (None, None, row(), "missing"),
     "our own delete, gone": (None, None, row(**CLAIM_OF_UPDATE), ""),
-    "another's": (want(), seen(stamp="s2"), row(mine=False, owner="other"), ""),
+    "another's": (want(), seen(etag="s2"), row(mine=False, owner="other"), ""),
 }
 
 
@@ -185,7 +185,7 @@ def test_a_key_that_another_live_sync_wants_is_handed_over() -> None:
 
 
 def test_first_overwrite_deletes_only_the_initial_set() -> None:
-    made = plan([], [seen("OLD"), seen("NEW", incarnation="i2")], [], memory=Memory(initial={"old": "i1", "new": "i1"}))
+    made = plan([], [seen("OLD"), seen("NEW", object_id="i2")], [], memory=Memory(initial={"old": "i1", "new": "i1"}))
     assert [change.key for change in made.deletes] == ["OLD"]
 
 
@@ -210,9 +210,9 @@ def test_schema_protects_unmanaged_keys_even_under_mirror() -> None:
 
 @pytest.mark.parametrize("gaps", [(), ("import /gone",)])
 def test_an_incomplete_source_deletes_nothing_and_is_still_counted(gaps: tuple[str, ...]) -> None:
-    barred = [] if gaps else [want("BAD", barred="unresolved")]
+    blocked = [] if gaps else [want("BAD", blocked="unresolved")]
     rows = [row(f"K{i}") for i in range(12)]
-    made = plan(barred, [seen(f"K{i}") for i in range(12)], rows, Rules(), gaps=gaps)
+    made = plan(blocked, [seen(f"K{i}") for i in range(12)], rows, Rules(), gaps=gaps)
     assert made.deletes == ()
     assert "12 keys" in made.held
 
@@ -253,9 +253,9 @@ def test_a_delete_that_is_half_of_a_move_names_the_other_half() -> None:
 
 
 def test_removal_takes_exactly_what_the_sync_owns() -> None:
-    listing = [seen("OURS"), seen("THEIRS"), seen("NOBODYS"), seen("REDONE", incarnation="i2"), seen("MAYBE")]
+    listing = [seen("OURS"), seen("THEIRS"), seen("NOBODYS"), seen("REDONE", object_id="i2"), seen("MAYBE")]
     ledger = [row("OURS"), row("THEIRS", mine=False), row("REDONE"), row("MAYBE", **CLAIM_OF_CREATE), row("GONE")]
-    made = plan_removal(listing, ledger, canonical=str.lower)
+    made = plan_removal(listing, ledger, normalize_key=str.lower)
     assert [(change.key, change.reason) for change in made.deletes] == [("OURS", "written by this sync")]
     assert [change.key for change in made.changes if change.action is Action.BLOCKED] == ["MAYBE"]
     assert made.held == ""
@@ -271,19 +271,19 @@ remotes = st.builds(
     Remote,
     keys,
     value=st.sampled_from([None, "1", "2"]),
-    incarnation=st.sampled_from(["i1", "i2", None]),
-    stamp=st.sampled_from(["s1", "s2", None]),
+    object_id=st.sampled_from(["i1", "i2", None]),
+    etag=st.sampled_from(["s1", "s2", None]),
     inherited=st.booleans(),
     is_secret=st.booleans(),
     shared=st.sampled_from(["", "", "others use it"]),
 )
-desires = st.builds(want, keys, st.sampled_from(["1", "2"]), barred=st.sampled_from([None, None, None, "unreadable"]))
+desires = st.builds(want, keys, st.sampled_from(["1", "2"]), blocked=st.sampled_from([None, None, None, "unreadable"]))
 ledgers = st.builds(
     row,
     keys,
     mine=st.booleans(),
     state=st.sampled_from(State),
-    claimed_incarnation=st.sampled_from([None, "i1"]),
+    claimed_object_id=st.sampled_from([None, "i1"]),
     rewrites=st.integers(0, 4),
 )
 histories = st.tuples(
@@ -310,12 +310,12 @@ histories = st.tuples(
 def test_for_any_history_nothing_unowned_is_deleted_or_plain_touched(history: tuple) -> None:  # type: ignore[type-arg]
     wants, listing, ledger, rules, memory, gaps = history
     made = plan(wants, listing, ledger, rules, memory, gaps)
-    rows = {r.canonical: r for r in ledger}
+    rows = {r.normalized_key: r for r in ledger}
     for change in made.changes:
         if change.write is None:
             continue
         assert change.remote is None or (change.remote.is_secret and not change.remote.inherited)
-        owner = rows.get(change.canonical)
+        owner = rows.get(change.normalized_key)
         assert owner is None or owner.mine or owner.state is State.MISSING
         if change.remote and change.remote.shared:
             assert owner is not None
@@ -325,11 +325,13 @@ def test_for_any_history_nothing_unowned_is_deleted_or_plain_touched(history: tu
     for change in made.deletes:
         assert made.complete
         assert rules.deletion_enabled
-        assert change.canonical not in memory.wanted
+        assert change.normalized_key not in memory.wanted
         assert change.remote is not None
-        owned = rows.get(change.canonical)
+        owned = rows.get(change.normalized_key)
         ours = owned is not None and owned.mine and owned.state is not State.MISSING
-        initial = change.canonical in made.initial and made.initial[change.canonical] == change.remote.incarnation
+        initial = (
+            change.normalized_key in made.initial and made.initial[change.normalized_key] == change.remote.object_id
+        )
         assert ours or initial or rules.unmanaged == "mirror"
         if rules.unmanaged == "leave":
             assert ours
@@ -352,16 +354,16 @@ def test_the_order_of_the_inputs_does_not_matter(history: tuple, random: object)
 )
 def test_after_apply_the_plan_is_empty(wants: list[Desired], listing: list[Remote]) -> None:
     first = plan(wants, listing, [])
-    place = {remote.key.lower(): remote for remote in listing}
+    location = {remote.key.lower(): remote for remote in listing}
     ledger = []
     for change in first.changes:
-        key = change.canonical
+        key = change.normalized_key
         if change.action is Action.DELETE:
-            del place[key]
+            del location[key]
         elif change.write or Effect.SETTLE in change.effects:
             assert change.desired
-            value = change.desired.value if place.get(key, seen(value="")).value is not None else None
-            place[key] = Remote(change.key, value=value, incarnation="i9", stamp="s9")
-            ledger.append(row(change.key, change.desired.value, incarnation="i9", stamp="s9"))
-    again = plan(wants, list(place.values()), ledger)
+            value = change.desired.value if location.get(key, seen(value="")).value is not None else None
+            location[key] = Remote(change.key, value=value, object_id="i9", etag="s9")
+            ledger.append(row(change.key, change.desired.value, object_id="i9", etag="s9"))
+    again = plan(wants, list(location.values()), ledger)
     assert [change for change in again.changes if change.write] == []

@@ -25,7 +25,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write
 from tests.contract.bases import Batches, Checked, FakeBatches, FakeDocument, FakeUnchecked, Unchecked
 from tests.destinations.serving import Answer, Ask
 
-CONFIG = {"place": "here"}
+CONFIG = {"location": "here"}
 
 
 def create(key: str, value: str = "v") -> Write:
@@ -187,7 +187,9 @@ def test_a_document_that_never_stands_still_is_a_conflict_in_the_end() -> None:
         raise Conflict("changed")
 
     outcomes = list(
-        write_document(iter([create("A")]), label="D", read=read, write=write, canonical=str, seen=Document({}, "0"))
+        write_document(
+            iter([create("A")]), label="D", read=read, write=write, normalize_key=str, seen=Document({}, "0")
+        )
     )
     assert errors(outcomes) == {"A": Conflict}
     assert reads == TRIES
@@ -203,7 +205,7 @@ def test_a_document_that_cannot_be_read_is_the_outcome_of_every_key(
         raise raised
 
     outcomes = list(
-        write_document(iter([create("A"), create("B")]), label="D", read=read, write=lambda *_: None, canonical=str)
+        write_document(iter([create("A"), create("B")]), label="D", read=read, write=lambda *_: None, normalize_key=str)
     )
     assert errors(outcomes) == {"A": expected, "B": expected}
     assert "canary" not in str(outcomes[0].error)
@@ -235,10 +237,10 @@ def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_to
         nonlocal version
         for key, value in next(turns, []):
             version += 1
-            for place in (held, theirs):
-                place.pop(key, None)
+            for location in (held, theirs):
+                location.pop(key, None)
                 if value is not None:
-                    place[key] = value
+                    location[key] = value
 
     def read() -> Document:
         others()
@@ -260,7 +262,7 @@ def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_to
 
     writes = [one for key, value in wishes.items() if (one := planned(key, value))]
     outcomes = list(
-        write_document(iter(writes), label="D", read=read, write=write, canonical=str, seen=Document(listed, "0"))
+        write_document(iter(writes), label="D", read=read, write=write, normalize_key=str, seen=Document(listed, "0"))
     )
     assert len(outcomes) == len(writes)
     arrived = {outcome.write.key: outcome.write for outcome in outcomes if outcome.error is None}

@@ -207,7 +207,7 @@ def test_keys_that_are_left_behind_are_listed(world: World) -> None:
     sync = world.sync()
     world.run(sync)
     update_sync(world.actor, fresh(sync), SyncInput(destination_config={**APPLICATION, "app": "blog"}))
-    left = SyncRun.objects.get(sync=sync, place__endswith="acme/shop", counts={"keep": 2})
+    left = SyncRun.objects.get(sync=sync, location__endswith="acme/shop", counts={"keep": 2})
     assert list(left.changes.values_list("key", "action", "outcome")) == [("A", "keep", "kept"), ("B", "keep", "kept")]
     assert "2 keys stay at acme / shop; no sync" in (left.message or "")
     world.due()

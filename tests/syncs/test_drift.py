@@ -76,7 +76,7 @@ def test_what_cannot_be_told_is_unknown_and_never_none(world: World, monkeypatch
     sync = world.sync()
     world.run(sync)
     listed = Humanitec.fetch
-    monkeypatch.setattr(Humanitec, "fetch", lambda self: [replace(one, stamp=None) for one in listed(self)])
+    monkeypatch.setattr(Humanitec, "fetch", lambda self: [replace(one, etag=None) for one in listed(self)])
     found = drift.check(fresh(sync))
     assert (found.status, [one["state"] for one in found.changes]) == ("unknown", ["unknown", "unknown"])
     del world.sandbox.values[APP]["B"]

@@ -41,8 +41,8 @@ class Killed(BaseException):
 def agrees(world: World, sync: SecretSync, scope: str) -> None:
     """The ledger says what the destination holds: the same keys, as the same objects."""
     owned = {
-        row.key: (row.incarnation, row.stamp)
-        for row in ManagedSecret.objects.filter(sync=sync, place=sync.place, state="owned")
+        row.key: (row.object_id, row.etag)
+        for row in ManagedSecret.objects.filter(sync=sync, location=sync.location, state="owned")
     }
     there = {
         key: (value["created_at"], f"{value['secret_version'] or ''}|{value['updated_at']}")
@@ -374,20 +374,20 @@ def test_a_change_or_a_pause_stops_between_keys(world: World, change: str) -> No
 
 
 def test_leases(db: None, settings: Settings) -> None:
-    first = leases.acquire("place")
+    first = leases.acquire("location")
     assert first
-    assert leases.acquire("place") is None
+    assert leases.acquire("location") is None
     assert first.renew()
     first.release()
-    second = leases.acquire("place")
+    second = leases.acquire("location")
     assert second
     assert second.fence == first.fence + 1
     assert not first.renew()
     assert not first.stands()
     Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=settings.REQUEST_DEADLINE - 2))
-    assert leases.acquire("place") is None
+    assert leases.acquire("location") is None
     Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=settings.REQUEST_DEADLINE + 1))
-    third = leases.acquire("place")
+    third = leases.acquire("location")
     assert third
     assert not second.renew()
 

@@ -31,7 +31,7 @@ from tests.contract.test_laws import Place
 
 
 @pytest.fixture
-def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def location(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     encryption.forget()
     monkeypatch.setitem(destinations._found, "checked", Checked)
     monkeypatch.setitem(providers._found, "bases", Bases)
@@ -48,7 +48,7 @@ def place(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iter
 def planned(remote: Remote, held: dict[str, str | None] | None = None, **more: object) -> tuple[str, str]:
     given: dict[str, object] = {
         "overwrite": False,
-        "canonical": str,
+        "normalize_key": str,
         "name_of": lambda name: name.removeprefix("KF_") if name.startswith("KF_") else None,
         "problem_of": lambda name, value: None,
         **more,
@@ -92,12 +92,12 @@ def test_what_becomes_of_each_key(
     assert planned(remote, held, **more) == (action, "" if remote.key == "A" else "A")
 
 
-def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(place: Place) -> None:
+def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(location: Place) -> None:
     for key, value in {"good": "1", "a/b": "2", "c:d": "3", " blank ": "4", "REF": "see ${OTHER}"}.items():
-        place.put(key, value)
-    sync = place.sync()
-    run = place.run(sync, "import")
-    assert place.source() == {"good": "1"}
+        location.put(key, value)
+    sync = location.sync()
+    run = location.run(sync, "import")
+    assert location.source() == {"good": "1"}
     assert run.status == "failed"
     assert run.message
     assert run.message.startswith("4 keys blocked:")
@@ -114,99 +114,99 @@ def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(place: Place
     assert (stored.sync_status, stored.last_import_job_id) == (None, str(run.pk))
 
 
-def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(place: Place) -> None:
-    place.put("A", "1")
-    place.put("B", "2")
-    run = place.run(place.sync(), "import")
+def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(location: Place) -> None:
+    location.put("A", "1")
+    location.put("B", "2")
+    run = location.run(location.sync(), "import")
     assert {row.key: (row.action, row.outcome) for row in run.changes.all()} == {
         "A": ("create", "applied"),
         "B": ("create", "applied"),
     }
-    assert {secret.actor_name for secret in place.folder.secrets.all()} == {"ada"}
+    assert {secret.actor_name for secret in location.folder.secrets.all()} == {"ada"}
     assert AuditEvent.objects.filter(event="create-secrets").count() == 1
     assert syncs().get().last_imported_at is not None
 
 
-def test_a_schema_is_taken_off(place: Place) -> None:
-    place.put("KF_dev_A", "1")
-    place.put("OTHER", "1")
-    place.run(place.sync(keySchema="KF_{{environment}}_{{secretKey}}"), "import")
-    assert place.source() == {"A": "1"}
+def test_a_schema_is_taken_off(location: Place) -> None:
+    location.put("KF_dev_A", "1")
+    location.put("OTHER", "1")
+    location.run(location.sync(keySchema="KF_{{environment}}_{{secretKey}}"), "import")
+    assert location.source() == {"A": "1"}
 
 
-def test_plain_entries_and_blanks_are_left_as_they_are(place: Place) -> None:
-    assert isinstance(place.fake, FakeDocument)
-    place.fake.put(place.config, "NUMBER", 5)
-    place.put("A", " padded ")
-    sync = place.sync()
-    place.run(sync, "import")
-    assert place.source() == {"A": "padded"}
+def test_plain_entries_and_blanks_are_left_as_they_are(location: Place) -> None:
+    assert isinstance(location.fake, FakeDocument)
+    location.fake.put(location.config, "NUMBER", 5)
+    location.put("A", " padded ")
+    sync = location.sync()
+    location.run(sync, "import")
+    assert location.source() == {"A": "padded"}
     assert {row.key for row in SyncRun.objects.get().changes.filter(outcome="kept")} == {"NUMBER"}
-    again = place.run(sync, "import")
+    again = location.run(sync, "import")
     assert again.unchanged == ["A"]
 
 
-def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(place: Place) -> None:
-    place.set(A="1")
-    sync = place.sync()
-    run = place.run(sync)
-    place.put("B", "theirs")
-    place.run(sync, "import")
+def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(location: Place) -> None:
+    location.set(A="1")
+    sync = location.sync()
+    run = location.run(sync)
+    location.put("B", "theirs")
+    location.run(sync, "import")
     assert [each.pk for each in undoable(syncs().get(pk=sync.pk))] == [run.pk]
 
 
-def test_who_may_not_write_secrets_may_not_import(place: Place) -> None:
+def test_who_may_not_write_secrets_may_not_import(location: Place) -> None:
     viewer = User.objects.create_user("eve")
-    Membership.objects.create(project=place.project, user=viewer, role=Role.VIEWER)
-    sync = place.sync()
+    Membership.objects.create(project=location.project, user=viewer, role=Role.VIEWER)
+    sync = location.sync()
     with pytest.raises(PermissionDenied):
         triggers.import_secrets(actor_of_user(viewer), sync)
     assert not SyncRun.objects.exists()
 
 
-def test_who_has_lost_the_right_meanwhile_imports_nothing(place: Place) -> None:
+def test_who_has_lost_the_right_meanwhile_imports_nothing(location: Place) -> None:
     member = User.objects.create_user("bob")
-    held = Membership.objects.create(project=place.project, user=member, role=Role.MEMBER)
-    place.put("A", "1")
-    run = triggers.import_secrets(actor_of_user(member), place.sync())
+    held = Membership.objects.create(project=location.project, user=member, role=Role.MEMBER)
+    location.put("A", "1")
+    run = triggers.import_secrets(actor_of_user(member), location.sync())
     held.delete()
     execute(run.pk)
     run.refresh_from_db()
     assert run.status == "failed"
     assert run.message
     assert "not allowed to edit on secrets" in run.message
-    assert place.source() == {}
+    assert location.source() == {}
 
 
-def test_an_import_whose_folder_is_gone_says_so(place: Place) -> None:
-    sync = place.sync()
+def test_an_import_whose_folder_is_gone_says_so(location: Place) -> None:
+    sync = location.sync()
     sync.folder = None
     sync.save(update_fields=["folder"])
     with pytest.raises(BadRequest, match="folder no longer exists"):
-        triggers.import_secrets(place.actor, sync)
+        triggers.import_secrets(location.actor, sync)
     with pytest.raises(BadRequest, match="folder no longer exists"):
         preview(sync, "import")
 
 
-def test_a_first_sync_imports_once_as_a_run_of_its_own(place: Place) -> None:
-    place.put("A", "1")
-    sync = place.sync(initialSyncBehavior="import-prioritize-source")
+def test_a_first_sync_imports_once_as_a_run_of_its_own(location: Place) -> None:
+    location.put("A", "1")
+    sync = location.sync(initialSyncBehavior="import-prioritize-source")
     assert [change.action for change in preview(sync).changes] == [Action.ADOPT]
-    run = place.run(sync)
+    run = location.run(sync)
     first = SyncRun.objects.get(operation="import")
     assert (first.status, run.status) == ("succeeded", "succeeded")
     assert first.changes.get().action == "create"
-    place.unset("A")
-    place.run(sync)
+    location.unset("A")
+    location.run(sync)
     assert SyncRun.objects.filter(operation="import").count() == 1
-    assert place.held == {}
-    assert folder_by_path(place.project.environments.get(slug="dev"), "/").secrets.count() == 0
+    assert location.held == {}
+    assert folder_by_path(location.project.environments.get(slug="dev"), "/").secrets.count() == 0
 
 
-def test_the_admin_shows_an_import_before_it_is_done(place: Place) -> None:
-    place.put("A", "canary-value")
-    place.set(A="mine")
-    sync = place.sync()
+def test_the_admin_shows_an_import_before_it_is_done(location: Place) -> None:
+    location.put("A", "canary-value")
+    location.set(A="mine")
+    sync = location.sync()
     browser = Client()
     browser.force_login(User.objects.get(username="ada"))
     address = reverse("admin:syncs_secretsync_plan", args=[sync.pk])
@@ -218,4 +218,4 @@ def test_the_admin_shows_an_import_before_it_is_done(place: Place) -> None:
     run = SyncRun.objects.get()
     assert (run.operation, run.options) == ("import", {"importBehavior": "prioritize-destination"})
     execute(run.pk)
-    assert place.source() == {"A": "canary-value"}
+    assert location.source() == {"A": "canary-value"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.limits import barred_by, within
+from syncs.destination.limits import blocked_by, within
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Entry, Remote, Write
 
@@ -35,7 +35,7 @@ LIMITS = Capabilities(
 def test_a_key_that_the_vendor_does_not_take_says_why(
     key: str, value: str | None, code: str | None, reason: str | None
 ) -> None:
-    assert barred_by(LIMITS, "Vendor", Entry(key, value), key, key) == (reason, code)
+    assert blocked_by(LIMITS, "Vendor", Entry(key, value), key, key) == (reason, code)
 
 
 def plan(*changes: tuple[Action, str, str, str]) -> Plan:

@@ -34,7 +34,7 @@ def test_metadata_goes_with_a_write_and_a_change_of_it_is_a_change_of_the_key(
     def created(self: Humanitec, write: Write) -> Written:
         return create(self, keep(write))
 
-    monkeypatch.setattr(Humanitec, "carries_metadata", lambda _: True)
+    monkeypatch.setattr(Humanitec, "sends_metadata", lambda _: True)
     monkeypatch.setattr(Humanitec, "create", created)
     monkeypatch.setattr(Humanitec, "update", updated)
     sync = world.sync()

@@ -7,7 +7,7 @@ import pytest
 from config.errors import BadRequest
 from connections.errors import Unreachable
 from connections.http.client import quote
-from syncs.destination.base import spot_of
+from syncs.destination.base import describe_target
 from syncs.destinations.humanitec import Humanitec
 
 from .conftest import World
@@ -18,13 +18,13 @@ def mute(_: Humanitec) -> str:
 
 
 def test_a_sync_whose_place_the_vendor_does_not_tell_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Humanitec, "place", mute)
+    monkeypatch.setattr(Humanitec, "location", mute)
     with pytest.raises(BadRequest, match="Where the secrets would go is not known: Vendor: who is it"):
         world.sync()
 
 
 def test_a_sync_whose_place_would_lead_elsewhere_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Humanitec, "place", lambda _: quote(".."))
+    monkeypatch.setattr(Humanitec, "location", lambda _: quote(".."))
     with pytest.raises(BadRequest, match="cannot be a part of an address"):
         world.sync()
 
@@ -35,7 +35,7 @@ def test_a_run_whose_place_the_vendor_does_not_tell_says_so_and_writes_nothing(
     world.set(A="1")
     sync = world.sync()
     with monkeypatch.context() as patched:
-        patched.setattr(Humanitec, "place", mute)
+        patched.setattr(Humanitec, "location", mute)
         run = world.run(sync)
         assert (run.status, world.held()) == ("pending", {})
         assert "got no answer" in (run.message or "")
@@ -59,4 +59,4 @@ def test_a_run_whose_place_the_vendor_does_not_tell_says_so_and_writes_nothing(
     ],
 )
 def test_a_place_is_told_in_the_order_of_its_parts(slug: str, config: dict[str, str], words: str) -> None:
-    assert spot_of(slug, config) == words
+    assert describe_target(slug, config) == words

@@ -388,9 +388,9 @@ def test_a_row_left_at_an_old_place_is_let_go(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
-    ManagedSecret.objects.update(place="humanitec|http://elsewhere|acme/shop")
+    ManagedSecret.objects.update(location="humanitec|http://elsewhere|acme/shop")
     world.run(sync)
-    assert ManagedSecret.objects.get(place__contains="elsewhere").sync is None
+    assert ManagedSecret.objects.get(location__contains="elsewhere").sync is None
 
 
 def test_a_config_that_no_address_can_be_made_of_fails_with_a_word(world: World) -> None:

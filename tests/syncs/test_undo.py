@@ -425,7 +425,7 @@ def test_runs_that_cannot_be_undone(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     run = ran(world, sync)
-    SecretSync.objects.filter(pk=sync.pk).update(place="humanitec|elsewhere")
+    SecretSync.objects.filter(pk=sync.pk).update(location="humanitec|elsewhere")
     with pytest.raises(BadRequest, match="writes to another place now"):
         undo(world.actor, SyncRun.objects.select_related("sync").get(pk=run.pk))
     SyncRun.objects.filter(pk=run.pk).update(status="held")

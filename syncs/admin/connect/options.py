@@ -94,8 +94,8 @@ class OptionsStep(Step):
         return found
 
     def _free_name(self) -> str:
-        source, place = self.given("source"), list(self.given("place").values())
-        spot = " ".join(str(value) for value in place[-2:])
+        source, location = self.given("source"), list(self.given("target").values())
+        spot = " ".join(str(value) for value in location[-2:])
         wish = slugify(f"{source['environment']} {source['secretPath'].replace('/', ' ')} to {spot}")[:60].strip("-")
         taken = set(
             SecretSync.objects.filter(project=self.project, name__startswith=wish).values_list("name", flat=True)
@@ -112,7 +112,7 @@ class OptionsStep(Step):
             "first": [self.form[name] for name in names if not name.startswith(RULES)],
             "rules": [self.form[name] for name in names if name.startswith(RULES)],
             "label": self.found.label,
-            "vendor": rules_of(self.found.limits(self.given("place"))),
+            "vendor": rules_of(self.found.limits(self.given("target"))),
             **self._preview(),
         }
 
@@ -125,12 +125,12 @@ class OptionsStep(Step):
             return {"unclear": str(error)}
         except Undecryptable:
             return {"unclear": _("The connection's credentials cannot be decrypted; enter them again.")}
-        barred = [want for want in wants if want.barred]
+        blocked = [want for want in wants if want.blocked]
         return {
-            "names": [*barred, *(want for want in wants if not want.barred)][:PREVIEWED],
+            "names": [*blocked, *(want for want in wants if not want.blocked)][:PREVIEWED],
             "more": max(0, len(wants) - PREVIEWED),
             "total": len(wants),
-            "barred": len(barred),
+            "blocked": len(blocked),
         }
 
     def _sketch(self, key_schema: str) -> SecretSync:
@@ -142,7 +142,7 @@ class OptionsStep(Step):
             folder=folder,
             destination=self.draft.destination,
             connection=connection_by_id(self.actor, self.given("connection")["connectionId"]),
-            destination_config=self.given("place"),
+            destination_config=self.given("target"),
             sync_options={"keySchema": key_schema},
         )
         chosen = collected(RULES, self.policy, self._loosely())

@@ -31,10 +31,10 @@ from .plan import PlanStep
 from .progress import progress
 from .source import SourceStep
 from .step import Step, route_of, tiles
-from .target import PlaceStep
+from .target import TargetStep
 
 STEPS: dict[str, type[Step]] = {
-    step.slug: step for step in (ConnectionStep, SourceStep, PlaceStep, OptionsStep, PlanStep)
+    step.slug: step for step in (ConnectionStep, SourceStep, TargetStep, OptionsStep, PlanStep)
 }
 
 
@@ -198,10 +198,10 @@ class SyncDraftAdmin(ServiceAdmin):
 
     def _after(self, step: Step) -> str:
         names = list(STEPS)
-        place = names.index(step.slug) + 1
-        if place == len(names):
+        location = names.index(step.slug) + 1
+        if location == len(names):
             return reverse("admin:syncs_syncdraft_run", args=[step.draft.pk])
-        return self._url(step.draft, names[place])
+        return self._url(step.draft, names[location])
 
     def _url(self, draft: SyncDraft, step: str) -> str:
         return reverse("admin:syncs_syncdraft_step", args=[draft.pk, step])

@@ -44,7 +44,7 @@ class PlanStep(Step):
             secret_path=source["secretPath"],
             is_auto_sync_enabled=options["auto"],
             sync_options=options["syncOptions"],
-            destination_config=self.given("place"),
+            destination_config=self.given("target"),
         )
 
     @cached_property
@@ -81,7 +81,7 @@ class PlanStep(Step):
             "estimate": checked.estimate,
             "deletes": len(plan.deletes),
             "writes": sum(change.write is not None for change in plan.changes),
-            "note": self.found.limits(self.given("place")).note,
+            "note": self.found.limits(self.given("target")).note,
             "auto": self.given("options")["auto"],
         }
 
@@ -93,7 +93,7 @@ class PlanStep(Step):
         if plan.held:
             if self.values.get("confirm", "").strip() != self.sync.name:
                 raise BadRequest(_("Type the name of the sync to confirm the deletes: %s") % self.sync.name)
-            approved = [each.canonical for each in plan.changes if each.action is Action.DELETE or each.suspended]
+            approved = [each.normalized_key for each in plan.changes if each.action is Action.DELETE or each.suspended]
         finish(self.actor, self.draft, self.project, self.given_sync, self.policy, approved)
         return {}
 

@@ -16,7 +16,7 @@ from config.schemas.forms import JOINT, WRITE_ONLY, place_of, settled
 from config.schemas.schema import Field, Schema
 from connections.provider import providers
 from connections.selectors import usable_by
-from syncs.destination.base import Destination, destinations, spot_of
+from syncs.destination.base import Destination, describe_target, destinations
 from syncs.models import SyncDraft
 from syncs.planning.builder import destination_class
 
@@ -159,7 +159,7 @@ def tiles(actor: Actor, wish: str) -> list[dict[str, Any]]:
 
 def hue(slug: str) -> int:
     """A colour for a destination's sign: always the same, and another for most others."""
-    return sum(ord(letter) * (place + 7) for place, letter in enumerate(slug)) * 47 % 360
+    return sum(ord(letter) * (location + 7) for location, letter in enumerate(slug)) * 47 % 360
 
 
 def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
@@ -168,7 +168,7 @@ def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
         return None
     found = destinations.get(draft.destination)
     source = draft.steps.get("source", {}).get("given", {}) if "source" in draft.done else {}
-    place = draft.steps.get("place", {}).get("given", {}) if "place" in draft.done else {}
+    location = draft.steps.get("target", {}).get("given", {}) if "target" in draft.done else {}
     connection = draft.steps.get("connection", {}).get("given", {}) if "connection" in draft.done else {}
     return {
         "label": found.label if found else draft.destination,
@@ -176,5 +176,5 @@ def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
         "project": source.get("project", ""),
         "source": f"{source['environmentName']} {source['secretPath']}" if source else "",
         "connection": connection.get("name", ""),
-        "spot": spot_of(draft.destination, place),
+        "spot": describe_target(draft.destination, location),
     }

@@ -25,8 +25,8 @@ CONFIG = "destinationConfig"
 LONG = 60  # choices; more are searched by typing a part of one
 
 
-class PlaceStep(Step):
-    slug = "place"
+class TargetStep(Step):
+    slug = "target"
     title = gettext_lazy("Place")
     lead = gettext_lazy("Where exactly they go. The lists come from the service itself.")
     away = ""  # why the vendor offers nothing
@@ -143,15 +143,15 @@ class PlaceStep(Step):
         form = self.form
         names = list(form.fields)
         shown = []
-        for place, name in enumerate(names):
+        for location, name in enumerate(names):
             plain = name.removeprefix(f"{CONFIG}{JOINT}")
             widget = form.fields[name].widget
             shown.append(
                 {
                     "bound": form[name],
                     "name": plain,
-                    "next": names[place + 1].removeprefix(f"{CONFIG}{JOINT}")
-                    if self._leads(plain, names[place + 1 :])
+                    "next": names[location + 1].removeprefix(f"{CONFIG}{JOINT}")
+                    if self._leads(plain, names[location + 1 :])
                     else "",
                     "offered": bool(self.offers.get(plain)) and not isinstance(widget, SuggestingInput),
                     "by_hand": plain in self.by_hand,

@@ -63,8 +63,8 @@ def move(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     chosen = _chosen(request, here)
     rows = folders().filter(environment__project=here.project)
     if "target" not in given:
-        places = rows.exclude(pk=here.here().pk).order_by("environment__position", "path")
-        return _form(request, here, "move", chosen, places=places)
+        folders = rows.exclude(pk=here.here().pk).order_by("environment__position", "path")
+        return _form(request, here, "move", chosen, folders=folders)
     target = _folder(rows, given["target"])
     ids = [str(each.pk) for each in chosen]
     move_secrets(here.actor, here.here(), target, ids, overwrite=bool(given.get("overwrite")))
@@ -92,8 +92,8 @@ def copy(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     for each in targets:
         each.project = here.project
     with transaction.atomic():
-        places = ensure_folders(here.actor, targets, here.path)
-        copy_secrets(here.actor, chosen, places, overwrite=bool(given.get("overwrite")))
+        locations = ensure_folders(here.actor, targets, here.path)
+        copy_secrets(here.actor, chosen, locations, overwrite=bool(given.get("overwrite")))
     names = ", ".join(each.name for each in targets)
     return _done(_("Copied to %(names)s") % {"names": names})
 

@@ -104,8 +104,8 @@ def new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         skip_multiline_encoding=bool(given.get("multiline")) or None,
     )
     with transaction.atomic():
-        places = ensure_folders(here.actor, [_with_project(each, here) for each in chosen], here.path)
-        set_in_folders(here.actor, [(folder, [one]) for folder in places], mode="create")
+        locations = ensure_folders(here.actor, [_with_project(each, here) for each in chosen], here.path)
+        set_in_folders(here.actor, [(folder, [one]) for folder in locations], mode="create")
     return told(HttpResponse(), _("%(key)s is added") % {"key": key}, **{"ed-grid": True, "ed-feeds": True})
 
 

@@ -48,8 +48,14 @@ def change(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     others = folders().filter(environment=here.environment).order_by("path")
     if "name" not in given:
         around = below(folder)
-        places = [each for each in others if not f"{each.path}/".startswith(f"{folder.path}/")]
-        context = {"spot": here, "folder": folder, "places": places, "around": around, "broken": refers_below(folder)}
+        locations = [each for each in others if not f"{each.path}/".startswith(f"{folder.path}/")]
+        context = {
+            "spot": here,
+            "folder": folder,
+            "folders": locations,
+            "around": around,
+            "broken": refers_below(folder),
+        }
         return fragment(request, "folder_change", context)
     parent = next((each for each in others if str(each.pk) == given.get("parent")), None)
     moved = move_folder(here.actor, folder, name=given["name"].strip(), parent=parent)
@@ -78,7 +84,7 @@ def import_new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     here = spot(request, environment_id, Right.WRITE_SECRETS)
     rows = folders().filter(environment__project=here.project).order_by("environment__position", "path")
     if "source" not in request.POST:
-        return fragment(request, "import_new", {"spot": here, "places": rows.exclude(pk=here.here().pk)})
+        return fragment(request, "import_new", {"spot": here, "folders": rows.exclude(pk=here.here().pk)})
     source: Folder | None = next((each for each in rows if str(each.pk) == request.POST["source"]), None)
     if source is None:
         raise BadRequest(_("Choose a folder."))
