@@ -63,8 +63,8 @@ def move(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     chosen = _chosen(request, here)
     rows = folders().filter(environment__project=here.project)
     if "target" not in given:
-        folders = rows.exclude(pk=here.here().pk).order_by("environment__position", "path")
-        return _form(request, here, "move", chosen, folders=folders)
+        others = rows.exclude(pk=here.here().pk).order_by("environment__position", "path")
+        return _form(request, here, "move", chosen, folders=others)
     target = _folder(rows, given["target"])
     ids = [str(each.pk) for each in chosen]
     move_secrets(here.actor, here.here(), target, ids, overwrite=bool(given.get("overwrite")))
