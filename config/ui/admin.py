@@ -40,7 +40,7 @@ from config.access.models import (
 )
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, ServiceError
-from config.ui.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm, actor_of
+from config.ui.base import ReadOnlyAdmin, ServiceAdmin, ServiceForm, Stateless, actor_of
 from config.ui.markup import badge, when
 from config.ui.sign_in import tell_changed_password
 
@@ -50,7 +50,7 @@ ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+class UserAdmin(Stateless, DjangoUserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm

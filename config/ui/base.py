@@ -70,8 +70,21 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
         """Services save whole."""
 
 
+class Stateless:
+    """One instance of an admin class serves all requests of a process, so nothing of a request may be stored on it."""
+
+    @property
+    def request(self) -> HttpRequest:
+        """The theme stores the last request here, for the media of filter forms; none of our filters has any."""
+        raise AttributeError("request")
+
+    @request.setter
+    def request(self, request: HttpRequest) -> None:
+        pass
+
+
 class _NoTransaction(admin.ModelAdmin):  # type: ignore[type-arg]
-    """Services open their own transactions, and none of theirs is open while a vendor is asked something."""
+    """Services open their own transactions. None is open while a request to a vendor is under way."""
 
     @method_decorator(csrf_protect)
     def changeform_view(
@@ -88,7 +101,7 @@ class _NoTransaction(admin.ModelAdmin):  # type: ignore[type-arg]
             return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined,no-any-return]
 
 
-class ServiceAdmin(ModelAdmin, _NoTransaction):  # type: ignore[misc]
+class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
     """`project_path` leads from the model to its project's id; "" for what belongs to none."""
 
     form = ServiceForm

@@ -207,7 +207,7 @@ class FolderAdmin(ServiceAdmin):
         return int(obj.sync_count)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        self.form = ServiceForm if obj else _FolderForm
+        kwargs["form"] = ServiceForm if obj else _FolderForm
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
