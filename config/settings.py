@@ -141,7 +141,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "config.api.autoschema.AutoSchema",
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.api.authentication.AnyAccept",
     "DEFAULT_PARSER_CLASSES": ["config.api.authentication.JSONParser", "config.api.browsable_api.FormParser"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer", "config.api.browsable_api.BrowsableAPI"],
