@@ -2,6 +2,7 @@
 
 from .draft import SyncDraft
 from .notification import Notice, NoticeState, NotificationTarget
+from .records import Claim, DraftStep, PriorRow, PriorState, RunOptions
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
 from .sync import (
     UNMANAGED,
@@ -19,6 +20,8 @@ from .sync import (
 
 __all__ = [
     "UNMANAGED",
+    "Claim",
+    "DraftStep",
     "DriftCheck",
     "Environment",
     "Folder",
@@ -28,7 +31,10 @@ __all__ = [
     "Notice",
     "NoticeState",
     "NotificationTarget",
+    "PriorRow",
+    "PriorState",
     "RunChange",
+    "RunOptions",
     "Secret",
     "SecretImport",
     "SecretReference",

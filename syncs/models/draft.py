@@ -7,6 +7,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 
+from .records import DraftStep, DraftSteps, RecordField
 from .sync import SecretSync
 
 
@@ -20,7 +21,7 @@ class SyncDraft(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
     destination = models.CharField(max_length=64)
-    steps = models.JSONField(default=dict)
+    steps: models.Field[dict[str, DraftStep], dict[str, DraftStep]] = RecordField(DraftSteps, default=dict)
     done = models.JSONField(default=list, help_text="The steps that have been passed.")
     sync = models.ForeignKey(SecretSync, null=True, blank=True, on_delete=models.CASCADE, related_name="+")
     run = models.UUIDField(null=True, blank=True)
@@ -32,3 +33,7 @@ class SyncDraft(models.Model):
 
     def __str__(self) -> str:
         return f"draft to {self.destination}"
+
+    def step(self, name: str) -> DraftStep:
+        """What the draft holds of a step; an empty one before it was visited."""
+        return self.steps.get(name) or DraftStep()

@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from config.access.models import Identity, Project
 
+from .records import Claim, PriorState, RecordField, RunOptions
 from .source import Folder
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ class SyncRun(models.Model):
     actor_name = models.CharField(max_length=255, blank=True)
     status = models.CharField(max_length=16, default=Status.PENDING)
     message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
-    options = models.JSONField(default=dict)
+    options: models.Field[RunOptions, RunOptions] = RecordField(RunOptions, default=RunOptions)
     attempts = models.PositiveSmallIntegerField(default=0)
     counts = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, blank=True)
@@ -193,8 +194,8 @@ class RunChange(models.Model):
     error_message = models.CharField(max_length=1024, blank=True)
     version = models.PositiveIntegerField(default=0)
     ended_at = models.DateTimeField(null=True, blank=True)
-    # What stood there before, for undo: {"owned", "secretId", "version", "etag"}, and [value, comment] sealed.
-    before = models.JSONField(null=True)
+    # The key before it was written, for undo, and its [value, comment] sealed.
+    before: models.Field[PriorState | None, PriorState | None] = RecordField(PriorState, null=True)
     before_sealed = models.BinaryField(null=True)
 
     class Meta:
@@ -208,7 +209,7 @@ class RunChange(models.Model):
 class ManagedSecret(models.Model):
     """The ledger: who owns a key of a place. One row a (place, canonical key), across all syncs.
 
-    `connection` and `destination_config` are what its removal needs. `prior` is the row as it was before a claim.
+    `connection` and `destination_config` are what its removal needs. `prior` is what a claim keeps.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -228,7 +229,7 @@ class ManagedSecret(models.Model):
     secret_id = models.CharField(max_length=36, blank=True)
     secret_version = models.PositiveIntegerField(default=0)
     rewrites = models.PositiveSmallIntegerField(default=0)
-    prior = models.JSONField(null=True)
+    prior: models.Field[Claim | None, Claim | None] = RecordField(Claim, null=True)
     run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="+")
     written_at = models.DateTimeField(null=True)
 

@@ -232,7 +232,7 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], frozenset[s
                 etag=etag,
                 value_mac=value_mac,
                 rest_mac=rest_mac,
-                claimed_object_id=(prior or {}).get("claimed"),
+                claimed_object_id=prior.object_id if prior else None,
                 rewrites=rewrites,
                 secret_id=secret_id,
             )

@@ -98,8 +98,8 @@ def _claimed(run: SyncRun, by: SyncRun) -> set[str]:
     rows = ManagedSecret.objects.filter(location=run.location, sync=run.sync, run=by, state=State.CLAIM)
     found = set()
     for normalized_key, prior in rows.values_list("normalized_key", "prior"):
-        before = (prior or {}).get("row")
-        if before is None or before.get("run") == str(run.pk):
+        before = prior.row if prior else None
+        if before is None or before.run == str(run.pk):
             found.add(normalized_key)
     return found
 
@@ -108,17 +108,17 @@ def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool
     again = later is not None and change.ended_at is not None and later > change.ended_at
     action = Action(change.action)
     before = None
-    if change.before is not None and change.before.get("made"):
+    if change.before is not None and change.before.created:
         action = Action.CREATE  # it had created the key without an answer, and wrote it again
     elif change.before is not None:
         value, comment = _opened(run, change)
         before = Before(
-            change.before["owned"],
+            change.before.owned,
             value,
             comment,
-            secret_id=change.before.get("secretId", ""),
-            version=change.before.get("version", 0),
-            etag=change.before.get("etag"),
+            secret_id=change.before.secret_id,
+            version=change.before.version,
+            etag=change.before.etag,
         )
     return Past(
         change.key,

@@ -6,7 +6,7 @@ Whatever the end, the run and its sync say what happened, and whoever waited for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -20,7 +20,7 @@ from connections.errors import Conflict, NotFound, RateLimited
 from connections.models import AppConnection
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.models import ManagedSecret, NoticeState, RunChange, SecretSync, Status, SyncRun
+from syncs.models import ManagedSecret, NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
 from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.ledger import is_unknown
@@ -60,7 +60,7 @@ class Ending:
 
     def refused(self) -> set[str]:
         """Keys that the vendor has refused for good in this run: asking again would change nothing."""
-        return set(self.run.options.get("refused", ()))
+        return set(self.run.options.refused)
 
     def hold(self, plan: Plan) -> None:
         """Nothing is written. The sync's one held run is refreshed in place, or this run becomes it."""
@@ -82,28 +82,28 @@ class Ending:
         """The run stopped between keys. What it wrote is recorded; the rest is planned anew."""
         if stopped == CHANGED and not SecretSync.objects.filter(pk=self.sync.pk).exists():
             return
-        tries = self.run.options.get("tries", 0)
+        tries = self.run.options.tries
         if stopped == ASKED_TO_WAIT:
             # An attempt that moved something forward does not count against the run.
             tries = 0 if any(outcome.error is None for _, outcome in self.results) else tries + 1
             if tries >= TRIES:
                 self.again_or_fail([], "The service kept asking to wait.", plan)
                 return
-        self.run.options = {**self.run.options, "tries": tries, **self._newly_refused()}
+        self.run.options = replace(self.run.options, tries=tries, refused=self._all_refused())
         self._wait_for_next(0.0, f"Stopped between keys because {stopped}; the rest follows.")
 
-    def _newly_refused(self) -> dict[str, list[str]]:
+    def _all_refused(self) -> tuple[str, ...]:
         refused = self.refused() | {
             change.normalized_key
             for change, outcome in self.results
             if outcome.error and not _may_retry(change, outcome)
         }
-        return {"refused": sorted(refused)} if refused else {}
+        return tuple(sorted(refused))
 
     def finish(self, plan: Plan, freed: set[str], *, last: bool) -> None:
         again = [outcome.error for change, outcome in self.results if outcome.error and _may_retry(change, outcome)]
         if again:
-            self.run.options = {**self.run.options, **self._newly_refused()}
+            self.run.options = replace(self.run.options, refused=self._all_refused())
             self.again_or_fail([error for error in again if error], "", plan)
         elif last or summary(self.run, plan) is not None:
             self._conclude(plan)
@@ -126,20 +126,20 @@ class Ending:
         failed = RunChange.objects.filter(run=self.run, outcome="failed").exists()
         if failed or not plan.complete:
             self._try_later(failed)
-        if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.get("deleteSync"):
+        if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.delete_sync:
             with transaction.atomic():
                 audit.record(self._who(), "delete-secret-sync", self.sync.project_id, **named(self.sync))
                 forget_sync(self.sync)
 
     def again_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:
         """Another attempt after a while, where that can help and the run has some left; else the run has failed."""
-        tries = self.run.options.get("tries", 0) + 1
+        tries = self.run.options.tries + 1
         passing = [error for error in errors if plan is not None or getattr(error, "retryable", False)]
         for error in passing:
             if isinstance(error, RateLimited) and plan is None:
                 self.rate_limited(error)
         if passing and tries < TRIES:
-            self.run.options = {**self.run.options, "tries": tries}
+            self.run.options = replace(self.run.options, tries=tries)
             wait = self._wait(tries)
             said = message or str(passing[0])
             self._wait_for_next(wait, f"Attempt {tries} of {TRIES} failed, the next is in {wait:.0f} s: {said}")
@@ -242,11 +242,11 @@ class Ending:
         """A sync that still fails stays wanted: after 1, 5, 15, then every 60 minutes."""
         if self.run.operation != "sync" or not failed:
             return
-        step = self.run.options.get("later", 0)
+        step = self.run.options.later
         at = timezone.now() + timedelta(minutes=LATER[min(step, len(LATER) - 1)])
         schedule(PLATFORM, [self.sync], "retry", at=at)
         waiting = SyncRun.objects.filter(sync=self.sync, status=Status.PENDING, trigger="retry")
-        waiting.update(options={"later": step + 1})
+        waiting.update(options=RunOptions(later=step + 1))
         SecretSync.objects.filter(pk=self.sync.pk, sync_status=Status.PENDING).update(sync_status=Status.FAILED)
 
     def _wake(self, plan: Plan, freed: set[str]) -> None:

@@ -27,7 +27,7 @@ def import_secrets(run: SyncRun, sync: SecretSync, destination: Destination, lis
     actor = acting(run, sync)
     with transaction.atomic():
         lock_folders([folder])
-        plan = import_for(sync, destination, listing, run.options["importBehavior"])
+        plan = import_for(sync, destination, listing, run.options.import_behavior)
         _store(actor, folder, plan)
         now = timezone.now()
         rows = []

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +17,7 @@ from config.encryption import seal
 from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.plan import Change, Effect, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
-from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, SyncRun
+from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, PriorState, RunChange, SecretSync, SyncRun
 from syncs.planning.builder import mac_of, verifier
 from syncs.planning.records import BATCH, planned_row, record_changes, restore_context
 from syncs.running.leases import Held
@@ -41,6 +41,9 @@ _ROW = (
     "run",
     "written_at",
 )
+Before = tuple[PriorState, bytes | None]
+"""A key before it was written, and its value and comment sealed, as far as they were known."""
+
 _KEPT = ("state", "object_id", "etag", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
 
 
@@ -104,19 +107,20 @@ class Ledger:
             self._put([self._claimed(change, stored.get(change.normalized_key)) for change in wanted])
 
     def _claimed(self, change: Change, row: ManagedSecret | None) -> ManagedSecret:
-        before = None if row is None else {name: getattr(row, name) for name in _KEPT}
         claimed = None
         if row is not None and row.state == State.CLAIM and row.sync_id == self.sync.pk:
             # The first claim's memory stays: a refusal now says nothing about the write that was never answered.
-            row.prior = {**(row.prior or {}), "twice": True, **self._made(change)}
+            row.prior = replace(row.prior or Claim(), repeated=True)
+            if change.action is Action.CREATE:
+                row.prior = replace(row.prior, created_by=str(self.run.pk))
             if Effect.VOID in change.effects:
-                row.prior = {"claimed": None, "row": None}
+                row.prior = Claim()
             row.run = self.run
             return row
         if row is not None and _own(change) and Effect.VOID not in change.effects and change.remote:
             claimed = row.object_id or change.remote.object_id
         made = row or ManagedSecret(location=self.lease.location, normalized_key=change.normalized_key)
-        kept = before and row and {**before, "sync": _text(row.sync_id), "run": _text(row.run_id)}
+        before = _before_claim(row) if row else None
         made.key = change.key
         made.sync = self.sync
         made.connection = self.sync.connection
@@ -124,12 +128,8 @@ class Ledger:
         made.destination_config = self.sync.destination_config
         made.state = State.CLAIM
         made.run = self.run
-        made.prior = {"claimed": claimed, "row": kept, **self._made(change)}
+        made.prior = Claim(claimed, before, created_by=str(self.run.pk) if change.action is Action.CREATE else "")
         return made
-
-    def _made(self, change: Change) -> dict[str, str]:
-        """The run that a key which stood nowhere was to be created by."""
-        return {"made": str(self.run.pk)} if change.action is Action.CREATE else {}
 
     def restore(self, normalized_keys: Iterable[str]) -> None:
         """Take claims back whose writes were surely not done: each row stands as it was before."""
@@ -143,17 +143,17 @@ class Ledger:
     def _restore(self, names: Sequence[str]) -> None:
         back, gone = [], []
         for row in self._rows(names):
-            prior = row.prior or {}
-            if row.state != State.CLAIM or prior.get("twice"):
+            prior = row.prior or Claim()
+            if row.state != State.CLAIM or prior.repeated:
                 continue
-            if prior.get("row") is None:
+            if prior.row is None:
                 gone.append(row.pk)
                 continue
             for name in _KEPT:
-                setattr(row, name, prior["row"][name])
-            if (owner := prior["row"].get("sync")) != str(self.sync.pk):
-                row.sync_id = owner
-            row.run_id = prior["row"].get("run")
+                setattr(row, name, getattr(prior.row, name))
+            if prior.row.sync != str(self.sync.pk):
+                row.sync_id = prior.row.sync
+            row.run_id = prior.row.run
             row.prior = None
             back.append(row)
         ManagedSecret.objects.filter(pk__in=gone).delete()
@@ -182,27 +182,28 @@ class Ledger:
             kept.keys = {key: object_id for key, object_id in kept.keys.items() if key not in deleted}
             kept.save(update_fields=["keys"])
 
-    def before(self, changes: Sequence[Change]) -> dict[str, tuple[dict[str, Any], bytes | None]]:
+    def before(self, changes: Sequence[Change]) -> dict[str, Before]:
         """What stood at keys that were just written, for undo: of our own what we had written, else what was listed.
 
         What other hands had made of a key of ours is what stood there, not what we had written.
         """
         stored = {row.normalized_key: row for row in self._rows([change.normalized_key for change in changes])}
-        found: dict[str, tuple[dict[str, Any], bytes | None]] = {}
+        found: dict[str, Before] = {}
         for change in changes:
             if change.remote is None and change.rule != 10:
                 continue
             row = stored.get(change.normalized_key)
-            prior = (row.prior or {}) if row is not None else {}
-            if change.rule == 5 and "made" in prior:
-                found[change.normalized_key] = ({"owned": True, "made": prior["made"] == str(self.run.pk)}, None)
+            prior = (row.prior if row else None) or Claim()
+            if change.rule == 5 and prior.created_by:
+                state = PriorState(owned=True, created=prior.created_by == str(self.run.pk))
+                found[change.normalized_key] = (state, None)
                 continue
-            kept = prior.get("row") or {}
-            ours = kept.get("state") == State.OWNED and kept.get("sync") == str(self.sync.pk)
-            if change.rule == 5 and change.remote and change.remote.object_id and prior.get("claimed") is None:
-                ours = False  # other hands had made it anew before it was claimed
-            if row is not None and ours and Effect.VOID not in change.effects:
-                known = {"owned": True, "secretId": kept["secret_id"], "version": kept["secret_version"]}
+            kept = prior.row
+            if change.rule == 5 and change.remote and change.remote.object_id and prior.object_id is None:
+                kept = None  # other hands had made it anew before it was claimed
+            ours = kept is not None and kept.state == State.OWNED and kept.sync == str(self.sync.pk)
+            if row is not None and kept is not None and ours and Effect.VOID not in change.effects:
+                known = PriorState(owned=True, secret_id=kept.secret_id, version=kept.secret_version)
                 if change.drift != "changed":
                     found[change.normalized_key] = (known, bytes(row.value_sealed) if row.value_sealed else None)
                     continue
@@ -212,12 +213,12 @@ class Ledger:
                     continue
             if change.remote is None or change.rule == 5:
                 # What is listed may be what our own write left, that was never answered: what was before is not known.
-                found[change.normalized_key] = ({"owned": True}, None)
+                found[change.normalized_key] = (PriorState(owned=True), None)
                 continue
             sealed = None
             if change.remote.value is not None:
                 sealed = self._sealed(change.normalized_key, change.remote.value, change.remote.comment or "")
-            found[change.normalized_key] = ({"owned": False, "etag": change.remote.etag}, sealed)
+            found[change.normalized_key] = (PriorState(owned=False, etag=change.remote.etag), sealed)
         return found
 
     def _sealed(self, normalized_key: str, value: str, comment: str) -> bytes:
@@ -231,7 +232,7 @@ class Ledger:
         names = [change.normalized_key for change, _ in outcomes]
         with transaction.atomic():
             for row in self._rows(names).filter(sync=self.sync, state=State.OWNED):
-                row.prior = {"claimed": row.object_id, "row": None, "twice": True}
+                row.prior = Claim(row.object_id, repeated=True)
                 row.state = State.CLAIM
                 row.save(update_fields=["prior", "state"])
 
@@ -303,8 +304,9 @@ def _as_listed(remote: Remote) -> Written:
     return Written(remote.object_id, remote.etag)
 
 
-def _text(pk: UUID | None) -> str | None:
-    return None if pk is None else str(pk)
+def _before_claim(row: ManagedSecret) -> PriorRow:
+    sync, run = (None if pk is None else str(pk) for pk in (row.sync_id, row.run_id))
+    return PriorRow(**{name: getattr(row, name) for name in _KEPT}, sync=sync, run=run)
 
 
 def _lets_go(change: Change) -> bool:
@@ -312,9 +314,7 @@ def _lets_go(change: Change) -> bool:
     return change.action is Action.DELETE or Effect.RELEASE in change.effects
 
 
-def _change_row(
-    run: SyncRun, change: Change, outcome: Outcome, before: tuple[dict[str, Any], bytes | None] | None
-) -> RunChange:
+def _change_row(run: SyncRun, change: Change, outcome: Outcome, before: Before | None) -> RunChange:
     error = outcome.error
     row = planned_row(run, change)
     row.outcome = "applied" if error is None else "failed"

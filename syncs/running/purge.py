@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
+from dataclasses import replace
 
 from connections.errors import IntegrationError
 from syncs.destination.base import Destination
@@ -12,7 +13,7 @@ from syncs.models import SyncRun
 
 def remember(run: SyncRun, location: str, deletes: Iterable[Change]) -> None:
     """Before they are deleted: afterwards neither the listing nor the ledger knows them."""
-    known = {(at, key): object_id for at, key, object_id in run.options.get("purging", ())}
+    known = {(at, key): object_id for at, key, object_id in run.options.purging}
     for change in deletes:
         if change.remote and change.remote.object_id:
             known[location, change.key] = change.remote.object_id
@@ -26,7 +27,7 @@ def purge(
 
     What the vendor refuses is named in the run's options. Raises IntegrationError for what may be tried again.
     """
-    known = {(at, key): object_id for at, key, object_id in run.options.get("purging", ())}
+    known = {(at, key): object_id for at, key, object_id in run.options.purging}
     try:
         for (at, key), object_id in list(known.items()):
             if at != location or key in there:
@@ -38,12 +39,12 @@ def purge(
             except IntegrationError as error:
                 if error.retryable:
                     raise
-                run.options = {**run.options, "unpurged": {**run.options.get("unpurged", {}), key: str(error)}}
+                run.options = replace(run.options, unpurged={**run.options.unpurged, key: str(error)})
             del known[at, key]
     finally:
         _keep(run, known)
 
 
 def _keep(run: SyncRun, known: dict[tuple[str, str], str]) -> None:
-    run.options = {**run.options, "purging": [[at, key, object_id] for (at, key), object_id in known.items()]}
+    run.options = replace(run.options, purging=tuple((at, key, object_id) for (at, key), object_id in known.items()))
     SyncRun.objects.filter(pk=run.pk).update(options=run.options)

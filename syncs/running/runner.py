@@ -27,7 +27,7 @@ from connections.services import open_client, reserve_slot
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change, Effect, Plan, State
 from syncs.engine.types import Action, Outcome, Write
-from syncs.models import InitialSet, ManagedSecret, RunChange, SecretSync, Status, SyncRun
+from syncs.models import InitialSet, ManagedSecret, RunChange, RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.builder import Picture, destination_class, open_destination, picture, removal_for
 from syncs.planning.imports import imports_first, listed
 from syncs.planning.records import planned_row, record_changes
@@ -199,12 +199,12 @@ class _Run:
         leave_elsewhere(self.sync)  # a run that was going while the sync was pointed elsewhere may have left a row
         if not self._import_first(destination):
             return
-        approved = self.run.options.get("approved")
+        approved = self.run.options.approved
         seen = picture(self.sync, destination, approved=None if approved is None else frozenset(approved))
         plan = seen.plan
         self.run.source_rev, self.run.generation = seen.reading.rev, seen.reading.generation
         self.run.digest, self.run.counts = plan.digest, plan.counts
-        writes_only = bool(self.run.options.get("writesOnly"))
+        writes_only = self.run.options.writes_only
         if plan.held and not writes_only:
             self.ending.hold(plan)
             return
@@ -316,7 +316,7 @@ class _Run:
             actor_id=self.run.actor_id,
             actor_name=self.run.actor_name,
             status=Status.RUNNING,
-            options={"importBehavior": behavior},
+            options=RunOptions(import_behavior=behavior),
             attempts=1,
             location=self.lease.location,
             started_at=timezone.now(),
@@ -351,7 +351,7 @@ class _Run:
         self.run.counts = {name: self.run.counts.get(name, 0) + count for name, count in plan.counts.items()}
         self._note(plan)
         self.ledger.settle(plan.changes)
-        purging = self.run.options.get("purge")
+        purging = self.run.options.purge
         if purging:
             remember(self.run, self.lease.location, plan.deletes)
         self._write(destination, list(plan.deletes))
@@ -370,12 +370,12 @@ class _Run:
 
     def _undo(self, destination: Destination) -> None:
         """Restore what stood there before another run, as it was shown, or nothing."""
-        undone = SyncRun.objects.select_related("sync").filter(pk=self.run.options["undo"]).first()
+        undone = SyncRun.objects.select_related("sync").filter(pk=self.run.options.undo).first()
         if undone is None:
             self.ending.fail("The run to be undone is forgotten.")
             return
         plan = restore_for(undone, destination, destination.listing(), self.run)
-        shown = self.run.options.get("digest")
+        shown = self.run.options.digest
         begun = self.run.changes.exists()  # an attempt that could not look has begun nothing
         if shown and shown != plan.digest and not begun:
             self.ending.fail("Nothing was undone: what it would restore has changed since it was shown. Look again.")

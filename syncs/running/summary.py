@@ -20,7 +20,7 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
             named = "; ".join(f"{key} ({message or reason})" for key, message, reason in found[:NAMED])
             more = f"; and {len(found) - NAMED} more" if len(found) > NAMED else ""
             parts.append(f"{len(found)} {keys} {said}: {named}{more}")
-    if unpurged := run.options.get("unpurged"):
+    if unpurged := run.options.unpurged:
         named = "; ".join(f"{key} ({why})" for key, why in list(unpurged.items())[:NAMED])
         more = f"; and {len(unpurged) - NAMED} more" if len(unpurged) > NAMED else ""
         parts.append(f"Removed, but old values stay in the vendor's history: {named}{more}")

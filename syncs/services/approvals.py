@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from django.conf import settings
 from django.db import transaction
@@ -13,7 +14,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
-from syncs.models import SecretSync, Status, SyncRun
+from syncs.models import RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.builder import stands_on
 from syncs.planning.preview import preview
 from syncs.planning.records import planned_row, record_changes
@@ -35,7 +36,7 @@ def refresh(held: SyncRun, plan: Plan) -> str:
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None
     # A key that is made anew under the name of one that was shown is another.
-    held.options = {**held.options, "shown": {change.normalized_key: _object_id(change) for change in _going(plan)}}
+    held.options = replace(held.options, shown={change.normalized_key: _object_id(change) for change in _going(plan)})
     held.save()
     held.changes.all().delete()
     record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
@@ -66,11 +67,11 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
     refuse_paused(run.sync)
     if run.status != Status.HELD:
         raise BadRequest(NOT_HELD)
-    shown = run.options.get("shown", {})
+    shown = run.options.shown
     if not writes_only:
         _require_no_more(run, shown)
     with transaction.atomic():
-        options = {"writesOnly": True} if writes_only else {"approved": list(shown)}
+        options = RunOptions(writes_only=True) if writes_only else RunOptions(approved=tuple(shown))
         audit.record(
             actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=list(shown)[:100]
         )
@@ -126,7 +127,7 @@ def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
             status=Status.DISMISSED,
             ended_at=timezone.now(),
             message=message,
-            options={**run.options, "standsOn": stands_on(run.sync)},
+            options=replace(run.options, stands_on=stands_on(run.sync)),
         )
         if not done:
             raise BadRequest(NOT_HELD)

@@ -14,7 +14,7 @@ from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right, denied
 from config.errors import BadRequest, NotFound
-from syncs.models import SecretSync, Status, SyncDraft, SyncRun
+from syncs.models import DraftStep, RunOptions, SecretSync, Status, SyncDraft, SyncRun
 from syncs.planning.builder import destination_class
 
 from .syncs import SyncInput, create_sync
@@ -58,8 +58,7 @@ def discard(draft: SyncDraft) -> None:
 
 def keep_step(draft: SyncDraft, step: str, typed: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> None:
     """Remember what was typed in a step; with `given`, what is stored of it, the step is done."""
-    held = draft.steps.get(step, {})
-    draft.steps = {**draft.steps, step: {**held, "typed": dict(typed), **({"given": dict(given)} if given else {})}}
+    draft.steps = {**draft.steps, step: DraftStep(dict(typed), dict(given or draft.step(step).given))}
     if given is not None and step not in draft.done:
         draft.done = [*draft.done, step]
     draft.save(update_fields=["steps", "done", "updated_at"])
@@ -96,7 +95,7 @@ def finish(
         run = _first_run(actor, held.sync)
         if run and approved:
             audit.record(actor, "approve-run", project.pk, run=run.pk, writesOnly=False, keys=list(approved)[:100])
-            SyncRun.objects.filter(pk=run.pk).update(trigger="approval", options={"approved": list(approved)})
+            SyncRun.objects.filter(pk=run.pk).update(trigger="approval", options=RunOptions(approved=tuple(approved)))
         held.run = run.pk if run else None
         held.save(update_fields=["sync", "run", "updated_at"])
     return held

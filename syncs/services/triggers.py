@@ -14,7 +14,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
 from syncs.destination.base import Destination
-from syncs.models import RunChange, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.models import RunChange, RunOptions, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.planning.builder import destination_class, import_behavior
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable
@@ -31,7 +31,7 @@ def named(sync: SecretSync) -> dict[str, Any]:
     return {"sync": sync.pk, "name": sync.name, "destination": sync.destination}
 
 
-def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str, Any] | None = None) -> SyncRun:
+def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptions | None = None) -> SyncRun:
     """Queue a manual run. Auto-sync being off, or the policy's pause, does not stop it; a run that is going does."""
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
     if operation in ("sync", "import") and sync.folder is None:
@@ -45,11 +45,13 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: dict[str
         actor_kind=actor.kind,
         actor_id=str(actor.id or ""),
         actor_name=actor.name,
-        options=options or {},
+        options=options or RunOptions(),
         due_at=now,
     )
     with transaction.atomic():
-        audit.record(actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **run.options, **named(sync))
+        audit.record(
+            actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **run.options.as_json(), **named(sync)
+        )
         if not SecretSync.objects.select_for_update().filter(pk=sync.pk).exists():
             raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')
         if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
@@ -79,7 +81,7 @@ def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:
     if not any(change.write or change.effects for change in plan.changes):
         raise BadRequest("There is nothing to undo: every key was written or changed again since, or is not known.")
     with transaction.atomic():
-        made = trigger(actor, sync, "undo", options={"undo": str(run.pk), "digest": plan.digest})
+        made = trigger(actor, sync, "undo", options=RunOptions(undo=str(run.pk), digest=plan.digest))
         SyncPolicy.objects.filter(sync=sync).update(paused=True)
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         stop_waiting(sync)
@@ -112,8 +114,7 @@ def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delet
     found = destination_class(sync.destination)
     if purge and not found.capabilities.keeps_versions:
         raise BadRequest(f"{found.label} keeps no old values that could be purged.")
-    options = {**({"purge": True} if purge else {}), **({"deleteSync": True} if delete_sync else {})}
-    return trigger(actor, sync, "remove", options=options)
+    return trigger(actor, sync, "remove", options=RunOptions(purge=purge, delete_sync=delete_sync))
 
 
 def import_secrets(actor: Actor, sync: SecretSync, behavior: str = "") -> SyncRun:
@@ -124,7 +125,7 @@ def import_secrets(actor: Actor, sync: SecretSync, behavior: str = "") -> SyncRu
     require_import(destination_class(sync.destination))
     actor.require(Right.WRITE_SECRETS, sync.project_id)
     behavior = behavior or import_behavior(sync) or "prioritize-source"
-    return trigger(actor, sync, "import", options={"importBehavior": behavior})
+    return trigger(actor, sync, "import", options=RunOptions(import_behavior=behavior))
 
 
 def require_import(found: type[Destination]) -> None:

@@ -381,7 +381,7 @@ def test_a_listed_value_can_be_typed_instead(world: World, ada: Walk) -> None:
     assert '<option value="blog">' in back.content.decode()
     ada.pass_("target", {**config(scope="application", org="acme", app="elsewhere"), "typed": "app"}, "options")
     ada.draft = ada.kept()
-    assert ada.draft.steps["target"]["given"]["app"] == "elsewhere"
+    assert ada.draft.step("target").given["app"] == "elsewhere"
 
 
 def test_a_wrong_token_stores_nothing_and_is_not_shown_again(world: World, ada: Walk) -> None:
@@ -398,7 +398,7 @@ def test_a_wrong_token_stores_nothing_and_is_not_shown_again(world: World, ada: 
     ada.pass_("connection", {**given, "scope": str(world.project.pk), "credentials__apiToken": TOKEN}, "source")
     made = AppConnection.objects.get(name="second")
     assert made.project_id == world.project.pk
-    assert ada.kept().steps["connection"]["typed"] == {"connection": str(made.pk)}
+    assert ada.kept().step("connection").typed == {"connection": str(made.pk)}
 
 
 class Acme(Humanitec):
@@ -440,7 +440,7 @@ def test_whatever_a_schema_declares_is_asked_for_and_kept(
     assert "destinationConfig__ttl" in refused.context["step"].form.errors
     given = config(kind="vault", org="acme", ttl="60", note="a\nb", isStrict="on")
     ada.pass_("target", {**given, "destinationConfig__app": ["shop", "blog"]}, "options")
-    kept = ada.kept().steps["target"]["given"]
+    kept = ada.kept().step("target").given
     assert kept == {
         "kind": "vault",
         "org": "acme",
@@ -454,7 +454,7 @@ def test_whatever_a_schema_declares_is_asked_for_and_kept(
     assert re.search(r'value="blog"[^>]* checked', page)
     assert re.search(r'value="shop"[^>]* checked', page)
     ada.pass_("target", config(kind="shelf", row="9"), "options")
-    assert ada.kept().steps["target"]["given"] == {"kind": "shelf", "row": "9"}
+    assert ada.kept().step("target").given == {"kind": "shelf", "row": "9"}
 
 
 def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
@@ -471,7 +471,7 @@ def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
     assert '<textarea name="credentials__apiToken"' in page
     assert 'value="me"' in page
     ada.post("connection", {**given, "credentials__apiToken": SECRET, "back": "1"})
-    assert ada.kept().steps["connection"]["typed"]["credentials__account"] == "me"
+    assert ada.kept().step("connection").typed["credentials__account"] == "me"
     assert SECRET not in str(SyncDraft.objects.values())
     other = ada.post("connection", {**given, "method": "other-way", "live": "1"}).content.decode()
     assert "Private key" not in other
@@ -524,7 +524,7 @@ def test_the_first_names_are_shown_as_they_would_stand(world: World, ada: Walk) 
     ]
     assert "Names may have letters, digits, underscores, dots and dashes." in page
     assert "1 key cannot go." in page
-    assert ada.kept().steps["options"]["typed"]["name"] == "shop-dev", "a live look keeps nothing"
+    assert ada.kept().step("options").typed["name"] == "shop-dev", "a live look keeps nothing"
 
 
 def test_reloading_is_harmless_and_steps_cannot_be_skipped(world: World, ada: Walk) -> None:

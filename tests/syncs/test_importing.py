@@ -216,6 +216,6 @@ def test_the_admin_shows_an_import_before_it_is_done(location: Place) -> None:
     done = reverse("admin:syncs_secretsync_run", args=[sync.pk, "import"])
     browser.post(done, {"behavior": "prioritize-destination"})
     run = SyncRun.objects.get()
-    assert (run.operation, run.options) == ("import", {"importBehavior": "prioritize-destination"})
+    assert (run.operation, run.options.import_behavior) == ("import", "prioritize-destination")
     execute(run.pk)
     assert location.source() == {"A": "canary-value"}

@@ -50,7 +50,7 @@ class Step(ABC):
         if self.request.method == "POST":
             posted = self.request.POST.lists()
             return {name: ", ".join(map(str, values)) for name, values in posted if name not in NOT_TYPED}
-        return dict(self.draft.steps.get(self.slug, {}).get("typed", {}))
+        return dict(self.draft.step(self.slug).typed)
 
     def is_live(self) -> bool:
         """Whether the page only asks for itself as it would be with what is typed now; nothing is kept."""
@@ -62,7 +62,7 @@ class Step(ABC):
         return {name: value for name, value in self.values.items() if name not in secrets}
 
     def given(self, step: str) -> dict[str, Any]:
-        return dict(self.draft.steps.get(step, {}).get("given", {}))
+        return dict(self.draft.step(step).given)
 
     # -- the page ----------------------------------------------------------------------------------------------
 
@@ -167,9 +167,9 @@ def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
     if draft is None:
         return None
     found = destinations.get(draft.destination)
-    source = draft.steps.get("source", {}).get("given", {}) if "source" in draft.done else {}
-    location = draft.steps.get("target", {}).get("given", {}) if "target" in draft.done else {}
-    connection = draft.steps.get("connection", {}).get("given", {}) if "connection" in draft.done else {}
+    source = draft.step("source").given if "source" in draft.done else {}
+    location = draft.step("target").given if "target" in draft.done else {}
+    connection = draft.step("connection").given if "connection" in draft.done else {}
     return {
         "label": found.label if found else draft.destination,
         "hue": hue(draft.destination),
