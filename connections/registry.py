@@ -6,6 +6,7 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from typing import ClassVar, Generic, Protocol, TypeVar
 
@@ -30,18 +31,33 @@ class Registry(Generic[A]):
         self._package = package
         self._contract: type[A] = contract
         self.errors: list[str] = []
+        self._added: dict[str, type[A]] = {}
 
     def __iter__(self) -> Iterator[type[A]]:
-        return iter(sorted(self._found.values(), key=lambda adapter: adapter.label))
+        return iter(sorted(self._adapters.values(), key=lambda adapter: adapter.label))
 
     def __contains__(self, slug: str) -> bool:
-        return slug in self._found
+        return slug in self._adapters
 
     def get(self, slug: str) -> type[A] | None:
-        return self._found.get(slug)
+        return self._adapters.get(slug)
+
+    @contextmanager
+    def override(self, *adapters: type[A]) -> Iterator[None]:
+        """Register these adapters too, in place of any of the same slug, while the context lasts: for tests."""
+        before = self._added
+        self._added = {**before, **{adapter.slug: adapter for adapter in adapters}}
+        try:
+            yield
+        finally:
+            self._added = before
+
+    @property
+    def _adapters(self) -> dict[str, type[A]]:
+        return {**self._discovered, **self._added}
 
     @cached_property
-    def _found(self) -> dict[str, type[A]]:
+    def _discovered(self) -> dict[str, type[A]]:
         found = {}
         for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
             if module.name.startswith("_"):

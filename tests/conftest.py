@@ -7,6 +7,14 @@ import pytest
 from django.conf import settings as django_settings
 from hypothesis import settings
 
+pytest_plugins = [
+    "tests.fixtures.world",  # first: the others import it, and pytest rewrites the asserts of what it imports itself
+    "tests.fixtures.admin",
+    "tests.fixtures.api",
+    "tests.fixtures.contract",
+    "tests.fixtures.notifications",
+]
+
 settings.register_profile("quick", max_examples=1000, deadline=None)
 settings.register_profile("ci", max_examples=10_000, deadline=None)
 settings.load_profile("quick")

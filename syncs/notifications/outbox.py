@@ -100,7 +100,7 @@ _SAID = {
 }
 
 
-def _due() -> QuerySet[Notice]:
+def due() -> QuerySet[Notice]:
     """Messages of one sync reach a target in their order: a later one waits until the one before has ended."""
     before = Notice.objects.filter(
         target=OuterRef("target"), sync=OuterRef("sync"), status="pending", pk__lt=OuterRef("pk")
@@ -111,7 +111,7 @@ def _due() -> QuerySet[Notice]:
 def queue_due() -> None:
     """Queue what is due and was not queued, or so long ago that its task must be lost."""
     lost = Q(queued_at__isnull=True) | Q(queued_at__lt=timezone.now() - LOST_AFTER)
-    for notice_id in _due().filter(lost).order_by("due_at").values_list("pk", flat=True)[:BATCH]:
+    for notice_id in due().filter(lost).order_by("due_at").values_list("pk", flat=True)[:BATCH]:
         Notice.objects.filter(pk=notice_id).update(queued_at=None)
         _enqueue(notice_id)
 
@@ -126,7 +126,7 @@ def _enqueue(notice_id: int) -> None:
 def deliver(notice_id: int) -> None:
     """One attempt. Nobody else makes it at the same time: who begins moves the row's due time."""
     later = timezone.now() + SENDING
-    if not _due().filter(pk=notice_id).update(due_at=later, attempts=F("attempts") + 1, queued_at=None):
+    if not due().filter(pk=notice_id).update(due_at=later, attempts=F("attempts") + 1, queued_at=None):
         Notice.objects.filter(pk=notice_id).update(queued_at=None)
         return
     notice = Notice.objects.select_related("target").get(pk=notice_id)

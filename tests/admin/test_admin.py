@@ -34,29 +34,12 @@ from syncs.notifications.targets import TargetInput, create_target
 from syncs.services import folders, imports, secrets
 from syncs.source.selectors import comment_of, value_of
 from syncs.source.validation import SecretInput
-from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.admin import signed_in
+from tests.fixtures.world import APPLICATION, OPTIONS, TOKEN, World
 
 MARKER = "mArKeR-77aa"
 NO_INLINES = {"versions-TOTAL_FORMS": "0", "versions-INITIAL_FORMS": "0"}
 MODELS = [model for model in admin.site._registry if model._meta.app_label in ("access", "connections", "syncs")]
-
-
-@pytest.fixture
-def browser(world: World) -> Client:
-    client = Client()
-    client.force_login(User.objects.get(username="ada"))
-    return client
-
-
-def person(world: World, role: Role | None) -> Client:
-    user = User.objects.create_user(f"person-{role}", password="x", is_staff=True)
-    if role:
-        Membership.objects.create(project=world.project, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
 
 
 def filled(world: World) -> SecretSync:
@@ -84,7 +67,7 @@ def errors(response: Any) -> str:
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.VIEWER, None, "instance"])
 def test_every_page_opens_and_shows_no_value(world: World, browser: Client, role: Any) -> None:
     filled(world)
-    client = browser if role == "instance" else person(world, role)
+    client = browser if role == "instance" else signed_in(world, role)
     seen = 0
     for model in MODELS:
         pages = [url(model, "changelist"), url(model, "changelist") + "?q=a"]
@@ -335,7 +318,7 @@ def test_a_run_is_undone_on_its_page(world: World, browser: Client) -> None:
     world.due()
     assert world.held() == {}
     assert "There is nothing left to undo" in browser.get(there).content.decode()
-    viewer = person(world, Role.VIEWER)
+    viewer = signed_in(world, Role.VIEWER)
     assert there not in viewer.get(page).content.decode()
     viewer.post(there, {})
     assert SyncRun.objects.filter(operation="undo").count() == 1
@@ -395,7 +378,7 @@ def test_people_and_machines(world: World, browser: Client) -> None:
 
 def test_a_viewer_changes_nothing(world: World) -> None:
     sync = filled(world)
-    viewer = person(world, Role.VIEWER)
+    viewer = signed_in(world, Role.VIEWER)
     page = viewer.get(url(SecretSync, "change", sync.pk)).content.decode()
     assert "Sync now" not in page
     assert viewer.post(url(SecretSync, "change", sync.pk), sync_form(world)).status_code == 403

@@ -23,9 +23,7 @@ from syncs.models import RunChange, Secret, SecretSync, SyncDraft, SyncRun
 from syncs.services.defaults import update_defaults
 from syncs.services.folders import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, draft_sync
-from tests.syncs.conftest import OPTIONS, TOKEN, World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import OPTIONS, TOKEN, World
 
 START = "/admin/syncs/syncdraft/"
 SECRET = "mArKeR-31cc"

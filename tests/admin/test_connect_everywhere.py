@@ -12,9 +12,7 @@ from django.urls import reverse
 from config.access.models import User
 from config.schemas.forms import JOINT
 from syncs.models import SecretSync, SyncDraft
-from tests.contract.test_laws import Place, location
-
-__all__ = ["location"]
+from tests.fixtures.contract import Case
 
 
 def as_typed(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,11 +26,11 @@ def as_typed(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def test_the_wizard_leads_there(location: Place) -> None:
-    location.set(A="1", B="2")
+def test_the_wizard_leads_there(case: Case) -> None:
+    case.set(A="1", B="2")
     client = Client()
     client.force_login(User.objects.get(username="ada"))
-    client.post("/admin/syncs/syncdraft/", {"destination": location.slug})
+    client.post("/admin/syncs/syncdraft/", {"destination": case.slug})
     draft = SyncDraft.objects.get()
 
     def page(step: str) -> str:
@@ -46,20 +44,20 @@ def test_the_wizard_leads_there(location: Place) -> None:
         shown = answer.context and answer.context["step"]
         assert answer.status_code == 302, [*shown.refusals, shown.form.errors]
 
-    pass_("connection", {"connection": str(location.connection.pk)})
-    pass_("source", {"project": str(location.project.pk), "environment": "dev", "path": "/"})
-    pass_("target", as_typed("destinationConfig", location.config))
-    behavior = {"initialSyncBehavior": "overwrite-destination", **location.fake.options}
+    pass_("connection", {"connection": str(case.connection.pk)})
+    pass_("source", {"project": str(case.project.pk), "environment": "dev", "path": "/"})
+    pass_("target", as_typed("destinationConfig", case.config))
+    behavior = {"initialSyncBehavior": "overwrite-destination", **case.fake.options}
     pass_("options", {"name": "there", **as_typed("syncOptions", behavior), "policy__maxDeletions": "10"})
     digest = re.search(r'name="digest" value="(\w+)"', page("plan"))
     assert digest
     pass_("plan", {"digest": digest[1]})
     sync = SecretSync.objects.get()
-    assert sync.destination_config == location.config
+    assert sync.destination_config == case.config
     assert sync.sync_options.items() >= behavior.items()
-    location.later()
+    case.later()
     assert sync.runs.get().status == "succeeded"
-    assert location.holds(A="1", B="2")
+    assert case.holds(A="1", B="2")
     assert (
         "Your secrets have arrived"
         in client.get(reverse("admin:syncs_syncdraft_run", args=[draft.pk])).content.decode()

@@ -10,32 +10,17 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from config.access.models import AuditEvent, Membership, Project, Role, User
+from config.access.models import AuditEvent, Project, Role, User
 from config.access.roles import actor_of_user
 from syncs.models import Folder, Secret
 from syncs.services import folders, imports, secrets, tags
 from syncs.source.selectors import comment_of, value_of
 from syncs.source.validation import SecretInput
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.admin import signed_in
+from tests.fixtures.world import World
 
 MARKER = "mArKeR-77aa"
 PAGE = "/admin/secrets/shop-project/dev/"
-
-
-def signed_in(world: World, role: Role | None) -> Client:
-    user = User.objects.create_user(f"person-{role}", password="x", is_staff=True)
-    if role:
-        Membership.objects.create(project=world.project, user=user, role=role)
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-@pytest.fixture
-def member(world: World) -> Client:
-    return signed_in(world, Role.MEMBER)
 
 
 def ask(client: Client, world: World, what: str, environment: str = "dev", **values: Any) -> Any:

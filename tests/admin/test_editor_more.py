@@ -16,10 +16,9 @@ from syncs.models import Folder, Secret, SecretImport
 from syncs.services import folders, imports, secrets
 from syncs.source.selectors import comment_of, value_of
 from syncs.source.validation import SecretInput
-from tests.admin.test_editor import MARKER, PAGE, ask, events, member, shown, signed_in, stored
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["member", "sandbox", "world"]
+from tests.admin.test_editor import MARKER, PAGE, ask, events, shown, stored
+from tests.fixtures.admin import signed_in
+from tests.fixtures.world import World
 
 ALL = (
     "details",

@@ -22,10 +22,9 @@ from connections.models import AppConnection
 from syncs.history.status import counted, urgent
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.folders import create_project
-from tests.admin.test_admin import browser, person, url
-from tests.syncs.conftest import APPLICATION, TOKEN, World, sandbox, world
-
-__all__ = ["browser", "sandbox", "world"]
+from tests.admin.test_admin import url
+from tests.fixtures.admin import signed_in
+from tests.fixtures.world import APPLICATION, TOKEN, World
 
 
 def failing(world: World, name: str = "shop-dev") -> SecretSync:
@@ -133,7 +132,7 @@ def test_a_sync_is_paused_and_resumed(world: World, browser: Client) -> None:
     assert ">Resume</button>" in browser.get(url(SecretSync, "change", sync.pk)).content.decode()
     browser.post(url(SecretSync, "pause", sync.pk), {"resume": "1"})
     assert not SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
-    viewer = person(world, Role.VIEWER)
+    viewer = signed_in(world, Role.VIEWER)
     viewer.post(url(SecretSync, "pause", sync.pk))
     assert not SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
 
@@ -189,7 +188,7 @@ def test_a_run_that_goes_asks_for_itself_until_it_has_ended(world: World, browse
     assert "<html" not in part
     SyncRun.objects.update(status="succeeded")
     assert "hx-get" not in browser.get(live).content.decode()
-    stranger = person(world, None)
+    stranger = signed_in(world, None)
     assert stranger.get(live).status_code == 404
 
 
@@ -199,7 +198,7 @@ def test_why_a_key_is_there(world: World, browser: Client) -> None:
     for said in ("owned by shop-dev", "the sync&#x27;s folder", "1 / 1"):
         assert said in page, said
     assert "Nothing is known of the key" in browser.get(url(SecretSync, "why", sync.pk) + "?key=ELSE").content.decode()
-    assert person(world, None).get(url(SecretSync, "why", sync.pk) + "?key=GOOD").status_code == 302
+    assert signed_in(world, None).get(url(SecretSync, "why", sync.pk) + "?key=GOOD").status_code == 302
 
 
 @pytest.mark.parametrize(
@@ -245,7 +244,7 @@ def test_nobody_reads_the_name_of_another_project(world: World, browser: Client)
     actor = actor_of_user(User.objects.get(username="ada"))
     create_project(actor, "Very Secret Plan", slug="very-secret")
     failing(world)
-    member = person(world, Role.MEMBER)
+    member = signed_in(world, Role.MEMBER)
     Membership.objects.create(
         user=User.objects.get(username="person-member"),
         project=create_project(actor_of_user(User.objects.get(username="ada")), "Second", slug="second-one"),
@@ -262,7 +261,7 @@ def test_nobody_reads_the_name_of_another_project(world: World, browser: Client)
 
 def test_a_viewer_sees_no_button_that_would_refuse_him(world: World) -> None:
     sync, run = held(world)
-    viewer = person(world, Role.VIEWER)
+    viewer = signed_in(world, Role.VIEWER)
     for page in ("/admin/", url(SecretSync, "change", sync.pk), url(SyncRun, "change", run.pk)):
         shown = viewer.get(page).content.decode()
         forms = re.findall(r'<form[^>]*method="post"[^>]*action="([^"]+)"', shown)
@@ -333,7 +332,7 @@ def test_the_log_says_whether_it_is_whole(world: World, browser: Client) -> None
     told = browser.get(chain).content.decode()
     assert "Broken" in told
     assert f"event {event.pk} was changed" in told
-    project_admin = person(world, Role.ADMIN)
+    project_admin = signed_in(world, Role.ADMIN)
     assert project_admin.get(chain).status_code == 404
     assert "Check that the log is whole" not in project_admin.get(url(AuditEvent, "changelist")).content.decode()
 
@@ -341,7 +340,7 @@ def test_the_log_says_whether_it_is_whole(world: World, browser: Client) -> None
 def test_what_went_wrong_is_said_in_words(world: World, browser: Client) -> None:
     missing = browser.get("/nowhere")
     assert (missing.status_code, "There is nothing here" in missing.content.decode()) == (404, True)
-    refused = person(world, Role.VIEWER).get(url(Secret, "add"))
+    refused = signed_in(world, Role.VIEWER).get(url(Secret, "add"))
     assert (refused.status_code, "You may not do this" in refused.content.decode()) == (403, True)
     strict = Client(enforce_csrf_checks=True)
     assert "The form was too old" in strict.post("/admin/login/", {}).content.decode()
@@ -352,7 +351,7 @@ def test_what_went_wrong_is_said_in_words(world: World, browser: Client) -> None
 @pytest.mark.parametrize("role", [Role.ADMIN, Role.MEMBER, Role.VIEWER, None])
 def test_the_sidebar_leads_nowhere_that_refuses(world: World, role: Role | None) -> None:
     failing(world)
-    client = person(world, role)
+    client = signed_in(world, role)
     page = client.get("/admin/").content.decode()
     links = re.findall(r'href="([^"]+)"', page.partition('id="nav-sidebar-apps"')[2].partition("navigation_user")[0])
     own = {each for each in links if each.startswith("/admin/")}
@@ -371,7 +370,7 @@ def test_everything_is_stopped_from_the_first_page(world: World, browser: Client
     assert "By ada," in told
     browser.post(stop, {"resume": "1"})
     assert "By ada," not in browser.get("/admin/").content.decode()
-    member = person(world, Role.MEMBER)
+    member = signed_in(world, Role.MEMBER)
     assert stop not in member.get("/admin/").content.decode()
     assert "Only an instance admin may" in member.post(stop, follow=True).content.decode()
 
@@ -396,7 +395,7 @@ def test_deleting_a_sync_says_what_becomes_of_its_keys(world: World, browser: Cl
     asked = browser.get(page).content.decode()
     assert "The 1 key that it owns stays at the destination." in asked
     assert "Take its keys away first..." in asked
-    member = person(world, Role.MEMBER)
+    member = signed_in(world, Role.MEMBER)
     assert "Take its keys away first..." not in member.get(page).content.decode()
     assert browser.post(page, {"post": "yes"}).status_code == 302
     assert not SecretSync.objects.exists()
@@ -404,7 +403,7 @@ def test_deleting_a_sync_says_what_becomes_of_its_keys(world: World, browser: Cl
 
 
 def test_a_project_shows_who_has_which_role(world: World, browser: Client) -> None:
-    viewer = person(world, Role.VIEWER)
+    viewer = signed_in(world, Role.VIEWER)
     page = url(Project, "change", world.project.pk)
     text = re.sub(r"<[^>]+>|\s+", " ", browser.get(page).content.decode().partition("People and machines in it")[2])
     assert re.search(r"Admin\s+ada\s+person.*Viewer\s+person-viewer\s+person", text)

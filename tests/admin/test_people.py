@@ -10,9 +10,7 @@ from django.urls import reverse
 
 from config.access import audit
 from config.access.models import AuditEvent, User
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import World
 
 PASSWORD = "mArKeR-a long password"
 

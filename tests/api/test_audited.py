@@ -13,13 +13,11 @@ from config.access.roles import PLATFORM
 from config.access.tokens import login
 from config.errors import Unauthenticated
 from syncs.models import SyncRun
-from tests.api.conftest import Api, api, api_for
 from tests.api.test_connections import CONNECTIONS
 from tests.api.test_connections import body as connection_body
 from tests.api.test_syncs import SYNCS, body
-from tests.syncs.conftest import World
-
-__all__ = ["api"]
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 
 class Told:

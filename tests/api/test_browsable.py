@@ -10,7 +10,7 @@ from django.test import Client
 
 from syncs.models import Secret, SecretSync, Tag
 from tests.api.openapi import operations
-from tests.syncs.conftest import APPLICATION, World
+from tests.fixtures.world import APPLICATION, World
 
 HTML = {"accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from connections.models import AppConnection
-from tests.api.conftest import Api, api_for
-from tests.syncs.conftest import TOKEN, World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import TOKEN, World
 
 CONNECTIONS = "/v1/app-connections/humanitec"
 KEYS = {

@@ -13,8 +13,8 @@ from pytest_django import Settings
 from config.access.identities import create_identity
 from config.access.models import AccessToken, ClientSecret, Identity
 from config.access.roles import PLATFORM
-from tests.api.conftest import Api
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api
+from tests.fixtures.world import World
 
 LOGIN = "/v1/auth/universal-auth/login"
 SYNCS = "/v1/secret-syncs/humanitec"

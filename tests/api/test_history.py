@@ -12,9 +12,9 @@ from django.test.utils import CaptureQueriesContext
 
 from syncs.services.secrets import set_secrets
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api
 from tests.api.openapi import require_fit
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api
+from tests.fixtures.world import World
 
 SYNCS = "/v1/secret-syncs/humanitec"
 MARKER = "mArKeR-9b02"

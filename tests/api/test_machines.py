@@ -16,8 +16,8 @@ from config.access.models import AccessToken, AuditEvent, ClientSecret, Identity
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
 from config.api.throttling import forget_old
-from tests.api.conftest import Api
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api
+from tests.fixtures.world import World
 
 LOGIN = "/v1/auth/universal-auth/login"
 RENEW = "/v1/auth/token/renew"

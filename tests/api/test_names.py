@@ -16,8 +16,8 @@ from config.access.services import create_project
 from syncs.models import Folder
 from syncs.services.folders import ensure_folder
 from syncs.services.tags import create_tag
-from tests.api.conftest import Api, api_for
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 
 def location(world: World, **more: Any) -> dict[str, Any]:

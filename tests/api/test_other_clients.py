@@ -7,8 +7,8 @@ import pytest
 from config.errors import Invalid
 from syncs.models import SecretSync
 from syncs.planning.builder import destination_class
-from tests.api.conftest import Api, api_for
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 
 @pytest.mark.parametrize("known", ["workspaceId", "workspaceSlug"])

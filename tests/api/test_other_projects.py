@@ -18,9 +18,9 @@ from syncs.services.imports import add_import
 from syncs.services.secrets import set_secrets
 from syncs.services.tags import create_tag
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api, api_for
 from tests.api.openapi import operations
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 MARKER = "mArKeR-7e21"
 

@@ -15,11 +15,9 @@ from config.access.services import pause_everything
 from connections.services import create_connection
 from syncs.models import SyncRun
 from syncs.running import runner
-from tests.api.conftest import Api, api, api_for
 from tests.api.test_syncs import SYNCS
-from tests.syncs.conftest import TOKEN, World
-
-__all__ = ["api"]
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import TOKEN, World
 
 KEYS = 200
 EVERYTHING = "/v1/organization/pause"

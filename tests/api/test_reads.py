@@ -17,8 +17,8 @@ from syncs.services.imports import add_import
 from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.tags import create_tag
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api, api_for
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 
 def queries(api: Api, path: str, **query: str) -> int:

@@ -21,9 +21,9 @@ from syncs.services.imports import add_import
 from syncs.services.secrets import set_secrets
 from syncs.services.tags import create_tag
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api, api_for
 from tests.api.openapi import operation_of, operations, require_fit
-from tests.syncs.conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 ROLES = ("viewer", "member", "admin")
 NOBODY = "00000000-0000-4000-8000-000000000000"

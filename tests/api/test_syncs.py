@@ -10,9 +10,9 @@ import pytest
 import yaml
 
 from syncs.models import SecretSync, SyncRun
-from tests.api.conftest import Api, api_for
 from tests.api.openapi import require_fit
-from tests.syncs.conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
 
 SYNCS = "/v1/secret-syncs/humanitec"
 SYNC_KEYS = {

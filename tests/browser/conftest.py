@@ -20,12 +20,10 @@ import pytest
 from django.test import Client
 
 from config.access.models import Membership, Role, User
-from tests.syncs.conftest import World, sandbox, world
+from tests.fixtures.world import World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-__all__ = ["sandbox", "world"]
 
 HERE = Path(__file__).parent
 AXE = HERE / "node_modules" / "axe-core" / "axe.min.js"

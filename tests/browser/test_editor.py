@@ -14,7 +14,7 @@ from syncs.services import folders, imports, secrets
 from syncs.source.selectors import value_of
 from syncs.source.validation import SecretInput
 from tests.browser.conftest import OpenAs, axe, narrow
-from tests.syncs.conftest import World
+from tests.fixtures.world import World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Dialog, Locator, Page

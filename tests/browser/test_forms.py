@@ -13,7 +13,7 @@ from config.access.models import Identity, Role
 from config.access.roles import PLATFORM
 from tests.admin.test_admin import filled
 from tests.browser.conftest import OpenAs, axe, narrow
-from tests.syncs.conftest import World
+from tests.fixtures.world import World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -11,7 +11,7 @@ from config.access.models import Role
 from syncs.models import SecretSync, SyncRun
 from tests.admin.test_pages import ended, failing, held
 from tests.browser.conftest import OpenAs, axe, narrow
-from tests.syncs.conftest import APPLICATION, World
+from tests.fixtures.world import APPLICATION, World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from config.access.models import User
 from tests.browser.conftest import OpenAs, axe, narrow
-from tests.syncs.conftest import World
+from tests.fixtures.world import World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

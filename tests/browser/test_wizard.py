@@ -13,7 +13,7 @@ from config.access.models import User
 from syncs.models import SecretSync, SyncRun
 from syncs.services.folders import ensure_folder
 from tests.browser.conftest import OpenAs, axe, narrow
-from tests.syncs.conftest import TOKEN, World
+from tests.fixtures.world import TOKEN, World
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page

@@ -16,9 +16,7 @@ from syncs.models import Folder, SecretSync, SyncRun
 from syncs.running.runner import execute
 from syncs.services.syncs import update_policy
 from syncs.source.selectors import syncs
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import World
 
 Command = Callable[..., tuple[int, str]]
 

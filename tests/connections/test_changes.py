@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from connections.models import AppConnection
 from connections.services import pause_connection, update_connection
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import World
 
 
 def test_a_pause_is_not_undone_by_a_rename(world: World) -> None:

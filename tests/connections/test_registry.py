@@ -66,3 +66,16 @@ def test_those_that_are_not_are_named_with_what_is_wrong(registry: Registry[Cont
         "adapters_of_a_test/two.py must define exactly one Contract, found 2.",
         "adapters_of_a_test/without_sdk.py cannot be imported (ModuleNotFoundError: No module named 'no_such_sdk').",
     ]
+
+
+def test_an_override_ends_with_its_context(registry: Registry[Contract]) -> None:
+    class Replaced(Contract):
+        slug = "another"
+        label = "Z"
+
+        def work(self) -> None: ...
+
+    discovered = registry.get("another")
+    with registry.override(Replaced):
+        assert [adapter.label for adapter in registry] == ["Second", "Z"]
+    assert registry.get("another") is discovered

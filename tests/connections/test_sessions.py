@@ -94,18 +94,17 @@ class Signing(Provider):
 
 
 @contextmanager
-def serving(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
+def serving(settings: Settings) -> Iterator[Vendor]:
     encryption.forget()
-    monkeypatch.setitem(providers._found, "signing", Signing)
     vendor = Vendor()
-    with vendor.running() as url:
+    with providers.override(Signing), vendor.running() as url:
         settings.BASE_URLS = {"signing": url}
         yield vendor
 
 
 @pytest.fixture
-def vendor(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Vendor]:
-    with serving(settings, monkeypatch) as found:
+def vendor(db: None, settings: Settings) -> Iterator[Vendor]:
+    with serving(settings) as found:
         yield found
 
 
@@ -215,8 +214,8 @@ def _with(client: ApiClient) -> str:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_runs_at_the_same_time_sign_in_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    with serving(settings, monkeypatch) as vendor:
+def test_runs_at_the_same_time_sign_in_once(settings: Settings) -> None:
+    with serving(settings) as vendor:
         held = make(actor_of_user(User.objects.create_superuser("ada")))
         end(held)
         vendor.slow = 0.3

@@ -12,24 +12,20 @@ from syncs.planning.builder import open_destination
 from syncs.planning.preview import preview
 from syncs.services.syncs import SyncInput, update_sync
 from syncs.source.selectors import syncs
-from tests.contract.test_laws import Place, location
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations import vercel
+from tests.fixtures.contract import Case
 
-__all__ = ["location"]
-
-google = pytest.mark.parametrize("location", [("gcp-secret-manager", "global")], indirect=True, ids=["gcp"])
-project = pytest.mark.parametrize("location", [("vercel", "production")], indirect=True, ids=["vercel"])
+google = pytest.mark.parametrize("case", [("gcp-secret-manager", "global")], indirect=True, ids=["gcp"])
+project = pytest.mark.parametrize("case", [("vercel", "production")], indirect=True, ids=["vercel"])
 laggards = pytest.mark.parametrize(
-    "location",
+    "case",
     [("aws-secrets-manager", "one-to-one"), ("gcp-secret-manager", "global"), ("gcp-secret-manager", "region")],
     indirect=True,
     ids=["aws-secrets", "gcp", "gcp-region"],
 )
-unlinked = pytest.mark.parametrize(
-    "location", [("vercel", "team-unlinked")], indirect=True, ids=["vercel-team-unlinked"]
-)
-team = pytest.mark.parametrize("location", [("vercel", "team")], indirect=True, ids=["vercel-team"])
+unlinked = pytest.mark.parametrize("case", [("vercel", "team-unlinked")], indirect=True, ids=["vercel-team-unlinked"])
+team = pytest.mark.parametrize("case", [("vercel", "team")], indirect=True, ids=["vercel-team"])
 
 
 def fails_once(fake: Any, part: str, status: int, code: str) -> None:
@@ -42,188 +38,186 @@ def fails_once(fake: Any, part: str, status: int, code: str) -> None:
 @pytest.mark.parametrize("unmanaged", ["overwrite-initially", "leave", "mirror"])
 @pytest.mark.parametrize(("status", "code"), [(503, "UNAVAILABLE"), (429, "RESOURCE_EXHAUSTED"), (500, "INTERNAL")])
 def test_a_secret_that_got_no_value_is_finished_by_the_next_attempt(
-    location: Place, unmanaged: str, status: int, code: str
+    case: Case, unmanaged: str, status: int, code: str
 ) -> None:
-    location.set(A="1", B="2")
-    sync = location.sync()
-    location.policy(sync, unmanaged=unmanaged)
-    fails_once(location.fake, "A:addVersion", status, code)
-    location.run(sync)
-    assert location.holds(B="2")
-    location.later()
-    location.run(sync)
-    assert location.holds(A="1", B="2")
+    case.set(A="1", B="2")
+    sync = case.sync()
+    case.policy(sync, unmanaged=unmanaged)
+    fails_once(case.fake, "A:addVersion", status, code)
+    case.run(sync)
+    assert case.holds(B="2")
+    case.later()
+    case.run(sync)
+    assert case.holds(A="1", B="2")
     assert set(ManagedSecret.objects.values_list("key", "state")) == {("A", "owned"), ("B", "owned")}
 
 
 @google
-def test_an_old_version_that_cannot_be_taken_away_is_not_answered_with_ever_new_ones(location: Place) -> None:
-    location.set(A="1")
-    sync = location.sync(oldVersions="destroy")
-    location.run(sync)
-    location.set(A="2")
-    location.fake.fault = lambda ask: gcp.error(403, "PERMISSION_DENIED", "no") if ":destroy" in ask.path else None  # type: ignore[attr-defined]
-    location.run(sync)
-    location.later()
-    run = location.run(sync)
+def test_an_old_version_that_cannot_be_taken_away_is_not_answered_with_ever_new_ones(case: Case) -> None:
+    case.set(A="1")
+    sync = case.sync(oldVersions="destroy")
+    case.run(sync)
+    case.set(A="2")
+    case.fake.fault = lambda ask: gcp.error(403, "PERMISSION_DENIED", "no") if ":destroy" in ask.path else None  # type: ignore[attr-defined]
+    case.run(sync)
+    case.later()
+    run = case.run(sync)
     assert run.status == "succeeded"
-    versions = location.fake.of(location.config)["A"]["versions"]  # type: ignore[attr-defined]
+    versions = case.fake.of(case.config)["A"]["versions"]  # type: ignore[attr-defined]
     assert [version["state"] for version in versions] == ["ENABLED", "ENABLED"]
 
 
 @google
-def test_no_secret_that_a_sync_has_nothing_to_do_with_is_read(location: Place) -> None:
-    location.put("STRANGERS", "x")
-    location.set(A="1")
-    sync = location.sync()
-    location.policy(sync, unmanaged="leave")
+def test_no_secret_that_a_sync_has_nothing_to_do_with_is_read(case: Case) -> None:
+    case.put("STRANGERS", "x")
+    case.set(A="1")
+    sync = case.sync()
+    case.policy(sync, unmanaged="leave")
     for _ in range(2):
-        location.run(sync)
+        case.run(sync)
         preview(syncs().get(pk=sync.pk))
-    assert not any("STRANGERS" in path for _, path in location.fake.asked())
+    assert not any("STRANGERS" in path for _, path in case.fake.asked())
 
 
 @project
-def test_a_sync_that_is_told_to_be_sensitive_makes_its_variables_anew(location: Place) -> None:
-    location.set(A="1", B="2")
-    sync = location.sync()
-    location.run(sync)
-    update_sync(location.actor, sync, SyncInput(destination_config={**location.config, "sensitive": True}))
-    location.later()
-    run = location.run(syncs().get(pk=sync.pk))
+def test_a_sync_that_is_told_to_be_sensitive_makes_its_variables_anew(case: Case) -> None:
+    case.set(A="1", B="2")
+    sync = case.sync()
+    case.run(sync)
+    update_sync(case.actor, sync, SyncInput(destination_config={**case.config, "sensitive": True}))
+    case.later()
+    run = case.run(syncs().get(pk=sync.pk))
     assert run.status == "succeeded"
-    records = location.fake.records["prj_shop"].values()  # type: ignore[attr-defined]
+    records = case.fake.records["prj_shop"].values()  # type: ignore[attr-defined]
     assert {(one["key"], one["type"], one["value"]) for one in records} == {
         ("A", "sensitive", "1"),
         ("B", "sensitive", "2"),
     }
-    location.fake.asked()
-    location.run(syncs().get(pk=sync.pk))
-    assert location.writes() == []
+    case.fake.asked()
+    case.run(syncs().get(pk=sync.pk))
+    assert case.writes() == []
 
 
 @project
 @pytest.mark.parametrize("unmanaged", ["overwrite-initially", "mirror"])
-def test_what_an_integration_owns_is_blocked_by_name_and_never_deleted(location: Place, unmanaged: str) -> None:
+def test_what_an_integration_owns_is_blocked_by_name_and_never_deleted(case: Case, unmanaged: str) -> None:
     for key in ("POSTGRES_URL", "BLOB_TOKEN"):
-        location.fake.add(location.config, key, "theirs", configurationId="icfg_1")  # type: ignore[attr-defined]
-    location.set(A="1", POSTGRES_URL="ours")
-    sync = location.sync()
-    location.policy(sync, unmanaged=unmanaged)
-    run = location.run(sync)
+        case.fake.add(case.config, key, "theirs", configurationId="icfg_1")  # type: ignore[attr-defined]
+    case.set(A="1", POSTGRES_URL="ours")
+    sync = case.sync()
+    case.policy(sync, unmanaged=unmanaged)
+    run = case.run(sync)
     assert run.status == "failed"
     (blocked,) = run.changes.filter(outcome="blocked")
     assert (blocked.key, blocked.error_code) == ("POSTGRES_URL", "locked")
     assert "integration" in blocked.reason
-    assert location.holds(A="1", POSTGRES_URL="theirs", BLOB_TOKEN="theirs")
+    assert case.holds(A="1", POSTGRES_URL="theirs", BLOB_TOKEN="theirs")
 
 
 @project
-def test_a_variable_of_several_environments_is_left_where_the_policy_is_to_leave(location: Place) -> None:
-    location.fake.add(location.config, "A", "theirs", target=["production", "preview"])  # type: ignore[attr-defined]
-    location.set(A="ours", B="ours")
-    sync = location.sync()
-    location.policy(sync, unmanaged="leave")
-    location.run(sync)
-    assert location.holds(A="theirs", B="ours")
-    location.policy(sync, unmanaged="overwrite-initially")
-    location.run(sync)
-    assert location.holds(A="ours", B="ours")
-    preview_config = {**location.config, "env": "preview"}
-    assert location.fake.held(preview_config) == {"A": "theirs"}
+def test_a_variable_of_several_environments_is_left_where_the_policy_is_to_leave(case: Case) -> None:
+    case.fake.add(case.config, "A", "theirs", target=["production", "preview"])  # type: ignore[attr-defined]
+    case.set(A="ours", B="ours")
+    sync = case.sync()
+    case.policy(sync, unmanaged="leave")
+    case.run(sync)
+    assert case.holds(A="theirs", B="ours")
+    case.policy(sync, unmanaged="overwrite-initially")
+    case.run(sync)
+    assert case.holds(A="ours", B="ours")
+    preview_config = {**case.config, "env": "preview"}
+    assert case.fake.held(preview_config) == {"A": "theirs"}
 
 
 @project
-def test_values_that_the_list_leaves_encrypted_are_read_by_an_import_and_by_nothing_else(location: Place) -> None:
-    location.fake.sealed = True  # type: ignore[attr-defined]
-    location.put("THEIRS", "x")
-    location.set(OURS="1")
-    sync = location.sync()
-    location.run(sync, "import")
-    assert location.source() == {"THEIRS": "x", "OURS": "1"}
-    location.run(sync)
-    location.fake.asked()
-    location.run(sync)
-    assert location.fake.asked() == [("GET", "/v10/projects/prj_shop/env")]
+def test_values_that_the_list_leaves_encrypted_are_read_by_an_import_and_by_nothing_else(case: Case) -> None:
+    case.fake.sealed = True  # type: ignore[attr-defined]
+    case.put("THEIRS", "x")
+    case.set(OURS="1")
+    sync = case.sync()
+    case.run(sync, "import")
+    assert case.source() == {"THEIRS": "x", "OURS": "1"}
+    case.run(sync)
+    case.fake.asked()
+    case.run(sync)
+    assert case.fake.asked() == [("GET", "/v10/projects/prj_shop/env")]
 
 
 @team
-def test_what_a_team_shares_in_another_way_is_blocked_by_name(location: Place) -> None:
-    location.fake.add(location.config, "WIDE", "theirs", target=["production"])  # type: ignore[attr-defined]
-    location.set(A="1", WIDE="ours")
-    run = location.run(location.sync())
+def test_what_a_team_shares_in_another_way_is_blocked_by_name(case: Case) -> None:
+    case.fake.add(case.config, "WIDE", "theirs", target=["production"])  # type: ignore[attr-defined]
+    case.set(A="1", WIDE="ours")
+    run = case.run(case.sync())
     assert [(row.key, row.error_code) for row in run.changes.filter(outcome="blocked")] == [("WIDE", "locked")]
-    assert location.holds(A="1")
+    assert case.holds(A="1")
 
 
 @unlinked
 @pytest.mark.parametrize("unmanaged", ["overwrite-initially", "mirror"])
-def test_a_shared_variable_that_people_link_stays_its_syncs_and_theirs_stay_theirs(
-    location: Place, unmanaged: str
-) -> None:
-    fake: Any = location.fake
+def test_a_shared_variable_that_people_link_stays_its_syncs_and_theirs_stay_theirs(case: Case, unmanaged: str) -> None:
+    fake: Any = case.fake
     for key in ("THEIRS", "WANTED"):
-        fake.add(location.config, key, "theirs", projectId=["prj_blog"])
-    location.set(A="1", B="1", WANTED="ours")
-    sync = location.sync()
-    location.policy(sync, unmanaged=unmanaged)
-    run = location.run(sync)
+        fake.add(case.config, key, "theirs", projectId=["prj_blog"])
+    case.set(A="1", B="1", WANTED="ours")
+    sync = case.sync()
+    case.policy(sync, unmanaged=unmanaged)
+    run = case.run(sync)
     assert [(row.key, row.error_code) for row in run.changes.filter(outcome="blocked")] == [("WANTED", "locked")]
     for one in fake.records[""].values():
         if one["key"] in "AB":
             one["projectId"] = ["prj_shop"]
-    location.set(A="2")
-    location.unset("B", "WANTED")
-    assert location.run(sync).status == "succeeded"
-    assert location.holds(A="2", THEIRS="theirs", WANTED="theirs")
+    case.set(A="2")
+    case.unset("B", "WANTED")
+    assert case.run(sync).status == "succeeded"
+    assert case.holds(A="2", THEIRS="theirs", WANTED="theirs")
     (ours,) = (one for one in fake.records[""].values() if one["key"] == "A")
     assert ours["projectId"] == ["prj_shop"]
-    location.run(sync, "remove")
-    assert location.holds(THEIRS="theirs", WANTED="theirs")
+    case.run(sync, "remove")
+    assert case.holds(THEIRS="theirs", WANTED="theirs")
 
 
 @project
-def test_a_batch_that_is_refused_for_one_taken_name_ends_with_each_key_where_it_belongs(location: Place) -> None:
+def test_a_batch_that_is_refused_for_one_taken_name_ends_with_each_key_where_it_belongs(case: Case) -> None:
     """As if the vendor had made some of a batch and then refused all of it."""
-    fake = location.fake
-    location.set(A="1", B="2", C="3")
+    fake = case.fake
+    case.set(A="1", B="2", C="3")
     left = [True]
 
     def half(ask: Any) -> Any:
         if ask.method != "POST" or not left:
             return None
         left.pop()
-        location.put("A", "1")  # what became of ours, in the vendor's hands
+        case.put("A", "1")  # what became of ours, in the vendor's hands
         return vercel.error(403, "ENV_CONFLICT", "taken")
 
     fake.fault = half  # type: ignore[attr-defined]
-    sync = location.sync()
-    location.run(sync)
-    location.later()
-    location.run(sync)
-    assert location.holds(A="1", B="2", C="3")
+    sync = case.sync()
+    case.run(sync)
+    case.later()
+    case.run(sync)
+    assert case.holds(A="1", B="2", C="3")
     assert {row.state for row in ManagedSecret.objects.all()} == {"owned"}
-    with open_client(location.connection) as client:
+    with open_client(case.connection) as client:
         assert len(open_destination(syncs().get(pk=sync.pk), client).listing()) == 3
 
 
 @laggards
 @pytest.mark.parametrize("ending", ["change", "unset", "remove"])
 def test_a_secret_that_the_list_does_not_show_yet_is_neither_made_again_nor_taken_for_gone(
-    location: Place, ending: str
+    case: Case, ending: str
 ) -> None:
     """Lists of AWS and Google may lag behind a create by minutes."""
-    fake: Any = location.fake
-    location.set(A="1", B="1")
-    sync = location.sync()
-    assert location.run(sync).status == "succeeded"
-    if location.slug == "gcp-secret-manager":
+    fake: Any = case.fake
+    case.set(A="1", B="1")
+    sync = case.sync()
+    assert case.run(sync).status == "succeeded"
+    if case.slug == "gcp-secret-manager":
         fake.unlisted = {"A", "B"}
     else:
         fake.change = lambda operation, _, answer: answer.update(SecretList=[]) if operation == "ListSecrets" else None
     if ending == "change":
-        location.set(B="2")
+        case.set(B="2")
     elif ending == "unset":
-        location.unset("B")
-    assert location.run(sync, "remove" if ending == "remove" else "sync").status == "succeeded"
-    assert location.held == {"change": {"A": "1", "B": "2"}, "unset": {"A": "1"}, "remove": {}}[ending]
+        case.unset("B")
+    assert case.run(sync, "remove" if ending == "remove" else "sync").status == "succeeded"
+    assert case.held == {"change": {"A": "1", "B": "2"}, "unset": {"A": "1"}, "remove": {}}[ending]

@@ -9,21 +9,16 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from config import encryption
-from config.access.models import User
-from config.access.roles import actor_of_user
 from config.errors import Invalid
 from connections.aws import AwsClient, Keys
 from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unavailable
-from connections.services import create_connection
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
 from syncs.planning.overlaps import warnings_of
 from syncs.services.deletion import delete_sync
-from syncs.services.folders import create_project
 from syncs.source.selectors import syncs
-from tests.contract.test_laws import Place
+from tests.fixtures.contract import Case, opened
 
 from .aws_fake import REGION
 from .aws_parameter_store import AwsParameterStore as Fake
@@ -210,24 +205,16 @@ def test_a_removal_finds_its_keys_however_deep_they_are(vendor: Fake, client: Aw
 
 
 @pytest.fixture
-def account(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def account(db: None, settings: Settings, no_pace: None) -> Iterator[Case]:
     """A folder with one secret, and a login at an account that holds nothing."""
-    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
-    encryption.forget()
-    fake = Fake()
-    with fake.running() as url:
-        settings.BASE_URLS = {"aws": url}
-        actor = actor_of_user(User.objects.create_superuser("ada"))
-        project = create_project(actor, "Contract", slug="contract-project")
-        login = create_connection(actor, "aws", name="aws", method=fake.method, credentials=dict(fake.credentials))
-        location = Place(fake, "aws-parameter-store", "path", actor, login, project)
-        location.set(A="1")
-        yield location
+    with opened(Fake(), "aws-parameter-store", "path", settings) as case:
+        case.set(A="1")
+        yield case
 
 
-def synced(location: Place, name: str, path: str, schema: str) -> SecretSync:
-    location.config = {"region": REGION, "path": path}
-    sync = location.sync(keySchema=schema)
+def synced(case: Case, name: str, path: str, schema: str) -> SecretSync:
+    case.config = {"region": REGION, "path": path}
+    sync = case.sync(keySchema=schema)
     SecretSync.objects.filter(pk=sync.pk).update(name=name)
     return SecretSync.objects.get(pk=sync.pk)
 
@@ -240,7 +227,7 @@ def synced(location: Place, name: str, path: str, schema: str) -> SecretSync:
     ],
 )
 def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_own_path(
-    account: Place, first: tuple[str, str], second: tuple[str, str], held: str
+    account: Case, first: tuple[str, str], second: tuple[str, str], held: str
 ) -> None:
     """Path and key schema of one sync may lead to where the path of another does."""
     assert isinstance(account.fake, Fake)
@@ -251,7 +238,7 @@ def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_o
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(account: Place, order: int) -> None:
+def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(account: Case, order: int) -> None:
     assert isinstance(account.fake, Fake)
     roads = [("/shop/api/", ""), ("/shop/", "api/{{secretKey}}")][::order]
     first, second = (synced(account, name, *road) for name, road in zip(("first", "second"), roads, strict=True))

@@ -11,12 +11,7 @@ from django.apps import apps
 from django.db import connection as database
 from pytest_django import Settings
 
-from config import encryption
-from config.access.models import User
-from config.access.roles import actor_of_user
-from connections.services import create_connection
-from syncs.services.folders import create_project
-from tests.contract.test_laws import Place
+from tests.fixtures.contract import Case, opened
 
 from .aws_parameter_store import AwsParameterStore as Fake
 from .serving import Answer, Ask
@@ -26,50 +21,43 @@ SERVER = "canary-server-secret"
 
 
 @pytest.fixture
-def location(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
+def case(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch, no_pace: None) -> Iterator[Case]:
     settings.AWS_ROLES = [ROLE]
-    own = {"AWS_ACCESS_KEY_ID": "AKIDSERVER", "AWS_SECRET_ACCESS_KEY": SERVER}
-    for name, value in own.items():
-        monkeypatch.setenv(name, value)
-    encryption.forget()
-    fake = Fake()
-    with fake.running() as url:
-        settings.BASE_URLS = {"aws": url}
-        actor = actor_of_user(User.objects.create_superuser("ada"))
-        project = create_project(actor, "Contract", slug="contract-project")
-        login = create_connection(actor, "aws", name="aws", method="assume-role", credentials={"roleArn": ROLE})
-        yield Place(fake, "aws-parameter-store", "path", actor, login, project)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDSERVER")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SERVER)
+    login = {"roleArn": ROLE}
+    with opened(Fake(), "aws-parameter-store", "path", settings, method="assume-role", credentials=login) as case:
+        yield case
 
 
-def asked(location: Place) -> list[str]:
-    return [operation for _, operation in location.fake.asked()]
+def asked(case: Case) -> list[str]:
+    return [operation for _, operation in case.fake.asked()]
 
 
-def test_a_role_is_assumed_once_for_all_runs(location: Place) -> None:
-    assert asked(location) == ["AssumeRole", "GetCallerIdentity"], "when the connection was made"
-    location.set(A="1")
-    sync = location.sync()
+def test_a_role_is_assumed_once_for_all_runs(case: Case) -> None:
+    assert asked(case) == ["AssumeRole", "GetCallerIdentity"], "when the connection was made"
+    case.set(A="1")
+    sync = case.sync()
     for _ in range(3):
-        assert location.run(sync).status == "succeeded"
-    assert asked(location) == ["GetParametersByPath", "PutParameter", "GetParametersByPath", "GetParametersByPath"]
+        assert case.run(sync).status == "succeeded"
+    assert asked(case) == ["GetParametersByPath", "PutParameter", "GetParametersByPath", "GetParametersByPath"]
     assert sync.location.endswith("|210987654321|eu-west-1|/shop/production/")
-    assert location.held == {"A": "1"}
+    assert case.held == {"A": "1"}
 
 
-def test_a_session_that_ended_early_is_renewed_once_and_the_request_sent_again(location: Place) -> None:
-    location.set(A="1")
-    sync = location.sync()
-    asked(location)
-    assert isinstance(location.fake, Fake)
-    location.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
-    assert location.run(sync).status == "succeeded"
-    assert asked(location) == ["GetParametersByPath", "AssumeRole", "GetParametersByPath", "PutParameter"]
+def test_a_session_that_ended_early_is_renewed_once_and_the_request_sent_again(case: Case) -> None:
+    case.set(A="1")
+    sync = case.sync()
+    asked(case)
+    assert isinstance(case.fake, Fake)
+    case.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
+    assert case.run(sync).status == "succeeded"
+    assert asked(case) == ["GetParametersByPath", "AssumeRole", "GetParametersByPath", "PutParameter"]
 
 
-def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(location: Place) -> None:
-    location.set(A="1")
-    sync = location.sync()
+def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(case: Case) -> None:
+    case.set(A="1")
+    sync = case.sync()
     denied = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>"
 
     def fault(ask: Ask) -> Answer | None:
@@ -77,24 +65,24 @@ def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(location: Pla
             return Answer(403, denied)
         return Answer(400, {"__type": "ExpiredTokenException", "message": "over"})
 
-    assert isinstance(location.fake, Fake)
-    location.fake.fault = fault
-    run = location.run(sync)
+    assert isinstance(case.fake, Fake)
+    case.fake.fault = fault
+    run = case.run(sync)
     assert run.status == "failed"
     assert "AWS: AssumeRole answered 403: not yours" in (run.message or "")
 
 
-def test_nothing_that_signs_is_anywhere_but_sealed(location: Place, caplog: pytest.LogCaptureFixture) -> None:
+def test_nothing_that_signs_is_anywhere_but_sealed(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    location.set(A="1")
-    sync = location.sync()
-    location.run(sync)
-    assert isinstance(location.fake, Fake)
-    location.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
-    location.run(sync)
-    tokens = {ask.headers.get("x-amz-security-token", "") for ask, _ in location.fake.exchanges} - {""}
+    case.set(A="1")
+    sync = case.sync()
+    case.run(sync)
+    assert isinstance(case.fake, Fake)
+    case.fake.refuse("GetParametersByPath", "ExpiredTokenException", times=1)
+    case.run(sync)
+    tokens = {ask.headers.get("x-amz-security-token", "") for ask, _ in case.fake.exchanges} - {""}
     assert len(tokens) == 2
-    given = [answer.body.decode() for ask, answer in location.fake.exchanges if ask.path == "AssumeRole"]
+    given = [answer.body.decode() for ask, answer in case.fake.exchanges if ask.path == "AssumeRole"]
     keys = [text.partition("<SecretAccessKey>")[2].partition("<")[0] for text in given]
     canaries = [SERVER, *tokens, *keys]
     with database.cursor() as cursor:

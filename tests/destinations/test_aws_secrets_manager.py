@@ -9,17 +9,12 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from config import encryption
-from config.access.models import User
-from config.access.roles import actor_of_user
 from connections.aws import AwsClient, Keys
 from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unauthorized
-from connections.services import create_connection
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
-from syncs.services.folders import create_project
-from tests.contract.test_laws import Place
+from tests.fixtures.contract import Case, opened
 
 from .aws_fake import REGION
 from .aws_secrets_manager import NAME
@@ -445,18 +440,12 @@ def test_tags_and_kms_key_of_a_document_are_set_where_they_differ(vendor: Fake, 
 
 
 def test_a_first_overwrite_takes_no_document_that_another_sync_keeps(
-    db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    db: None, settings: Settings, no_pace: None
 ) -> None:
     """One to one, the whole region is in scope, and with it the secret that holds another sync's keys."""
-    monkeypatch.setattr("syncs.running.runner.reserve_slot", lambda *_, **__: 0.0)
-    encryption.forget()
-    fake = Fake()
-    with fake.running() as url:
-        settings.BASE_URLS = {"aws": url}
-        actor = actor_of_user(User.objects.create_superuser("ada"))
-        project = create_project(actor, "Contract", slug="contract-project")
-        login = create_connection(actor, "aws", name="aws", method=fake.method, credentials=dict(fake.credentials))
-        documents, each = (Place(fake, "aws-secrets-manager", kind, actor, login, project) for kind in Fake.configs)
+    fake, slug = Fake(), "aws-secrets-manager"
+    with opened(fake, slug, "one-to-one", settings) as each:
+        documents = Case(fake, slug, "many-to-one", each.actor, each.connection, each.project)
         documents.config, each.config = DOCUMENT, EACH
         documents.set(A="1")
         first = documents.sync(keySchema="D_{{secretKey}}")

@@ -17,9 +17,7 @@ from syncs.models import Environment, Folder, SecretReference, SecretSync
 from syncs.services import folders, imports, secrets
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.validation import SecretInput
-from tests.syncs.conftest import APPLICATION, OPTIONS, TOKEN, World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import APPLICATION, OPTIONS, TOKEN, World
 
 
 def make(world: World, *paths: str) -> None:

@@ -16,9 +16,7 @@ from syncs.services import folders, imports, secrets
 from syncs.source.loader import load_graph, read
 from syncs.source.selectors import comment_of, value_of, value_or_none
 from syncs.source.validation import SecretInput
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import World
 
 MARKER = "mArKeR-5f1c"
 

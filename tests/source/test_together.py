@@ -22,10 +22,8 @@ from syncs.services import syncs as services_of_syncs
 from syncs.services.secrets import set_in_folders
 from syncs.services.syncs import SyncInput
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api, api_for
-from tests.syncs.conftest import APPLICATION, World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import APPLICATION, World
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

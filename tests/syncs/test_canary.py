@@ -44,13 +44,9 @@ from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api
-
-from .conftest import APPLICATION, OPTIONS, TOKEN, World
-from .test_notices import TOKEN as TARGET_TOKEN
-from .test_notices import Listener, _queue, listener, target, told
-
-__all__ = ["_queue", "listener", "target"]
+from tests.fixtures.api import Api
+from tests.fixtures.notifications import WEBHOOK_TOKEN, Listener
+from tests.fixtures.world import APPLICATION, OPTIONS, TOKEN, World
 
 SHOP = ("acme", "shop", "")
 VALUES = {
@@ -165,7 +161,7 @@ def scene(world: World) -> Scene:
     token = login(str(made.identity.client_id), made.client_secret)["accessToken"]
     browser = Client(raise_request_exception=False)
     browser.force_login(User.objects.get(username="ada"))
-    given_out = [made.client_secret, token, TOKEN, TARGET_TOKEN]
+    given_out = [made.client_secret, token, TOKEN, WEBHOOK_TOKEN]
     seen = Seen(secrets=[*VALUES.values(), *VALUES["LINES"].split(), COMMENT, FOREIGN, *given_out])
     return Scene(world, seen, Api(token), browser)
 
@@ -355,7 +351,7 @@ def bad_requests(scene: Scene) -> None:
     scene.seen.secrets.append(TOKEN + "-wrong")
     scene.ask("POST", "/v1/app-connections/humanitec", {**made, "projectId": str(world.project.pk)})
     scene.ask("POST", "/v1/app-connections/humanitec", {**made, "credentials": {"apiToken": [TOKEN]}})
-    scene.ask("POST", "/v1/auth/universal-auth/login", {"clientId": "x", "clientSecret": TARGET_TOKEN})
+    scene.ask("POST", "/v1/auth/universal-auth/login", {"clientId": "x", "clientSecret": WEBHOOK_TOKEN})
 
 
 SCENES = (
@@ -377,10 +373,10 @@ def _scene(play: Any) -> Any:
 
 
 @pytest.mark.parametrize("play", [_scene(play) for play in SCENES])
-@pytest.mark.usefixtures("target")
+@pytest.mark.usefixtures("target", "no_queue")
 def test_no_marked_text_is_anywhere(scene: Scene, play: Any, listener: Listener, logged: StringIO) -> None:
     play(scene)
-    told(listener)
+    listener.states_sent()
     scene.seen.note("what was notified", listener.got)
     scene.page(reverse("admin:syncs_notificationtarget_changelist"))
     scene.page(reverse("admin:syncs_notice_changelist"))

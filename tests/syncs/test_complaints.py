@@ -18,8 +18,7 @@ from syncs.services.secrets import set_secrets
 from syncs.services.syncs import SyncInput, update_policy, update_sync
 from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
-
-from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
 
 SHOP = ("acme", "shop", "")
 

@@ -14,12 +14,9 @@ from syncs.services.defaults import update_defaults
 from syncs.services.folders import create_project, ensure_folder
 from syncs.services.syncs import SyncInput, update_policy, update_sync
 from syncs.source.selectors import defaults_of, syncs
-from tests.api.conftest import Api, api, api_for
 from tests.api.test_syncs import SYNCS, body
-
-from .conftest import APPLICATION, ENVIRONMENT, World
-
-__all__ = ["api"]
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, World
 
 
 def fresh(sync: SecretSync) -> SecretSync:

@@ -19,10 +19,9 @@ from syncs.running.runner import execute
 from syncs.services import triggers
 from syncs.services.deletion import delete_sync
 from syncs.source.selectors import find_sync, syncs
-from tests.api.conftest import Api, api_for
 from tests.api.openapi import require_fit
-
-from .conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 RUNS = "/v1/secret-syncs/humanitec/{}/runs"
 

@@ -16,8 +16,7 @@ from syncs.models import DriftCheck, SecretSync, SyncRun
 from syncs.running import dispatcher, drift
 from syncs.services import syncs as services
 from syncs.source.selectors import syncs
-
-from .conftest import World
+from tests.fixtures.world import World
 
 APP = ("acme", "shop", "")
 

@@ -22,8 +22,7 @@ from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from syncs.running import completion, dispatcher, leases, runner
 from syncs.services import syncs as services
 from syncs.services.triggers import trigger
-
-from .conftest import APPLICATION, ENVIRONMENT, World
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, World
 
 CONFIGS = {"application": APPLICATION, "environment": ENVIRONMENT}
 SCOPES = {"application": ("acme", "shop", ""), "environment": ("acme", "shop", "development")}

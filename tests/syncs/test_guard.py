@@ -18,8 +18,7 @@ from syncs.services import approvals
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 from syncs.source.selectors import syncs
-
-from .conftest import World
+from tests.fixtures.world import World
 
 APP = ("acme", "shop", "")
 

@@ -32,8 +32,7 @@ from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
-
-from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
 
 KEYS = ("A", "B", "C", "P_A", "P_B")
 FOLDERS = ("/", "/other", "/third")

@@ -9,13 +9,9 @@ from django.test import Client
 from django.urls import reverse
 from pytest_django import Settings
 
-from config import encryption
 from config.access.models import AuditEvent, Membership, Role, User
 from config.access.roles import actor_of_user
 from config.errors import BadRequest, PermissionDenied
-from connections.provider import providers
-from connections.services import create_connection
-from syncs.destination.base import destinations
 from syncs.engine.import_plan import plan_import
 from syncs.engine.plan import Row, State
 from syncs.engine.types import Action, Remote
@@ -24,25 +20,15 @@ from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.runner import execute
 from syncs.services import triggers
-from syncs.services.folders import create_project
 from syncs.source.selectors import folder_by_path, syncs
-from tests.contract.bases import Bases, Checked, FakeDocument
-from tests.contract.test_laws import Place
+from tests.contract.bases import FakeDocument
+from tests.fixtures.contract import Case, opened
 
 
 @pytest.fixture
-def location(db: None, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    encryption.forget()
-    monkeypatch.setitem(destinations._found, "checked", Checked)
-    monkeypatch.setitem(providers._found, "bases", Bases)
-    fake = FakeDocument()
-    with fake.running() as url:
-        settings.BASE_URLS = {"bases": url}
-        user = User.objects.create_superuser("ada")
-        project = create_project(actor_of_user(user), "Contract", slug="contract-project")
-        actor = actor_of_user(user)
-        made = create_connection(actor, "bases", name="c", method="token", credentials=dict(fake.credentials))
-        yield Place(fake, "checked", "any", actor, made, project)
+def case(db: None, settings: Settings) -> Iterator[Case]:
+    with opened(FakeDocument(), "checked", "any", settings) as case:
+        yield case
 
 
 def planned(remote: Remote, held: dict[str, str | None] | None = None, **more: object) -> tuple[str, str]:
@@ -92,12 +78,12 @@ def test_what_becomes_of_each_key(
     assert planned(remote, held, **more) == (action, "" if remote.key == "A" else "A")
 
 
-def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(location: Place) -> None:
+def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(case: Case) -> None:
     for key, value in {"good": "1", "a/b": "2", "c:d": "3", " blank ": "4", "REF": "see ${OTHER}"}.items():
-        location.put(key, value)
-    sync = location.sync()
-    run = location.run(sync, "import")
-    assert location.source() == {"good": "1"}
+        case.put(key, value)
+    sync = case.sync()
+    run = case.run(sync, "import")
+    assert case.source() == {"good": "1"}
     assert run.status == "failed"
     assert run.message
     assert run.message.startswith("4 keys blocked:")
@@ -114,99 +100,99 @@ def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(location: Pl
     assert (stored.sync_status, stored.last_import_job_id) == (None, str(run.pk))
 
 
-def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(location: Place) -> None:
-    location.put("A", "1")
-    location.put("B", "2")
-    run = location.run(location.sync(), "import")
+def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(case: Case) -> None:
+    case.put("A", "1")
+    case.put("B", "2")
+    run = case.run(case.sync(), "import")
     assert {row.key: (row.action, row.outcome) for row in run.changes.all()} == {
         "A": ("create", "applied"),
         "B": ("create", "applied"),
     }
-    assert {secret.actor_name for secret in location.folder.secrets.all()} == {"ada"}
+    assert {secret.actor_name for secret in case.folder.secrets.all()} == {"ada"}
     assert AuditEvent.objects.filter(event="create-secrets").count() == 1
     assert syncs().get().last_imported_at is not None
 
 
-def test_a_schema_is_taken_off(location: Place) -> None:
-    location.put("KF_dev_A", "1")
-    location.put("OTHER", "1")
-    location.run(location.sync(keySchema="KF_{{environment}}_{{secretKey}}"), "import")
-    assert location.source() == {"A": "1"}
+def test_a_schema_is_taken_off(case: Case) -> None:
+    case.put("KF_dev_A", "1")
+    case.put("OTHER", "1")
+    case.run(case.sync(keySchema="KF_{{environment}}_{{secretKey}}"), "import")
+    assert case.source() == {"A": "1"}
 
 
-def test_plain_entries_and_blanks_are_left_as_they_are(location: Place) -> None:
-    assert isinstance(location.fake, FakeDocument)
-    location.fake.put(location.config, "NUMBER", 5)
-    location.put("A", " padded ")
-    sync = location.sync()
-    location.run(sync, "import")
-    assert location.source() == {"A": "padded"}
+def test_plain_entries_and_blanks_are_left_as_they_are(case: Case) -> None:
+    assert isinstance(case.fake, FakeDocument)
+    case.fake.put(case.config, "NUMBER", 5)
+    case.put("A", " padded ")
+    sync = case.sync()
+    case.run(sync, "import")
+    assert case.source() == {"A": "padded"}
     assert {row.key for row in SyncRun.objects.get().changes.filter(outcome="kept")} == {"NUMBER"}
-    again = location.run(sync, "import")
+    again = case.run(sync, "import")
     assert again.unchanged == ["A"]
 
 
-def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(location: Place) -> None:
-    location.set(A="1")
-    sync = location.sync()
-    run = location.run(sync)
-    location.put("B", "theirs")
-    location.run(sync, "import")
+def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(case: Case) -> None:
+    case.set(A="1")
+    sync = case.sync()
+    run = case.run(sync)
+    case.put("B", "theirs")
+    case.run(sync, "import")
     assert [each.pk for each in undoable(syncs().get(pk=sync.pk))] == [run.pk]
 
 
-def test_who_may_not_write_secrets_may_not_import(location: Place) -> None:
+def test_who_may_not_write_secrets_may_not_import(case: Case) -> None:
     viewer = User.objects.create_user("eve")
-    Membership.objects.create(project=location.project, user=viewer, role=Role.VIEWER)
-    sync = location.sync()
+    Membership.objects.create(project=case.project, user=viewer, role=Role.VIEWER)
+    sync = case.sync()
     with pytest.raises(PermissionDenied):
         triggers.import_secrets(actor_of_user(viewer), sync)
     assert not SyncRun.objects.exists()
 
 
-def test_who_has_lost_the_right_meanwhile_imports_nothing(location: Place) -> None:
+def test_who_has_lost_the_right_meanwhile_imports_nothing(case: Case) -> None:
     member = User.objects.create_user("bob")
-    held = Membership.objects.create(project=location.project, user=member, role=Role.MEMBER)
-    location.put("A", "1")
-    run = triggers.import_secrets(actor_of_user(member), location.sync())
+    held = Membership.objects.create(project=case.project, user=member, role=Role.MEMBER)
+    case.put("A", "1")
+    run = triggers.import_secrets(actor_of_user(member), case.sync())
     held.delete()
     execute(run.pk)
     run.refresh_from_db()
     assert run.status == "failed"
     assert run.message
     assert "not allowed to edit on secrets" in run.message
-    assert location.source() == {}
+    assert case.source() == {}
 
 
-def test_an_import_whose_folder_is_gone_says_so(location: Place) -> None:
-    sync = location.sync()
+def test_an_import_whose_folder_is_gone_says_so(case: Case) -> None:
+    sync = case.sync()
     sync.folder = None
     sync.save(update_fields=["folder"])
     with pytest.raises(BadRequest, match="folder no longer exists"):
-        triggers.import_secrets(location.actor, sync)
+        triggers.import_secrets(case.actor, sync)
     with pytest.raises(BadRequest, match="folder no longer exists"):
         preview(sync, "import")
 
 
-def test_a_first_sync_imports_once_as_a_run_of_its_own(location: Place) -> None:
-    location.put("A", "1")
-    sync = location.sync(initialSyncBehavior="import-prioritize-source")
+def test_a_first_sync_imports_once_as_a_run_of_its_own(case: Case) -> None:
+    case.put("A", "1")
+    sync = case.sync(initialSyncBehavior="import-prioritize-source")
     assert [change.action for change in preview(sync).changes] == [Action.ADOPT]
-    run = location.run(sync)
+    run = case.run(sync)
     first = SyncRun.objects.get(operation="import")
     assert (first.status, run.status) == ("succeeded", "succeeded")
     assert first.changes.get().action == "create"
-    location.unset("A")
-    location.run(sync)
+    case.unset("A")
+    case.run(sync)
     assert SyncRun.objects.filter(operation="import").count() == 1
-    assert location.held == {}
-    assert folder_by_path(location.project.environments.get(slug="dev"), "/").secrets.count() == 0
+    assert case.held == {}
+    assert folder_by_path(case.project.environments.get(slug="dev"), "/").secrets.count() == 0
 
 
-def test_the_admin_shows_an_import_before_it_is_done(location: Place) -> None:
-    location.put("A", "canary-value")
-    location.set(A="mine")
-    sync = location.sync()
+def test_the_admin_shows_an_import_before_it_is_done(case: Case) -> None:
+    case.put("A", "canary-value")
+    case.set(A="mine")
+    sync = case.sync()
     browser = Client()
     browser.force_login(User.objects.get(username="ada"))
     address = reverse("admin:syncs_secretsync_plan", args=[sync.pk])
@@ -218,4 +204,4 @@ def test_the_admin_shows_an_import_before_it_is_done(location: Place) -> None:
     run = SyncRun.objects.get()
     assert (run.operation, run.options.import_behavior) == ("import", "prioritize-destination")
     execute(run.pk)
-    assert location.source() == {"A": "canary-value"}
+    assert case.source() == {"A": "canary-value"}

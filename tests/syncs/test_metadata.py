@@ -10,8 +10,7 @@ from syncs.engine.types import Desired, Write, Written
 from syncs.services.secrets import set_secrets
 from syncs.source.loader import read
 from syncs.source.validation import SecretInput
-
-from .conftest import World
+from tests.fixtures.world import World
 
 
 def metadata(**values: str) -> list[dict[str, object]]:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import email
 import email.policy
-import json
 import logging
 import socket
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from io import StringIO
 from typing import Any
 
@@ -38,80 +36,11 @@ from syncs.services import approvals
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
-
-from .conftest import World
+from tests.fixtures.notifications import WEBHOOK_TOKEN, Listener
+from tests.fixtures.world import World
 
 APP = ("acme", "shop", "")
-TOKEN = "tOkEn-9f31-of-the-address"
-
-
-class Listener:
-    """What somebody's webhook has been sent. `status` is what it answers."""
-
-    def __init__(self) -> None:
-        listener = self
-        self.got: list[dict[str, Any]] = []
-        self.paths: list[str] = []
-        self.status = 200
-        self.location = ""
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                sent = self.rfile.read(int(self.headers["content-length"]))
-                listener.paths.append(self.path)
-                listener.got.append(json.loads(sent))
-                self.send_response(listener.status)
-                if listener.location:
-                    self.send_header("Location", listener.location)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            do_GET = do_POST
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.server.server_port}"
-
-    @property
-    def url(self) -> str:
-        return f"json://{self.address}/{TOKEN}"
-
-    @property
-    def said(self) -> list[str]:
-        """The states, in the order in which they were told."""
-        return [each["title"].rsplit(" ", 1)[-1] for each in self.got]
-
-
-@pytest.fixture
-def listener(settings: Settings) -> Iterator[Listener]:
-    settings.ALLOWED_PRIVATE_CIDRS = ["127.0.0.0/8"]
-    made = Listener()
-    yield made
-    made.server.shutdown()
-    made.server.server_close()
-
-
-@pytest.fixture
-def target(world: World, listener: Listener) -> NotificationTarget:
-    return services.create_target(world.actor, world.project, TargetInput("ops", listener.url))
-
-
-@pytest.fixture(autouse=True)
-def _queue(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("django_q.tasks.async_task", lambda *_, **__: None)
-
-
-def told(listener: Listener) -> list[str]:
-    """After every message that is due was sent."""
-    while due := list(outbox._due().values_list("pk", flat=True)):
-        for notice_id in due:
-            tasks.send_notice(notice_id)
-    return listener.said
+pytestmark = pytest.mark.usefixtures("no_queue")
 
 
 def fresh(sync: SecretSync) -> SecretSync:
@@ -122,14 +51,14 @@ def test_one_message_a_change_of_state(world: World, listener: Listener, target:
     world.set(A="1", B="${NOPE}")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
-    assert told(listener) == ["failed"]
+    assert listener.states_sent() == ["failed"]
     world.run(sync)
     world.run(sync)
-    assert told(listener) == ["failed"]
+    assert listener.states_sent() == ["failed"]
     world.set(B="2")
     world.run(sync)
     world.run(sync)
-    assert told(listener) == ["failed", "recovered"]
+    assert listener.states_sent() == ["failed", "recovered"]
     message = listener.got[0]
     assert message["title"] == "Keyferry: shop-project/shop-dev failed"
     assert "B (" in message["message"]
@@ -140,7 +69,7 @@ def test_one_message_a_change_of_state(world: World, listener: Listener, target:
 def test_the_first_success_is_no_news(world: World, listener: Listener, target: NotificationTarget) -> None:
     world.set(A="1")
     world.run(world.sync(is_auto_sync_enabled=False))
-    assert told(listener) == []
+    assert listener.states_sent() == []
 
 
 def test_a_pause_in_the_middle_of_a_run_is_no_failure(
@@ -168,10 +97,10 @@ def test_a_pause_in_the_middle_of_a_run_is_no_failure(
         ("K2", "skipped"),
         ("K3", "skipped"),
     }
-    assert (fresh(sync).sync_status, told(listener)) == ("pending", [])
+    assert (fresh(sync).sync_status, listener.states_sent()) == ("pending", [])
     update_policy(world.actor, fresh(sync), {"paused": False})
     world.due()
-    assert (fresh(sync).sync_status, len(world.held()), told(listener)) == ("succeeded", 4, [])
+    assert (fresh(sync).sync_status, len(world.held()), listener.states_sent()) == ("succeeded", 4, [])
 
 
 def test_a_hold_is_told_once_and_ends(
@@ -184,11 +113,11 @@ def test_a_hold_is_told_once_and_ends(
     world.unset(*(f"K{number}" for number in range(4)))
     held = world.run(sync)
     world.run(sync)
-    assert told(listener) == ["held"]
+    assert listener.states_sent() == ["held"]
     assert f"https://keys.example.com/admin/syncs/syncrun/{held.pk}/change/" in listener.got[0]["message"]
     approvals.approve(world.actor, world.again(held))
     world.due()
-    assert told(listener) == ["held", "recovered"]
+    assert listener.states_sent() == ["held", "recovered"]
 
 
 def test_drift_is_told_once_and_mended(world: World, listener: Listener, target: NotificationTarget) -> None:
@@ -196,15 +125,15 @@ def test_drift_is_told_once_and_mended(world: World, listener: Listener, target:
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
     drift.check(fresh(sync))
-    assert told(listener) == []
+    assert listener.states_sent() == []
     world.sandbox.put(APP, "A", "theirs")
     drift.check(fresh(sync))
     drift.check(fresh(sync))
-    assert told(listener) == ["drifted"]
+    assert listener.states_sent() == ["drifted"]
     assert "1 key is not as the sync left them: A changed." in listener.got[0]["message"]
     world.run(sync)
     drift.check(fresh(sync))
-    assert told(listener) == ["drifted", "recovered"]
+    assert listener.states_sent() == ["drifted", "recovered"]
 
 
 def test_drift_that_goes_by_itself(world: World, listener: Listener, target: NotificationTarget) -> None:
@@ -217,10 +146,10 @@ def test_drift_that_goes_by_itself(world: World, listener: Listener, target: Not
     with pytest.raises(BadRequest):
         drift.check(fresh(sync))
     world.sandbox.fault = None
-    assert told(listener) == ["drifted"]
+    assert listener.states_sent() == ["drifted"]
     world.sandbox.values[APP]["B"] = kept
     drift.check(fresh(sync))
-    assert told(listener) == ["drifted", "recovered"]
+    assert listener.states_sent() == ["drifted", "recovered"]
 
 
 def test_a_sync_that_fails_has_not_recovered_when_its_keys_are_removed(
@@ -231,10 +160,10 @@ def test_a_sync_that_fails_has_not_recovered_when_its_keys_are_removed(
     world.run(sync)
     execute(trigger(world.actor, fresh(sync), "remove").pk)
     assert world.held() == {}
-    assert told(listener) == ["failed"]
+    assert listener.states_sent() == ["failed"]
     world.unset("B")
     world.run(sync)
-    assert told(listener) == ["failed", "recovered"]
+    assert listener.states_sent() == ["failed", "recovered"]
 
 
 def test_a_sync_that_fails_has_not_recovered_when_its_drift_goes(
@@ -249,7 +178,7 @@ def test_a_sync_that_fails_has_not_recovered_when_its_drift_goes(
     world.sandbox.values[APP]["A"] = kept
     world.run(sync)
     drift.check(fresh(sync))
-    assert told(listener) == ["drifted", "failed"]
+    assert listener.states_sent() == ["drifted", "failed"]
 
 
 def test_only_what_a_target_asks_for(world: World, listener: Listener, target: NotificationTarget) -> None:
@@ -257,10 +186,10 @@ def test_only_what_a_target_asks_for(world: World, listener: Listener, target: N
     world.set(A="${NOPE}")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
-    assert told(listener) == []
+    assert listener.states_sent() == []
     world.set(A="1")
     world.run(sync)
-    assert told(listener) == ["recovered"]
+    assert listener.states_sent() == ["recovered"]
     services.update_target(world.actor, target, TargetInput(is_enabled=False))
     world.set(A="${NOPE}")
     world.run(sync)
@@ -274,7 +203,7 @@ def test_an_import_says_nothing(world: World, listener: Listener, target: Notifi
 
     trigger(world.actor, sync, "import")
     world.due()
-    assert told(listener) == []
+    assert listener.states_sent() == []
 
 
 def test_a_target_that_is_away_is_tried_again_and_stops_nobody(
@@ -294,15 +223,15 @@ def test_a_target_that_is_away_is_tried_again_and_stops_nobody(
     # What comes later waits its turn.
     world.set(A="1")
     world.run(sync)
-    assert len(told(listener)) == 1
+    assert len(listener.states_sent()) == 1
     listener.status = 200
     Notice.objects.filter(due_at__isnull=False).update(due_at=timezone.now())
-    assert told(listener) == ["failed", "failed", "recovered"]
+    assert listener.states_sent() == ["failed", "failed", "recovered"]
     target.refresh_from_db()
     assert (target.last_error, target.last_sent_at is not None) == ("", True)
     for _ in range(len(outbox.WAITS) + 1):
         Notice.objects.filter(status="pending").update(due_at=timezone.now())
-        told(listener)
+        listener.states_sent()
     first = Notice.objects.filter(target=gone).earliest("pk")
     assert (first.status, first.attempts) == ("failed", len(outbox.WAITS) + 1)
     gone.refresh_from_db()
@@ -415,7 +344,7 @@ def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
 
 def test_a_target_is_tried(world: World, listener: Listener, target: NotificationTarget) -> None:
     services.test_target(world.actor, target)
-    assert listener.paths == [f"/{TOKEN}"]
+    assert listener.paths == [f"/{WEBHOOK_TOKEN}"]
     assert listener.got[0]["title"] == "Keyferry: a test"
     listener.status = 404
     with pytest.raises(BadRequest, match="The test did not reach ops: it answered 404"):
@@ -498,21 +427,21 @@ def test_the_address_is_nowhere(
     for status in (500, 200):
         listener.status = status
         world.run(sync)
-        told(listener)
+        listener.states_sent()
         Notice.objects.filter(status="pending").update(due_at=timezone.now())
-    told(listener)
-    bad = services.create_target(world.actor, world.project, TargetInput("bad", f"json://127.0.0.1:9/{TOKEN}"))
+    listener.states_sent()
+    bad = services.create_target(world.actor, world.project, TargetInput("bad", f"json://127.0.0.1:9/{WEBHOOK_TOKEN}"))
     with pytest.raises(BadRequest) as refused:
         services.test_target(world.actor, bad)
     with pytest.raises(BadRequest) as invalid:
-        services.update_target(world.actor, bad, TargetInput(url=f"nonsense://{TOKEN}"))
+        services.update_target(world.actor, bad, TargetInput(url=f"nonsense://{WEBHOOK_TOKEN}"))
     assert len(listener.got) == 2
     everything = (
         stored(), logged.getvalue(), str(refused.value), str(invalid.value), str(listener.got),
         repr(target.__dict__), repr(TargetInput("x", listener.url)),
     )  # fmt: skip
     for text in everything:
-        assert TOKEN not in text
+        assert WEBHOOK_TOKEN not in text
         assert marker not in text
 
 

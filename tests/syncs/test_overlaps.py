@@ -13,10 +13,9 @@ from syncs.planning.overlaps import overlaps_of, warnings_of
 from syncs.services.folders import create_project, ensure_folder
 from syncs.services.syncs import draft_sync, given_sync
 from syncs.source.selectors import syncs
-from tests.api.conftest import api_for
 from tests.api.test_syncs import SYNCS, body
-
-from .conftest import APPLICATION, ENVIRONMENT, World
+from tests.fixtures.api import api_for
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, World
 
 
 def told(world: World, sync: SecretSync, actor: Actor | None = None) -> list[tuple[str, tuple[str, ...]]]:

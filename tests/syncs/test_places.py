@@ -9,8 +9,7 @@ from connections.errors import Unreachable
 from connections.http.client import quote
 from syncs.destination.base import describe_target
 from syncs.destinations.humanitec import Humanitec
-
-from .conftest import World
+from tests.fixtures.world import World
 
 
 def mute(_: Humanitec) -> str:

@@ -16,7 +16,7 @@ from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Remote, Write
 from syncs.planning.preflight import checked_plan, estimate, grouped
-from tests.syncs.conftest import APPLICATION, World
+from tests.fixtures.world import APPLICATION, World
 
 
 def change(action: Action, key: str, present: bool = False, **more: Any) -> Change:

@@ -15,9 +15,8 @@ from syncs.running.runner import execute
 from syncs.services.deletion import delete_sync
 from syncs.services.triggers import remove_secrets
 from syncs.source.selectors import syncs
-from tests.api.conftest import api_for
-
-from .conftest import ENVIRONMENT, World
+from tests.fixtures.api import api_for
+from tests.fixtures.world import ENVIRONMENT, World
 
 SCOPES: dict[str, tuple[dict[str, str] | None, tuple[str, str, str]]] = {
     "application": (None, ("acme", "shop", "")),

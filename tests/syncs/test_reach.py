@@ -15,8 +15,7 @@ from syncs.services import syncs as services
 from syncs.services.propagation import JITTER
 from syncs.services.triggers import trigger
 from syncs.source.validation import SecretInput
-
-from .conftest import APPLICATION, World
+from tests.fixtures.world import APPLICATION, World
 
 
 @pytest.fixture

@@ -16,8 +16,7 @@ from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 from syncs.services.triggers import trigger
 from syncs.source.validation import SecretInput
-
-from .conftest import APPLICATION, ENVIRONMENT, OPTIONS, World
+from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
 
 APP = ("acme", "shop", "")
 ENV = ("acme", "shop", "development")

@@ -9,8 +9,7 @@ from pytest_django import Settings
 
 from syncs.models import ManagedSecret, SyncRun
 from syncs.running import dispatcher
-
-from .conftest import ENVIRONMENT, World
+from tests.fixtures.world import ENVIRONMENT, World
 
 
 def test_first_run_brings_the_folder(world: World) -> None:

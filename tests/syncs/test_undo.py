@@ -20,9 +20,8 @@ from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger, undo
 from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
-from tests.api.conftest import Api, api_for
-
-from .conftest import World
+from tests.fixtures.api import Api, api_for
+from tests.fixtures.world import World
 
 SHOP = ("acme", "shop", "")
 

@@ -17,10 +17,9 @@ from syncs.services.folders import create_project
 from syncs.services.imports import add_import
 from syncs.services.syncs import update_policy
 from syncs.source.selectors import syncs
-from tests.api.conftest import api_for
 from tests.api.openapi import require_fit
-
-from .conftest import World
+from tests.fixtures.api import api_for
+from tests.fixtures.world import World
 
 MARKER = "mArKeR-why"
 
