@@ -19,9 +19,9 @@ from unfold.decorators import display
 from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.errors import ServiceError
-from config.schemas.forms import collected, form_fields
 from config.ui.base import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.ui.markup import badge, link, when
+from config.ui.model_forms import collected, form_fields
 from connections import services
 from connections.models import AppConnection
 from connections.provider import providers

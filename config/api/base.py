@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Any
+from typing import Any, TypeVar, overload
 from uuid import UUID
 
 from django.conf import settings
@@ -23,7 +23,11 @@ from config.api import throttling
 from config.api.authentication import actor_of
 from config.api.errors import is_serialization_failure
 from config.encryption import fingerprint
+from config.schemas import unions
+from config.schemas.model import Model
 from config.schemas.schema import AllOf, Schema
+
+M = TypeVar("M", bound=Model)
 
 GIVES_WAY = 3
 """How often a request is done again because the database ended it in favour of another one."""
@@ -75,16 +79,27 @@ class View(APIView):
             found = self._actor = actor_of(self.request)
         return found
 
-    def body(self, schema: Schema | AllOf) -> dict[str, Any]:
+    @overload
+    def body(self, shape: type[M]) -> M: ...
+    @overload
+    def body(self, shape: unions.AllOf) -> tuple[Any, ...]: ...
+    @overload
+    def body(self, shape: Schema | AllOf) -> dict[str, Any]: ...
+    def body(self, shape: Any) -> Any:
         """The request's body, validated. Raises Invalid."""
         data = self.request.data
         if isinstance(data, dict):
-            data.pop("csrfmiddlewaretoken", None)  # of a form; see config.browsable
-        return schema.validate(data)
+            data.pop("csrfmiddlewaretoken", None)  # of a form; see config.api.browsable_api
+        return shape.validate(data) if isinstance(shape, Schema | AllOf) else shape.parse(data)
 
-    def query(self, schema: Schema) -> dict[str, Any]:
+    @overload
+    def query(self, shape: type[M]) -> M: ...
+    @overload
+    def query(self, shape: Schema) -> dict[str, Any]: ...
+    def query(self, shape: Any) -> Any:
         """The request's query, validated. Raises Invalid."""
-        return schema.validate(self.request.query_params.dict())
+        data = self.request.query_params.dict()
+        return shape.validate(data) if isinstance(shape, Schema) else shape.parse(data)
 
 
 def or_named(

@@ -13,7 +13,9 @@ from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 
 from config.errors import BadRequest
+from config.schemas import form_fields, unions
 from config.schemas.examples import example_of
+from config.schemas.json_schema import described
 from config.schemas.schema import AllOf, Field, Flag, Nested, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "."
@@ -21,6 +23,31 @@ CSRF = "csrfmiddlewaretoken"
 VERBS = {"GET": "Ask", "POST": "Send", "PUT": "Send", "PATCH": "Change", "DELETE": "Delete"}
 
 Shape = Schema | OneOf | AllOf
+
+_CSS = {"class": "form-control"}
+_ONCE = {"autocomplete": "off", "spellcheck": "false"}
+
+
+def _secret() -> forms.Textarea:
+    """Never filled in again: what was sent may be a value or a credential."""
+    return forms.Textarea(attrs={**_CSS, **_ONCE, "rows": 3})
+
+
+STYLE = form_fields.Style(
+    joint=JOINT,
+    widgets={
+        "choice": lambda: forms.Select(attrs=_CSS),
+        "whole": lambda: forms.NumberInput(attrs=_CSS),
+        "text": lambda: forms.TextInput(attrs=_CSS),
+        "lines": lambda: forms.Textarea(attrs={**_CSS, "rows": 4}),
+        "secret": _secret,
+        "secret_lines": _secret,
+    },
+    list_separator="\n",
+    requires=True,
+    plain=True,
+    flag_choices=(("", "-"), ("true", "true"), ("false", "false")),
+)
 
 
 class BrowsableAPI(BrowsableAPIRenderer):
@@ -88,8 +115,11 @@ def _members(shape: Shape, prefix: str = "") -> Iterator[tuple[str, Field]]:
             yield f"{prefix}{name}", field
 
 
-def _form(shape: Shape, given: Mapping[str, Any], method: str) -> forms.Form:
+def _form(shape: Shape | unions.Shape, given: Mapping[str, Any], method: str) -> forms.Form:
     made = forms.Form(auto_id=f"{method.lower()}_%s")
+    if not isinstance(shape, Schema | OneOf | AllOf):
+        made.fields |= form_fields.form_fields(form_fields.members_of(described(shape)), STYLE, held=given)
+        return made
     for name, field in _members(shape):
         if isinstance(field, Flag) and field.only is not None:
             continue  # nothing to choose
@@ -147,6 +177,9 @@ class FormParser(DRFFormParser):
         found: dict[str, Any] = {CSRF: data[CSRF]} if CSRF in data else {}
         if shape is None:
             return found
+        if not isinstance(shape, Schema | OneOf | AllOf):
+            texts = {name: str(value).replace("\r\n", "\n") for name, value in data.items()}
+            return {**found, **form_fields.collected(described(shape), STYLE, texts)}
         for name, field in _members(shape):
             if name not in data:
                 continue

@@ -8,7 +8,9 @@ from typing import Any, TypeVar
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
+from config.schemas import json_schema, unions
 from config.schemas.examples import example_of
+from config.schemas.model import Model
 from config.schemas.schema import AllOf, Schema
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -55,7 +57,8 @@ def hoisted(result: dict[str, Any], **_: Any) -> dict[str, Any]:
         for operation in operations.values():
             if body := operation.pop("x-body", None):
                 needed = bool(body.get("required")) or "allOf" in body
-                content = {"application/json": {"schema": body, "example": example_of(body)}}
+                example = operation.pop("x-example", None) or example_of(body)
+                content = {"application/json": {"schema": body, "example": example}}
                 operation["requestBody"] = {"content": content, "required": needed}
             for answer in operation["responses"]["200"].get("content", {}).values():
                 answer["example"] = example_of(answer["schema"])
@@ -91,8 +94,8 @@ def described(
     summary: str,
     answer: dict[str, Any],
     *,
-    body: Schema | AllOf | None = None,
-    query: Schema | None = None,
+    body: Schema | AllOf | unions.Shape | None = None,
+    query: Schema | type[Model] | None = None,
     path: Sequence[tuple[str, str] | tuple[str, str, dict[str, Any]]] = (),
     public: bool = False,
 ) -> Callable[[F], F]:
@@ -103,18 +106,17 @@ def described(
         )
         for name, said, *shape in path
     ]
-    if query:
-        for field in query.fields:
-            schema = {key: value for key, value in field.json_schema().items() if key != "description"}
-            said = str(getattr(field, "help", ""))
-            parameters.append(OpenApiParameter(field.name, schema, "query", required=field.required, description=said))
+    for name, schema, required in _query_parameters(query):
+        said = schema.get("description", "")
+        plain = {key: value for key, value in schema.items() if key != "description"}
+        parameters.append(OpenApiParameter(name, plain, "query", required=required, description=said))
     described_so = extend_schema(
         operation_id=operation_id,
         tags=[tag],
         summary=summary,
         parameters=parameters,
         request=None,
-        extensions={"x-body": body.json_schema()} if body else None,  # drf-spectacular has none for DELETE
+        extensions=_request_body(body) if body else None,
         responses={200: {**answer}, **_ERRORS, **({} if body else _ASKED)},
         auth=[] if public else None,
     )
@@ -126,6 +128,19 @@ def described(
         return made
 
     return decorate
+
+
+def _query_parameters(query: Schema | type[Model] | None) -> list[tuple[str, dict[str, Any], bool]]:
+    if isinstance(query, Schema):
+        return [(field.name, field.json_schema(), field.required) for field in query.fields]
+    return json_schema.parameters(query) if query else []
+
+
+def _request_body(body: Schema | AllOf | unions.Shape) -> dict[str, Any]:
+    """As an extension that `hoisted` puts in its place: drf-spectacular takes no body for DELETE."""
+    if isinstance(body, Schema | AllOf):
+        return {"x-body": body.json_schema()}
+    return {"x-body": json_schema.openapi(body), "x-example": json_schema.example_of(json_schema.described(body))}
 
 
 def bare(view: F) -> F:

@@ -14,8 +14,8 @@ from typing import Any
 
 from django import forms
 
-from config.errors import Issue
-from config.schemas.json_schema import JsonSchema, example_of
+from config.errors import BadRequest, Issue
+from config.schemas.json_schema import JsonSchema, alternatives, example_of
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,11 @@ class Member:
         return str(self.schema.get("type", ""))
 
     @property
+    def is_object(self) -> bool:
+        """Whether its own members are asked for in its place."""
+        return "properties" in self.schema or bool(alternatives(self.schema))
+
+    @property
     def is_secret(self) -> bool:
         return bool(self.schema.get("writeOnly"))
 
@@ -61,12 +66,15 @@ class Style:
     widgets: Mapping[str, Any]
     list_separator: str = ", "
     requires: bool = False  # whether the form itself refuses a required member that is blank
+    plain: bool = False  # for people who write programs: wire names as labels, choices as they are, objects as JSON
     flag_choices: Sequence[tuple[str, str]] = field(default=())  # instead of a switch: left out, true, false
 
 
 def discriminator_of(schema: JsonSchema) -> str:
-    """The member whose text tells variants apart; "" where there is one variant."""
-    variants = schema.get("anyOf", ())
+    """The member whose text tells variants apart; "" of an object."""
+    if "discriminator" in schema:
+        return str(schema["discriminator"]["propertyName"])
+    variants = alternatives(schema)
     names = list(variants[0]["properties"]) if variants else []
     return next(
         (name for name in names if all(len(each["properties"][name].get("enum", ())) == 1 for each in variants)), ""
@@ -76,11 +84,13 @@ def discriminator_of(schema: JsonSchema) -> str:
 def variants_of(schema: JsonSchema) -> dict[str, JsonSchema]:
     """The objects of a union by the text of their discriminator; {"": schema} of an object."""
     name = discriminator_of(schema)
-    return {each["properties"][name]["enum"][0]: each for each in schema["anyOf"]} if name else {"": schema}
+    return {each["properties"][name]["enum"][0]: each for each in alternatives(schema)} if name else {"": schema}
 
 
 def members_of(schema: JsonSchema) -> list[Member]:
     """The members to ask for: of several variants the discriminator, then every member that any of them has."""
+    if "allOf" in schema:
+        return [each for part in schema["allOf"] for each in members_of(part)]
     kind = discriminator_of(schema)
     found: dict[str, Member] = {}
     for variant in variants_of(schema).values():
@@ -111,7 +121,7 @@ def words_of(name: str) -> str:
 def flat(members: Iterable[Member], joint: str = ".") -> Iterator[Member]:
     """The same with the members of objects within the object in their place, named after them."""
     for each in members:
-        if "properties" in each.schema or "anyOf" in each.schema:
+        if each.is_object:
             inner = [
                 Member(f"{each.name}{joint}{one.name}", one.schema, one.required and each.required)
                 for one in members_of(each.schema)
@@ -131,6 +141,8 @@ def form_fields(
     """Form fields by name. `held`: what is stored, if anything; `hints`: values to suggest, by member."""
     found = {}
     for each in flat(members, style.joint):
+        if each.kind == "boolean" and each.choices:
+            continue  # nothing to choose
         default = each.schema.get("default")
         initial = default if held is None else _at(held, each.name.split(style.joint))
         made = _form_field(each, style, initial, held is not None, list((hints or {}).get(each.name, ())))
@@ -148,7 +160,7 @@ def _form_field(
     member: Member, style: Style, initial: Any, exists: bool, hints: Sequence[tuple[str, str]]
 ) -> forms.Field:
     common: dict[str, Any] = {
-        "label": member.label,
+        "label": member.name if style.plain else member.label,
         "help_text": member.help,
         "required": style.requires and member.required,
         "initial": initial,
@@ -165,7 +177,7 @@ def _form_field(
         return _list_field(member, style, common)
     if member.is_secret or member.schema.get("x-verbatim"):
         common["initial"] = None  # never shown again: it may be a value or a credential
-        if member.is_secret and exists:
+        if member.is_secret and exists and not style.plain:
             common["help_text"] = f"{member.help} Blank keeps what is stored.".strip()
         kind = "secret_lines" if member.schema.get("x-multiline") or member.schema.get("x-verbatim") else "secret"
         return forms.CharField(**common, widget=widgets[kind](), strip=False)
@@ -173,21 +185,28 @@ def _form_field(
         return forms.CharField(**common, widget=widgets["lines"](), strip=False)
     if member.choices:
         blank = [("", "-")] if style.requires and len(member.choices) > 1 else []
-        choices = [*blank, *((str(choice), words_of(str(choice))) for choice in member.choices)]
+        words = str if style.plain else words_of
+        choices = [*blank, *((str(choice), words(str(choice))) for choice in member.choices)]
         return forms.ChoiceField(**common, choices=choices, widget=widgets["choice"]())
-    if member.kind != "string":
-        example = json.dumps(example_of(member.schema), indent=2)
-        common |= {"initial": None, "help_text": f"{member.help} JSON, such as {example}".strip()}
-        return forms.CharField(**common, widget=widgets["lines"]())
+    if member.kind != "string":  # any JSON value
+        return _json_field(member, style, common)
     if hints:
         return forms.CharField(**common, widget=widgets["suggesting"](hints))
     return forms.CharField(**common, widget=widgets["text"]())
+
+
+def _json_field(member: Member, style: Style, common: dict[str, Any]) -> forms.Field:
+    example = json.dumps(example_of(member.schema), indent=2)
+    common |= {"initial": None, "help_text": f"{member.help} JSON, such as {example}".strip()}
+    return forms.CharField(**common, widget=style.widgets["lines"]())
 
 
 def _list_field(member: Member, style: Style, common: dict[str, Any]) -> forms.Field:
     """Texts and numbers with the style's separator between, objects one a line."""
     held = common["initial"] or ()
     item = member.schema["items"]
+    if "properties" in item and style.plain:
+        return _json_field(member, style, common)
     if "properties" in item:
         names = list(item["properties"])
         common["help_text"] = f"{member.help} One a line, as {'='.join(names)}.".strip()
@@ -201,7 +220,12 @@ def _list_field(member: Member, style: Style, common: dict[str, Any]) -> forms.F
 
 
 def collected(schema: JsonSchema, style: Style, cleaned: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """What the form holds, as the model takes it: of the chosen variant, without what may be and is left blank."""
+    """What the form holds, as the model takes it: of the chosen variant, without optional members that are blank.
+
+    Raises BadRequest where text should be JSON and is not.
+    """
+    if "allOf" in schema:
+        return {k: v for part in schema["allOf"] for k, v in collected(part, style, cleaned, prefix).items()}
     kind = discriminator_of(schema)
     start = f"{prefix}{style.joint}" if prefix else ""
     chosen = str(cleaned.get(f"{start}{kind}") or "")
@@ -209,28 +233,38 @@ def collected(schema: JsonSchema, style: Style, cleaned: Mapping[str, Any], pref
     found: dict[str, Any] = {}
     for each in members:
         name = f"{start}{each.name}"
-        if "properties" in each.schema or "anyOf" in each.schema:
+        if each.is_object:
             inner = collected(each.schema, style, cleaned, name)
-            if inner or each.required:
+            if each.required or any(value != "" for value in inner.values()):
                 found[each.name] = inner
             continue
         value = typed(each, style, cleaned.get(name))
-        if value not in (None, "") or (value == "" and each.required):
+        if value not in (None, "") or (value == "" and each.required and each.kind == "string"):
             found[each.name] = value
     return found
 
 
 def typed(member: Member, style: Style, value: Any) -> Any:
     """What a form field holds as the member's type; what is none is left for the model to report."""
-    if member.kind == "array":
-        return _listed(member, style, str(value or ""))
-    if not isinstance(value, str):
+    if not isinstance(value, str) or (not value and style.plain):
         return value
+    is_json = style.plain and "properties" in member.schema.get("items", {})
+    if value and (is_json or member.kind not in ("string", "boolean", "integer", "array")):
+        return _from_json(member, value)
+    if member.kind == "array":
+        return _listed(member, style, value)
     if member.kind == "boolean":
         return {"true": True, "false": False}.get(value, value)
     if member.kind == "integer":
         return int(value) if _is_number(value.lstrip("-")) else value
     return value
+
+
+def _from_json(member: Member, text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise BadRequest(f"{member.name} is not valid JSON") from None
 
 
 def _listed(member: Member, style: Style, text: str) -> list[Any]:

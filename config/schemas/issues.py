@@ -8,8 +8,8 @@ No issue is made from pydantic's own messages or inputs, which may hold a value.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, get_args
 
 from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
@@ -57,18 +57,19 @@ def _unrecognized(issue: Issue, unknown: dict[Path, list[str]]) -> Issue:
 
 def expected_at(model: Any, loc: Sequence[str | int]) -> str:
     """JavaScript's name of the type that a member should have."""
-    for part in loc:
-        if isinstance(part, int):
-            continue  # an item of a list: `member_type` of the list names its model
-        model = next(_types(model.model_fields[part]))
-    expected: str = getattr(model, "expected", "object")
-    return expected
+    metadata: Sequence[Any] = ()
+    for name in loc:
+        if isinstance(name, str):  # else an item of a list
+            field = _model_in(model).model_fields[name]
+            model, metadata = field.annotation, field.metadata
+    return next((str(each.expected) for each in metadata if hasattr(each, "expected")), "object")
 
 
-def _types(field: Any) -> Iterator[Any]:
-    """What says which type a member has: its annotation's metadata, else the model itself or that of a list's items."""
-    yield from (each for each in field.metadata if hasattr(each, "expected"))
-    yield field.annotation
+def _model_in(kind: Any) -> Any:
+    """The model of an annotation: itself, of the items of a list, or beside None."""
+    while not hasattr(kind, "model_fields"):
+        kind = get_args(kind)[0]
+    return kind
 
 
 def wrong_type(expected: str, received: object, path: Sequence[str | int] = ()) -> Issue:

@@ -8,9 +8,9 @@ what `named` was called with; `config.api.openapi` puts such parts under `compon
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, get_args, get_origin
+from typing import Any
 
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
@@ -67,14 +67,15 @@ class _Generator(GenerateJsonSchema):
 
 @cache
 def described(shape: Any) -> JsonSchema:
-    """Everything that is known of a model, a union of models or a TypedDict; treat it as read-only.
+    """Everything that is known of a shape (`config.schemas.unions`) or a TypedDict; treat it as read-only.
 
     Beside OpenAPI's keywords it has `title` (the label) and those that begin with `x-`, which forms read.
     """
+    if hasattr(shape, "described"):
+        return dict(shape.described())
     made = TypeAdapter(shape).json_schema(schema_generator=_Generator, ref_template="{model}")
     definitions = made.pop("$defs", {})
-    found: JsonSchema = _in_place(made, definitions)
-    return found
+    return dict(_in_place(made, definitions))
 
 
 def _in_place(node: Any, definitions: Mapping[str, Any]) -> Any:
@@ -89,7 +90,7 @@ def _in_place(node: Any, definitions: Mapping[str, Any]) -> Any:
 
 
 def openapi(shape: Any) -> JsonSchema:
-    """The same without what forms alone need."""
+    """The same without what forms and examples alone need."""
     found: JsonSchema = _public(described(shape))
     return found
 
@@ -99,12 +100,24 @@ def _public(node: Any, *, is_members: bool = False) -> Any:
         return [_public(each) for each in node]
     if not isinstance(node, dict):
         return node
-    dropped = set() if is_members else {"title", "writeOnly", "x-multiline", "x-verbatim"}
+    dropped = set() if is_members else {"title", "example", "writeOnly", "x-multiline", "x-verbatim"}
     return {
-        key: value if key == "example" and not is_members else _public(value, is_members=key == "properties")
+        key: _public(value, is_members=key == "properties" and not is_members)
         for key, value in node.items()
         if key not in dropped
     }
+
+
+def parameters(shape: Any) -> list[tuple[str, JsonSchema, bool]]:
+    """The members of a query: name, schema without null (a query has none), and whether it is required."""
+    schema = openapi(shape)
+    required = schema.get("required", ())
+    return [(name, _without_null(each), name in required) for name, each in schema["properties"].items()]
+
+
+def _without_null(schema: JsonSchema) -> JsonSchema:
+    found = {key: value for key, value in schema.items() if key != "nullable"}
+    return {**found, "enum": [each for each in found["enum"] if each is not None]} if "enum" in found else found
 
 
 def or_null(made: JsonSchema) -> JsonSchema:
@@ -129,12 +142,14 @@ def example_of(schema: Mapping[str, Any]) -> Any:
     """Something that fits the schema: the field's own example, else the simplest; of variants the first."""
     if "example" in schema:
         return schema["example"]
-    if "anyOf" in schema:
-        return example_of(schema["anyOf"][0])
+    if variants := alternatives(schema):
+        return example_of(variants[0])
+    if "allOf" in schema:
+        return {name: value for part in schema["allOf"] for name, value in example_of(part).items()}
     if "enum" in schema:
         return schema["enum"][0]
     if "properties" in schema:
-        return {name: example_of(each) for name, each in schema["properties"].items() if "x-hidden" not in each}
+        return {name: example_of(each) for name, each in schema["properties"].items()}
     kind = schema.get("type")
     if kind == "array":
         return [example_of(schema["items"])]
@@ -149,5 +164,7 @@ def example_of(schema: Mapping[str, Any]) -> Any:
     return {"boolean": bool(schema.get("default", False)), "object": {}}.get(str(kind))
 
 
-def is_union(shape: Any) -> bool:
-    return get_origin(shape) is not None and len(get_args(shape)) > 1
+def alternatives(schema: Mapping[str, Any]) -> Sequence[JsonSchema]:
+    """The variants of a union; () of what is none."""
+    found: Sequence[JsonSchema] = schema.get("anyOf") or schema.get("oneOf") or ()
+    return found

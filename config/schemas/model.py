@@ -13,7 +13,8 @@ null one are the same, unless the member's type is `nullable`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Annotated, Any, ClassVar, Self, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ModelWrapValidatorHandler, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
@@ -79,15 +80,21 @@ class Model(BaseModel):
         field = cls.model_fields.get(name)
         return value is None and field is not None and not field.is_required() and not _is_nullable(field)
 
-    def stored(self) -> dict[str, Any]:
-        """As JSON data by wire names, with secrets revealed; members without a value are left out.
+    @classmethod
+    def restored(cls, data: Mapping[str, Any]) -> Self:
+        """The object of data that `stored` returned. Not validated again: the rules may be stricter by now."""
+        known = ((name, field.annotation) for name, field in cls.model_fields.items() if data.get(name) is not None)
+        return cls.model_construct(**{name: _restored(kind, data[name]) for name, kind in known})
 
-        For what is sealed or kept as it is: a config, options, credentials.
+    def stored(self) -> dict[str, Any]:
+        """As JSON data by wire names, with secrets in the clear; members without a value are left out.
+
+        For what is stored: a config, options, credentials (which are encrypted).
         """
         return {name: revealed(value) for name, value in self if value is not None}
 
-    def given(self) -> dict[str, Any]:
-        """The members that the caller named, with a null where that means something."""
+    def sent(self) -> dict[str, Any]:
+        """The members that were in the data, with a null where it is a value of its own."""
         return {name: revealed(value) for name, value in self if name in self.model_fields_set}
 
     def __repr_args__(self) -> Any:
@@ -111,6 +118,19 @@ class Body(Model):
 
 def _is_nullable(field: FieldInfo) -> bool:
     return any(getattr(each, "nullable", False) for each in field.metadata)
+
+
+def _restored(kind: Any, value: Any) -> Any:
+    """A stored value as the type of its member."""
+    if kind is SecretStr:
+        return SecretStr(value)
+    if isinstance(kind, type) and issubclass(kind, Model):
+        return kind.restored(value)
+    if get_origin(kind) is list:
+        return [_restored(get_args(kind)[0], each) for each in value]
+    if get_origin(kind) in (Annotated, Union, UnionType):
+        return _restored(get_args(kind)[0], value)
+    return value
 
 
 def revealed(value: Any) -> Any:

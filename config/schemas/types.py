@@ -6,28 +6,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, ClassVar, get_args
+from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 
 from config.conventions import SLUG, slug_issues
-from config.errors import Invalid, Issue, problem
+from config.errors import Issue, problem
 
-from .issues import (
-    refused,
-    type_name,
-    wrong_choice,
-    wrong_format,
-    wrong_literal,
-    wrong_size,
-    wrong_type,
-    wrong_variant,
-)
+from .issues import refused, wrong_choice, wrong_format, wrong_literal, wrong_size, wrong_type
 
 JsonSchema = dict[str, Any]
 
@@ -366,76 +357,3 @@ class Anything(Member):
 
     def shape(self) -> JsonSchema:
         return {}
-
-
-@dataclass(frozen=True, slots=True)
-class OneOf(Member):
-    """One of several models, told apart by the text of one member: `Annotated[A | B, OneOf("scope")]`.
-
-    `common` is a model of what all variants share, whose problems are reported where no variant is chosen.
-    """
-
-    expected: ClassVar[str] = "object"
-    discriminator: str
-    common: Any = None
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        known = variants_of(source, self.discriminator)
-
-        def check(value: object) -> object:
-            if isinstance(value, tuple(known.values())):
-                return value
-            return self._parsed(known, value)
-
-        return core_schema.no_info_plain_validator_function(check, metadata={"variants": list(known.values())})
-
-    def _parsed(self, known: Mapping[str, Any], value: object) -> object:
-        if not isinstance(value, Mapping):
-            raise refused(wrong_type("object", value))
-        chosen = value.get(self.discriminator)
-        variant = known.get(chosen) if isinstance(chosen, str) else None
-        issues: list[Issue] = []
-        try:
-            if variant:
-                return variant.parse(value)
-            if self.common:
-                self.common.parse(value)
-        except Invalid as error:
-            issues = error.issues
-        raise refused(*issues, *([] if variant else [wrong_variant(list(known), self.discriminator)]))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        variants: Any = schema.get("metadata", {})["variants"]
-        return {"anyOf": [handler(each.__pydantic_core_schema__) for each in variants]}
-
-    def shape(self) -> JsonSchema:
-        return {}
-
-
-def variants_of(source: Any, discriminator: str) -> dict[str, Any]:
-    """The models of a union by the literal under `discriminator`."""
-    return {get_args(model.model_fields[discriminator].annotation)[0]: model for model in get_args(source) or (source,)}
-
-
-def optional(member: Any) -> Any:
-    """The same type where null is a value."""
-    return replace(member, nullable=True)
-
-
-__all__ = [
-    "About",
-    "Anything",
-    "Flag",
-    "Id",
-    "Items",
-    "Member",
-    "Moment",
-    "OneOf",
-    "Secret",
-    "Slug",
-    "Text",
-    "Whole",
-    "optional",
-    "type_name",
-    "variants_of",
-]

@@ -25,9 +25,9 @@ from config.access.addresses import client_ip
 from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
-from config.schemas.forms import place_of
 from config.ui.filters import kept_to_visible
 from config.ui.markup import when
+from config.ui.model_forms import place_of
 
 
 def actor_of(request: HttpRequest) -> Actor:

@@ -7,7 +7,7 @@ from typing import Any
 
 from django import forms
 
-from config.schemas.forms import collected, form_fields
+from config.ui.model_forms import collected, form_fields
 from syncs.models import SyncPolicy
 from syncs.services.policy import POLICY, policy_as_json, policy_changes
 

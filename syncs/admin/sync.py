@@ -17,9 +17,9 @@ from unfold.enums import ActionVariant
 
 from config.access.roles import Actor, Right
 from config.errors import ServiceError
-from config.schemas.forms import collected, form_fields
 from config.ui.base import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.ui.markup import badge, when
+from config.ui.model_forms import collected, form_fields
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from config.access.models import User
-from config.schemas.forms import JOINT
+from config.ui.model_forms import JOINT
 from syncs.models import SecretSync, SyncDraft
 from tests.fixtures.contract import Case
 

@@ -15,8 +15,8 @@ from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.encryption import Undecryptable
 from config.errors import Invalid, Issue, ServiceError, problem
-from config.schemas.forms import collected, form_fields
 from config.schemas.schema import Schema
+from config.ui.model_forms import collected, form_fields
 from connections.selectors import connection_by_id
 from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync

@@ -12,8 +12,8 @@ from django.http import HttpRequest
 
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
-from config.schemas.forms import JOINT, WRITE_ONLY, place_of, settled
 from config.schemas.schema import Field, Schema
+from config.ui.model_forms import JOINT, WRITE_ONLY, place_of, settled
 from connections.provider import providers
 from connections.selectors import usable_by
 from syncs.destination.base import Destination, describe_target, destinations

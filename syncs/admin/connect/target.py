@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.errors import BadRequest
-from config.schemas.forms import JOINT, ListedChoices, SuggestingInput, collected, form_fields, of_variant
 from config.schemas.schema import Field, OneOf, Schema, Text, Texts
+from config.ui.model_forms import JOINT, ListedChoices, SuggestingInput, collected, form_fields, of_variant
 from connections import services
 from connections.models import AppConnection
 from connections.provider import Choice

@@ -1,4 +1,4 @@
-"""Forms made from schemas: what an adapter declares once is asked for, kept and checked without a form of its own."""
+"""Form fields of the admin from shapes: what is declared once needs no form of its own."""
 
 from __future__ import annotations
 
@@ -17,6 +17,9 @@ from unfold.widgets import (
 )
 
 from config.errors import Issue
+from config.schemas import form_fields as from_schema
+from config.schemas import unions
+from config.schemas.json_schema import described
 from config.schemas.schema import Field, Flag, Objects, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "__"
@@ -63,11 +66,13 @@ def words_of(name: str) -> str:
 
 def form_fields(
     prefix: str,
-    shape: Schema | OneOf,
+    shape: Schema | OneOf | unions.Shape,
     held: Mapping[str, Any] | None = None,
     hints: Mapping[str, Iterable[tuple[str, str]]] | None = None,
 ) -> dict[str, forms.Field]:
     """Form fields named `prefix__member`. None is required here: the schema says what is missing, in its own words."""
+    if not isinstance(shape, Schema | OneOf):
+        return from_schema.form_fields(from_schema.members_of(described(shape)), STYLE, prefix, held, hints)
     made = {}
     for field in fields_of(shape):
         initial = getattr(field, "default", None) if held is None else held.get(field.name)
@@ -149,8 +154,27 @@ class SuggestingInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]
         return context
 
 
-def collected(prefix: str, shape: Schema | OneOf, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+_ONCE = {"autocomplete": "new-password"}
+STYLE = from_schema.Style(
+    joint=JOINT,
+    widgets={
+        "flag": UnfoldBooleanSwitchWidget,
+        "whole": UnfoldAdminIntegerFieldWidget,
+        "text": UnfoldAdminTextInputWidget,
+        "lines": lambda: UnfoldAdminTextareaWidget(attrs={"rows": 4}),
+        "secret": lambda: UnfoldAdminPasswordWidget(attrs=_ONCE, render_value=False),
+        "secret_lines": lambda: SecretLines(attrs=_ONCE),
+        "choice": UnfoldAdminSelectWidget,
+        "suggesting": SuggestingInput,
+    },
+)
+"""The admin's form fields. None is required: the model reports what is missing, in its own words."""
+
+
+def collected(prefix: str, shape: Schema | OneOf | unions.Shape, cleaned: Mapping[str, Any]) -> dict[str, Any]:
     """What the form holds, as the schema validates it: of the chosen variant, without what may be and is left blank."""
+    if not isinstance(shape, Schema | OneOf):
+        return from_schema.collected(described(shape), STYLE, cleaned, prefix)
     given = {field.name: cleaned.get(f"{prefix}{JOINT}{field.name}") for field in fields_of(shape)}
     if isinstance(shape, OneOf):
         variant = shape.variants.get(str(given.get(shape.discriminator)))
