@@ -44,7 +44,7 @@ def shown(name: str) -> int:
 # -- the page --------------------------------------------------------------------------------------------------
 
 
-def test_a_row_a_key_a_column_an_environment_and_what_is_missing_shows(world: World, member: Client) -> None:
+def test_the_grid_has_a_row_per_key_and_a_column_per_environment(world: World, member: Client) -> None:
     world.set(A=MARKER, B="2")
     world.set(environment="staging", A="3")
     folders.ensure_folder(world.actor, world.environment(), "/shared")
@@ -86,7 +86,7 @@ def test_a_tag_s_colour_is_a_colour(world: World, member: Client) -> None:
     assert "x.example" not in page
 
 
-def test_each_reveal_is_told_to_the_audit_log(world: World, member: Client) -> None:
+def test_each_reveal_is_recorded_in_the_audit_log(world: World, member: Client) -> None:
     world.set(A=MARKER)
     revealed = ask(member, world, "cell/reveal", key="A")
     assert MARKER in revealed.content.decode()
@@ -100,7 +100,7 @@ def test_each_reveal_is_told_to_the_audit_log(world: World, member: Client) -> N
     assert shown("A") == 2
 
 
-def test_a_viewer_sees_keys_and_nothing_that_would_refuse_him(world: World) -> None:
+def test_a_viewer_sees_keys_and_no_action_that_is_not_permitted(world: World) -> None:
     world.set(A=MARKER)
     viewer = signed_in(world, Role.VIEWER)
     page = viewer.get(PAGE).content.decode()
@@ -113,7 +113,7 @@ def test_a_viewer_sees_keys_and_nothing_that_would_refuse_him(world: World) -> N
     assert shown("A") == 0
 
 
-def test_another_project_is_not_there(world: World, member: Client) -> None:
+def test_another_project_is_not_found(world: World, member: Client) -> None:
     admin = User.objects.get(username="ada")
     other = folders.create_project(actor_of_user(admin), "Other", slug="other-project")
     environment = other.environments.all()[0]
@@ -127,13 +127,13 @@ def test_another_project_is_not_there(world: World, member: Client) -> None:
     assert Client().get(PAGE).status_code == 302
 
 
-def test_the_start_is_the_first_project_of_the_person(world: World, member: Client) -> None:
+def test_the_editor_starts_with_the_first_project_of_the_person(world: World, member: Client) -> None:
     assert member.get("/admin/secrets/")["Location"] == PAGE
     assert member.get(f"/admin/secrets/?project={world.project.pk}")["Location"] == PAGE
     nobody = signed_in(world, None)
-    assert "You are in no project yet" in nobody.get("/admin/secrets/").content.decode()
+    assert "You are not a member of any project yet" in nobody.get("/admin/secrets/").content.decode()
     Project.objects.all().delete()
-    assert "You are in no project yet" in member.get("/admin/secrets/").content.decode()
+    assert "You are not a member of any project yet" in member.get("/admin/secrets/").content.decode()
 
 
 def test_two_thousand_keys_are_paged_and_found_in_few_queries(world: World, member: Client) -> None:
@@ -175,14 +175,14 @@ def test_a_value_is_edited_in_place_through_the_service(world: World, member: Cl
     world.run(sync)
     saved = ask(member, world, "cell/save", key="A", value="two\r\nlines", seen="1")
     assert stored(world, "A") == "two\nlines"
-    assert events(saved)["ed-said"] == "A is saved in Development"
+    assert events(saved)["ed-message"] == "A saved in Development"
     assert "two" not in saved.content.decode()
     world.due()
     assert world.held() == {"A": "two\nlines"}
     assert AuditEvent.objects.filter(event="update-secret", actor_name="person-member").count() == 1
 
 
-def test_a_missing_value_is_added_and_its_folder_with_it(world: World, member: Client) -> None:
+def test_a_missing_value_is_added_and_its_folder_is_created(world: World, member: Client) -> None:
     folders.ensure_folder(world.actor, world.environment(), "/api")
     world.set("/api", A="1")
     saved = member.post(
@@ -192,7 +192,7 @@ def test_a_missing_value_is_added_and_its_folder_with_it(world: World, member: C
     assert stored(world, "A", "prod", "/api") == "p"
 
 
-def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(world: World, member: Client) -> None:
+def test_a_concurrent_change_is_not_overwritten(world: World, member: Client) -> None:
     world.set(A="1")
     world.set(A="2")
     refused = ask(member, world, "cell/save", key="A", value="3", seen="1")
@@ -201,9 +201,9 @@ def test_what_somebody_else_wrote_meanwhile_is_not_overwritten(world: World, mem
     assert stored(world, "A") == "2"
 
 
-def test_nothing_typed_is_not_an_empty_value(world: World, member: Client) -> None:
+def test_an_untouched_input_does_not_store_an_empty_value(world: World, member: Client) -> None:
     world.set(A="1", CR="a\r\nb")
-    assert "Nothing was typed" in events(ask(member, world, "cell/save", key="A", value=""))["ed-refused"]
+    assert "Nothing was entered" in events(ask(member, world, "cell/save", key="A", value=""))["ed-refused"]
     assert stored(world, "A") == "1"
     ask(member, world, "cell/save", key="A", value="", loaded="1")
     assert stored(world, "A") == ""
@@ -220,7 +220,7 @@ def test_a_refusal_names_no_value(world: World, member: Client) -> None:
     assert "larger than 1 MiB" in events(too_much)["ed-refused"]
 
 
-def test_a_nul_is_refused_wherever_it_stands(world: World, member: Client) -> None:
+def test_a_nul_is_refused_in_every_field(world: World, member: Client) -> None:
     world.set(A="1")
     for what, given in (
         ("cell/save", {"key": "A\x00", "value": "2"}),
@@ -253,7 +253,7 @@ def test_a_key_is_added_to_several_environments_all_or_none(world: World, member
     assert {tag.slug for tag in made[0].tags.all()} == {"db", "cache"}
 
 
-def test_completion_offers_what_a_reference_may_name(world: World, member: Client) -> None:
+def test_completion_offers_names_that_a_reference_can_use(world: World, member: Client) -> None:
     world.set(A="1", **{"NOT REFERABLE": "2"})
     folders.ensure_folder(world.actor, world.environment("prod"), "/a/b")
     world.set("/a/b", "prod", C="3")

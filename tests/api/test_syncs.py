@@ -320,7 +320,7 @@ def test_roles(world: World, role: str, allowed: set[str]) -> None:
     assert {status for status, _ in tried.values()} <= {200, 403}
 
 
-def test_another_project_is_not_there(world: World) -> None:
+def test_another_project_is_not_found(world: World) -> None:
     sync = world.sync()
     stranger = api_for("viewer", None)
     assert stranger("GET", f"{SYNCS}/{sync.pk}")[0] == 404

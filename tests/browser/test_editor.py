@@ -44,7 +44,7 @@ def stored(world: World, key: str, environment: str = "dev") -> str:
     return value_of(found)
 
 
-def test_a_value_is_edited_in_place_and_ferried(filled: World, member_page: Page) -> None:
+def test_a_value_is_edited_in_place_and_synced(filled: World, member_page: Page) -> None:
     sync = filled.sync()
     filled.run(sync)
     page = member_page
@@ -55,7 +55,7 @@ def test_a_value_is_edited_in_place_and_ferried(filled: World, member_page: Page
     assert field.input_value() == ""
     field.fill("battery staple")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("DB_PASSWORD is saved in Development").wait_for()
+    page.get_by_text("DB_PASSWORD saved in Development").wait_for()
     page.locator("#ed-feeds").get_by_text("pending").wait_for()
     assert stored(filled, "DB_PASSWORD") == "battery staple"
     assert "battery staple" not in page.content()
@@ -64,7 +64,7 @@ def test_a_value_is_edited_in_place_and_ferried(filled: World, member_page: Page
     assert filled.held()["DB_PASSWORD"] == "battery staple"
 
 
-def test_a_value_is_hidden_until_it_is_revealed_which_the_audit_log_knows(filled: World, member_page: Page) -> None:
+def test_a_value_is_hidden_until_it_is_revealed_and_recorded(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     assert "correct horse" not in page.content()
@@ -92,7 +92,7 @@ def test_a_revealed_value_hides_itself_after_a_minute(filled: World, member_page
     assert "correct horse" not in page.content()
 
 
-def test_what_is_being_typed_outlives_what_else_changes_the_grid(filled: World, member_page: Page) -> None:
+def test_input_survives_a_refresh_of_the_grid(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
@@ -102,13 +102,13 @@ def test_what_is_being_typed_outlives_what_else_changes_the_grid(filled: World, 
     page.get_by_role("button", name="Add secret").click()
     page.get_by_label("Key", exact=True).fill("MEANWHILE")
     page.locator("dialog").get_by_role("button", name="Add secret").click()
-    page.get_by_text("MEANWHILE is added").wait_for()
+    page.get_by_text("MEANWHILE added").wait_for()
     assert field.input_value() == "half a tho"
     page.get_by_role("button", name="Cancel").click()
     page.locator('tr[data-key="MEANWHILE"]').wait_for()
 
 
-def test_it_asks_before_what_is_typed_is_lost(filled: World, member_page: Page) -> None:
+def test_it_asks_before_input_is_lost(filled: World, member_page: Page) -> None:
     page = member_page
     asked: list[str] = []
     stay = True
@@ -126,7 +126,7 @@ def test_it_asks_before_what_is_typed_is_lost(filled: World, member_page: Page) 
     page.get_by_role("link", name="Staging").click()
     with page.expect_event("dialog"):
         page.get_by_role("searchbox", name="Find keys").fill("DB")
-    page.get_by_role("button", name="Show what is stored").click()
+    page.get_by_role("button", name="Show the stored value").click()
     assert asked == ["beforeunload", "beforeunload", "confirm", "confirm"]
     assert field.input_value() == "half a thought"
 
@@ -145,7 +145,7 @@ def test_it_asks_before_what_is_typed_is_lost(filled: World, member_page: Page) 
     assert len(asked) == 7
 
 
-def test_it_does_not_ask_when_nothing_would_be_lost(filled: World, member_page: Page) -> None:
+def test_it_does_not_ask_without_unsaved_input(filled: World, member_page: Page) -> None:
     page = member_page
     asked: list[str] = []
     page.on("dialog", lambda question: (asked.append(question.type), question.accept()))
@@ -153,9 +153,9 @@ def test_it_does_not_ask_when_nothing_would_be_lost(filled: World, member_page: 
     cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
     page.get_by_label("Value of PEM in Development").fill("whole")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("PEM is saved in Development").wait_for()
+    page.get_by_text("PEM saved in Development").wait_for()
     cell(page, "DB_USER").get_by_role("button", name="Edit DB_USER").click()
-    page.get_by_role("button", name="Show what is stored").click()
+    page.get_by_role("button", name="Show the stored value").click()
     page.locator("[name=loaded]").wait_for(state="attached")
     page.get_by_role("button", name="Add secret").click()
     page.get_by_label("Key", exact=True).wait_for()
@@ -168,7 +168,7 @@ def test_it_does_not_ask_when_nothing_would_be_lost(filled: World, member_page: 
 
 
 @pytest.mark.parametrize("gone", [{"name": "sessionid"}, {}])
-def test_what_is_typed_outlives_the_session(filled: World, member_page: Page, gone: dict[str, str]) -> None:
+def test_input_survives_the_end_of_the_session(filled: World, member_page: Page, gone: dict[str, str]) -> None:
     page = member_page
     page.goto(PAGE)
     cell(page, "PEM").get_by_role("button", name="Edit PEM").click()
@@ -187,11 +187,11 @@ def test_what_is_typed_outlives_the_session(filled: World, member_page: Page, go
     tab.get_by_role("button", name="Log in").click()
     tab.wait_for_url("**/admin/")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("PEM is saved in Development").wait_for()
+    page.get_by_text("PEM saved in Development").wait_for()
     assert stored(filled, "PEM") == "a long thought"
 
 
-def test_a_page_of_which_the_session_ended_asks_to_sign_in(filled: World, member_page: Page) -> None:
+def test_a_page_asks_to_sign_in_after_the_session_ended(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     page.context.clear_cookies(name="sessionid")
@@ -200,7 +200,7 @@ def test_a_page_of_which_the_session_ended_asks_to_sign_in(filled: World, member
 
 
 @pytest.mark.parametrize("width", [1100, 390])
-def test_what_is_edited_is_never_out_of_sight(filled: World, member_page: Page, width: int) -> None:
+def test_the_edited_cell_stays_visible(filled: World, member_page: Page, width: int) -> None:
     folders.ensure_folder(filled.actor, filled.environment("prod"), "/")
     page = member_page
     page.set_viewport_size({"width": width, "height": 800})
@@ -221,7 +221,7 @@ def test_what_is_edited_is_never_out_of_sight(filled: World, member_page: Page, 
         form.wait_for(state="detached")
 
 
-def test_by_keys_alone(filled: World, member_page: Page) -> None:
+def test_the_editor_works_by_keyboard_alone(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     page.locator(".ed-scroll").first.focus()
@@ -250,7 +250,7 @@ def test_by_keys_alone(filled: World, member_page: Page) -> None:
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("lines")
     page.keyboard.press("Control+Enter")
-    page.get_by_text("DB_USER is saved").wait_for()
+    page.get_by_text("DB_USER saved").wait_for()
     assert stored(filled, "DB_USER") == "two\nlines"
     assert page.evaluate(focused) == "Edit DB_USER in Development"
     page.keyboard.press("d")
@@ -260,7 +260,7 @@ def test_by_keys_alone(filled: World, member_page: Page) -> None:
     assert page.evaluate(focused) == "Edit DB_USER in Development"
     page.keyboard.press("/")
     page.keyboard.type("sent")
-    page.get_by_text("No key fits").or_(page.get_by_text("1 of 5 keys")).wait_for()
+    page.get_by_text("No matching keys").or_(page.get_by_text("1 of 5 keys")).wait_for()
     assert page.locator("tr[data-key]").count() == 1
 
 
@@ -278,11 +278,11 @@ def test_a_reference_is_completed_while_it_is_typed(filled: World, member_page: 
     page.keyboard.press("Enter")
     assert field.input_value() == "as ${staging.DB_USER}"
     page.keyboard.press("Enter")
-    page.get_by_text("PEM is saved").wait_for()
+    page.get_by_text("PEM saved").wait_for()
     assert stored(filled, "PEM") == "as ${staging.DB_USER}"
 
 
-def test_a_dotenv_file_is_pasted_looked_at_and_stored(filled: World, member_page: Page) -> None:
+def test_a_dotenv_file_is_pasted_previewed_and_stored(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     page.get_by_role("button", name="Import file").click()
@@ -301,7 +301,7 @@ def test_a_dotenv_file_is_pasted_looked_at_and_stored(filled: World, member_page
     axe(page)
     assert stored(filled, "DB_USER") == "shop"
     page.get_by_role("button", name="Store these changes").click()
-    page.get_by_text("2 keys have changed").wait_for()
+    page.get_by_text("2 keys changed").wait_for()
     page.locator('tr[data-key="NEW"]').wait_for()
     assert (stored(filled, "DB_USER"), stored(filled, "NEW")) == ("shopper", "two\nlines")
     assert page.locator("dialog[open]").count() == 0
@@ -330,7 +330,7 @@ def test_an_export_is_downloaded(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     page.get_by_role("button", name="Export").click()
-    page.get_by_text("The audit log will say").wait_for()
+    page.get_by_text("recorded in the audit log").wait_for()
     axe(page)
     with page.expect_download() as coming:
         page.get_by_role("button", name="Download").click()
@@ -339,7 +339,7 @@ def test_an_export_is_downloaded(filled: World, member_page: Page) -> None:
     assert AuditEvent.objects.filter(event="get-secrets", actor_name="the-member").count() == 1
 
 
-def test_what_is_missing_is_seen_filled_and_filtered(filled: World, member_page: Page) -> None:
+def test_missing_keys_are_shown_added_and_filtered(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     assert cell(page, "SENTRY").inner_text().strip().endswith("from dev:/shared")
@@ -347,7 +347,7 @@ def test_what_is_missing_is_seen_filled_and_filtered(filled: World, member_page:
     cell(page, "DB_USER", 2).get_by_role("button").click()
     page.get_by_label("Value of DB_USER in Production").fill("prod-shop")
     page.keyboard.press("Enter")
-    page.get_by_text("DB_USER is saved in Production").wait_for()
+    page.get_by_text("DB_USER saved in Production").wait_for()
     assert stored(filled, "DB_USER", "prod") == "prod-shop"
     page.get_by_text("Missing somewhere").click()
     page.get_by_text("4 of 5 keys").wait_for()
@@ -372,35 +372,35 @@ def test_a_secret_is_added_described_renamed_and_restored(filled: World, member_
     axe(page)
     page.get_by_label("Name", exact=True).fill("LOGIN")
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("DB_USER is referred to by dev:/ URL").wait_for()
-    page.get_by_label("A new name is written there too").check()
+    page.get_by_text("DB_USER is referenced by dev:/ URL").wait_for()
+    page.get_by_label("Update these references to the new name").check()
     page.get_by_role("button", name="Save").click()
-    page.get_by_text("LOGIN is saved").wait_for()
+    page.get_by_text("LOGIN saved").wait_for()
     assert stored(filled, "URL") == "db://${LOGIN}@db"
     page.get_by_role("button", name="Reveal version 1").click()
     page.locator(".ed-boxed").get_by_text("shop", exact=True).wait_for()
     page.get_by_role("button", name="Restore version 1").click()
-    page.get_by_text("LOGIN is as it was in v1").wait_for()
+    page.get_by_text("Version 1 of LOGIN restored").wait_for()
     assert stored(filled, "LOGIN") == "shop"
 
 
-def test_many_keys_are_chosen_and_deleted(filled: World, member_page: Page) -> None:
+def test_several_keys_are_selected_and_deleted(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     for key in ("DB_USER", "DB_PASSWORD"):
-        page.get_by_label(f"Choose {key}").check()
-    bar = page.get_by_role("region", name="Chosen keys")
+        page.get_by_label(f"Select {key}").check()
+    bar = page.get_by_role("region", name="Selected keys")
     axe(page)
     bar.get_by_role("button", name="Delete").click()
-    page.get_by_text("Others refer to them").wait_for()
+    page.get_by_text("Other secrets refer to them").wait_for()
     axe(page)
     page.locator("dialog").get_by_role("button", name="Delete").click()
-    page.get_by_text("2 keys are deleted").wait_for()
+    page.get_by_text("2 keys deleted").wait_for()
     page.wait_for_function("document.querySelectorAll('td.ed-check input:checked').length === 0")
     assert not filled.folder().secrets.filter(key="DB_PASSWORD").exists()
 
 
-def test_folders_and_imports_by_keys(filled: World, member_page: Page) -> None:
+def test_folders_and_imports_by_keyboard(filled: World, member_page: Page) -> None:
     page = member_page
     page.goto(PAGE)
     page.get_by_role("button", name="New folder").click()
@@ -413,14 +413,14 @@ def test_folders_and_imports_by_keys(filled: World, member_page: Page) -> None:
     for location in ("Development /shared", "Development /"):
         page.get_by_role("button", name="Import a folder").click()
         page.locator("dialog select[name=source]").select_option(label=location)
-        page.get_by_role("button", name="Import it").click()
+        page.get_by_role("button", name="Import folder").click()
         page.locator("#ed-imports li").get_by_text(f"dev:{location.split()[1]}", exact=True).wait_for()
     page.get_by_role("button", name="Move / up").press("Enter")
-    page.get_by_text("/ is now number 1").wait_for()
+    page.get_by_text("/ moved to position 1").wait_for()
     rows = filled.folder("/api").imports.order_by("position").values_list("import_path", flat=True)
     assert list(rows) == ["/", "/shared"]
     page.locator("[data-import]").nth(1).drag_to(page.locator("[data-import]").nth(0))
-    page.get_by_text("/shared is now number 1").wait_for()
+    page.get_by_text("/shared moved to position 1").wait_for()
     axe(page)
     page.get_by_role("button", name="Folder", exact=True).click()
     page.get_by_label("Type api to delete it").fill("api")
@@ -430,7 +430,7 @@ def test_folders_and_imports_by_keys(filled: World, member_page: Page) -> None:
     assert page.get_by_role("link", name="api").count() == 0
 
 
-def test_a_viewer_sees_names_and_no_button_that_would_refuse_him(filled: World, viewer_page: Page) -> None:
+def test_a_viewer_sees_names_and_no_button_that_is_not_permitted(filled: World, viewer_page: Page) -> None:
     page = viewer_page
     page.goto(PAGE)
     page.get_by_text("Who the shop is").wait_for()
@@ -438,14 +438,14 @@ def test_a_viewer_sees_names_and_no_button_that_would_refuse_him(filled: World, 
     assert not [text for text in buttons if re.search("Add|Import|Export|Folder|Save|New", text)]
     assert page.get_by_role("button", name=re.compile("Reveal|Edit")).count() == 0
     page.locator('tr[data-key="DB_USER"]').get_by_role("button", name="DB_USER", exact=True).click()
-    page.get_by_text("Referred to by").wait_for()
+    page.get_by_text("Referenced by").wait_for()
     axe(page)
     assert page.locator("dialog").get_by_role("button", name=re.compile("Reveal|Restore|Save|Delete")).count() == 0
     assert not AuditEvent.objects.filter(event="get-secret").exists()
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.VIEWER])
-def test_it_is_for_everybody_light_dark_and_narrow(filled: World, open_as: OpenAs, role: Role) -> None:
+def test_it_is_accessible_light_dark_and_narrow(filled: World, open_as: OpenAs, role: Role) -> None:
     filled.sync()
     page = open_as(role)
     page.goto(PAGE)
@@ -456,7 +456,7 @@ def test_it_is_for_everybody_light_dark_and_narrow(filled: World, open_as: OpenA
     page.set_viewport_size({"width": 390, "height": 844})
     axe(page)
     page.goto(PAGE + "?q=nothing-fits")
-    page.get_by_text("No key fits").wait_for()
+    page.get_by_text("No matching keys").wait_for()
     axe(page)
 
 

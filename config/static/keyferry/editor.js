@@ -25,7 +25,7 @@
         setTimeout(() => line.remove(), bad ? 12_000 : 4_000);
     }
 
-    document.body.addEventListener("ed-said", (event) => event.detail.value && say(event.detail.value));
+    document.body.addEventListener("ed-message", (event) => event.detail.value && say(event.detail.value));
     document.body.addEventListener("ed-refused", (event) => {
         const form = event.target.closest("form") || (dialog.open ? dialog.querySelector("form") : null);
         const slot = form && form.querySelector("[data-problem]");
@@ -57,7 +57,7 @@
     let looking;
     function look() { // at the syncs again, while one is on its way
         clearTimeout(looking);
-        if (document.querySelector("#ed-feeds[data-going]") && !document.hidden) looking = setTimeout(feeds, 1500);
+        if (document.querySelector("#ed-feeds[data-running]") && !document.hidden) looking = setTimeout(feeds, 1500);
     }
     document.addEventListener("visibilitychange", look);
 

@@ -1,5 +1,5 @@
-"""The secrets editor: a page of the admin for the daily work on one folder, and the fragments that htmx puts into it.
+"""The secrets editor: a page of the admin for the daily work on one folder, and the fragments that htmx loads into it.
 
-Everything is posted, so that no name or value of a secret is ever in an address; a value leaves the server only where
-a person reveals or exports it, each time told to the audit log.
+Every request that names a secret is a POST, so that no name or value of a secret is ever part of a URL. A value leaves
+the server only when a person reveals or exports it, and each time this is recorded in the audit log.
 """

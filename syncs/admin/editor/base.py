@@ -1,4 +1,4 @@
-"""What the editor's views share: where a request is, and how a refusal and a success are told to the page."""
+"""What the editor's views share: the folder that a request is about, and how errors and successes reach the page."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ View = Callable[..., HttpResponse]
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
-    """A path of an environment, and the folder there, if there is one."""
+class OpenFolder:
+    """The folder that a request is about: a path of an environment, and the folder at it, if it exists."""
 
     actor: Actor
     environment: Environment
@@ -47,7 +47,7 @@ class Spot:
 
     @property
     def rights(self) -> dict[str, bool]:
-        """What the templates ask."""
+        """The conditions of the templates."""
         may = self.actor.may
         return {
             "may_write": may(Right.WRITE_SECRETS, self.project.pk),
@@ -56,33 +56,33 @@ class Spot:
             "may_connect": may(Right.EDIT_SYNCS, self.project.pk),
         }
 
-    def here(self) -> Folder:
+    def require_folder(self) -> Folder:
         """Raises NotFound."""
         if self.folder is None:
             raise NotFound(f"There is no folder {self.path} in {self.environment.name}")
         return self.folder
 
 
-def spot(request: HttpRequest, environment_id: UUID, right: Right = Right.SEE) -> Spot:
+def open_folder(request: HttpRequest, environment_id: UUID, right: Right = Right.SEE) -> OpenFolder:
     """Raises NotFound for a project that the person may not see, PermissionDenied without the right."""
     actor = actor_of(request)
     environment = environment_seen_by(actor, environment_id)
     actor.require(right, environment.project_id)
     path = normal_path(request.POST.get("path") or request.GET.get("path") or "/")
-    return Spot(actor, environment, path, folders().filter(environment=environment, path=path).first())
+    return OpenFolder(actor, environment, path, folders().filter(environment=environment, path=path).first())
 
 
 def address(environment: Environment, path: str) -> str:
-    """Of the page that shows a folder."""
+    """URL of the page that shows a folder."""
     args = [environment.project.slug, environment.slug, *filter(None, [path.strip("/")])]
     return reverse("secrets_at", args=args)
 
 
 def guarded(view: View) -> View:
-    """A refusal is told on the page that asked; what the person may not know of is a 404."""
+    """Errors of services are shown on the page that sent the request; what the person may not see is a 404."""
 
     @wraps(view)
-    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def guarded_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         try:
             _check_names(request)
             return view(request, *args, **kwargs)
@@ -91,26 +91,26 @@ def guarded(view: View) -> View:
         except ServiceError as refusal:
             return refused(refusal)
 
-    return answer
+    return guarded_view
 
 
 def _check_names(request: HttpRequest) -> None:
-    """A NUL is in no name, and PostgreSQL would not take one to look for it. Texts are checked by the services."""
-    given = [*request.GET.lists(), *request.POST.lists()]
-    if any("\x00" in value for name, values in given if name not in TEXTS for value in values):
+    """No name contains a NUL, and PostgreSQL rejects queries with one. Texts are checked by the services."""
+    data = [*request.GET.lists(), *request.POST.lists()]
+    if any("\x00" in value for name, values in data if name not in TEXTS for value in values):
         raise BadRequest(_("A NUL character is not allowed."))
 
 
 def refused(refusal: ServiceError) -> HttpResponse:
-    """What was typed stays; the script shows the words beside it."""
-    words = str(refusal)
+    """The page keeps the input; the script shows the message next to it."""
+    message = str(refusal)
     if isinstance(refusal, Invalid):
-        words = " ".join(f"{str(issue['message']).rstrip('.')}." for issue in refusal.issues)
+        message = " ".join(f"{str(issue['message']).rstrip('.')}." for issue in refusal.issues)
     if isinstance(refusal, PermissionDenied):
-        return HttpResponse(words, status=403, content_type="text/plain")
+        return HttpResponse(message, status=403, content_type="text/plain")
     response = HttpResponse(status=200)
     response["HX-Reswap"] = "none"
-    response["HX-Trigger"] = json.dumps({"ed-refused": words})
+    response["HX-Trigger"] = json.dumps({"ed-refused": message})
     return response
 
 
@@ -118,14 +118,14 @@ def fragment(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpRe
     return render(request, f"syncs/editor/{name}.html", {"editor": reverse("secrets"), **context})
 
 
-def told(response: HttpResponse, words: str, **events: Any) -> HttpResponse:
-    """A success, said to the person, and what else the page shall bring up to date."""
-    response["HX-Trigger"] = json.dumps({"ed-said": words, **events})
+def succeeded(response: HttpResponse, message: str, **events: Any) -> HttpResponse:
+    """A success with a message for the person, and events that make the page refresh other parts."""
+    response["HX-Trigger"] = json.dumps({"ed-message": message, **events})
     return response
 
 
-def record_shown(actor: Actor, secret: Secret, **more: Any) -> None:
-    """The audit log knows that a value was shown."""
+def record_reveal(actor: Actor, secret: Secret, **more: Any) -> None:
+    """Record in the audit log that a value was shown."""
     environment = secret.folder.environment
     audit.record(
         actor,
@@ -142,5 +142,5 @@ def record_shown(actor: Actor, secret: Secret, **more: Any) -> None:
 
 
 def typed(text: str) -> str:
-    """A text as it was typed: browsers send a line's end as CR LF."""
+    """The submitted text with LF as line end: browsers send CR LF."""
     return text.replace("\r\n", "\n")

@@ -1,4 +1,4 @@
-"""Many keys at once: deleted, moved, copied to other environments, tagged. Each all or none."""
+"""Bulk actions: delete, move, copy to other environments, tag. Each is applied to all selected keys or to none."""
 
 from __future__ import annotations
 
@@ -21,54 +21,56 @@ from syncs.source.references import referrers_of, referrers_said
 from syncs.source.selectors import folders, secrets_by_keys
 from syncs.source.validation import SecretInput
 
-from .base import Spot, fragment, guarded, spot, told
+from .base import OpenFolder, fragment, guarded, open_folder, succeeded
 from .cells import tags_typed
 
 CHANGED = {"ed-grid": True, "ed-feeds": True, "ed-close": True}
 
 
-def _chosen(request: HttpRequest, here: Spot) -> list[Secret]:
-    """Those of the chosen keys that the environment has. Raises BadRequest where it has none."""
-    found = secrets_by_keys(here.here(), request.POST.getlist("keys"))
+def _chosen(request: HttpRequest, opened: OpenFolder) -> list[Secret]:
+    """The selected keys that the environment has. Raises BadRequest if it has none of them."""
+    found = secrets_by_keys(opened.require_folder(), request.POST.getlist("keys"))
     if not found:
-        said = _("None of the chosen keys has a value of its own in %(environment)s.")
-        raise BadRequest(said % {"environment": here.environment.name})
+        message = _("None of the selected keys has its own value in %(environment)s.")
+        raise BadRequest(message % {"environment": opened.environment.name})
     return found
 
 
-def _form(request: HttpRequest, here: Spot, what: str, chosen: list[Secret], **more: Any) -> HttpResponse:
-    gone = {str(each.pk) for each in chosen}
-    said = referrers_said(referrers_of(here.here(), [each.key for each in chosen]), gone) if what != "tag" else {}
-    context = {"spot": here, "what": what, "chosen": chosen, "referrers": sorted(said.items()), **more}
+def _form(request: HttpRequest, opened: OpenFolder, action: str, chosen: list[Secret], **more: Any) -> HttpResponse:
+    """The confirmation, with the secrets outside the selection that refer to it."""
+    ids = {str(each.pk) for each in chosen}
+    keys = [each.key for each in chosen]
+    referrers = referrers_said(referrers_of(opened.require_folder(), keys), ids) if action != "tag" else {}
+    context = {"opened": opened, "action": action, "chosen": chosen, "referrers": sorted(referrers.items()), **more}
     return fragment(request, "bulk", context)
 
 
-def _done(words: str) -> HttpResponse:
-    return told(HttpResponse(), words, **CHANGED)
+def _done(message: str) -> HttpResponse:
+    return succeeded(HttpResponse(), message, **CHANGED)
 
 
 @guarded
 def delete(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here = spot(request, environment_id, Right.WRITE_SECRETS)
-    chosen = _chosen(request, here)
-    if "sure" not in request.POST:
-        return _form(request, here, "delete", chosen)
-    delete_secrets(here.actor, here.here(), [each.key for each in chosen])
-    return _done(ngettext("%(n)d key is deleted", "%(n)d keys are deleted", len(chosen)) % {"n": len(chosen)})
+    opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
+    chosen = _chosen(request, opened)
+    if "confirmed" not in request.POST:
+        return _form(request, opened, "delete", chosen)
+    delete_secrets(opened.actor, opened.require_folder(), [each.key for each in chosen])
+    return _done(ngettext("%(n)d key deleted", "%(n)d keys deleted", len(chosen)) % {"n": len(chosen)})
 
 
 @guarded
 def move(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here, given = spot(request, environment_id, Right.WRITE_SECRETS), request.POST
-    chosen = _chosen(request, here)
-    rows = folders().filter(environment__project=here.project)
-    if "target" not in given:
-        others = rows.exclude(pk=here.here().pk).order_by("environment__position", "path")
-        return _form(request, here, "move", chosen, folders=others)
-    target = _folder(rows, given["target"])
+    opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
+    chosen = _chosen(request, opened)
+    rows = folders().filter(environment__project=opened.project)
+    if "target" not in data:
+        others = rows.exclude(pk=opened.require_folder().pk).order_by("environment__position", "path")
+        return _form(request, opened, "move", chosen, folders=others)
+    target = _folder(rows, data["target"])
     ids = [str(each.pk) for each in chosen]
-    move_secrets(here.actor, here.here(), target, ids, overwrite=bool(given.get("overwrite")))
-    return _done(ngettext("%(n)d key is moved", "%(n)d keys are moved", len(chosen)) % {"n": len(chosen)})
+    move_secrets(opened.actor, opened.require_folder(), target, ids, overwrite=bool(data.get("overwrite")))
+    return _done(ngettext("%(n)d key moved", "%(n)d keys moved", len(chosen)) % {"n": len(chosen)})
 
 
 def _folder(rows: Any, pk: str) -> Folder:
@@ -80,32 +82,32 @@ def _folder(rows: Any, pk: str) -> Folder:
 
 @guarded
 def copy(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """To the same path of other environments."""
-    here, given = spot(request, environment_id, Right.WRITE_SECRETS), request.POST
-    chosen = _chosen(request, here)
-    others = [each for each in here.project.environments.all() if each.pk != here.environment.pk]
-    if "copying" not in given:
-        return _form(request, here, "copy", chosen, others=others)
-    targets = [each for each in others if str(each.pk) in given.getlist("environments")]
+    """Copy to the same path in other environments."""
+    opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
+    chosen = _chosen(request, opened)
+    others = [each for each in opened.project.environments.all() if each.pk != opened.environment.pk]
+    if "copying" not in data:
+        return _form(request, opened, "copy", chosen, others=others)
+    targets = [each for each in others if str(each.pk) in data.getlist("environments")]
     if not targets:
         raise BadRequest(_("Choose at least one environment."))
     for each in targets:
-        each.project = here.project
+        each.project = opened.project
     with transaction.atomic():
-        locations = ensure_folders(here.actor, targets, here.path)
-        copy_secrets(here.actor, chosen, locations, overwrite=bool(given.get("overwrite")))
+        copies = ensure_folders(opened.actor, targets, opened.path)
+        copy_secrets(opened.actor, chosen, copies, overwrite=bool(data.get("overwrite")))
     names = ", ".join(each.name for each in targets)
     return _done(_("Copied to %(names)s") % {"names": names})
 
 
 @guarded
 def tag(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here, given = spot(request, environment_id, Right.WRITE_SECRETS), request.POST
-    chosen = _chosen(request, here)
-    if "add" not in given:
-        return _form(request, here, "tag", chosen)
-    add, take = set(tags_typed(given["add"])), set(tags_typed(given.get("take", "")))
-    held = tags_at(here.here())
-    inputs = [SecretInput(each.key, tags=sorted((held.get(each.pk, set()) | add) - take)) for each in chosen]
-    set_secrets(here.actor, here.here(), inputs, mode="update")
-    return _done(_("Tags are saved"))
+    opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
+    chosen = _chosen(request, opened)
+    if "add" not in data:
+        return _form(request, opened, "tag", chosen)
+    add, remove = set(tags_typed(data["add"])), set(tags_typed(data.get("remove", "")))
+    current = tags_at(opened.require_folder())
+    inputs = [SecretInput(each.key, tags=sorted((current.get(each.pk, set()) | add) - remove)) for each in chosen]
+    set_secrets(opened.actor, opened.require_folder(), inputs, mode="update")
+    return _done(_("Tags saved"))

@@ -1,4 +1,4 @@
-"""One value in the grid: shown masked, revealed, edited in place; and a new key."""
+"""A value in the grid: masked, revealed, edited in place; and adding a key."""
 
 from __future__ import annotations
 
@@ -18,99 +18,101 @@ from syncs.services.secrets import set_in_folders, set_secrets
 from syncs.source.queries import Wish, secret_at
 from syncs.source.validation import SecretInput
 
-from .base import Spot, fragment, guarded, record_shown, spot, told, typed
+from .base import OpenFolder, fragment, guarded, open_folder, record_reveal, succeeded, typed
 
 
-def _cell(here: Spot, request: HttpRequest) -> Cell:
-    return cell_at(here.project, here.column, here.path, request.POST.get("key", ""))
+def _cell(opened: OpenFolder, request: HttpRequest) -> Cell:
+    return cell_at(opened.project, opened.column, opened.path, request.POST.get("key", ""))
 
 
-def _shown(request: HttpRequest, here: Spot, cell: Cell, **more: Any) -> HttpResponse:
-    return fragment(request, "cell", {"cell": cell, "spot": here, **here.rights, "focus": True, **more})
+def _render(request: HttpRequest, opened: OpenFolder, cell: Cell, **more: Any) -> HttpResponse:
+    return fragment(request, "cell", {"cell": cell, "opened": opened, **opened.rights, "focus": True, **more})
 
 
 @guarded
 def show(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """Masked again."""
-    here = spot(request, environment_id)
-    return _shown(request, here, _cell(here, request))
+    """The cell with its value masked."""
+    opened = open_folder(request, environment_id)
+    return _render(request, opened, _cell(opened, request))
 
 
 @guarded
 def reveal(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here = spot(request, environment_id, Right.READ_VALUES)
-    return _shown(request, here, _cell(here, request), value=revealed(here, request.POST.get("key", "")))
+    opened = open_folder(request, environment_id, Right.READ_VALUES)
+    return _render(request, opened, _cell(opened, request), value=revealed(opened, request.POST.get("key", "")))
 
 
 @guarded
 def edit(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """The value's field: empty, or with what is stored where the person asks to see that."""
-    here = spot(request, environment_id, Right.WRITE_SECRETS)
-    cell = _cell(here, request)
+    """The input for the value: empty, or with the stored value if the person requests it."""
+    opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
+    cell = _cell(opened, request)
     loaded = bool(request.POST.get("loaded")) and cell.secret is not None
-    value = revealed(here, cell.key) if loaded else ""
-    return fragment(request, "cell_edit", {"cell": cell, "spot": here, "loaded": loaded, "value": value})
+    value = revealed(opened, cell.key) if loaded else ""
+    return fragment(request, "cell_edit", {"cell": cell, "opened": opened, "loaded": loaded, "value": value})
 
 
 @guarded
 def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """The value that was typed; in an environment without the folder, the folder is made with it."""
-    here = spot(request, environment_id, Right.WRITE_SECRETS)
-    given, cell = request.POST, _cell(here, request)
-    value = typed(given.get("value", ""))
-    if cell.secret and not value and not given.get("loaded"):
-        raise BadRequest(_("Nothing was typed: the stored value stays. To store an empty one, show it and clear it."))
+    """Save the submitted value. If the environment does not have the folder yet, create it."""
+    opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
+    data, cell = request.POST, _cell(opened, request)
+    value = typed(data.get("value", ""))
+    if cell.secret and not value and not data.get("loaded"):
+        raise BadRequest(
+            _("Nothing was entered, so the stored value stays. To store an empty value, show it and clear it.")
+        )
     with transaction.atomic():
-        folder = ensure_folder(here.actor, here.environment, here.path)
-        if cell.secret and given.get("loaded"):
-            value = as_it_ended(value, secret_at(folder, cell.key, Wish()).value or "")
-        seen = int(given["seen"]) if given.get("seen", "").isdecimal() else None
-        set_secrets(here.actor, folder, [SecretInput(cell.key, value, seen=seen)])
-    here = spot(request, environment_id)
-    words = _("%(key)s is saved in %(environment)s") % {"key": cell.key, "environment": here.environment.name}
-    return told(_shown(request, here, _cell(here, request)), words, **{"ed-feeds": True})
+        folder = ensure_folder(opened.actor, opened.environment, opened.path)
+        if cell.secret and data.get("loaded"):
+            value = with_line_ends_of(value, secret_at(folder, cell.key, Wish()).value or "")
+        seen = int(data["seen"]) if data.get("seen", "").isdecimal() else None
+        set_secrets(opened.actor, folder, [SecretInput(cell.key, value, seen=seen)])
+    opened = open_folder(request, environment_id)
+    message = _("%(key)s saved in %(environment)s") % {"key": cell.key, "environment": opened.environment.name}
+    return succeeded(_render(request, opened, _cell(opened, request)), message, **{"ed-feeds": True})
 
 
-def revealed(here: Spot, key: str) -> str:
-    """The value, told to the audit log. Raises NotFound."""
-    shown = secret_at(here.here(), key, Wish())
-    record_shown(here.actor, shown.secret)
-    return shown.value or ""
+def revealed(opened: OpenFolder, key: str) -> str:
+    """The value; recorded in the audit log. Raises NotFound."""
+    found = secret_at(opened.require_folder(), key, Wish())
+    record_reveal(opened.actor, found.secret)
+    return found.value or ""
 
 
-def as_it_ended(value: str, before: str) -> str:
-    """A text field knows one kind of line's end; a value that had the other throughout keeps it."""
+def with_line_ends_of(value: str, before: str) -> str:
+    """`value` with the line ends of `before`: text inputs only have LF, but a value with CR LF throughout keeps it."""
     windows = "\r\n" in before and "\n" not in before.replace("\r\n", "")
     return value.replace("\n", "\r\n") if windows else value
 
 
 @guarded
 def new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """A new key, in one environment or several at once, all or none."""
-    here = spot(request, environment_id, Right.WRITE_SECRETS)
-    environments = list(here.project.environments.all())
+    """Add a key in one or more environments: in all of them or in none."""
+    opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
+    environments = list(opened.project.environments.all())
     if "key" not in request.POST:
-        return fragment(request, "new", {"spot": here, "environments": environments, **here.rights})
-    given = request.POST
-    chosen = [each for each in environments if str(each.pk) in given.getlist("environments")]
+        return fragment(request, "new", {"opened": opened, "environments": environments, **opened.rights})
+    data = request.POST
+    chosen = [each for each in environments if str(each.pk) in data.getlist("environments")]
     if not chosen:
         raise BadRequest(_("Choose at least one environment."))
-    key = given["key"].strip()
-    one = SecretInput(
+    key = data["key"].strip()
+    secret = SecretInput(
         key,
-        typed(given.get("value", "")),
-        given.get("comment") or None,
-        tags_typed(given.get("tags", "")) or None,
-        skip_multiline_encoding=bool(given.get("multiline")) or None,
+        typed(data.get("value", "")),
+        data.get("comment") or None,
+        tags_typed(data.get("tags", "")) or None,
+        skip_multiline_encoding=bool(data.get("multiline")) or None,
     )
     with transaction.atomic():
-        locations = ensure_folders(here.actor, [_with_project(each, here) for each in chosen], here.path)
-        set_in_folders(here.actor, [(folder, [one]) for folder in locations], mode="create")
-    return told(HttpResponse(), _("%(key)s is added") % {"key": key}, **{"ed-grid": True, "ed-feeds": True})
+        targets = ensure_folders(opened.actor, [_with_project(each, opened) for each in chosen], opened.path)
+        set_in_folders(opened.actor, [(folder, [secret]) for folder in targets], mode="create")
+    return succeeded(HttpResponse(), _("%(key)s added") % {"key": key}, **{"ed-grid": True, "ed-feeds": True})
 
 
-def _with_project(environment: Environment, here: Spot) -> Environment:
-    environment.project = here.project
+def _with_project(environment: Environment, opened: OpenFolder) -> Environment:
+    environment.project = opened.project
     return environment
 
 

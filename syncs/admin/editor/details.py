@@ -1,4 +1,4 @@
-"""One secret in full: its name, comment and tags, what refers to it, and what it was."""
+"""The details of a secret: name, comment, tags, references in both directions, and versions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from syncs.source.references import referrers_of, referrers_said, tree_of
 from syncs.source.selectors import secret_by_key
 from syncs.source.validation import SecretInput
 
-from .base import Spot, fragment, guarded, record_shown, spot, told, typed
+from .base import OpenFolder, fragment, guarded, open_folder, record_reveal, succeeded, typed
 from .cells import tags_typed
 
 VERSIONS = 50  # the newest
@@ -28,21 +28,21 @@ VERSIONS = 50  # the newest
 
 @guarded
 def show(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here = spot(request, environment_id)
-    return _shown(request, here, secret_by_key(here.here(), request.POST.get("key", "")))
+    opened = open_folder(request, environment_id)
+    return _render(request, opened, secret_by_key(opened.require_folder(), request.POST.get("key", "")))
 
 
-def _shown(request: HttpRequest, here: Spot, secret: Secret) -> HttpResponse:
-    folder = here.here()
-    cell = cell_at(here.project, here.column, here.path, secret.key)
+def _render(request: HttpRequest, opened: OpenFolder, secret: Secret) -> HttpResponse:
+    folder = opened.require_folder()
+    cell = cell_at(opened.project, opened.column, opened.path, secret.key)
     context: dict[str, Any] = {
-        "spot": here,
-        **here.rights,
+        "opened": opened,
+        **opened.rights,
         "cell": cell,
         "secret": secret,
         "tags": " ".join(slug for _pk, slug, _color in cell.tags),
         "versions": list(secret.versions.defer("value_sealed", "comment_sealed")[:VERSIONS]),
-        "referrers": _referrers(here, secret.key),
+        "referrers": _referrers(opened, secret.key),
         "refers": [
             (f"{node.address[0]}:{node.address[1]} {node.key}", node.value is not None)
             for node in tree_of(folder, secret.key).children
@@ -51,52 +51,52 @@ def _shown(request: HttpRequest, here: Spot, secret: Secret) -> HttpResponse:
     return fragment(request, "details", context)
 
 
-def _referrers(here: Spot, key: str) -> list[str]:
-    return referrers_said(referrers_of(here.here(), [key])).get(key, [])
+def _referrers(opened: OpenFolder, key: str) -> list[str]:
+    return referrers_said(referrers_of(opened.require_folder(), [key])).get(key, [])
 
 
 @guarded
 def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """Name, comment, tags and how lines are sent. A new name is written into references, or not, as the person says."""
-    here, given = spot(request, environment_id, Right.WRITE_SECRETS), request.POST
-    key, name = given.get("key", ""), given.get("name", "").strip()
-    follows = name != key and given.get("follow") == "yes"
-    if name != key and not given.get("follow") and (broken := _referrers(here, key)):
-        said = _("%(key)s is referred to by %(who)s. Choose what becomes of them.")
-        raise BadRequest(said % {"key": key, "who": ", ".join(broken[:20])})
-    one = SecretInput(
+    """Save name, comment, tags and the encoding of lines. The person decides whether references follow a new name."""
+    opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
+    key, name = data.get("key", ""), data.get("name", "").strip()
+    follows = name != key and data.get("follow") == "yes"
+    if name != key and not data.get("follow") and (broken := _referrers(opened, key)):
+        message = _("%(key)s is referenced by %(who)s. Choose whether these references follow the new name.")
+        raise BadRequest(message % {"key": key, "who": ", ".join(broken[:20])})
+    changed = SecretInput(
         key,
-        comment=typed(given.get("comment", "")),
-        tags=tags_typed(given.get("tags", "")),
-        skip_multiline_encoding=bool(given.get("multiline")),
+        comment=typed(data.get("comment", "")),
+        tags=tags_typed(data.get("tags", "")),
+        skip_multiline_encoding=bool(data.get("multiline")),
         new_key=name if name != key else None,
-        seen=int(given["seen"]) if given.get("seen", "").isdecimal() else None,
+        seen=int(data["seen"]) if data.get("seen", "").isdecimal() else None,
     )
     if follows:
-        rename_everywhere(here.actor, here.here(), one)
+        rename_everywhere(opened.actor, opened.require_folder(), changed)
     else:
-        set_secrets(here.actor, here.here(), [one], mode="update")
-    secret = secret_by_key(here.here(), one.new_key or key)
-    words = _("%(key)s is saved") % {"key": secret.key}
-    return told(_shown(request, here, secret), words, **{"ed-grid": True, "ed-feeds": True})
+        set_secrets(opened.actor, opened.require_folder(), [changed], mode="update")
+    secret = secret_by_key(opened.require_folder(), changed.new_key or key)
+    message = _("%(key)s saved") % {"key": secret.key}
+    return succeeded(_render(request, opened, secret), message, **{"ed-grid": True, "ed-feeds": True})
 
 
 @guarded
 def version(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """What the value was in a version."""
-    here = spot(request, environment_id, Right.READ_VALUES)
-    shown = secret_at(here.here(), request.POST.get("key", ""), Wish(), _number(request))
-    record_shown(here.actor, shown.secret)
-    return fragment(request, "version", {"value": shown.value, "comment": shown.comment})
+    """Value and comment of an earlier version."""
+    opened = open_folder(request, environment_id, Right.READ_VALUES)
+    found = secret_at(opened.require_folder(), request.POST.get("key", ""), Wish(), _number(request))
+    record_reveal(opened.actor, found.secret)
+    return fragment(request, "version", {"value": found.value, "comment": found.comment})
 
 
 @guarded
 def restore(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here = spot(request, environment_id, Right.WRITE_SECRETS)
+    opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
     key, number = request.POST.get("key", ""), _number(request)
-    secret = restore_secret(here.actor, here.here(), key, number)
-    words = _("%(key)s is as it was in v%(number)d") % {"key": key, "number": number}
-    return told(_shown(request, here, secret), words, **{"ed-grid": True, "ed-feeds": True})
+    secret = restore_secret(opened.actor, opened.require_folder(), key, number)
+    message = _("Version %(number)d of %(key)s restored") % {"key": key, "number": number}
+    return succeeded(_render(request, opened, secret), message, **{"ed-grid": True, "ed-feeds": True})
 
 
 def _number(request: HttpRequest) -> int:

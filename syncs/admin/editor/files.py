@@ -1,4 +1,4 @@
-"""Files: pasted or dropped, compared before anything is stored; and exported."""
+"""Importing a file, with a comparison before anything is stored; and exporting a folder as a file."""
 
 from __future__ import annotations
 
@@ -21,66 +21,70 @@ from syncs.source.file_diff import compare
 from syncs.source.formats import KINDS, parse, unwritable, written
 from syncs.source.queries import Wish, secrets_of
 
-from .base import Spot, address, fragment, guarded, spot, told, typed
+from .base import OpenFolder, address, fragment, guarded, open_folder, succeeded, typed
 
 SUFFIXES = {"dotenv": "env", "json": "json", "yaml": "yaml"}
 
 
 @guarded
-def bring(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """The form; with a text what it would change; with `digest` too, the storing of what was shown."""
-    here, given = spot(request, environment_id, Right.WRITE_SECRETS), request.POST
-    if "text" not in given:
-        whole = bool(given.get("whole"))
-        text = written(values_of(here, Wish()), "dotenv") if whole and here.folder else ""
-        return fragment(request, "file", {"spot": here, "kinds": KINDS, "text": text, "whole": whole, **here.rights})
-    parsed = parse(typed(given["text"]), given["kind"] if given.get("kind") in KINDS else "")
-    overwrite, prune = given.get("existing") != "keep", bool(given.get("prune"))
-    if not given.get("digest"):
-        folder = here.folder or Folder(environment=here.environment, path=here.path)
+def import_file(request: HttpRequest, environment_id: UUID) -> HttpResponse:
+    """The form; with a `text`, a preview of its changes; with a `digest` as well, store the changes that were shown."""
+    opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
+    if "text" not in data:
+        whole = bool(data.get("whole"))
+        text = written(values_of(opened, Wish()), "dotenv") if whole and opened.folder else ""
+        return fragment(
+            request, "file", {"opened": opened, "kinds": KINDS, "text": text, "whole": whole, **opened.rights}
+        )
+    parsed = parse(typed(data["text"]), data["kind"] if data.get("kind") in KINDS else "")
+    overwrite, prune = data.get("existing") != "keep", bool(data.get("prune"))
+    if not data.get("digest"):
+        folder = opened.folder or Folder(environment=opened.environment, path=opened.path)
         found = compare(folder, parsed, overwrite=overwrite, prune=prune)
-        return fragment(request, "preview", {"spot": here, "found": found, "overwrite": overwrite})
-    with transaction.atomic():  # the folder stays away too where the file is refused
-        folder = ensure_folder(here.actor, here.environment, here.path)
-        done = store_file(here.actor, folder, parsed, overwrite=overwrite, prune=prune, digest=given["digest"])
+        return fragment(request, "preview", {"opened": opened, "found": found, "overwrite": overwrite})
+    with transaction.atomic():  # a rejected file must not leave a new folder behind
+        folder = ensure_folder(opened.actor, opened.environment, opened.path)
+        done = store_file(opened.actor, folder, parsed, overwrite=overwrite, prune=prune, digest=data["digest"])
     count = sum(1 for each in done.differences if each.action in ("create", "update", "delete"))
-    words = ngettext("%(n)d key has changed", "%(n)d keys have changed", count) % {"n": count}
-    return told(HttpResponse(), words, **{"ed-grid": True, "ed-feeds": True, "ed-close": True})
+    message = ngettext("%(n)d key changed", "%(n)d keys changed", count) % {"n": count}
+    return succeeded(HttpResponse(), message, **{"ed-grid": True, "ed-feeds": True, "ed-close": True})
 
 
 @guarded
 def export(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """The form; with a `kind`, the file."""
-    here, given = spot(request, environment_id, Right.READ_VALUES), request.POST
-    kind = given.get("kind", "")
+    """The form; with a `kind`, the file to download."""
+    opened, data = open_folder(request, environment_id, Right.READ_VALUES), request.POST
+    kind = data.get("kind", "")
     if kind not in KINDS:
-        return fragment(request, "export", {"spot": here, "kinds": KINDS})
-    whole = bool(given.get("whole"))
+        return fragment(request, "export", {"opened": opened, "kinds": KINDS})
+    whole = bool(data.get("whole"))
     try:
-        values = values_of(here, Wish(expanded=whole, imports=whole))
+        values = values_of(opened, Wish(expanded=whole, imports=whole))
         if odd := unwritable(values, kind):
-            raise BadRequest(_("%(kind)s cannot hold the names %(names)s; take JSON.") % {"kind": kind, "names": odd})
+            raise BadRequest(
+                _("%(kind)s does not support the names %(names)s; use JSON.") % {"kind": kind, "names": odd}
+            )
     except ServiceError as refusal:
         messages.error(request, str(refusal))
-        return redirect(address(here.environment, here.path))
+        return redirect(address(opened.environment, opened.path))
     response = HttpResponse(written(values, kind), content_type="text/plain; charset=utf-8")
-    name = "-".join([here.project.slug, here.environment.slug, *filter(None, here.path.split("/"))])
+    name = "-".join([opened.project.slug, opened.environment.slug, *filter(None, opened.path.split("/"))])
     response["Content-Disposition"] = f'attachment; filename="{name}.{SUFFIXES[kind]}"'
     return response
 
 
-def values_of(here: Spot, wish: Wish) -> dict[str, str]:
-    """By key, told to the audit log. With imports what they bring too: own ones win, then the last import."""
-    here.actor.require(Right.READ_VALUES, here.project.pk)
-    own, brought = secrets_of(here.here(), wish)
-    found = {each.secret.key: each.value or "" for one in brought for each in one.secrets}
+def values_of(opened: OpenFolder, wish: Wish) -> dict[str, str]:
+    """Values by key; recorded in the audit log. Own values win over imported ones, later imports over earlier."""
+    opened.actor.require(Right.READ_VALUES, opened.project.pk)
+    own, imported = secrets_of(opened.require_folder(), wish)
+    found = {each.secret.key: each.value or "" for one in imported for each in one.secrets}
     found |= {each.secret.key: each.value or "" for each in own}
     audit.record(
-        here.actor,
+        opened.actor,
         "get-secrets",
-        here.project.pk,
-        environment=here.environment.slug,
-        secretPath=here.path,
+        opened.project.pk,
+        environment=opened.environment.slug,
+        secretPath=opened.path,
         numberOfSecrets=len(found),
         areValuesShown=True,
     )

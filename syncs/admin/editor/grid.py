@@ -1,7 +1,7 @@
-"""What the secrets editor shows: at one path a row a key and a column an environment, and what lies around a folder.
+"""What the secrets editor shows of a folder: one row per key, one column per environment; its tree, syncs and imports.
 
-Names, comments and tags only; a value is read by `syncs.source.queries`, one at a time, and recorded in the audit log.
-Each read costs the same queries whatever the number of rows.
+Names, comments and tags only: values are read one at a time by `syncs.source.queries` and recorded in the audit log.
+The number of queries does not depend on the number of rows.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from syncs.source.references import _place
 from syncs.source.selectors import comment_of, folders
 
 PAGE = 100
-WHOLE_TREE = 150  # folders; of more only those around the shown one are listed
-NAMES = 5000  # that completion offers
+WHOLE_TREE = 150  # folders; in larger trees only those near the open one are listed
+NAMES = 5000  # offered by completion
 
-COLOR = re.compile(r"#[0-9a-fA-F]{3,8}")  # of a tag: no other text gets into a page's style
+COLOR = re.compile(r"#[0-9a-fA-F]{3,8}")  # of a tag; nothing else may become part of a page's style
 
 State = Literal["set", "imported", "missing", "nowhere"]
 
@@ -42,7 +42,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One key in one environment; `origin` is the folder that an import takes it from."""
+    """A key in an environment; `origin` is the folder that it is imported from."""
 
     key: str
     column: Column
@@ -68,7 +68,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A page of rows. `total` keys stand at the path, `gaps` of them not everywhere, `found` fit what was asked for."""
+    """A page of rows. The path has `total` keys, `gaps` of them not in every environment; `found` match the filters."""
 
     columns: Sequence[Column]
     rows: Sequence[Row]
@@ -80,10 +80,10 @@ class Grid:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """Which rows: `words` all in the name, a tag's slug, only keys that some environment lacks."""
+class Filters:
+    """Which rows: names with every word of `text`, secrets with a tag (its slug), keys missing in some environment."""
 
-    words: str = ""
+    text: str = ""
     tag: str = ""
     gaps: bool = False
     page: int = 1
@@ -101,8 +101,8 @@ class Branch:
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
-    """A sync that a folder's secrets reach: its own folder's, one of a folder above, or through others."""
+class ReachedSync:
+    """A sync that a folder's secrets reach: of the folder, of a folder above it, or through imports or references."""
 
     sync: SecretSync
     way: Literal["own", "above", "through"]
@@ -110,26 +110,26 @@ class Fed:
 
 def columns_at(project: Project, path: str) -> list[Column]:
     """Two queries."""
-    there = {each.environment_id: each for each in folders().filter(environment__project=project, path=path)}
-    return [Column(each, there.get(each.pk)) for each in project.environments.select_related("project")]
+    existing = {each.environment_id: each for each in folders().filter(environment__project=project, path=path)}
+    return [Column(each, existing.get(each.pk)) for each in project.environments.select_related("project")]
 
 
-def grid_at(project: Project, path: str, asked: Asked) -> Grid:
+def grid_at(project: Project, path: str, filters: Filters) -> Grid:
     """Eight queries."""
     columns = columns_at(project, path)
     own = {each.folder.pk: each.folder for each in columns if each.folder}
     counted = dict(Secret.objects.filter(folder__in=own).order_by("key").values_list("key").annotate(count=Count("pk")))
     keys = list(counted)
     gaps = {key for key, count in counted.items() if count < len(columns)}
-    if asked.tag:
-        tagged = Secret.objects.filter(folder__in=own, tags__slug=asked.tag).values_list("key", flat=True)
+    if filters.tag:
+        tagged = Secret.objects.filter(folder__in=own, tags__slug=filters.tag).values_list("key", flat=True)
         keys = sorted(set(tagged))
-    words = asked.words.casefold().split()
-    keys = [key for key in keys if all(w in key.casefold() for w in words) and (not asked.gaps or key in gaps)]
+    words = filters.text.casefold().split()
+    keys = [key for key in keys if all(w in key.casefold() for w in words) and (not filters.gaps or key in gaps)]
     pages = max(1, -(-len(keys) // PAGE))
-    page = min(max(1, asked.page), pages)
-    shown = keys[(page - 1) * PAGE : page * PAGE]
-    return Grid(columns, _rows(project, path, columns, shown), len(counted), len(gaps), len(keys), page, pages)
+    page = min(max(1, filters.page), pages)
+    page_keys = keys[(page - 1) * PAGE : page * PAGE]
+    return Grid(columns, _rows(project, path, columns, page_keys), len(counted), len(gaps), len(keys), page, pages)
 
 
 def cell_at(project: Project, column: Column, path: str, key: str) -> Cell:
@@ -158,30 +158,30 @@ def _rows(project: Project, path: str, columns: Sequence[Column], keys: Collecti
     return [Row(key, [cell(key, column) for column in columns]) for key in keys]
 
 
-def _origins(project: Project, here: Iterable[Address], keys: Collection[str]) -> dict[tuple[str, str], Address]:
-    """By environment and key, the folder that an import of one of these folders takes the key from; two queries."""
+def _origins(project: Project, addresses: Iterable[Address], keys: Collection[str]) -> dict[tuple[str, str], Address]:
+    """By environment and key, the folder that a key of one of these folders is imported from; two queries."""
     imports = imports_of(project.pk)
-    orders = {address: list(precedence(address, lambda each: imports.get(each, ())))[1:] for address in here}
+    orders = {address: list(precedence(address, lambda each: imports.get(each, ())))[1:] for address in addresses}
     sources = {each for order in orders.values() for each in order}
     rows = Secret.objects.filter(
         folder__environment__project=project, folder__path__in={path for _, path in sources}, key__in=keys
     )
-    held: dict[Address, set[str]] = {}
+    keys_at: dict[Address, set[str]] = {}
     for slug, path, key in rows.values_list("folder__environment__slug", "folder__path", "key"):
-        held.setdefault((slug, path), set()).add(key)
+        keys_at.setdefault((slug, path), set()).add(key)
     found: dict[tuple[str, str], Address] = {}
     for address, order in orders.items():
         for source in order:
-            for key in held.get(source, ()):
+            for key in keys_at.get(source, ()):
                 found.setdefault((address[0], key), source)
     return found
 
 
-# -- around a folder -------------------------------------------------------------------------------------------
+# -- tree, syncs, imports, references ---------------------------------------------------------------------------
 
 
 def tree_of(environment: Environment, path: str) -> list[Branch]:
-    """The environment's folders, each after the one above it; of very many, those around `path` alone."""
+    """The environment's folders, each after its parent; in a large tree only those near `path`."""
     rows = Folder.objects.filter(environment=environment).annotate(
         secret_count=Count("secrets", distinct=True), sync_count=Count("syncs", distinct=True)
     )
@@ -194,11 +194,11 @@ def tree_of(environment: Environment, path: str) -> list[Branch]:
     found.sort(key=lambda each: each.path.split("/"))
     if len(found) <= WHOLE_TREE:
         return found
-    open_ones = {"/", path, *(path[:at] for at in range(1, len(path)) if path[at] == "/")}
-    return [each for each in found if each.path == "/" or (each.path.rpartition("/")[0] or "/") in open_ones]
+    opened = {"/", path, *(path[:at] for at in range(1, len(path)) if path[at] == "/")}
+    return [each for each in found if each.path == "/" or (each.path.rpartition("/")[0] or "/") in opened]
 
 
-def fed_by(folder: Folder) -> list[Fed]:
+def reached_by(folder: Folder) -> list[ReachedSync]:
     """The syncs that a change in the folder reaches, its own first."""
     project_id = folder.environment.project_id
     syncs = reached_syncs(project_id, [folder]).select_related("folder__environment", "policy").order_by("name")
@@ -211,62 +211,64 @@ def fed_by(folder: Folder) -> list[Fed]:
         return "above" if under and sync.policy.recursive else "through"
 
     order = ("own", "above", "through")
-    return sorted((Fed(sync, way(sync)) for sync in syncs), key=lambda each: (order.index(each.way), each.sync.name))
+    return sorted(
+        (ReachedSync(sync, way(sync)) for sync in syncs), key=lambda each: (order.index(each.way), each.sync.name)
+    )
 
 
 def imports_with_counts(folder: Folder) -> list[tuple[SecretImport, int | None]]:
-    """The folder's imports by position, each with its number of keys; None where its folder does not exist."""
+    """The folder's imports by position, each with its number of keys; None if the imported folder does not exist."""
     rows = list(folder.imports.select_related("import_environment").order_by("position", "pk"))
-    there = Folder.objects.filter(
+    imported = Folder.objects.filter(
         environment__in={row.import_environment_id for row in rows}, path__in={row.import_path for row in rows}
     ).annotate(secret_count=Count("secrets"))
-    counts = {(each.environment_id, each.path): int(each.secret_count) for each in there}
+    counts = {(each.environment_id, each.path): int(each.secret_count) for each in imported}
     return [(row, counts.get((row.import_environment_id, row.import_path))) for row in rows]
 
 
 def names_from(folder: Folder) -> list[str]:
-    """What `${...}` may hold in a value of the folder: what it has or imports by its bare name, the rest in full."""
+    """What `${...}` in a value of the folder can refer to: own and imported keys by name, others with their path."""
     project = folder.environment.project
-    here = (folder.environment.slug, folder.path)
+    address = (folder.environment.slug, folder.path)
     imports = imports_of(project.pk)
-    near = set(precedence(here, lambda each: imports.get(each, ())))
+    near = set(precedence(address, lambda each: imports.get(each, ())))
     rows = Secret.objects.filter(folder__environment__project=project).order_by("key")
     bare: set[str] = set()
     full: list[str] = []
     for slug, path, key in rows.values_list("folder__environment__slug", "folder__path", "key")[:NAMES]:
         parts = [part for part in path.split("/") if part]
         if not all(NAMED.fullmatch(part) for part in (*parts, key)):
-            continue  # no reference can name it
+            continue  # a reference cannot contain this name
         if (slug, path) in near:
             bare.add(key)
-        if (slug, path) != here:
+        if (slug, path) != address:
             full.append(".".join((slug, *parts, key)))
     return [*sorted(bare), *sorted(full)]
 
 
-def refers_below(folder: Folder) -> list[str]:
-    """What outside of a folder names it or one below it: references and imports, in words; two queries."""
+def referrers_of_tree(folder: Folder) -> list[str]:
+    """The references and imports from outside of a folder to it or to folders below it, as text; two queries."""
     environment = folder.environment
     below = f"{folder.path.rstrip('/')}/"
-    named = SecretReference.objects.filter(
+    references = SecretReference.objects.filter(
         Q(path=folder.path) | Q(path__startswith=below),
         secret__folder__environment__project=environment.project_id,
         environment=environment.slug,
     ).select_related("secret__folder__environment")
-    taken = SecretImport.objects.filter(
+    imports = SecretImport.objects.filter(
         Q(import_path=folder.path) | Q(import_path__startswith=below), import_environment=environment
     ).select_related("folder__environment")
 
     def inside(other: Folder) -> bool:
         return other.environment_id == environment.pk and f"{other.path}/".startswith(below)
 
-    said = [f"{_place(row.secret.folder)} {row.secret.key}" for row in named if not inside(row.secret.folder)]
-    return sorted({*said, *(f"{_place(row.folder)} (import)" for row in taken if not inside(row.folder))})
+    found = {f"{_place(row.secret.folder)} {row.secret.key}" for row in references if not inside(row.secret.folder)}
+    return sorted(found | {f"{_place(row.folder)} (import)" for row in imports if not inside(row.folder)})
 
 
 @dataclass(frozen=True, slots=True)
 class Below:
-    """How much goes with a folder."""
+    """What is deleted together with a folder, and the names of the syncs that lose their source."""
 
     folders: int
     secrets: int

@@ -1,4 +1,4 @@
-"""The page itself: the tree of an environment, the grid of a folder, and what lies around it."""
+"""The page itself: the folder tree of an environment, the grid of a folder, its syncs and its imports."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from config.access.roles import Right
 from config.errors import ServiceError
 from config.ui.base import actor_of
 from syncs.admin.editor.grid import (
-    Asked,
     Cell,
     Column,
+    Filters,
     Grid,
     Row,
-    fed_by,
     grid_at,
     imports_with_counts,
     names_from,
+    reached_by,
     tree_of,
 )
 from syncs.models import Folder, Status
@@ -32,7 +32,7 @@ from syncs.source.paths import normal_path
 from syncs.source.queries import named_project
 from syncs.source.selectors import projects_seen_by
 
-from .base import Spot, address, fragment, guarded, spot
+from .base import OpenFolder, address, fragment, guarded, open_folder
 
 STATUS_COLORS = {
     Status.PENDING: "info",
@@ -45,11 +45,11 @@ STATUS_COLORS = {
 
 @guarded
 def start(request: HttpRequest) -> HttpResponse:
-    """To a project: the one asked for, else the first that the person has a role in."""
+    """Redirect to a project: the requested one, else the first in which the person has a role."""
     actor = actor_of(request)
     projects = [each for each in projects_seen_by(actor) if each.environments.all()]
-    asked = request.GET.get("project")
-    mine = [each for each in projects if str(each.pk) == asked or each.slug == asked]
+    requested = request.GET.get("project")
+    mine = [each for each in projects if str(each.pk) == requested or each.slug == requested]
     mine = mine or [each for each in projects if actor.role_in(each.pk)] or projects
     if not mine:
         context = {**admin.site.each_context(request), "title": _("Secrets"), "may_add": actor.is_instance_admin}
@@ -66,48 +66,48 @@ def at(request: HttpRequest, project: str, environment: str, path: str = "") -> 
     try:
         path = normal_path(path)
     except ServiceError:
-        raise Http404("No folder has such a name") from None
-    asked = _asked(request)
-    grid = grid_at(found, path, asked)
+        raise Http404("Not a valid path of a folder") from None
+    filters = _filters(request)
+    grid = grid_at(found, path, filters)
     chosen = next((each for each in grid.columns if each.environment.slug == environment), None)
     if chosen is None or not any(each.folder for each in grid.columns):
         raise Http404(f"There is no folder {path} in {environment}")
-    here = Spot(actor, chosen.environment, path, chosen.folder)
-    context = {**here.rights, "spot": here, "asked": asked, **_rows(here, grid, asked)}
+    opened = OpenFolder(actor, chosen.environment, path, chosen.folder)
+    context = {**opened.rights, "opened": opened, "filters": filters, **_rows(opened, grid, filters)}
     if request.headers.get("HX-Target") == "ed-grid":
         response = fragment(request, "grid", context)
         response["HX-Replace-Url"] = f"{context['base']}?{context['this']}".rstrip("?")
         return response
-    return fragment(request, "page", {**context, **_around(request, here, list(grid.columns), found)})
+    return fragment(request, "page", {**context, **_surroundings(request, opened, list(grid.columns), found)})
 
 
-def _asked(request: HttpRequest) -> Asked:
-    given = request.GET
-    page = given.get("page", "1")
-    return Asked(
-        words=given.get("q", "")[:200],
-        tag=given.get("tag", "")[:64],
-        gaps=bool(given.get("gaps")),
+def _filters(request: HttpRequest) -> Filters:
+    data = request.GET
+    page = data.get("page", "1")
+    return Filters(
+        text=data.get("q", "")[:200],
+        tag=data.get("tag", "")[:64],
+        gaps=bool(data.get("gaps")),
         page=int(page) if page.isdecimal() and len(page) < 9 else 1,
     )
 
 
-def _rows(here: Spot, grid: Grid, asked: Asked) -> dict[str, Any]:
-    """Each row with the cell whose comment and tags stand by its name: this environment's, else the first there is."""
+def _rows(opened: OpenFolder, grid: Grid, filters: Filters) -> dict[str, Any]:
+    """Each row with the cell whose comment and tags are shown: that of this environment, else the first that is set."""
 
     def main(row: Row) -> Cell:
-        own = [cell for cell in row.cells if cell.column.environment.pk == here.environment.pk]
+        own = [cell for cell in row.cells if cell.column.environment.pk == opened.environment.pk]
         return next((cell for cell in (*own, *row.cells) if cell.secret), row.cells[0])
 
     def page(number: int) -> str:
-        on = str(number) if number > 1 else ""
-        kept = {"q": asked.words, "tag": asked.tag, "gaps": "1" if asked.gaps else "", "page": on}
-        return urlencode({name: value for name, value in kept.items() if value}) if 1 <= number <= grid.pages else ""
+        number_text = str(number) if number > 1 else ""
+        query = {"q": filters.text, "tag": filters.tag, "gaps": "1" if filters.gaps else "", "page": number_text}
+        return urlencode({name: value for name, value in query.items() if value}) if 1 <= number <= grid.pages else ""
 
     return {
         "grid": grid,
         "rows": [(row, main(row)) for row in grid.rows],
-        "base": address(here.environment, here.path),
+        "base": address(opened.environment, opened.path),
         "this": page(grid.page),
         "previous": page(grid.page - 1),
         "has_previous": grid.page > 1,
@@ -115,11 +115,11 @@ def _rows(here: Spot, grid: Grid, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _around(request: HttpRequest, here: Spot, columns: list[Column], project: Project) -> dict[str, Any]:
-    parts = [part for part in here.path.split("/") if part]
-    crumbs = [(part, address(here.environment, "/".join(parts[: end + 1]))) for end, part in enumerate(parts)]
+def _surroundings(request: HttpRequest, opened: OpenFolder, columns: list[Column], project: Project) -> dict[str, Any]:
+    parts = [part for part in opened.path.split("/") if part]
+    crumbs = [(part, address(opened.environment, "/".join(parts[: end + 1]))) for end, part in enumerate(parts)]
     projects = []
-    for each in projects_seen_by(here.actor):
+    for each in projects_seen_by(opened.actor):
         if environments := list(each.environments.all()):
             environments[0].project = each
             projects.append((each, address(environments[0], "/")))
@@ -128,44 +128,46 @@ def _around(request: HttpRequest, here: Spot, columns: list[Column], project: Pr
         "title": _("Secrets of %(project)s") % {"project": project.name},
         "is_fullwidth": "1",
         "projects": projects,
-        "tabs": [(each, address(each.environment, here.path)) for each in columns],
-        "root": address(here.environment, "/"),
+        "tabs": [(each, address(each.environment, opened.path)) for each in columns],
+        "root": address(opened.environment, "/"),
         "crumbs": crumbs,
-        "tree": [(branch, address(here.environment, branch.path)) for branch in tree_of(here.environment, here.path)],
+        "tree": [
+            (branch, address(opened.environment, branch.path)) for branch in tree_of(opened.environment, opened.path)
+        ],
         "tags": list(project.tags.all()),
-        **feeds_of(here),
-        **imports_of(here),
+        **feeds_of(opened),
+        **imports_of(opened),
     }
 
 
-def feeds_of(here: Spot) -> dict[str, Any]:
-    """The syncs that the folder feeds, for their strip; it looks again while one is on its way."""
-    feeds = fed_by(here.folder) if here.folder and here.rights["may_see_syncs"] else []
+def feeds_of(opened: OpenFolder) -> dict[str, Any]:
+    """The syncs of the folder. The page refreshes the list while one of them is running."""
+    feeds = reached_by(opened.folder) if opened.folder and opened.rights["may_see_syncs"] else []
     return {
         "feeds": [
             (each, STATUS_COLORS.get(Status(each.sync.sync_status), "default") if each.sync.sync_status else "")
             for each in feeds
         ],
-        "going": any(each.sync.sync_status in (Status.PENDING, Status.RUNNING) for each in feeds),
+        "is_running": any(each.sync.sync_status in (Status.PENDING, Status.RUNNING) for each in feeds),
     }
 
 
-def imports_of(here: Spot) -> dict[str, Any]:
-    rows = imports_with_counts(here.folder) if here.folder else []
+def imports_of(opened: OpenFolder) -> dict[str, Any]:
+    rows = imports_with_counts(opened.folder) if opened.folder else []
     for row, _count in rows:
-        row.import_environment.project = here.project
+        row.import_environment.project = opened.project
     return {"imports": [(row, count, address(row.import_environment, row.import_path)) for row, count in rows]}
 
 
 @guarded
 def feeds(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    here = spot(request, environment_id)
-    return fragment(request, "feeds", {"spot": here, **here.rights, **feeds_of(here)})
+    opened = open_folder(request, environment_id)
+    return fragment(request, "feeds", {"opened": opened, **opened.rights, **feeds_of(opened)})
 
 
 @guarded
 def names(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """What a reference in the folder may name; whole, so that nothing of a value is sent to look it up."""
-    here = spot(request, environment_id, Right.WRITE_SECRETS)
-    folder = here.folder or Folder(environment=here.environment, path=here.path)
+    """All names that a reference in the folder can use: the complete list, so that no part of a value is ever sent."""
+    opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
+    folder = opened.folder or Folder(environment=opened.environment, path=opened.path)
     return JsonResponse({"names": names_from(folder)})

@@ -1,4 +1,4 @@
-"""The addresses of the editor, below `/admin/secrets/`."""
+"""The URLs of the editor, below `/admin/secrets/`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST
 from . import bulk, cells, details, files, folders, page
 from .base import View
 
-PLACED: Sequence[tuple[str, View]] = (
+FOLDER_VIEWS: Sequence[tuple[str, View]] = (
     ("cell/show", cells.show),
     ("cell/reveal", cells.reveal),
     ("cell/edit", cells.edit),
@@ -25,7 +25,7 @@ PLACED: Sequence[tuple[str, View]] = (
     ("bulk/move", bulk.move),
     ("bulk/copy", bulk.copy),
     ("bulk/tag", bulk.tag),
-    ("file", files.bring),
+    ("file", files.import_file),
     ("export", files.export),
     ("folder/new", folders.new),
     ("folder/change", folders.change),
@@ -37,12 +37,12 @@ PLACED: Sequence[tuple[str, View]] = (
     ("feeds", page.feeds),
     ("names", page.names),
 )
-"""Below the id of an environment; each is posted, with `path` and what it needs."""
+"""Views about a folder, below the id of its environment. Each is a POST with `path` and its own parameters."""
 
-seen = admin.site.admin_view
+admin_view = admin.site.admin_view
 urlpatterns = [
-    path("", seen(page.start), name="secrets"),
-    *(path(f"in/<uuid:environment_id>/{where}/", seen(require_POST(view))) for where, view in PLACED),
-    path("<slug:project>/<slug:environment>/", seen(page.at), name="secrets_at"),
-    path("<slug:project>/<slug:environment>/<path:path>/", seen(page.at), name="secrets_at"),
+    path("", admin_view(page.start), name="secrets"),
+    *(path(f"in/<uuid:environment_id>/{name}/", admin_view(require_POST(view))) for name, view in FOLDER_VIEWS),
+    path("<slug:project>/<slug:environment>/", admin_view(page.at), name="secrets_at"),
+    path("<slug:project>/<slug:environment>/<path:path>/", admin_view(page.at), name="secrets_at"),
 ]
