@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote as percent_encode
 
 import httpx
@@ -36,6 +36,10 @@ from connections.errors import (
 
 from .deadline import TimedBackend, Transport, within
 from .egress import guard
+from .pages import Pages, read
+from .responses import validate
+
+T = TypeVar("T")
 
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -163,6 +167,37 @@ class ApiClient:
     def request(self, method: Method, path: str, **arguments: Any) -> Any:
         """The data of `answer`, which tells the arguments."""
         return self.answer(method, path, **arguments).data
+
+    def get(self, path: str, kind: type[T], **arguments: Any) -> T:
+        """What is read at `path`, as `kind`: a `Response` model or a type such as `list[Value]`. As `answer`.
+
+        Raises IntegrationError; BadResponse names the field that is missing or of another type.
+        """
+        return validate(kind, self.answer("GET", path, **arguments).data, self._named("GET", path, arguments))
+
+    def read_list(
+        self,
+        path: str,
+        kind: type[T],
+        style: Pages,
+        *,
+        at: str = "",
+        total: str = "",
+        optional: bool = False,
+        params: Mapping[str, str] | None = None,
+        **arguments: Any,
+    ) -> list[T]:
+        """Every item of a list that comes in pages; see `connections.http.pages.read`. As `answer` for each page."""
+
+        def send(more: Mapping[str, str]) -> tuple[Any, httpx.Headers]:
+            answer = self.answer("GET", path, params={**(params or {}), **more}, **arguments)
+            return answer.data, answer.headers
+
+        request = self._named("GET", path, arguments)
+        return read(send, kind, style, request, at=at, total=total, optional=optional)
+
+    def _named(self, method: Method, path: str, arguments: Mapping[str, Any]) -> str:
+        return f"{self.service}: {arguments.get('named') or f'{method} {path}'}"
 
     def answer(
         self,
