@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from typing import overload
 
 from config.errors import Issue, problem
 
@@ -22,6 +23,10 @@ def slug_issues(field: str, text: str, *, least: int = 1, most: int = 64) -> lis
     return []
 
 
+@overload
+def timestamp(moment: datetime) -> str: ...
+@overload
+def timestamp(moment: datetime | None) -> str | None: ...
 def timestamp(moment: datetime | None) -> str | None:
     """ISO 8601, UTC, milliseconds, Z."""
     if moment is None:

@@ -1,11 +1,129 @@
-"""The OpenAPI of each operation, for drf-spectacular."""
+"""The OpenAPI of each operation, for drf-spectacular: from its declaration, the models and the answer's TypedDict.
+
+What many operations share stands once, under `components`: the answers of errors and the parameters of paths.
+"""
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
+
+from config.api.operations import answer_of, operation_of, shape_of
+from config.schemas.json_schema import JsonSchema, described, example_of, parameters, public
+
+STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 500)
 
 
 class AutoSchema(SpectacularAutoSchema):
-    def get_description(self) -> str:
+    view: Any  # a config.api.base.View, which imports what imports this module
+
+    def get_description(self) -> str:  # type: ignore[override]  # the stubs are of REST framework's own AutoSchema
         """Nothing: docstrings are for who reads the code; an operation has its summary."""
         return ""
+
+    def get_operation(
+        self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any
+    ) -> dict[str, Any] | None:
+        handler = getattr(self.view, getattr(self.view, "action", None) or method.lower())
+        declared = operation_of(handler)
+        if declared is None:
+            made: dict[str, Any] | None = super().get_operation(path, path_regex, path_prefix, method, registry)
+            return made
+        self.registry, self.path, self.method = registry, path, method.upper()
+        body, query = shape_of(self.view, declared.body), shape_of(self.view, declared.query)
+        found: dict[str, Any] = {
+            "operationId": declared.id.format(**self.view.terms),
+            "summary": declared.summary.format(**self.view.terms),
+            "tags": [self.view.tag],
+        }
+        if members := [*self._path_parameters(), *(_query_parameters(query) if query else ())]:
+            found["parameters"] = members
+        if body:
+            found["requestBody"] = _request_body(body)
+        if self.view.authentication_classes and (security := self.get_auth()):
+            found["security"] = security
+        found["responses"] = {"200": self._answer(handler)} | _errors(has_body=body is not None)
+        return found
+
+    def _path_parameters(self) -> list[dict[str, Any]]:
+        return [path_parameter(name, self.view.parameters) for name in re.findall(r"{(\w+)}", self.path)]
+
+    def _answer(self, handler: Any) -> dict[str, Any]:
+        schema = self.view.specialized(described(answer_of(handler)))
+        content = {"schema": public(schema), "example": example_of(schema)}
+        return {"description": "", "content": {"application/json": content}}
+
+
+def path_parameter(name: str, own: dict[str, JsonSchema]) -> dict[str, Any]:
+    """A name in a path: a UUID where it ends in Id. `own`: the view's, for what the name does not say."""
+    parts = re.fullmatch(r"(\w+)(Id|Slug|Name)", name)
+    schema: JsonSchema = {"type": "string"}
+    if parts and parts[2] == "Id":
+        schema["format"] = "uuid"
+    if parts:
+        owner = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parts[1]).lower()
+        schema["description"] = f"The {owner}'s {parts[2].lower()}."
+    schema = own.get(name, schema)
+    text = {"description": schema["description"]} if "description" in schema else {}
+    plain = {key: value for key, value in schema.items() if key != "description"}
+    return {"in": "path", "name": name, "schema": plain, "required": True, **text}
+
+
+def _query_parameters(model: Any) -> list[dict[str, Any]]:
+    found = []
+    for name, schema, required in parameters(model):
+        plain = {key: value for key, value in schema.items() if key != "description"}
+        parameter: dict[str, Any] = {"in": "query", "name": name, "schema": plain}
+        if "description" in schema:
+            parameter["description"] = schema["description"]
+        if required:
+            parameter["required"] = True
+        found.append(parameter)
+    return found
+
+
+def _request_body(model: Any) -> dict[str, Any]:
+    schema = described(model)
+    content = {"schema": public(schema), "example": example_of(schema)}
+    needed = bool(schema.get("required")) or "allOf" in schema
+    return {"content": {"application/json": content}, "required": needed}
+
+
+def _errors(*, has_body: bool) -> dict[str, Any]:
+    statuses = STATUSES if has_body else (304, *STATUSES, 414)
+    return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
+
+
+def _error(status: int) -> JsonSchema:
+    text = {"type": "string"}
+    properties: dict[str, JsonSchema] = {
+        "reqId": text,
+        "statusCode": {"type": "number", "enum": [status]},
+        "message": {} if status == 422 else text,
+        "error": text,
+    }
+    required = list(properties)
+    if status in (400, 403):
+        properties["details"] = {}
+    return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
+
+
+def _as_json(schema: JsonSchema) -> dict[str, Any]:
+    return {"description": "", "content": {"application/json": {"schema": schema}}}
+
+
+def shared_responses() -> dict[str, Any]:
+    """The answers that every operation may give, as components."""
+    unchanged = {"description": "Nothing has changed since the ETag that If-None-Match names."}
+    too_long = {"type": "string", "description": "The address is longer than 8 KiB."}
+    return {
+        "Error304": _as_json(unchanged),
+        **{f"Error{status}": _as_json({"$ref": f"#/components/schemas/Error{status}"}) for status in STATUSES},
+        "Error414": {"description": "", "content": {"text/html": {"schema": too_long}}},
+    }
+
+
+def shared_schemas() -> dict[str, JsonSchema]:
+    return {f"Error{status}": _error(status) for status in STATUSES}

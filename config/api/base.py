@@ -6,16 +6,19 @@ Source: the modelled API's conventions, https://infisical.com/docs/api-reference
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
-from typing import Any, TypeVar, overload
+from typing import Any, ClassVar, TypeVar, overload
 from uuid import UUID
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseNotModified
+from pydantic_core import PydanticCustomError
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.routers import SimpleRouter
 from rest_framework.views import APIView
+from rest_framework.viewsets import ViewSetMixin
 
 from config.access.addresses import client_ip
 from config.access.roles import Actor
@@ -23,9 +26,13 @@ from config.api import throttling
 from config.api.authentication import actor_of
 from config.api.errors import is_serialization_failure
 from config.encryption import fingerprint
+from config.errors import Invalid, Issue
 from config.schemas import unions
+from config.schemas.issues import finished
+from config.schemas.json_schema import JsonSchema
 from config.schemas.model import Model
 from config.schemas.schema import AllOf, Schema
+from config.schemas.types import Id
 
 M = TypeVar("M", bound=Model)
 
@@ -34,8 +41,15 @@ GIVES_WAY = 3
 
 
 class View(APIView):
-    """An endpoint. `self.actor` is who asks."""
+    """An endpoint. `self.actor` is who asks.
 
+    For OpenAPI: `tag` groups its operations, `terms` fill in the names in their ids and summaries, `parameters` are the
+    schemas of names in the path that do not describe themselves.
+    """
+
+    tag: ClassVar[str] = ""
+    terms: ClassVar[Mapping[str, str]] = {}
+    parameters: ClassVar[Mapping[str, JsonSchema]] = {}
     address_limit = "ADDRESS_RATE_LIMIT"
     budget: throttling.Budget | None = None
     gave_way = 0
@@ -100,6 +114,38 @@ class View(APIView):
         """The request's query, validated. Raises Invalid."""
         data = self.request.query_params.dict()
         return shape.validate(data) if isinstance(shape, Schema) else shape.parse(data)
+
+    def ids(self, *names: str) -> list[str]:
+        """The UUIDs in the path by these names. Raises Invalid with what is wrong with any of them."""
+        found: list[str] = []
+        issues: list[Issue] = []
+        for name in names:
+            try:
+                found.append(str(Id(label=name).check(self.kwargs[name])))
+            except PydanticCustomError as error:
+                issues += [{**issue, "path": [name]} for issue in finished(error)]
+        if issues:
+            raise Invalid(issues)
+        return found
+
+    def id(self, name: str) -> str:
+        """The UUID in the path by this name. Raises Invalid."""
+        return self.ids(name)[0]
+
+    def specialized(self, answer: JsonSchema) -> JsonSchema:
+        """OpenAPI of an answer as this view gives it."""
+        return answer
+
+
+class ViewSet(ViewSetMixin, View):
+    """The usual verbs of a resource, for a router that `router` makes."""
+
+    lookup_value_converter = "str"
+
+
+def router() -> SimpleRouter:
+    """Paths as the modelled API has them: without a slash at the end, with any name up to the next slash."""
+    return SimpleRouter(trailing_slash=False, use_regex_path=False)
 
 
 def or_named(

@@ -12,6 +12,7 @@ from rest_framework.parsers import FormParser as DRFFormParser
 from rest_framework.renderers import BrowsableAPIRenderer
 from rest_framework.request import Request
 
+from config.api.operations import operation_of, shape_of
 from config.errors import BadRequest
 from config.schemas import form_fields, unions
 from config.schemas.examples import example_of
@@ -73,12 +74,21 @@ class BrowsableAPI(BrowsableAPIRenderer):
         return None
 
 
+def declared_by(view: Any, handler: Any) -> tuple[Any, Any, str]:
+    """Body, query and summary of a method of the view."""
+    if operation := operation_of(handler):
+        summary = operation.summary.format(**view.terms)
+        return shape_of(view, operation.body), shape_of(view, operation.query), summary
+    body, query = getattr(handler, "body_schema", None), getattr(handler, "query_schema", None)
+    return body, query, getattr(handler, "summary", "")
+
+
 def _forms(view: Any, request: Request) -> Iterator[dict[str, Any]]:
     for method in view.allowed_methods:
         handler = getattr(view, method.lower(), None)
         if method not in VERBS or handler is None:
             continue
-        body, query = getattr(handler, "body_schema", None), getattr(handler, "query_schema", None)
+        body, query, summary = declared_by(view, handler)
         if method == "GET" and query is None:
             continue
         shape = query if method == "GET" else body
@@ -88,7 +98,7 @@ def _forms(view: Any, request: Request) -> Iterator[dict[str, Any]]:
             "method": method,
             "verb": VERBS[method],
             "form": form,
-            "summary": getattr(handler, "summary", ""),
+            "summary": summary,
             "is_danger": method == "DELETE",
         }
 
@@ -172,7 +182,7 @@ class FormParser(DRFFormParser):
         data: QueryDict = super().parse(stream, media_type, parser_context)
         view, request = parser_context["view"], parser_context["request"]
         handler = getattr(view, str(request.method).lower(), None)
-        shape = getattr(handler, "body_schema", None)
+        shape, _, _ = declared_by(view, handler)
         # DRF looks for the token where the data is; `View.body` takes it out again.
         found: dict[str, Any] = {CSRF: data[CSRF]} if CSRF in data else {}
         if shape is None:

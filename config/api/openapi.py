@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 
+from config.api.autoschema import shared_responses, shared_schemas
 from config.schemas import json_schema, unions
 from config.schemas.examples import example_of
 from config.schemas.model import Model
@@ -61,8 +62,10 @@ def hoisted(result: dict[str, Any], **_: Any) -> dict[str, Any]:
                 content = {"application/json": {"schema": body, "example": example}}
                 operation["requestBody"] = {"content": content, "required": needed}
             for answer in operation["responses"]["200"].get("content", {}).values():
-                answer["example"] = example_of(answer["schema"])
+                answer.setdefault("example", example_of(answer["schema"]))
     result["paths"] = walk(result["paths"])
+    known |= shared_schemas()
+    result["components"]["responses"] = shared_responses()
     result["components"]["schemas"] = dict(sorted(known.items()))
     return result
 

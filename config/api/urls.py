@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from config.api import audit, auth, identities, members, pause
+from config.api import audit, auth, identities, members, pause, universal_auth
 from config.api.documents import SchemaPage, SchemaView
 
 urlpatterns = [
@@ -14,4 +14,5 @@ urlpatterns = [
     *identities.urlpatterns,
     *members.urlpatterns,
     *pause.urlpatterns,
+    *universal_auth.urlpatterns,
 ]

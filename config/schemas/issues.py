@@ -26,6 +26,11 @@ def refused(*issues: Issue) -> PydanticCustomError:
     return PydanticCustomError(_FINISHED, "The value is not valid.", {"issues": list(issues)})
 
 
+def finished(error: PydanticCustomError) -> list[Issue]:
+    """The issues that `refused` was called with."""
+    return list((error.context or {})["issues"])
+
+
 def issues_of(error: ValidationError, model: Any, path: Path = ()) -> list[Issue]:
     """Every problem that a model found, in the order of its members; unknown members of one object come as one."""
     found: list[Issue] = []

@@ -62,7 +62,10 @@ class _Generator(GenerateJsonSchema):
         made = super().typed_dict_schema(schema)
         made.pop("title", None)
         made.pop("description", None)
-        return {"x-component": schema["cls"].__name__, **made, "type": "object", "additionalProperties": False}
+        own: Any = schema["cls"]
+        if title := getattr(own, "__pydantic_config__", {}).get("title"):
+            made["title"] = title
+        return {"x-component": own.__name__, **made, "type": "object", "additionalProperties": False}
 
 
 @cache
@@ -91,8 +94,15 @@ def _in_place(node: Any, definitions: Mapping[str, Any]) -> Any:
 
 def openapi(shape: Any) -> JsonSchema:
     """The same without what forms and examples alone need."""
-    found: JsonSchema = _public(described(shape))
+    return public(described(shape))
+
+
+def public(schema: JsonSchema) -> JsonSchema:
+    found: JsonSchema = _public(schema)
     return found
+
+
+_PRIVATE = {"title", "writeOnly", "example", "x-multiline", "x-verbatim", "x-hidden"}
 
 
 def _public(node: Any, *, is_members: bool = False) -> Any:
@@ -100,7 +110,7 @@ def _public(node: Any, *, is_members: bool = False) -> Any:
         return [_public(each) for each in node]
     if not isinstance(node, dict):
         return node
-    dropped = set() if is_members else {"title", "example", "writeOnly", "x-multiline", "x-verbatim"}
+    dropped = set() if is_members else _PRIVATE - ({"title"} if "x-component" in node else set())
     return {
         key: _public(value, is_members=key == "properties" and not is_members)
         for key, value in node.items()
@@ -147,7 +157,7 @@ def example_of(schema: Mapping[str, Any]) -> Any:
     if "allOf" in schema:
         return {name: value for part in schema["allOf"] for name, value in example_of(part).items()}
     if "enum" in schema:
-        return schema["enum"][0]
+        return None if None in schema["enum"] else schema["enum"][0]
     if "properties" in schema:
         return {name: example_of(each) for name, each in schema["properties"].items()}
     kind = schema.get("type")

@@ -198,7 +198,7 @@ class Id(Member):
     label: str = ""
 
     def check(self, value: object) -> object:
-        text = Text(min_length=0).check(value)
+        text = Text(self.label, min_length=0).check(value)
         try:
             return str(UUID(str(text)))
         except ValueError:
@@ -285,7 +285,7 @@ class Moment(Member):
     label: str = ""
 
     def check(self, value: object) -> object:
-        text = Text().check(value)
+        text = Text(self.label).check(value)
         try:
             return _moment(str(text))
         except ValueError:

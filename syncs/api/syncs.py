@@ -98,7 +98,7 @@ RUN_ID = (*SYNC, ("runId", "The run's id."))
 class _SyncView(View):
     destination: type[Destination] = Destination  # type: ignore[type-abstract]
 
-    def ids(self, **given: str) -> dict[str, str]:
+    def named_ids(self, **given: str) -> dict[str, str]:
         return IDS.validate(given)
 
     def sync(self, sync_id: str, right: Right = Right.SEE_SYNCS) -> SecretSync:
@@ -281,17 +281,17 @@ def _routes(found: type[Destination]) -> list[Any]:
     class One(_SyncView):
         @described(f"get{pascal}SecretSync", TAG, f"A {label} sync.", one, path=SYNC)
         def get(self, request: Request, syncId: str) -> Response:
-            return _read(self.actor, self.sync(self.ids(syncId=syncId)["syncId"]))
+            return _read(self.actor, self.sync(self.named_ids(syncId=syncId)["syncId"]))
 
         @described(f"update{pascal}SecretSync", TAG, f"Change a {label} sync.", one, body=update_body, path=SYNC)
         def patch(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             given = services.given_sync(self.body(update_body))
             return _answer(services.update_sync(self.actor, self.sync(sync_id, Right.EDIT_SYNCS), given))
 
         @described(f"delete{pascal}SecretSync", TAG, f"Delete a {label} sync.", one, query=DELETE, path=SYNC)
         def delete(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             given = self.query(DELETE)
             sync = self.sync(sync_id, Right.EDIT_SYNCS)
             secrets, purge = given["removeSecrets"], given["purgeVersions"]
@@ -300,7 +300,7 @@ def _routes(found: type[Destination]) -> list[Any]:
     class Sync(_SyncView):
         @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
         def post(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
+            sync = self.sync(self.named_ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
             triggers.trigger(self.actor, sync, "sync")
             return _answer(selectors.syncs().get(pk=sync.pk))
 
@@ -309,7 +309,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             f"import{pascal}SecretSyncSecrets", TAG, "Import what the destination holds.", one, query=IMPORT, path=SYNC
         )
         def post(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             behavior = self.query(IMPORT)["importBehavior"]
             triggers.require_import(found)
             sync = self.sync(sync_id, Right.RUN_SYNCS)
@@ -319,7 +319,7 @@ def _routes(found: type[Destination]) -> list[Any]:
     class Remove(_SyncView):
         @described(f"remove{pascal}SecretSyncSecrets", TAG, "Remove what the sync owns.", one, query=REMOVE, path=SYNC)
         def post(self, request: Request, syncId: str) -> Response:
-            sync_id, purge = self.ids(syncId=syncId)["syncId"], self.query(REMOVE)["purgeVersions"]
+            sync_id, purge = self.named_ids(syncId=syncId)["syncId"], self.query(REMOVE)["purgeVersions"]
             sync = self.sync(sync_id, Right.REMOVE_SECRETS)
             triggers.remove_secrets(self.actor, sync, purge=purge)
             return _answer(selectors.syncs().get(pk=sync.pk))
@@ -334,7 +334,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=SYNC,
         )
         def post(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             given = self.query(OPERATION)
             operation, behavior = given["operation"], given.get("importBehavior", "")
             sync = self.sync(sync_id, Right.RUN_SYNCS)
@@ -345,13 +345,13 @@ def _routes(found: type[Destination]) -> list[Any]:
     class Drift(_SyncView):
         @described(f"get{pascal}SecretSyncDrift", TAG, "What the last look found.", closed({"drift": DRIFT}), path=SYNC)
         def get(self, request: Request, syncId: str) -> Response:
-            return Response({"drift": drift_as_json(self.sync(self.ids(syncId=syncId)["syncId"]))})
+            return Response({"drift": drift_as_json(self.sync(self.named_ids(syncId=syncId)["syncId"]))})
 
         @described(
             f"check{pascal}SecretSyncDrift", TAG, "Look now; nothing is written.", closed({"drift": DRIFT}), path=SYNC
         )
         def post(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
+            sync = self.sync(self.named_ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
             check(sync)
             return Response({"drift": drift_as_json(sync)})
 
@@ -365,7 +365,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=SYNC,
         )
         def get(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             page = self.query(RUNS)
             runs = _chosen(self.remembered(sync_id), page)
             shown = runs[page["offset"] : page["offset"] + page["limit"]]
@@ -381,7 +381,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=SYNC,
         )
         def get(self, request: Request, syncId: str) -> HttpResponseBase:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             wish = self.query(EXPORT)
             sync = self.remembered(sync_id)
             write, kind = FORMATS[wish["format"]]
@@ -395,7 +395,7 @@ def _routes(found: type[Destination]) -> list[Any]:
     class Run(_SyncView):
         @described(f"get{pascal}SecretSyncRun", TAG, "A run.", closed({"run": RUN_DETAIL}), path=RUN_ID)
         def get(self, request: Request, syncId: str, runId: str) -> Response:
-            ids = self.ids(syncId=syncId, runId=runId)
+            ids = self.named_ids(syncId=syncId, runId=runId)
             run = self.run(self.remembered(ids["syncId"]), ids["runId"])
             return Response({"run": run_as_json(run, detail=True)})
 
@@ -409,7 +409,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=RUN_ID,
         )
         def post(self, request: Request, syncId: str, runId: str) -> Response:
-            ids = self.ids(syncId=syncId, runId=runId)
+            ids = self.named_ids(syncId=syncId, runId=runId)
             writes_only = self.body(APPROVE)["writesOnly"]
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
             approved = approvals.approve(self.actor, run, writes_only=writes_only)
@@ -424,13 +424,13 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=RUN_ID,
         )
         def post(self, request: Request, syncId: str, runId: str) -> Response:
-            ids = self.ids(syncId=syncId, runId=runId)
+            ids = self.named_ids(syncId=syncId, runId=runId)
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
             return Response({"run": run_as_json(approvals.dismiss(self.actor, run), detail=True)})
 
     class Undo(_SyncView):
         def ended(self, sync_id: str, run_id: str) -> SyncRun:
-            ids = self.ids(syncId=sync_id, runId=run_id)
+            ids = self.named_ids(syncId=sync_id, runId=run_id)
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
             require_undoable(run)
             return run
@@ -469,7 +469,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=SYNC,
         )
         def get(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             key = self.query(KEY)["key"]
             return Response({"why": why(self.actor, self.sync(sync_id), key)})
 
@@ -478,7 +478,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             f"get{pascal}SecretSyncPolicy", TAG, "The sync's policy.", closed({"policy": policy_shape()}), path=SYNC
         )
         def get(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.ids(syncId=syncId)["syncId"])
+            sync = self.sync(self.named_ids(syncId=syncId)["syncId"])
             return Response({"policy": policy_as_json(sync.policy)})
 
         @described(
@@ -490,7 +490,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             path=SYNC,
         )
         def patch(self, request: Request, syncId: str) -> Response:
-            sync_id = self.ids(syncId=syncId)["syncId"]
+            sync_id = self.named_ids(syncId=syncId)["syncId"]
             changes = policy_changes(self.body(POLICY))
             policy = services.update_policy(self.actor, self.sync(sync_id), changes)
             return Response({"policy": policy_as_json(policy)})

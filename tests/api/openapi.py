@@ -37,6 +37,15 @@ def operation_of(method: str, path: str) -> dict[str, Any]:
     return min(fitting, key=lambda each: each[0].count("{"))[1]
 
 
+def referred(node: dict[str, Any]) -> dict[str, Any]:
+    """The component that a reference names; what is no reference stays."""
+    if "$ref" not in node:
+        return node
+    _, section, name = node["$ref"].rsplit("/", 2)
+    found: dict[str, Any] = described()["components"][section][name]
+    return found
+
+
 def plain(schema: Any) -> Any:
     """OpenAPI 3.0 as JSON Schema: references followed, `nullable` a type of its own."""
     if isinstance(schema, list):
@@ -44,7 +53,7 @@ def plain(schema: Any) -> Any:
     if not isinstance(schema, dict):
         return schema
     if "$ref" in schema:
-        return plain(described()["components"]["schemas"][schema["$ref"].rsplit("/", 1)[-1]])
+        return plain(referred(schema))
     found = {key: plain(value) for key, value in schema.items() if key not in ("nullable", "discriminator")}
     return {"anyOf": [found, {"type": "null"}]} if schema.get("nullable") else found
 
@@ -53,5 +62,5 @@ def require_fit(method: str, path: str, status: int, answer: Any) -> None:
     """Raises where the answer is not what the description says."""
     responses = operation_of(method, path)["responses"]
     assert str(status) in responses, f"{method} {path} says nothing of {status}"
-    schema = plain(responses[str(status)]["content"]["application/json"]["schema"])
+    schema = plain(referred(responses[str(status)])["content"]["application/json"]["schema"])
     jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer)

@@ -11,7 +11,7 @@ from django.urls import get_resolver
 from openapi_spec_validator import validate
 
 from connections.provider import providers
-from tests.api.openapi import described, operations, plain
+from tests.api.openapi import described, operations, plain, referred
 
 UNDESCRIBED = {"schema", "docs", "docs/json", "v1/secret-imports/secrets/raw"}
 
@@ -48,7 +48,7 @@ def test_every_route_is_described() -> None:
 @pytest.mark.parametrize("operation", operations(), ids=lambda each: each[2]["operationId"])
 def test_examples_fit(operation: tuple[str, str, dict[str, object]]) -> None:
     said = operation[2]
-    contents = [said["responses"]["200"], said.get("requestBody", {})]  # type: ignore[index,attr-defined]
+    contents = [referred(each) for each in (said["responses"]["200"], said.get("requestBody", {}))]  # type: ignore[index,attr-defined]
     for content in contents:
         for found in content.get("content", {}).values():
             jsonschema.Draft202012Validator(plain(found["schema"])).validate(found["example"])

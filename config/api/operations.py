@@ -1,0 +1,74 @@
+"""What a method of a view declares: its operation in OpenAPI, its body and query, and the answer it gives.
+
+    class Identities(ViewSet):
+        @operation("createIdentity", "Create an identity.", body=NewIdentity)
+        def create(self, request: Request) -> Answer[OneIdentity]: ...
+
+The answer's shape is the annotation of what the method returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar, get_args, get_type_hints
+
+from rest_framework.response import Response
+
+from config.schemas import unions
+
+F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+
+Shape = unions.Shape | str
+"""A model, or the name of the view's attribute that holds it."""
+
+
+class Answer(Generic[T], Response):  # Generic first: REST framework's own `Response[...]` forgets its argument
+    """A response whose data is a TypedDict."""
+
+    def __init__(self, data: T) -> None:
+        super().__init__(data)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """`id` and `summary` may have `{names}`, which the view's `terms` fill in."""
+
+    id: str
+    summary: str
+    body: Shape | None
+    query: Shape | None
+    answer: Any
+    """Of a response that is no Answer; None otherwise."""
+
+
+def operation(
+    id: str, summary: str, *, body: Shape | None = None, query: Shape | None = None, answer: Any = None
+) -> Callable[[F], F]:
+    """Declare a view's method an operation of the API; a method that is not declared is not described."""
+
+    def decorate(method: F) -> F:
+        method.operation = Operation(id, summary, body, query, answer)  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+def operation_of(handler: Any) -> Operation | None:
+    found: Operation | None = getattr(handler, "operation", None)
+    return found
+
+
+def answer_of(handler: Any) -> Any:
+    """The shape of the data that a declared method answers with."""
+    declared = operation_of(handler)
+    if declared and declared.answer is not None:
+        return declared.answer
+    (shape,) = get_args(get_type_hints(handler, include_extras=True)["return"])
+    return shape
+
+
+def shape_of(view: Any, shape: Shape | None) -> Any:
+    """The model of a body or query as this view has it."""
+    return getattr(view, shape) if isinstance(shape, str) else shape
