@@ -15,9 +15,7 @@ from config.access.models import User
 from config.ui.base import ServiceAdmin
 from syncs.models import SyncDraft
 from tests.admin.test_admin import MODELS, filled, url
-from tests.syncs.conftest import World, sandbox, world
-
-__all__ = ["sandbox", "world"]
+from tests.fixtures.world import World
 
 FORMS = [model for model in MODELS if isinstance(admin.site._registry[model], ServiceAdmin) and model is not SyncDraft]
 

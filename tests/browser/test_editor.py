@@ -427,7 +427,7 @@ def test_folders_and_imports_by_keyboard(filled: World, member_page: Page) -> No
     axe(page)
     page.get_by_role("button", name="Delete folder").click()
     page.wait_for_url(f"**{PAGE}")
-    assert page.get_by_role("link", name="api").count() == 0
+    assert page.get_by_role("link", name="api", exact=True).count() == 0
 
 
 def test_a_viewer_sees_names_and_no_button_that_is_not_permitted(filled: World, viewer_page: Page) -> None:
