@@ -18,6 +18,7 @@ from config.api import pause
 from config.api.base import View
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, component, described, listed
 from config.conventions import timestamp
+from config.schemas.json_schema import openapi
 from config.schemas.schema import AllOf, Anything, Field, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
 
 from . import selectors, services
@@ -25,6 +26,7 @@ from .models import AppConnection
 from .provider import Provider, providers
 
 TAG = "App Connections"
+_PAUSE = openapi(pause.OnePause)
 OF_PROJECT = Schema((Text("projectId", "Project", "Leave out for the organisation's.", required=False),), strict=False)
 IN_PROJECT = Schema((Text("projectId", "Project", empty_message="Project ID required"),), strict=False)
 CONNECTION_ID = Schema((Id("connectionId"),))
@@ -282,9 +284,9 @@ def _routes(provider: type[Provider]) -> list[Any]:
 
     class Pause(_ConnectionView):
         def shown(self, connection: AppConnection) -> Response:
-            return Response(pause.wire(connection.paused_at, connection.paused_by))
+            return Response(pause.pause_json(connection.paused_at, connection.paused_by))
 
-        @described(f"get{pascal}AppConnectionPause", TAG, "Whether syncs through it are paused.", pause.ANSWER, path=ID)
+        @described(f"get{pascal}AppConnectionPause", TAG, "Whether syncs through it are paused.", _PAUSE, path=ID)
         def get(self, request: Request, connectionId: str) -> Response:
             return self.shown(self.named(connectionId))
 
@@ -292,12 +294,12 @@ def _routes(provider: type[Provider]) -> list[Any]:
             f"set{pascal}AppConnectionPause",
             TAG,
             "Stop every sync through it, or let them go on; in effect between two keys.",
-            pause.ANSWER,
-            body=pause.PAUSE,
+            _PAUSE,
+            body=pause.PauseChange,
             path=ID,
         )
         def patch(self, request: Request, connectionId: str) -> Response:
-            paused = self.body(pause.PAUSE)["isPaused"]
+            paused = self.body(pause.PauseChange).isPaused
             services.pause_connection(self.actor, self.named(connectionId), paused=paused)
             return self.shown(self.named(connectionId))
 

@@ -6,15 +6,17 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from typing_extensions import TypedDict
 
 from config.conventions import timestamp
 from config.encryption import fingerprint, fingerprint_matches
+from config.schemas.answers import IdText, Name, Time, text
 
 from .models import AuditEvent, Instance, Project
 from .roles import PLATFORM, Actor
@@ -137,16 +139,33 @@ def _hash(row: AuditEvent) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def event_as_json(row: AuditEvent) -> dict[str, Any]:
+class AuditActor(TypedDict):
+    type: Annotated[str, text(example="shared")]
+    id: str | None
+    name: Name
+
+
+class AuditLog(TypedDict):
     """An event as the API and the command return it."""
-    metadata = {key: value for key, value in row.metadata.items() if key != "project"}
+
+    id: int
+    eventType: str
+    actor: AuditActor
+    ipAddress: Annotated[str, text(example="10.0.0.0/8")] | None
+    projectId: IdText | None
+    eventMetadata: dict[str, Any]
+    hash: str
+    createdAt: Time
+
+
+def event_as_json(row: AuditEvent) -> AuditLog:
     return {
         "id": row.sequence,
         "eventType": row.event,
         "actor": {"type": row.actor_kind, "id": row.actor_id or None, "name": row.actor_name},
         "ipAddress": row.ip,
         "projectId": row.metadata.get("project") or None,
-        "eventMetadata": metadata,
+        "eventMetadata": {key: value for key, value in row.metadata.items() if key != "project"},
         "hash": row.hash,
         "createdAt": timestamp(row.at),
     }

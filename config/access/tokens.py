@@ -10,7 +10,7 @@ import ipaddress
 import secrets
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import jwt
@@ -18,9 +18,12 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
+from typing_extensions import TypedDict
 
 from config.encryption import fingerprint_matches
 from config.errors import BadRequest, Forbidden, ServiceError, TokenError, Unauthenticated
+from config.schemas.answers import text as text_type
+from config.schemas.answers import whole
 
 from . import audit
 from .models import AccessToken, ClientSecret, Identity
@@ -35,10 +38,17 @@ MALFORMED = "The provided access token is malformed. Please use a valid token or
 LOCKED = "This identity auth method is temporarily locked, please try again later"
 
 
-def login(client_id: str, client_secret: str, ip: str | None = None) -> dict[str, Any]:
-    """The four keys of a universal-auth login. Raises Unauthenticated, Forbidden (from an address not trusted)."""
+class AccessTokenGrant(TypedDict):
+    accessToken: Annotated[str, text_type(example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...")]
+    expiresIn: Annotated[int, whole(example=2592000)]
+    accessTokenMaxTTL: Annotated[int, whole(example=2592000)]
+    tokenType: Annotated[str, text_type(example="Bearer")]
+
+
+def login(client_id: str, client_secret: str, ip: str | None = None) -> AccessTokenGrant:
+    """An access token for a client id and secret. Raises Unauthenticated, Forbidden (from an address not trusted)."""
     refusal: ServiceError | None = None
-    given: dict[str, Any] = {}
+    granted: AccessTokenGrant | None = None
     with transaction.atomic():  # a failure is counted, so the refusal is raised when the count is stored
         identity = _identity(client_id)
         if identity is None:
@@ -55,10 +65,11 @@ def login(client_id: str, client_secret: str, ip: str | None = None) -> dict[str
         elif row.num_uses_limit and row.num_uses >= row.num_uses_limit:
             refusal = Unauthenticated("Access denied due to client secret usage limit reached")
         else:
-            given = _signed_in(identity, row, ip)
+            granted = _signed_in(identity, row, ip)
     if refusal:
         raise refusal
-    return given
+    assert granted
+    return granted
 
 
 def _identity(client_id: str) -> Identity | None:
@@ -93,7 +104,7 @@ def _count_failure(identity: Identity) -> None:
     identity.save(update_fields=["failed_logins", "last_failed_at", "locked_until"])
 
 
-def _signed_in(identity: Identity, row: ClientSecret, ip: str | None) -> dict[str, Any]:
+def _signed_in(identity: Identity, row: ClientSecret, ip: str | None) -> AccessTokenGrant:
     ClientSecret.objects.filter(pk=row.pk).update(num_uses=F("num_uses") + 1)
     Identity.objects.filter(pk=identity.pk).update(failed_logins=0, locked_until=None)
     period = identity.access_token_period
@@ -112,10 +123,10 @@ def _signed_in(identity: Identity, row: ClientSecret, ip: str | None) -> dict[st
         clientSecretId=row.pk,
         identityAccessTokenId=token.pk,
     )
-    return _given(token)
+    return _granted(token)
 
 
-def _given(token: AccessToken) -> dict[str, Any]:
+def _granted(token: AccessToken) -> AccessTokenGrant:
     now = timezone.now()
     claims: dict[str, Any] = {
         "identityId": str(token.identity_id),
@@ -140,13 +151,13 @@ def _given(token: AccessToken) -> dict[str, Any]:
     }
 
 
-def renew(text: str) -> dict[str, Any]:
+def renew(text: str) -> AccessTokenGrant:
     """A fresh token in place of one that is still valid, within its maximum life."""
     token, _ = _token(text)
     if token.num_uses_limit and token.num_uses >= token.num_uses_limit:
         raise BadRequest("The access token has been used as often as it may be")
     AccessToken.objects.filter(pk=token.pk).update(last_renewed_at=timezone.now())
-    return _given(token)
+    return _granted(token)
 
 
 def revoke(text: str) -> None:

@@ -5,83 +5,70 @@ Source: https://infisical.com/docs/api-reference/endpoints/audit-logs/export-aud
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
 
-from django.db.models import QuerySet
 from django.urls import path
 from rest_framework.request import Request
-from rest_framework.response import Response
+from typing_extensions import TypedDict
 
-from config.access.audit import event_as_json, search
-from config.access.models import AuditEvent
+from config.access.audit import AuditLog, event_as_json, search
 from config.access.roles import Right, project_for
 from config.api.base import View
-from config.api.openapi import TEXT, TEXT_OR_NULL, TIME, WHOLE, closed, component, described, listed
-from config.schemas.schema import Id, Moment, Schema, Text, Whole
-
-TAG = "Audit Logs"
-_WISH = (
-    Text("eventType", "Event", "As get-secret, or several with commas.", required=False, max_length=1024),
-    Text("actor", "Actor", "Name or id of who did it.", required=False, max_length=255),
-    Moment("startDate", "From this moment on."),
-    Moment("endDate", "Until this moment."),
-    Whole("offset", default=0, text=True),
-    Whole("limit", default=20, minimum=1, maximum=1000, text=True),
-)
-QUERY = Schema(_WISH, strict=False)
-EVERYWHERE = Schema((Id("projectId", "Of this project only.", required=False), *_WISH), strict=False)
-EVENT = component(
-    "AuditLog",
-    closed(
-        {
-            "id": WHOLE,
-            "eventType": TEXT,
-            "actor": closed({"type": TEXT, "id": TEXT_OR_NULL, "name": TEXT}),
-            "ipAddress": TEXT_OR_NULL,
-            "projectId": TEXT_OR_NULL,
-            "eventMetadata": {"type": "object", "additionalProperties": True},
-            "hash": TEXT,
-            "createdAt": TIME,
-        }
-    ),
-)
-ANSWER = closed({"auditLogs": listed(EVENT), "totalCount": WHOLE})
+from config.api.operations import Answer, operation
+from config.schemas.model import Body
+from config.schemas.types import Id, Moment, Text, Whole
 
 
-def _page(found: QuerySet[AuditEvent], wish: dict[str, Any]) -> Response:
-    rows = found[wish["offset"] : wish["offset"] + wish["limit"]]
-    return Response({"auditLogs": [event_as_json(row) for row in rows], "totalCount": found.count()})
+class AuditQuery(Body):
+    eventType: Annotated[str | None, Text("Event", "As get-secret, or several with commas.", max_length=1024)] = None
+    actor: Annotated[str | None, Text("Actor", "Name or id of who did it.", max_length=255)] = None
+    startDate: Annotated[datetime | None, Moment("From this moment on.", "startDate")] = None
+    endDate: Annotated[datetime | None, Moment("Until this moment.", "endDate")] = None
+    offset: Annotated[int, Whole(query=True)] = 0
+    limit: Annotated[int, Whole(query=True, minimum=1, maximum=1000)] = 20
+
+    def page(self, project_id: UUID | str | None) -> Answer[AuditLogs]:
+        events = [name.strip() for name in (self.eventType or "").split(",") if name.strip()]
+        found = search(project_id=project_id, events=events, actor=self.actor, since=self.startDate, until=self.endDate)
+        rows = found[self.offset : self.offset + self.limit]
+        return Answer({"auditLogs": [event_as_json(row) for row in rows], "totalCount": found.count()})
 
 
-def _chosen(wish: dict[str, Any]) -> dict[str, Any]:
-    events = [name.strip() for name in wish.get("eventType", "").split(",") if name.strip()]
-    return {"events": events, "actor": wish.get("actor"), "since": wish.get("startDate"), "until": wish.get("endDate")}
+class _OfProject(Body):
+    projectId: Annotated[str | None, Id("Of this project only.", "projectId")] = None
 
 
-class OfProject(View):
-    @described(
-        "listProjectAuditLogs",
-        TAG,
-        "What was done in a project, newest first.",
-        ANSWER,
-        query=QUERY,
-        path=(("projectId", "The project's id."),),
-    )
-    def get(self, request: Request, projectId: str) -> Response:
-        wish = self.query(QUERY)
-        project = project_for(self.actor, projectId, Right.MANAGE_MEMBERS)
-        return _page(search(project_id=project.pk, **_chosen(wish)), wish)
+class AuditQueryAnywhere(AuditQuery, _OfProject):
+    """The members of the last base come first."""
 
 
-class OfAll(View):
-    @described("listAuditLogs", TAG, "What was done anywhere, newest first.", ANSWER, query=EVERYWHERE)
-    def get(self, request: Request) -> Response:
-        wish = self.query(EVERYWHERE)
+class AuditLogs(TypedDict):
+    auditLogs: list[AuditLog]
+    totalCount: int
+
+
+class AuditLogsOfProject(View):
+    tag = "Audit Logs"
+
+    @operation("listProjectAuditLogs", "What was done in a project, newest first.", query=AuditQuery)
+    def get(self, request: Request, projectId: str) -> Answer[AuditLogs]:
+        query = self.query(AuditQuery)
+        return query.page(project_for(self.actor, projectId, Right.MANAGE_MEMBERS).pk)
+
+
+class AuditLogsAnywhere(View):
+    tag = "Audit Logs"
+
+    @operation("listAuditLogs", "What was done anywhere, newest first.", query=AuditQueryAnywhere)
+    def get(self, request: Request) -> Answer[AuditLogs]:
+        query = self.query(AuditQueryAnywhere)
         self.actor.require_instance_admin("read the whole audit log")
-        return _page(search(project_id=wish.get("projectId"), **_chosen(wish)), wish)
+        return query.page(query.projectId)
 
 
 urlpatterns = [
-    path("v1/projects/<str:projectId>/audit-logs", OfProject.as_view()),
-    path("v1/organization/audit-logs", OfAll.as_view()),
+    path("v1/projects/<str:projectId>/audit-logs", AuditLogsOfProject.as_view()),
+    path("v1/organization/audit-logs", AuditLogsAnywhere.as_view()),
 ]

@@ -1,75 +1,89 @@
-"""Signing in as a machine: universal auth."""
+"""Signing in as a machine with universal auth, and the server's status.
+
+Source: https://infisical.com/docs/api-reference/endpoints/universal-auth/login
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 
 from django.conf import settings
 from django.urls import path
+from pydantic import SecretStr
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
-from rest_framework.response import Response
+from typing_extensions import TypedDict
 
 from config import mail
 from config.access import tokens
 from config.access.addresses import client_ip
+from config.access.tokens import AccessTokenGrant
 from config.api.base import View
-from config.api.openapi import FLAG, TEXT, WHOLE, closed, described
+from config.api.operations import Answer, operation
 from config.conventions import timestamp
-from config.schemas.schema import Schema, Text
+from config.schemas.answers import Message
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Body
+from config.schemas.types import Secret, Text
 
-LOGIN = Schema(
-    (
-        Text("clientId", "Client ID", "Of the identity."),
-        Text("clientSecret", "Client secret", "One of the identity's.", secret=True),
-    ),
-    strict=False,
-)
-TOKEN = Schema((Text("accessToken", "Access token", "As it was given.", secret=True),), strict=False)
-GIVEN = closed({"accessToken": TEXT, "expiresIn": WHOLE, "accessTokenMaxTTL": WHOLE, "tokenType": TEXT})
-TAG = "Universal Auth"
+
+class Login(Body):
+    clientId: Annotated[str, Text("Client ID", "Of the identity.", example=EXAMPLE_ID)]
+    clientSecret: Annotated[SecretStr, Secret("Client secret", "One of the identity's.", example="5d0c...")]
+
+
+class Token(Body):
+    accessToken: Annotated[
+        SecretStr, Secret("Access token", "As it was given.", example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...")
+    ]
+
+
+class Revoked(TypedDict):
+    message: Message
+
+
+class Status(TypedDict):
+    date: str
+    message: Message
+    emailConfigured: bool
+    redisConfigured: bool
 
 
 class _Public(View):
     authentication_classes: Any = ()
     permission_classes: Any = (AllowAny,)
+    tag = "Universal Auth"
 
 
 class LoginView(_Public):
     address_limit = "LOGIN_RATE_LIMIT"
 
-    @described(
-        "loginUniversalAuth", TAG, "Exchange a client id and secret for a token.", GIVEN, body=LOGIN, public=True
-    )
-    def post(self, request: Request) -> Response:
-        given = self.body(LOGIN)
-        return Response(tokens.login(given["clientId"], given["clientSecret"], client_ip(request)))
+    @operation("loginUniversalAuth", "Exchange a client id and secret for a token.", body=Login)
+    def post(self, request: Request) -> Answer[AccessTokenGrant]:
+        body = self.body(Login)
+        return Answer(tokens.login(body.clientId, body.clientSecret.get_secret_value(), client_ip(request)))
 
 
 class RenewView(_Public):
-    @described("renewAccessToken", TAG, "A fresh token for one that is still valid.", GIVEN, body=TOKEN, public=True)
-    def post(self, request: Request) -> Response:
-        return Response(tokens.renew(self.body(TOKEN)["accessToken"]))
+    @operation("renewAccessToken", "A fresh token for one that is still valid.", body=Token)
+    def post(self, request: Request) -> Answer[AccessTokenGrant]:
+        return Answer(tokens.renew(self.body(Token).accessToken.get_secret_value()))
 
 
 class RevokeView(_Public):
-    @described("revokeAccessToken", TAG, "End a token.", closed({"message": TEXT}), body=TOKEN, public=True)
-    def post(self, request: Request) -> Response:
-        tokens.revoke(self.body(TOKEN)["accessToken"])
-        return Response({"message": "Successfully revoked access token"})
+    @operation("revokeAccessToken", "End a token.", body=Token)
+    def post(self, request: Request) -> Answer[Revoked]:
+        tokens.revoke(self.body(Token).accessToken.get_secret_value())
+        return Answer({"message": "Successfully revoked access token"})
 
 
 class StatusView(_Public):
-    @described(
-        "getStatus",
-        "Status",
-        "Whether the server answers.",
-        closed({"date": TEXT, "message": TEXT, "emailConfigured": FLAG, "redisConfigured": FLAG}),
-        public=True,
-    )
-    def get(self, request: Request) -> Response:
-        return Response(
+    tag = "Status"
+
+    @operation("getStatus", "Whether the server answers.")
+    def get(self, request: Request) -> Answer[Status]:
+        return Answer(
             {
                 "date": timestamp(datetime.now(UTC)),
                 "message": "Ok",

@@ -6,63 +6,123 @@ https://infisical.com/docs/api-reference/endpoints/project-users/invite-member-t
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated
 
 from django.urls import path
 from rest_framework.request import Request
-from rest_framework.response import Response
+from typing_extensions import TypedDict
 
-from config.access import identities, services
-from config.access.models import Membership, Project, Role
+from config.access import identities, models, services
+from config.access.models import Project, Role
 from config.access.roles import Right, project_for
 from config.api.base import View
-from config.api.openapi import TEXT, TIME, UUID, WHOLE, closed, described, listed
+from config.api.operations import Answer, operation
 from config.conventions import timestamp
 from config.errors import BadRequest
-from config.schemas.schema import Flag, Id, Objects, Schema, Text, Texts
+from config.schemas.answers import Name, Time, Uuid
+from config.schemas.model import Body
+from config.schemas.types import Flag, Items, Text
 
-TAG = "Project Members"
-IDENTITY_ID = Schema((Id("identityId"),))
-NO_ACCESS = "no-access"
-ROLE = Text("role", "Role", choices=(*Role.values, NO_ACCESS))
-# Dropped as a stray, it would give for ever what was meant to end.
-_ROLE = Schema((ROLE, Flag("isTemporary", help="Roles do not end by themselves here.", only=False)), strict=False)
-ROLES = Schema(
-    (
-        Objects("roles", _ROLE, "One of viewer, member and admin; the strongest counts.", max_items=10),
-        Text("role", "Role", "Instead of `roles`.", required=False, choices=(*Role.values, NO_ACCESS)),
-    ),
-    strict=False,
-)
-PEOPLE = Schema(
-    (
-        Texts("emails", "Of accounts that exist."),
-        Texts("usernames", "Of accounts that exist."),
-        Texts("roleSlugs", "viewer, member (default) or admin; the strongest counts.", item=ROLE),
-    ),
-    strict=False,
-)
-PATH = (("projectId", "The project's id."), ("identityId", "The identity's id."))
-_ROLES = listed(closed({"id": UUID, "role": TEXT}))
-IDENTITY_MEMBERSHIP = closed(
-    {
-        "id": UUID,
-        "identityId": UUID,
-        "projectId": UUID,
-        "roles": _ROLES,
-        "identity": closed({"id": UUID, "name": TEXT, "authMethods": listed(TEXT)}),
-        "createdAt": TIME,
-        "updatedAt": TIME,
-    }
-)
-MEMBERSHIP = closed(
-    {"id": UUID, "userId": UUID, "projectId": UUID, "roles": _ROLES, "createdAt": TIME, "updatedAt": TIME}
-)
+ROLES = (*Role.values, "no-access")
 
 
-def _common(row: Membership) -> dict[str, Any]:
+class RoleGiven(Body):
+    role: Annotated[str, Text("Role", choices=ROLES)]
+    # Dropped as a stray, it would give for ever what was meant to end.
+    isTemporary: Annotated[bool | None, Flag(help="Roles do not end by themselves here.", only=False)] = None
+
+
+class RoleChange(Body):
+    roles: Annotated[
+        list[RoleGiven] | None, Items("One of viewer, member and admin; the strongest counts.", max_items=10)
+    ] = None
+    role: Annotated[str | None, Text("Role", "Instead of `roles`.", choices=ROLES)] = None
+
+    def strongest(self) -> Role | None:
+        return _strongest([each.role for each in self.roles or ()] or [self.role or Role.MEMBER])
+
+
+class Invitation(Body):
+    emails: Annotated[
+        list[Annotated[str, Text("emails", max_length=512, example="grace@example.com")]] | None,
+        Items("Of accounts that exist.", max_items=100),
+    ] = None
+    usernames: Annotated[
+        list[Annotated[str, Text("usernames", max_length=512, example="grace")]] | None,
+        Items("Of accounts that exist.", max_items=100),
+    ] = None
+    roleSlugs: Annotated[
+        list[Annotated[str, Text("Role", choices=ROLES)]] | None,
+        Items("viewer, member (default) or admin; the strongest counts.", max_items=100),
+    ] = None
+
+
+class MemberRole(TypedDict):
+    id: Uuid
+    role: str
+
+
+class MemberIdentity(TypedDict):
+    id: Uuid
+    name: Name
+    authMethods: list[str]
+
+
+class IdentityMembership(TypedDict):
+    id: Uuid
+    identityId: Uuid
+    projectId: Uuid
+    roles: list[MemberRole]
+    identity: MemberIdentity
+    createdAt: Time
+    updatedAt: Time
+
+
+class Membership(TypedDict):
+    id: Uuid
+    userId: Uuid
+    projectId: Uuid
+    roles: list[MemberRole]
+    createdAt: Time
+    updatedAt: Time
+
+
+class OneIdentityMembership(TypedDict):
+    identityMembership: IdentityMembership
+
+
+class IdentityMembershipList(TypedDict):
+    identityMemberships: list[IdentityMembership]
+    totalCount: int
+
+
+class MembershipList(TypedDict):
+    memberships: list[Membership]
+
+
+def identity_membership_json(row: models.Membership) -> IdentityMembership:
+    identity = row.identity
+    assert identity
     return {
         "id": str(row.pk),
+        "identityId": str(identity.pk),
+        "projectId": str(row.project_id),
+        "roles": [{"id": str(row.pk), "role": row.role}],
+        "identity": {
+            "id": str(identity.pk),
+            "name": identity.name,
+            "authMethods": ["universal-auth"] if identity.has_universal_auth else [],
+        },
+        "createdAt": timestamp(row.created_at),
+        "updatedAt": timestamp(row.updated_at),
+    }
+
+
+def membership_json(row: models.Membership) -> Membership:
+    return {
+        "id": str(row.pk),
+        "userId": str(row.user_id),
         "projectId": str(row.project_id),
         "roles": [{"id": str(row.pk), "role": row.role}],
         "createdAt": timestamp(row.created_at),
@@ -70,83 +130,63 @@ def _common(row: Membership) -> dict[str, Any]:
     }
 
 
-def _of_identity(row: Membership) -> dict[str, Any]:
-    identity = row.identity
-    assert identity
-    methods = ["universal-auth"] if identity.has_universal_auth else []
-    shown = {"id": str(identity.pk), "name": identity.name, "authMethods": methods}
-    return {**_common(row), "identityId": str(identity.pk), "identity": shown}
-
-
-def _strongest(slugs: list[str]) -> Role | None:
+def _strongest(slugs: Iterable[str]) -> Role | None:
     """The role that counts; None for no access."""
-    return next((role for role in (Role.ADMIN, Role.MEMBER, Role.VIEWER) if role in slugs), None)
+    known = set(slugs)
+    return next((role for role in (Role.ADMIN, Role.MEMBER, Role.VIEWER) if role in known), None)
+
+
+def _required(role: Role | None) -> Role:
+    if role is None:
+        raise BadRequest("A member needs a role: viewer, member or admin")
+    return role
 
 
 class _MemberView(View):
-    def project(self, project_id: str, right: Right = Right.MANAGE_MEMBERS) -> Project:
-        return project_for(self.actor, project_id, right)
+    tag = "Project Members"
 
-    def role(self) -> Role | None:
-        given = self.body(ROLES)
-        slugs = [each["role"] for each in given.get("roles", ())] or [given.get("role", Role.MEMBER)]
-        return _strongest(slugs)
+    def project(self, right: Right = Right.MANAGE_MEMBERS) -> Project:
+        return project_for(self.actor, self.kwargs["projectId"], right)
 
 
 class IdentityMemberships(_MemberView):
-    @described(
-        "listIdentityMemberships",
-        TAG,
-        "The machines of a project.",
-        closed({"identityMemberships": listed(IDENTITY_MEMBERSHIP), "totalCount": WHOLE}),
-        path=PATH[:1],
-    )
-    def get(self, request: Request, projectId: str) -> Response:
-        project = self.project(projectId, Right.SEE)
-        rows = project.memberships.select_related("identity").filter(identity__isnull=False).order_by("identity__name")
-        found = [_of_identity(row) for row in rows]
-        return Response({"identityMemberships": found, "totalCount": len(found)})
+    @operation("listIdentityMemberships", "The machines of a project.")
+    def get(self, request: Request, projectId: str) -> Answer[IdentityMembershipList]:
+        members = self.project(Right.SEE).memberships.select_related("identity")
+        rows = members.filter(identity__isnull=False).order_by("identity__name")
+        found = [identity_membership_json(row) for row in rows]
+        return Answer({"identityMemberships": found, "totalCount": len(found)})
 
 
-class IdentityMembership(_MemberView):
-    ANSWER = closed({"identityMembership": IDENTITY_MEMBERSHIP})
-
-    def one(self, row: Membership | None) -> Response:
+class OneIdentityMembershipView(_MemberView):
+    def one(self, row: models.Membership | None) -> Answer[OneIdentityMembership]:
         assert row
-        return Response({"identityMembership": _of_identity(row)})
+        return Answer({"identityMembership": identity_membership_json(row)})
 
-    def _id(self, identity_id: str) -> str:
-        given: str = IDENTITY_ID.validate({"identityId": identity_id})["identityId"]
-        return given
+    @operation("getIdentityMembership", "A machine's role in a project.")
+    def get(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+        identity_id = self.id("identityId")
+        return self.one(identities.membership_of(self.project(Right.SEE), identity_id))
 
-    @described("getIdentityMembership", TAG, "A machine's role in a project.", ANSWER, path=PATH)
-    def get(self, request: Request, projectId: str, identityId: str) -> Response:
-        identity_id = self._id(identityId)
-        return self.one(identities.membership_of(self.project(projectId, Right.SEE), identity_id))
-
-    @described("createIdentityMembership", TAG, "Give a machine a role in a project.", ANSWER, body=ROLES, path=PATH)
-    def post(self, request: Request, projectId: str, identityId: str) -> Response:
-        identity_id, role = self._id(identityId), self.role()
-        project = self.project(projectId)
+    @operation("createIdentityMembership", "Give a machine a role in a project.", body=RoleChange)
+    def post(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+        identity_id, role = self.id("identityId"), self.body(RoleChange).strongest()
+        project = self.project()
         identity = identities.identity_to_add(self.actor, project, identity_id)
-        if role is None:
-            raise BadRequest("A member needs a role: viewer, member or admin")
-        return self.one(services.set_role(self.actor, project, identity, role))
+        return self.one(services.set_role(self.actor, project, identity, _required(role)))
 
-    @described("updateIdentityMembership", TAG, "Change a machine's role in a project.", ANSWER, body=ROLES, path=PATH)
-    def patch(self, request: Request, projectId: str, identityId: str) -> Response:
-        identity_id, role = self._id(identityId), self.role()
-        project = self.project(projectId)
+    @operation("updateIdentityMembership", "Change a machine's role in a project.", body=RoleChange)
+    def patch(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+        identity_id, role = self.id("identityId"), self.body(RoleChange).strongest()
+        project = self.project()
         row = identities.membership_of(project, identity_id)
         assert row.identity
-        if role is None:
-            raise BadRequest("A member needs a role: viewer, member or admin")
-        return self.one(services.set_role(self.actor, project, row.identity, role))
+        return self.one(services.set_role(self.actor, project, row.identity, _required(role)))
 
-    @described("deleteIdentityMembership", TAG, "Take a machine out of a project.", ANSWER, path=PATH)
-    def delete(self, request: Request, projectId: str, identityId: str) -> Response:
-        identity_id = self._id(identityId)
-        project = self.project(projectId)
+    @operation("deleteIdentityMembership", "Take a machine out of a project.")
+    def delete(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+        identity_id = self.id("identityId")
+        project = self.project()
         row = identities.membership_of(project, identity_id)
         assert row.identity
         answer = self.one(row)
@@ -155,29 +195,19 @@ class IdentityMembership(_MemberView):
 
 
 class Memberships(_MemberView):
-    @described(
-        "inviteMembers",
-        TAG,
-        "Give people who have an account a role in a project.",
-        closed({"memberships": listed(MEMBERSHIP)}),
-        body=PEOPLE,
-        path=PATH[:1],
-    )
-    def post(self, request: Request, projectId: str) -> Response:
-        given = self.body(PEOPLE)
-        role = _strongest(given.get("roleSlugs") or [Role.MEMBER])
-        if role is None:
-            raise BadRequest("A member needs a role: viewer, member or admin")
-        project = self.project(projectId)
-        made = services.add_people(
-            self.actor, project, names=given.get("usernames", ()), emails=given.get("emails", ()), role=role
+    @operation("inviteMembers", "Give people who have an account a role in a project.", body=Invitation)
+    def post(self, request: Request, projectId: str) -> Answer[MembershipList]:
+        body = self.body(Invitation)
+        role = _required(_strongest(body.roleSlugs or [Role.MEMBER]))
+        rows = services.add_people(
+            self.actor, self.project(), names=body.usernames or (), emails=body.emails or (), role=role
         )
-        return Response({"memberships": [{**_common(row), "userId": str(row.user_id)} for row in made]})
+        return Answer({"memberships": [membership_json(row) for row in rows]})
 
 
 _PROJECT = "v2/workspace/<str:projectId>"
 urlpatterns = [
     path(f"{_PROJECT}/identity-memberships", IdentityMemberships.as_view()),
-    path(f"{_PROJECT}/identity-memberships/<str:identityId>", IdentityMembership.as_view()),
+    path(f"{_PROJECT}/identity-memberships/<str:identityId>", OneIdentityMembershipView.as_view()),
     path(f"{_PROJECT}/memberships", Memberships.as_view()),
 ]
