@@ -7,7 +7,7 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 
 from __future__ import annotations
 
-import html
+import functools
 import importlib
 import json
 import logging
@@ -18,6 +18,7 @@ from typing import Any
 
 import httpx
 
+from config import json_text
 from config.errors import BadRequest
 from config.schemas.schema import Checked, Objects, Path, Schema, Text
 
@@ -158,14 +159,13 @@ class SigV4(httpx.Auth):
 
 
 def botocore() -> Any:
-    """Raises Rejected, naming the extra, where it is not installed."""
-    try:
-        for part in ("auth", "awsrequest", "credentials", "session"):
-            importlib.import_module(f"botocore.{part}")
-    except ImportError:
-        raise Rejected("AWS needs its signer, which is not installed here: pip install 'keyferry[aws]'") from None
-    # What it signs it writes to the log, a session's token too.
-    logging.getLogger("botocore.auth").setLevel(logging.INFO)
+    """The package with the parts that are used here.
+
+    Imported on first use because only AWS needs it, and it takes longer to import than most of Keyferry.
+    """
+    for part in ("auth", "awsrequest", "credentials", "loaders", "model", "parsers", "session"):
+        importlib.import_module(f"botocore.{part}")
+    logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs what it signs and parses, keys included
     return importlib.import_module("botocore")
 
 
@@ -268,15 +268,28 @@ def region_of(sts: str) -> str:
 
 
 def _parsed(body: bytes) -> Any:
-    """JSON; of STS, which speaks XML, the few members that matter, an error's named as the other services do."""
-    text = body.decode()
-    if not text.lstrip().startswith("<"):
-        return json.loads(text)
-    names = "Account|AccessKeyId|SecretAccessKey|SessionToken|Expiration|Code|Message"
-    found = {name: html.unescape(value) for name, value in re.findall(rf"<({names})>([^<]*)</", text)}
-    if not found:
-        raise ValueError("neither JSON nor an answer of STS")
-    return {{"Code": "__type", "Message": "message"}.get(name, name): value for name, value in found.items()}
+    """JSON; the XML of STS as botocore parses it, an error's members named as the other services name them."""
+    if not body.lstrip().startswith(b"<"):
+        return json_text.read(body)
+    sdk, (model, parser) = botocore(), _sts()
+    root = re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(\w+)Response\b", body)
+    operation = root[1].decode() if root else ""
+    response: dict[str, Any] = {"status_code": 400 if operation == "Error" else 200, "headers": {}, "body": body}
+    try:
+        if operation == "Error":
+            error = parser.parse(response, None)["Error"]
+            return {"__type": error.get("Code"), "message": error.get("Message")}
+        return parser.parse(response, model.operation_model(operation).output_shape)
+    except (sdk.parsers.ResponseParserError, sdk.model.OperationNotFoundError, LookupError):
+        raise ValueError("not a response of STS") from None
+
+
+@functools.cache
+def _sts() -> tuple[Any, Any]:
+    """The description of STS that botocore brings, and the parser of its protocol."""
+    sdk = botocore()
+    model = sdk.model.ServiceModel(sdk.loaders.Loader().load_service_model("sts", "service-2"))
+    return model, sdk.parsers.create_parser(model.metadata["protocol"])
 
 
 def aws_of(client: ApiClient) -> AwsClient:

@@ -60,7 +60,8 @@ def test_yaml_is_read_as_text_and_evaluates_nothing() -> None:
             '{"A": {"x": 1}, "B": null,\n"C": [], "D": "1", "D": "2"}',
             [(1, "A holds"), (1, "B holds"), (2, "C holds"), (2, "twice")],
         ),
-        ('{"A": "1"\n"B": "2"}', [(2, "a comma or the closing brace")]),
+        ('{"A": "1"\n"B": "2"}', [(2, "expecting ',' delimiter")]),
+        ('{"A": {"B": "1",\n"B": "2"},\n"C\\"{": "x", "D": null}', [(1, "A holds"), (3, "D holds")]),
         ('{"A": "1"} x', [(1, "more after the closing brace")]),
         ("A: 1\nB:\n  x: 1\nC: [1]\nD: null\nA: 2", [(2, "B holds"), (4, "C holds"), (5, "D holds"), (6, "twice")]),
         ("A: 1\nB: *nowhere", [(2, "not YAML")]),
@@ -103,6 +104,11 @@ def test_a_file_may_not_be_endless_nor_deep() -> None:
     assert "larger than 8 MiB" in problems("A=" + "x" * (8 * 1024 * 1024))[0][1]
     assert problems('{"A": ' + "[" * 100_000)
     assert problems("A: " + "[" * 5_000)
+
+
+def test_a_json_file_holds_one_object() -> None:
+    found = problems('\n[{"A": "1"}]', "json")
+    assert found == [(2, 'The file is not an object of names and values, as {"KEY": "value"}')]
 
 
 @pytest.mark.parametrize(

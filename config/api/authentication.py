@@ -14,6 +14,7 @@ from django.http import Http404
 from rest_framework import authentication, exceptions, negotiation, parsers
 from rest_framework.request import Request
 
+from config import json_text
 from config.access.addresses import client_ip
 from config.access.models import Identity, User
 from config.access.roles import Actor, actor_of_user
@@ -37,10 +38,10 @@ class JSONParser(parsers.JSONParser):
         if not data.strip():
             return {}
         try:
-            found = json.loads(data.decode("utf-8-sig"), parse_constant=_refuse)
+            found = json_text.read(data.decode("utf-8-sig"))
             if b"\\u" in data:
                 json.dumps(found, ensure_ascii=False).encode()  # half of a surrogate pair is no text
-        except (ValueError, RecursionError):
+        except ValueError:
             raise BadRequest("The request's body is not valid JSON") from None
         return found
 
@@ -53,10 +54,6 @@ class AnyAccept(negotiation.DefaultContentNegotiation):
             return super().select_renderer(request, renderers, format_suffix)
         except (exceptions.NotAcceptable, Http404):
             return renderers[0], renderers[0].media_type
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(word)
 
 
 class IdentityTokenAuthentication(authentication.BaseAuthentication):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import email.utils
 import functools
-import json as jsonlib
 import re
 import ssl
 import threading
@@ -20,6 +19,7 @@ from urllib.parse import quote as percent_encode
 
 import httpx
 
+from config import json_text
 from connections.errors import (
     AddressRefused,
     BadResponse,
@@ -34,10 +34,11 @@ from connections.errors import (
     Unreachable,
 )
 
-from .deadline import TimedBackend, Transport, within
+from .deadline import TimedBackend, within
 from .egress import guard
 from .pages import Pages, read
 from .responses import validate
+from .transport import Transport
 
 T = TypeVar("T")
 
@@ -122,7 +123,7 @@ class ApiClient:
         auth: httpx.Auth | None = None,
         classify: Classify | None = None,
         guarded: bool = False,
-        parse: Callable[[bytes], Any] = jsonlib.loads,
+        parse: Callable[[bytes], Any] = json_text.read,
     ) -> None:
         self.service = service
         self.base_url = _plain(base_url)
@@ -133,7 +134,6 @@ class ApiClient:
         self._sign_in: Callable[[bool], ApiClient | None] | None = None
         self._signing_in = threading.Lock()
         self._replaced: list[httpx.Client] = []
-        limits = httpx.Limits(max_connections=64, max_keepalive_connections=64)
         self._http = httpx.Client(
             # A pasted token may hold anything; the vendor, not this client, says that it is wrong.
             headers={name.encode(): value.encode() for name, value in (headers or {}).items()},
@@ -141,7 +141,7 @@ class ApiClient:
             follow_redirects=False,
             trust_env=False,
             auth=auth,
-            transport=Transport(guard(service, self.base_url) if guarded else TimedBackend(), _tls(), limits),
+            transport=Transport(guard(service, self.base_url) if guarded else TimedBackend(), _tls()),
         )
 
     def __repr__(self) -> str:
@@ -307,7 +307,7 @@ class ApiClient:
             data = self._parse(body) if body.strip() else None
         except ValueError:
             if good:
-                what = "JSON" if self._parse is jsonlib.loads else "what it should be"
+                what = "JSON" if self._parse is json_text.read else "what it should be"
                 raise BadResponse(f"{named} answered {status} with something that is not {what}") from None
         if good:
             return Answer(status, response.headers, data)

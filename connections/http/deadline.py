@@ -1,6 +1,7 @@
 """Ends a request in time, however slowly its bytes come or go.
 
-httpx limits each wait alone: a server that sends a byte now and then, in the headers too, would hold a worker for ever.
+Written by hand because httpx and httpcore limit each read and write only: a server that sends a byte now and then, in
+the headers too, would hold a worker for ever.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import httpcore
-import httpx
 
 PIECE = 64 * 1024  # bytes of a request between two looks at the clock
 
@@ -85,16 +85,3 @@ class TimedBackend(httpcore.SyncBackend):
     ) -> httpcore.NetworkStream:
         left = _left(timeout, httpcore.ConnectTimeout)
         return _Stream(super().connect_tcp(host, port, left, local_address, socket_options))
-
-
-class Transport(httpx.HTTPTransport):
-    """httpx's own over connections that `backend` opens, which httpx has no parameter for."""
-
-    def __init__(self, backend: httpcore.SyncBackend, tls: ssl.SSLContext, limits: httpx.Limits) -> None:
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=tls,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=backend,
-        )

@@ -116,9 +116,10 @@ class Aws(Provider):
         with self._line(_own_keys(), credentials) as client:
             answer = client.ask("AssumeRole", **given)
         try:
-            keys = Keys(answer["AccessKeyId"], answer["SecretAccessKey"], answer["SessionToken"], _account_of(role))
-            return keys, datetime.fromisoformat(answer["Expiration"])
-        except (KeyError, ValueError):
+            made = answer["Credentials"]
+            keys = Keys(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], _account_of(role))
+            return keys, made["Expiration"].astimezone(UTC)
+        except (KeyError, TypeError, AttributeError):
             raise BadResponse("AWS: AssumeRole answered without keys") from None
 
     def check(self, client: ApiClient) -> None:

@@ -12,14 +12,13 @@ Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 from __future__ import annotations
 
 import contextlib
-import json
-import re
 import uuid
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar, TypeVar
 
+from config import json_text
 from config.schemas.schema import Flag, OneOf, Schema, Text, literal
 from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
@@ -50,7 +49,7 @@ class _Held:
 
 @dataclass(frozen=True, slots=True)
 class _Raw:
-    """A member that is not text, as it is written in the document."""
+    """A member that is not text: the JSON to write it back with."""
 
     text: str = field(repr=False)
 
@@ -432,44 +431,24 @@ def _key_id(key: str | None) -> str:
 
 
 def _members(text: str, name: str) -> dict[str, Any]:
-    """The members of a JSON object: text as text, all else as it is written, so that it can be carried unchanged."""
+    """The members of a JSON object: text as text, all else exactly, so that it is written back unchanged."""
     try:
-        if not isinstance(json.loads(text), dict):
+        members = json_text.read_exactly(text)
+        if not isinstance(members, json_text.Members) or len(dict(members)) != len(members):
             raise ValueError
-        pairs = list(_pairs(text))
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError
-        return dict(pairs)
+        return {key: value if json_text.is_text(value) else _exact(value) for key, value in members}
     except (ValueError, RecursionError):
         said = "holds something else than a JSON object with each name once; it is left alone"
         raise Rejected(f"{LABEL}: the secret {name} {said}") from None
 
 
-def _pairs(text: str) -> Iterable[tuple[str, Any]]:
-    """Of the text of a JSON object that is known to be one."""
-    decoder = json.JSONDecoder()
-    at = _SIGNS.match(text)
-    while at and at.end() < len(text):
-        key, end = decoder.raw_decode(text, at.end())
-        start = _SIGNS.match(text, end)
-        assert start
-        value, end = decoder.raw_decode(text, start.end())
-        yield key, value if _is_text(value) else _Raw(text[start.end() : end])
-        at = _SIGNS.match(text, end)
-
-
-_SIGNS = re.compile(r"[\s{}:,]*")  # what stands between names and values
-
-
-def _is_text(value: object) -> bool:
-    """A lone surrogate is none: it cannot be sent but as it was written."""
-    return isinstance(value, str) and not re.search(r"[\ud800-\udfff]", value)
+def _exact(value: Any) -> _Raw:
+    return _Raw(json_text.write_exactly(value))
 
 
 def _text_of(entries: Mapping[str, Any]) -> str:
     members = (
-        f"{json.dumps(key, ensure_ascii=False)}:"
-        + (value.text if isinstance(value, _Raw) else json.dumps(value, ensure_ascii=False))
+        f"{json_text.write_exactly(key)}:{value.text if isinstance(value, _Raw) else json_text.write_exactly(value)}"
         for key, value in entries.items()
     )
     return "{" + ",".join(members) + "}"

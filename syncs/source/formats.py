@@ -11,14 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from json.decoder import scanstring  # type: ignore[attr-defined]
 
 import yaml
 from dotenv.parser import parse_stream
 
+from config import json_text
+
 MAX_FILE = 8 * 1024 * 1024  # characters
 NOT_TEXT = "holds neither text nor a number, true or false; quote it to store it as text"
-_BLANK = re.compile(r"[ \t\n\r]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,51 +100,31 @@ def _dotenv(text: str) -> Found:
 
 
 def _json(text: str) -> Found:
-    decoder = json.JSONDecoder(parse_int=_Literal, parse_float=_Literal, parse_constant=_Literal)
-    at = _skip(text, 0)
     try:
-        if text[at : at + 1] != "{":
-            yield Problem(_line(text, at), 'The file is not an object of names and values, as {"KEY": "value"}')
-            return
-        at = _skip(text, at + 1)
-        while text[at : at + 1] != "}":
-            number = _line(text, at)
-            if text[at : at + 1] != '"':
-                raise json.JSONDecodeError("Expecting a name in double quotes", text, at)
-            key, at = scanstring(text, at + 1, True)
-            at = _skip(text, at)
-            if text[at : at + 1] != ":":
-                raise json.JSONDecodeError("Expecting a colon after the name", text, at)
-            value, at = decoder.raw_decode(text, _skip(text, at + 1))
-            yield _scalar(number, key, value)
-            at = _skip(text, at)
-            if text[at : at + 1] == ",":
-                at = _skip(text, at + 1)
-            elif text[at : at + 1] != "}":
-                raise json.JSONDecodeError("Expecting a comma or the closing brace", text, at)
-        if text[at + 1 :].strip():
-            yield Problem(_line(text, _skip(text, at + 1)), "There is more after the closing brace")
+        members = json_text.read_exactly(text)
     except json.JSONDecodeError as error:
-        yield Problem(error.lineno, f"This is not JSON: {error.msg.lower()}")
-    except RecursionError:
-        yield Problem(_line(text, at), "This is nested too deep")
-
-
-class _Literal(str):
-    """A number as it is typed, so that 1.10 stays 1.10."""
-
-    __slots__ = ()
+        if error.msg == "Extra data":
+            yield Problem(error.lineno, "There is more after the closing brace")
+        else:
+            yield Problem(error.lineno, f"This is not JSON: {error.msg[:1].lower()}{error.msg[1:]}")
+        return
+    except ValueError:
+        yield Problem(0, "This is nested too deeply")
+        return
+    if not isinstance(members, json_text.Members):
+        number = _line(text, len(text) - len(text.lstrip()))
+        yield Problem(number, 'The file is not an object of names and values, as {"KEY": "value"}')
+        return
+    for number, (key, value) in zip(json_text.lines_of_members(text), members, strict=True):
+        yield _scalar(number, key, value)
 
 
 def _scalar(number: int, key: str, value: object) -> Line | Problem:
     if isinstance(value, bool):
         return Line(number, key, "true" if value else "false")
-    return Line(number, key, str(value)) if isinstance(value, str) else Problem(number, f"{key} {NOT_TEXT}")
-
-
-def _skip(text: str, at: int) -> int:
-    found = _BLANK.match(text, at)
-    return found.end() if found else at
+    if isinstance(value, json_text.Literal):
+        return Line(number, key, value.text)
+    return Line(number, key, value) if isinstance(value, str) else Problem(number, f"{key} {NOT_TEXT}")
 
 
 def _line(text: str, at: int) -> int:
@@ -164,7 +144,7 @@ def _yaml(text: str) -> Found:
         yield Problem(_line(text, error.position), "A control character is not allowed")
         return
     except RecursionError:
-        yield Problem(0, "This is nested too deep")
+        yield Problem(0, "This is nested too deeply")
         return
     if root is None:
         return

@@ -5,18 +5,21 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from typing import Any
 
 import botocore.auth
 import botocore.session
 import pytest
+from django.conf import settings
 
 from config.errors import BadRequest, Invalid
 from config.schemas.schema import Schema
 from connections import aws as line
 from connections.aws import AwsClient, Keys, region_of
-from connections.errors import AddressRefused, BadResponse, Rejected, Unauthorized
+from connections.errors import AddressRefused, BadResponse, Unauthorized
 from connections.providers.aws import Aws
 from tests.destinations.aws_fake import REGION, AwsFake
 from tests.destinations.aws_secrets_manager import AwsSecretsManager as Fake
@@ -57,11 +60,40 @@ def test_a_bad_key_is_unauthorized_and_never_said(vendor: AwsFake, provider: Aws
     assert "canary" not in str(caught.value)
 
 
-@pytest.mark.parametrize("body", [b"<html>hello</html>", b"<Account></Account>", b"{}", b"[]", b"<<<", b"\xff"])
+@pytest.mark.parametrize(
+    "body",
+    [
+        *(b"<html>hello</html>", b"<Account></Account>", b"{}", b"[]", b"<<<", b"\xff", b"[" * 100_000),
+        *(
+            b"<GetCallerIdentityResponse/>",
+            b"<GetCallerIdentityResponse><a>",
+            b"<UnknownResponse/>",
+            b"<ErrorResponse/>",
+        ),
+    ],
+)
 def test_an_answer_of_another_shape_is_not_believed(vendor: AwsFake, provider: Aws, body: bytes) -> None:
     vendor.answer_with(200, body)
     with provider.client("access-key", KEY) as client, pytest.raises(BadResponse):
         provider.check(client)
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        "",
+        "<Credentials><AccessKeyId>a</AccessKeyId></Credentials>",
+        "<Credentials><AccessKeyId>a</AccessKeyId><SecretAccessKey>b</SecretAccessKey>"
+        "<SessionToken>c</SessionToken><Expiration>soon</Expiration></Credentials>",
+    ],
+)
+def test_a_role_without_complete_keys_is_an_unexpected_response(
+    vendor: AwsFake, provider: Aws, credentials: str
+) -> None:
+    result = f"<AssumeRoleResult>{credentials}</AssumeRoleResult>"
+    vendor.answer_with(200, f"<?xml version='1.0'?><AssumeRoleResponse>{result}</AssumeRoleResponse>".encode())
+    with pytest.raises(BadResponse):
+        provider.renew("assume-role", ROLE)
 
 
 def test_the_account_of_a_key_is_asked_for_once_and_kept_with_the_session(vendor: AwsFake, provider: Aws) -> None:
@@ -198,16 +230,10 @@ def test_kms_keys_and_secrets_are_offered(vendor: AwsFake, provider: Aws) -> Non
         assert provider.choices(client, "path", {"region": REGION}) == []
 
 
-def test_without_the_extra_a_call_says_what_to_install(
-    vendor: AwsFake, provider: Aws, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def absent(name: str) -> Any:
-        raise ImportError(name)
-
-    monkeypatch.setattr(line.importlib, "import_module", absent)
-    with provider.client("access-key", KEY) as client, pytest.raises(Rejected, match=r"pip install 'keyferry\[aws\]'"):
-        provider.check(client)
-    assert vendor.asked() == []
+def test_botocore_is_not_imported_before_it_is_needed() -> None:
+    code = "import django, sys; django.setup(); import config.urls; sys.exit('botocore' in sys.modules)"
+    env = {**os.environ, "DJANGO_SETTINGS_MODULE": "tests.settings"}
+    subprocess.run([sys.executable, "-c", code], env=env, cwd=settings.BASE_DIR, check=True)
 
 
 def test_nothing_that_is_signed_is_logged(vendor: AwsFake, provider: Aws, caplog: pytest.LogCaptureFixture) -> None:

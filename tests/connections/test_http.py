@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import httpcore
 import httpx
 import pytest
 
 from connections import errors
+from connections.http import transport
 from connections.http.client import ApiClient, Classified, quote
 
 TOKEN = "canary-token"
@@ -397,3 +399,13 @@ def test_another_host_of_the_vendor_is_asked_with_the_same_login(vendor: Vendor)
     with ApiClient("Vendor", "http://127.0.0.1:9", headers={"Authorization": TOKEN}) as client:
         client.request("GET", "/a", at=vendor.url)
     assert (vendor.asked, vendor.headers["authorization"]) == ([("GET", "/a")], TOKEN)
+
+
+def test_every_exception_of_the_pool_has_its_counterpart() -> None:
+    """One without would reach the caller as it is."""
+    raised = {found for name in httpcore.__all__ if isinstance(found := getattr(httpcore, name), type)}
+    raised = {found for found in raised if issubclass(found, Exception)}
+    bases = {base for found in raised for base in found.__mro__[1:]}
+    unused = {httpcore.ProxyError, httpcore.ConnectionNotAvailable}  # no proxy is used; the other never leaves the pool
+    assert transport.ERRORS.keys() == raised - bases - unused
+    assert all(theirs.__name__ == ours.__name__ for theirs, ours in transport.ERRORS.items())

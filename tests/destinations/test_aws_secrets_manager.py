@@ -356,14 +356,15 @@ def test_pages_that_go_round_in_circles_are_not_believed(vendor: Fake, client: A
 
 
 def test_members_of_other_hands_stay_as_they_are_written(vendor: Fake, client: AwsClient) -> None:
-    text = '{ "port": 5432, "ratio": 1.10, "list": [1, {"a": null}], "on": true, "none": null, "name": "x", "A": "1" }'
+    exact = '"port": 5432, "ratio": 1.10, "list": [1.50, {"a": null, "a": []}], "on": true, "none": null'
+    text = f'{{ {exact}, "name": "x", "A": "1" }}'
     vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME, SecretString=text)
     destination = AwsSecretsManager(client, DOCUMENT)
     seen = listed(destination)
     assert {key for key, remote in seen.items() if not remote.is_secret} == {"port", "ratio", "list", "on", "none"}
     apply(destination, Write(Action.UPDATE, "A", "A", "2", remote=seen["A"]), create("B", 'q"ä\n'))
     held = vendor.value(NAME)
-    assert '"ratio":1.10,"list":[1, {"a": null}],"on":true,"none":null' in held
+    assert '"ratio":1.10,"list":[1.50, {"a": null, "a": []}],"on":true,"none":null' in held
     assert json.loads(held) == {**json.loads(text), "A": "2", "B": 'q"ä\n'}
 
 
