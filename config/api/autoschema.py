@@ -51,7 +51,7 @@ class AutoSchema(SpectacularAutoSchema):
         return [path_parameter(name, self.view.parameters) for name in re.findall(r"{(\w+)}", self.path)]
 
     def _answer(self, handler: Any) -> dict[str, Any]:
-        schema = self.view.specialized(described(answer_of(handler)))
+        schema = self.view.specialized(described(answer_of(self.view, handler)))
         content = {"schema": public(schema), "example": example_of(schema)}
         return {"description": "", "content": {"application/json": content}}
 

@@ -40,7 +40,7 @@ class Operation:
     body: Shape | None
     query: Shape | None
     answer: Any
-    """Of a response that is no Answer; None otherwise."""
+    """If the annotation does not say it: the shape, or the name of the view's attribute that holds it."""
 
 
 def operation(
@@ -60,15 +60,15 @@ def operation_of(handler: Any) -> Operation | None:
     return found
 
 
-def answer_of(handler: Any) -> Any:
-    """The shape of the data that a declared method answers with."""
+def answer_of(view: Any, handler: Any) -> Any:
+    """The shape of the data that a declared method of the view answers with."""
     declared = operation_of(handler)
     if declared and declared.answer is not None:
-        return declared.answer
+        return shape_of(view, declared.answer)
     (shape,) = get_args(get_type_hints(handler, include_extras=True)["return"])
     return shape
 
 
-def shape_of(view: Any, shape: Shape | None) -> Any:
-    """The model of a body or query as this view has it."""
+def shape_of(view: Any, shape: Any) -> Any:
+    """The shape of a body, query or answer as this view has it."""
     return getattr(view, shape) if isinstance(shape, str) else shape

@@ -5,7 +5,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 
 from django.urls import path
 
-from . import defaults, folders, imports, notifications, projects, secrets
+from . import defaults, environments, folders, imports, notifications, projects, secrets, tags
 from .syncs import CodesView, ListView, OptionsView, routes
 
 urlpatterns = [
@@ -13,7 +13,9 @@ urlpatterns = [
     path("v1/secret-syncs/options", OptionsView.as_view()),
     path("v1/secret-syncs/error-codes", CodesView.as_view()),
     *routes(),
+    *environments.urlpatterns,
     *projects.urlpatterns,
+    *tags.urlpatterns,
     *defaults.urlpatterns,
     *folders.urlpatterns,
     *secrets.urlpatterns,

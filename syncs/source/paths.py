@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from config.errors import BadRequest, Invalid, problem
+from config.schemas import types
+from config.schemas.issues import refused
+from config.schemas.json_schema import JsonSchema
 from config.schemas.schema import Checked, Path, Text
 
 NAME = r"[A-Za-z0-9_-]{1,255}"
@@ -64,3 +67,26 @@ class FolderPath:
         if self.help:
             made["description"] = self.help
         return made if self.default is None else {**made, "default": self.default}
+
+
+@dataclass(frozen=True, slots=True)
+class PathText(types.Member):
+    """The path of a folder, in its one form. With `empty_message` an empty text is refused, else it is the root."""
+
+    label: str = ""
+    help: str = "Path of a folder, as /services/api."
+    empty_message: str = ""
+
+    def check(self, value: object) -> object:
+        least = 1 if self.empty_message else 0
+        # A slash may be added.
+        plain = types.Text(self.label, min_length=least, empty_message=self.empty_message, max_length=MAX_PATH - 1)
+        text = plain.check(value)
+        try:
+            return normal_path(str(text))
+        except Invalid:
+            raise refused(problem([], BAD_NAME)) from None
+
+    def shape(self) -> JsonSchema:
+        made: JsonSchema = {"type": "string", "maxLength": MAX_PATH - 1, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
+        return {**made, "minLength": 1} if self.empty_message else made
