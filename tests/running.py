@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -9,16 +10,31 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
 import httpx
 import psutil
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 300.0  # seconds to wait for what must happen; a busy machine may need many
+_started: dict[Path, list[subprocess.Popen[bytes]]] = {}
+T = TypeVar("T")
+
+
+def wait_until(condition: Callable[[], T | None], pause: float = 0.05) -> T:
+    """The first true result of `condition`. Raises TimeoutError after `PATIENCE`."""
+    deadline = time.monotonic() + PATIENCE
+    while not (result := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"still false after {PATIENCE:.0f} s")
+        time.sleep(pause)
+    return result
 
 
 class Up:
-    """A running `up`, with what it has printed."""
+    """A running `up`, and its output. Whoever starts one calls `end_all` at the end."""
 
     def __init__(self, data_dir: Path, *extra: str, env: dict[str, str] | None = None) -> None:
         with socket.socket() as probe:
@@ -28,7 +44,7 @@ class Up:
             **{
                 name: value
                 for name, value in os.environ.items()
-                # Nor whether Python holds back what it prints: a shell of one's own may say so, a new one does not.
+                # A new shell does not set PYTHONUNBUFFERED either, so the product must flush what it prints.
                 if not name.startswith(("KEYFERRY_", "DJANGO_", "DATABASE_", "PYTHONUNBUFFERED"))
             },
             "KEYFERRY_DATA_DIR": str(data_dir),
@@ -38,15 +54,20 @@ class Up:
         with self.log.open("w") as log:
             command = [sys.executable, "manage.py", "up", "--port", str(self.port), *extra]
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=subprocess.STDOUT)
+        _started.setdefault(data_dir, []).append(self.process)
 
-    def said(self, pattern: str, within: float = 60.0) -> re.Match[str]:
-        deadline = time.monotonic() + within
-        while time.monotonic() < deadline:
-            if found := re.search(pattern, self.log.read_text()):
-                return found
-            assert self.process.poll() is None, self.log.read_text()
-            time.sleep(0.05)
-        raise AssertionError(f"{pattern} was not said:\n{self.log.read_text()}")
+    def wait_for_line(self, pattern: str) -> re.Match[str]:
+        """The first match in its output, once there is one. Fails when it ended without it."""
+
+        def found() -> re.Match[str] | None:
+            match = re.search(pattern, self.log.read_text())
+            assert match or self.process.poll() is None, self.log.read_text()
+            return match
+
+        try:
+            return wait_until(found)
+        except TimeoutError:
+            raise AssertionError(f"no line {pattern!r} in:\n{self.log.read_text()}") from None
 
     def manage(self, *args: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -54,21 +75,25 @@ class Up:
         )
 
     def get(self, path: str) -> httpx.Response:
-        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=10, trust_env=False)
+        return httpx.get(f"http://127.0.0.1:{self.port}{path}", timeout=PATIENCE, trust_env=False)
 
     def children(self) -> list[psutil.Process]:
         return psutil.Process(self.process.pid).children(recursive=True)
 
-    def stop(self) -> float:
-        """Seconds until it was gone."""
-        began = time.monotonic()
+    def stop(self) -> None:
+        """As Ctrl-C does. Fails unless it ends in order."""
         self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=30)
-        return time.monotonic() - began
+        assert self.process.wait(timeout=PATIENCE) == 0, self.log.read_text()
 
 
 def end_all(data_dir: Path) -> None:
-    """Whatever still runs on a data directory, however its test ended."""
+    """End and reap every process of a data directory, however its test ended."""
+    running = []
     for process in psutil.process_iter(["environ"]):
         if (process.info["environ"] or {}).get("KEYFERRY_DATA_DIR") == str(data_dir):
-            process.kill()
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.kill()
+                running.append(process)
+    for started in _started.pop(data_dir, []):
+        started.wait(timeout=PATIENCE)
+    psutil.wait_procs(running, timeout=PATIENCE)

@@ -39,7 +39,7 @@ def main(names: list[str]) -> None:
         os.environ.update({**env, "KEYFERRY_DATA_DIR": directory, "DJANGO_SETTINGS_MODULE": "config.settings"})
         up = Up(data_dir, "--demo", env=env)
         try:
-            up.said("Change a secret in")
+            up.wait_for_line("Change a secret in")
             import django
 
             django.setup()

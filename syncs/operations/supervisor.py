@@ -84,4 +84,4 @@ class Supervisor:
         for child in self.children:
             child.kill()
             if child.process is not None:
-                child.process.wait(timeout=2)
+                child.process.wait(timeout=30)

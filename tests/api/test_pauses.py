@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -35,7 +34,7 @@ def test_pausing_stops_what_is_going_and_what_would_begin(
     sync = world.sync(is_auto_sync_enabled=False)
     root = api_for("admin", None)
     where = EVERYTHING if scope == "instance" else of_connection(world)
-    gate, paused_at = runner._Run._gate, []
+    gate = runner._Run._gate
 
     def pausing(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
         for number, write in enumerate(gate(self, changes, pace)):
@@ -43,12 +42,10 @@ def test_pausing_stops_what_is_going_and_what_would_begin(
             if number == 8:
                 status, answer = root("PATCH", where, {"isPaused": True})
                 assert (status, answer["pause"]["isPaused"]) == (200, True)
-                paused_at.append(time.monotonic())
 
     monkeypatch.setattr(runner._Run, "_gate", pausing)
     world.sandbox.latency = 0.1
     run = world.run(sync)
-    assert time.monotonic() - paused_at[0] < 5
     world.sandbox.latency = 0
     monkeypatch.setattr(runner._Run, "_gate", gate)
     assert run.status == "pending"

@@ -76,7 +76,7 @@ def watched(browser: Browser, base: str, session: str = "", **given: Any) -> Ite
     """A page of a new, empty browser profile, signed in by the cookie `session`. `page.complaints` is what it found
     wrong so far; a test that provokes one takes it out."""
     context = browser.new_context(base_url=base, reduced_motion="reduce", **given)
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(60_000)
     if session:
         context.add_cookies([{"name": "sessionid", "value": session, "url": base}])
     page = context.new_page()

@@ -39,7 +39,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     nowhere = json.dumps({provider.slug: "http://127.0.0.1:9" for provider in providers})
     up = Up(data_dir, env={"KEYFERRY_BASE_URLS": nowhere, "KEYFERRY_LOGIN_RATE_LIMIT": "0"})
     try:
-        up.said("Keyferry is up")
+        up.wait_for_line("Keyferry is up")
         made = json.loads(up.manage("create_identity", "clients", "--role", "admin", "--json").stdout)
         yield Server(f"http://127.0.0.1:{up.port}", made["clientId"], made["clientSecret"], up)
     finally:

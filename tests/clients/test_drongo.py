@@ -21,6 +21,7 @@ from connections.provider import Session
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.running import PATIENCE
 
 DRONGO = Path(sys.executable).with_name("drongo")
 GLOBAL = {"scope": "global", "projectId": "shop-prod"}
@@ -45,7 +46,7 @@ def url() -> Iterator[str]:
 
 
 def _wait(port: int) -> None:
-    until = time.monotonic() + 30
+    until = time.monotonic() + PATIENCE
     while True:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()

@@ -35,6 +35,7 @@ from syncs.source.selectors import folder_by_path, value_of
 from syncs.source.validation import SecretInput
 from tests.destinations.hashicorp_vault import TOKEN
 from tests.destinations.hashicorp_vault import HashicorpVault as Fake
+from tests.running import PATIENCE
 
 pytestmark = pytest.mark.clients
 
@@ -48,7 +49,9 @@ class Bao:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         sent = {"X-Vault-Token": self.token, **{name.replace("_", "-"): value for name, value in headers.items()}}
-        return httpx.request(method, f"{self.url}/v1/{path}", json=body, headers=sent, trust_env=False, timeout=10)
+        return httpx.request(
+            method, f"{self.url}/v1/{path}", json=body, headers=sent, trust_env=False, timeout=PATIENCE
+        )
 
     def must(self, method: str, path: str, body: Any = None) -> Any:
         answer = self.ask(method, path, body)
@@ -83,7 +86,7 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
         )
     made = Bao(f"http://127.0.0.1:{port}")
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while True:
             try:
                 if made.ask("GET", "sys/internal/ui/mounts/secret").status_code == 200:
@@ -100,7 +103,7 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
         yield made
     finally:
         server.terminate()
-        server.wait(timeout=20)
+        server.wait(timeout=PATIENCE)
 
 
 @dataclass

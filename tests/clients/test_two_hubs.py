@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.running import Up, end_all
+from tests.running import PATIENCE, Up, end_all, wait_until
 
 sdk = pytest.importorskip("infisical_sdk", reason="infisicalsdk is not installed (extra `clients`)")
 pytestmark = pytest.mark.clients
@@ -22,11 +22,11 @@ class Hub:
     """A running server with a project of one environment `dev`, spoken to as its admin."""
 
     def __init__(self, up: Up) -> None:
-        up.said("Keyferry is up", within=180)
+        up.wait_for_line("Keyferry is up")
         self.up, self.url = up, f"http://127.0.0.1:{up.port}"
         made = json.loads(up.manage("create_identity", "admin", "--role", "admin", "--json").stdout)
         self.login = {key: made[key] for key in ("clientId", "clientSecret")}
-        self.http = httpx.Client(base_url=f"{self.url}/api", trust_env=False, timeout=30)
+        self.http = httpx.Client(base_url=f"{self.url}/api", trust_env=False, timeout=PATIENCE)
         self.http.headers["authorization"] = (
             f"Bearer {self.send('POST', '/v1/auth/universal-auth/login', **self.login)['accessToken']}"
         )
@@ -82,15 +82,8 @@ class Hub:
     def run(self, sync: str, operation: str = "sync") -> dict[str, Any]:
         self.send("POST", f"/v1/secret-syncs/external-infisical/{sync}/{operation}-secrets")
         status = f"{operation}Status"
-        until(lambda: self.state(sync)[status] in ("succeeded", "failed"))
+        wait_until(lambda: self.state(sync)[status] in ("succeeded", "failed"))
         return self.state(sync)
-
-
-def until(done: Callable[[], bool], within: float = 60.0) -> None:
-    deadline = time.monotonic() + within
-    while not done():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +185,7 @@ def test_two_hubs_that_sync_to_each_other_come_to_rest(hubs: tuple[Hub, Hub], co
     both = mutual(hubs, connections, here, there)
     assert one.held(here) == other.held(there) == {"A": "1", "B": "1"}
     other.write(there, A="2")
-    until(lambda: one.held(here)["A"] == "2")
+    wait_until(lambda: one.held(here)["A"] == "2")
     rest(*both)
     assert one.held(here) == other.held(there) == {"A": "2", "B": "1"}
 
@@ -226,7 +219,7 @@ def mutual(
 
 def rest(*going: Going) -> None:
     """Until none of the syncs has begun a run for some seconds. Such that go on for ever fail here."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     before: object = None
     since = time.monotonic()
     while time.monotonic() - since < QUIET:
