@@ -1,4 +1,4 @@
-"""What every command shares: exit codes that scripts can rely on, errors for people, one line of JSON."""
+"""Base of all commands: exit codes for scripts, readable errors, one line of JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from config.logs import Formatter
 
 
 class _Parser(CommandParser):
-    """argparse leaves with 2 on a usage error; here 2 means "changes", so it is 1."""
+    """argparse exits with 2 on a usage error; here 2 means "changes", so usage errors exit with 1."""
 
     def error(self, message: str) -> NoReturn:
         if getattr(self, "called_from_command_line", None):
@@ -23,11 +23,11 @@ class _Parser(CommandParser):
 
 
 class OperatorCommand(BaseCommand):
-    """A command whose `work` returns its exit code. A refused request is a message and exit 1."""
+    """A command whose `work` returns its exit code. A ServiceError becomes a message and exit code 1."""
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         parser = super().create_parser(prog_name, subcommand, **kwargs)
-        parser.__class__ = _Parser  # Django offers no hook for it
+        parser.__class__ = _Parser  # Django has no hook for it
         return parser
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -37,7 +37,7 @@ class OperatorCommand(BaseCommand):
             raise CommandError(str(error), returncode=1) from None
         except CommandError:
             raise
-        except Exception as error:  # noqa: BLE001 - Python would print its words, which may hold a value
+        except Exception as error:  # noqa: BLE001 - Python would print its message, which may contain a value
             self.stderr.write(Formatter().formatException((type(error), error, error.__traceback__)))
             raise CommandError(f"Something went wrong ({type(error).__name__})", returncode=1) from None
         if code:
@@ -47,11 +47,11 @@ class OperatorCommand(BaseCommand):
         raise NotImplementedError
 
     def line(self, data: dict[str, Any]) -> None:
-        """One object on one line."""
+        """Print one object as one line of JSON."""
         self.stdout.write(json.dumps(data, default=str, separators=(",", ":")))
 
     def table(self, rows: list[tuple[str, ...]]) -> None:
-        """Columns, aligned."""
+        """Print rows with aligned columns."""
         if not rows:
             return
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

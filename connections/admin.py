@@ -1,4 +1,4 @@
-"""Connections: forms from the providers' schemas, credentials write-only."""
+"""Connections: forms generated from the schemas of the providers; credentials are write-only."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ PREFIX = "credentials"
 
 
 def kinds() -> list[tuple[str, str]]:
-    """Every way to sign in at every provider: value, label."""
+    """All sign-in methods of all providers, as (value, label)."""
     return [
         (f"{provider.slug}/{method}", f"{provider.label}, {method}")
         for provider in providers
@@ -44,18 +44,18 @@ class AppConnectionAdmin(ServiceAdmin):
     project_path = "project"
     see = Right.SEE_CONNECTIONS
     edit = Right.MANAGE_CONNECTIONS
-    list_display = ("name", "login", "scope", "state", "checked", "used")
+    list_display = ("name", "login", "scope", "status", "checked", "syncs")
     list_filter = ("app", "project")
     list_select_related = ("project",)
     search_fields = ("name", "description")
     actions = ("check_now", "pause", "resume")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = AppConnection.objects.select_related("project").annotate(used_by=Count("syncs"))
+        rows = AppConnection.objects.select_related("project").annotate(used_by=Count("syncs"))
         projects = actor_of(request).projects
         if projects is None:
-            return found
-        return found.filter(project__in=projects) | found.filter(project=None)
+            return rows
+        return rows.filter(project__in=projects) | rows.filter(project=None)
 
     def may(self, request: HttpRequest, right: Right | None, obj: Any) -> bool:
         actor = actor_of(request)
@@ -74,26 +74,26 @@ class AppConnectionAdmin(ServiceAdmin):
         return obj.project.name if obj.project else str(_("the whole organisation"))
 
     @display(description=_("Status"))
-    def state(self, obj: AppConnection) -> str:
-        return badge(*standing(obj))
+    def status(self, obj: AppConnection) -> str:
+        return badge(*status_of(obj))
 
     @display(description=_("Checked"), ordering="checked_at")
     def checked(self, obj: AppConnection) -> str:
         return when(obj.checked_at)
 
     @display(description=_("Used by"), ordering="used_by")
-    def used(self, obj: Any) -> str:
-        words: str = ngettext("%d sync", "%d syncs", obj.used_by) % obj.used_by
+    def syncs(self, obj: Any) -> str:
+        text: str = ngettext("%d sync", "%d syncs", obj.used_by) % obj.used_by
         if not obj.used_by:
-            return words
-        return link(f"{reverse('admin:syncs_secretsync_changelist')}?connection__id__exact={obj.pk}", words)
+            return text
+        return link(f"{reverse('admin:syncs_secretsync_changelist')}?connection__id__exact={obj.pk}", text)
 
     def get_actions(self, request: HttpRequest) -> Any:
-        """Only what would not be refused."""
-        found = super().get_actions(request)
+        """Only actions that the person may perform."""
+        actions = super().get_actions(request)
         if not self.may(request, self.edit, None):
-            found = {name: each for name, each in found.items() if name == "check_now"}
-        return found if actor_of(request).may_anywhere(Right.USE_CONNECTIONS) else {}
+            actions = {name: each for name, each in actions.items() if name == "check_now"}
+        return actions if actor_of(request).may_anywhere(Right.USE_CONNECTIONS) else {}
 
     # -- one connection ----------------------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class AppConnectionAdmin(ServiceAdmin):
         return redirect("admin:connections_appconnection_change", connection.pk)
 
     def pause_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Pause, or let go on."""
+        """Pause, or resume."""
         if (connection := self.get_object(request, str(pk))) is None:
             return redirect("admin:connections_appconnection_changelist")
         self._pause(request, connection, paused="resume" not in request.POST)
@@ -122,20 +122,20 @@ class AppConnectionAdmin(ServiceAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         connection = self.get_object(request, object_id)
-        shown = dict(extra_context or {})
+        context = dict(extra_context or {})
         if connection:
-            words, tone = standing(connection)
-            shown |= {
+            label, tone = status_of(connection)
+            context |= {
                 "connection": connection,
                 "provider_label": label_of(connection.app),
-                "state_words": words,
+                "state_label": label,
                 "state_tone": tone,
                 "may_check": self._may_use(request, connection),
                 "may_manage": self.may(request, self.edit, connection),
                 "title": connection.name,
                 "subtitle": "",
             }
-        return super().change_view(request, object_id, form_url, shown)
+        return super().change_view(request, object_id, form_url, context)
 
     def _may_use(self, request: HttpRequest, connection: AppConnection) -> bool:
         actor = actor_of(request)
@@ -146,20 +146,20 @@ class AppConnectionAdmin(ServiceAdmin):
     def _check(self, request: HttpRequest, connection: AppConnection) -> None:
         try:
             services.check_connection(actor_of(request), connection)
-            messages.success(request, _("%s: the vendor accepts the credentials.") % connection.name)
-        except ServiceError as refusal:
-            messages.error(request, f"{connection.name}: {refusal}")
+            messages.success(request, _("%s: credentials accepted by the vendor.") % connection.name)
+        except ServiceError as error:
+            messages.error(request, f"{connection.name}: {error}")
 
     def _pause(self, request: HttpRequest, connection: AppConnection, *, paused: bool) -> None:
         try:
             services.pause_connection(actor_of(request), connection, paused=paused)
-        except ServiceError as refusal:
-            messages.error(request, f"{connection.name}: {refusal}")
+        except ServiceError as error:
+            messages.error(request, f"{connection.name}: {error}")
             return
         if paused:
-            messages.warning(request, _("%s is paused.") % connection.name)
+            messages.warning(request, _("%s paused.") % connection.name)
         else:
-            messages.success(request, _("%s goes on.") % connection.name)
+            messages.success(request, _("%s resumed.") % connection.name)
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         if "kind" not in request.GET:
@@ -175,11 +175,11 @@ class AppConnectionAdmin(ServiceAdmin):
         app, _, method = (f"{obj.app}/{obj.method}" if obj else request.GET.get("kind", "")).partition("/")
         provider = providers.get(app)
         schema = provider.methods.get(method) if provider else None
-        shown: dict[str, forms.Field] = {}
+        fields: dict[str, forms.Field] = {}
         if schema:
-            held = services.shown_credentials(obj) if obj else None
-            shown = form_fields(PREFIX, schema, held)
-        kwargs["form"] = type("ConnectionForm", (_ConnectionForm,), {**shown, "app": app, "method": method})
+            stored = services.shown_credentials(obj) if obj else None
+            fields = form_fields(PREFIX, schema, stored)
+        kwargs["form"] = type("ConnectionForm", (_ConnectionForm,), {**fields, "app": app, "method": method})
         kwargs["fields"] = self._own_fields(obj)
         return super().get_form(request, obj, change=change, **kwargs)
 
@@ -188,26 +188,26 @@ class AppConnectionAdmin(ServiceAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         if obj and not self.has_change_permission(request, obj):
-            return [(None, {"fields": self._own_fields(obj)})]  # what is sealed is nothing to look at
+            return [(None, {"fields": self._own_fields(obj)})]  # credentials are never shown
         form = self.get_form(request, obj)
         credentials = [name for name in form.base_fields if name.startswith(PREFIX)]
         app = obj.app if obj else request.GET.get("kind", "").partition("/")[0]
         provider = providers.get(app)
         label = f"Sign in at {provider.label}" if provider else "Credentials"
-        said = "They are checked with the vendor before anything is stored, and never shown again."
+        help_text = "They are verified with the vendor before they are stored, and never shown again."
         if provider and provider.docs_url:
-            said += f" See {provider.docs_url}"
+            help_text += f" See {provider.docs_url}"
         return [
             (None, {"fields": self._own_fields(obj)}),
-            (label, {"fields": credentials, "description": said}),
+            (label, {"fields": credentials, "description": help_text}),
         ]
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "project":
             actor = actor_of(request)
-            mine = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_CONNECTIONS, project_id)]
-            kwargs["queryset"] = Project.objects.filter(pk__in=mine)
-            kwargs["help_text"] = "Blank: for the whole organisation (instance admins only)."
+            managed = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_CONNECTIONS, project_id)]
+            kwargs["queryset"] = Project.objects.filter(pk__in=managed)
+            kwargs["help_text"] = "Leave blank for the whole organisation (instance admins only)."
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def create(self, actor: Actor, form: Any) -> AppConnection:
@@ -224,9 +224,9 @@ class AppConnectionAdmin(ServiceAdmin):
 
     def change(self, actor: Actor, obj: AppConnection, form: Any) -> None:
         data = form.cleaned_data
-        given = form.credentials()
+        credentials = form.credentials()
         services.update_connection(
-            actor, obj, name=data["name"], description=data["description"] or "", credentials=given or None
+            actor, obj, name=data["name"], description=data["description"] or "", credentials=credentials or None
         )
 
     def remove(self, actor: Actor, obj: AppConnection) -> None:
@@ -234,30 +234,30 @@ class AppConnectionAdmin(ServiceAdmin):
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         to_delete, counts, permissions, _ = super().get_deleted_objects(objs, request)
-        return to_delete, counts, permissions, []  # the service refuses in words that say what to do
+        return to_delete, counts, permissions, []  # the service refuses with a message that says what to do
 
     @admin.action(description=_("Check with the vendor now"))
     def check_now(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
             self._check(request, connection)
 
-    @admin.action(description=_("Pause every sync through these"))
+    @admin.action(description=_("Pause all syncs using these"))
     def pause(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
             self._pause(request, connection, paused=True)
 
-    @admin.action(description=_("Resume syncs through these"))
+    @admin.action(description=_("Resume all syncs using these"))
     def resume(self, request: HttpRequest, queryset: Any) -> None:
         for connection in queryset:
             self._pause(request, connection, paused=False)
 
 
-def standing(connection: AppConnection) -> tuple[Any, str]:
-    """Its state in words, and the tone."""
+def status_of(connection: AppConnection) -> tuple[Any, str]:
+    """Status label and tone."""
     if connection.paused_at:
         return _("Paused"), "warn"
     if connection.check_problem:
-        return _("Refused"), "bad"
+        return _("Rejected"), "bad"
     return (_("Accepted"), "good") if connection.checked_at else (_("Not checked"), "calm")
 
 
@@ -269,8 +269,8 @@ class _ConnectionForm(ServiceForm):
         fields: tuple[str, ...] = ()
 
     def credentials(self) -> dict[str, Any]:
-        """Those that were typed; {}: none."""
+        """The submitted credentials; {} if none were entered."""
         provider = providers.get(self.app)
         schema = provider.methods.get(self.method) if provider else None
-        given = collected(PREFIX, schema, self.cleaned_data) if schema else {}
-        return given if any(given.values()) or self.instance._state.adding else {}
+        values = collected(PREFIX, schema, self.cleaned_data) if schema else {}
+        return values if any(values.values()) or self.instance._state.adding else {}

@@ -1,5 +1,5 @@
 """Which parts of the documentation explain the pages of connections."""
 
-from config.ui.help import explained
+from config.ui.help import register_help
 
-explained({"connections.appconnection": "syncs#connections"})
+register_help({"connections.appconnection": "syncs#connections"})

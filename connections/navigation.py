@@ -1,4 +1,4 @@
-"""What the sidebar offers of app connections."""
+"""Sidebar entries for app connections."""
 
 from django.utils.translation import gettext_lazy as _
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from config.ui.docs import block, pages_below
-from config.ui.help import explained
+from config.ui.help import register_help
 from config.ui.markdown import code, escaped, table
 from connections.provider import providers
 from syncs.destination.base import Destination, destinations
@@ -110,7 +110,7 @@ def _sentence(text: str) -> str:
 block("error-codes", error_codes)
 block("destinations", destination_index)
 pages_below("destinations", destination_pages)
-explained(
+register_help(
     {
         "admin:index": "concepts#how-they-get-there",
         "admin:destinations": "destinations",

@@ -1,4 +1,4 @@
-"""What the sidebar offers of the source and its syncs."""
+"""Sidebar entries for secrets and syncs."""
 
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -30,7 +30,7 @@ entry("source", 60, _("Environments"), "layers", "syncs.environment")
 entry("internals", 10, _("Keys of runs"), "list", "syncs.runchange")
 entry("internals", 20, _("Versions"), "restore", "syncs.secretversion")
 entry("internals", 30, _("References"), "link", "syncs.secretreference")
-entry("internals", 40, _("First listings"), "flag", "syncs.initialset")
+entry("internals", 40, _("Initial sets"), "flag", "syncs.initialset")
 entry("internals", 50, _("Drift"), "difference", "syncs.driftcheck")
 entry("internals", 60, _("Messages"), "mail", "syncs.notice")
 entry("internals", 70, _("Leases"), "lock_clock", "syncs.lease")

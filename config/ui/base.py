@@ -1,6 +1,6 @@
-"""The base of every admin page: reads limited to what the person may see, writes through services alone.
+"""Base of all admin pages: they show only what the person may see, and write through services only.
 
-A service refuses by raising; the page then shows the form again, with what was typed and what is wrong with it.
+A service refuses by raising; the page then shows the form again, with the input and the problems.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from config.access.addresses import client_ip
 from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
-from config.ui.filters import kept_to_visible
+from config.ui.filters import visible_only
 from config.ui.markup import when
 from config.ui.model_forms import place_of
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """Who is signed in; read once a request."""
+    """The signed-in person; read once per request."""
     found: Actor | None = getattr(request, "_keyferry_actor", None)
     if found is None:
         assert isinstance(request.user, User)
@@ -41,33 +41,33 @@ def actor_of(request: HttpRequest) -> Actor:
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
-    """A form whose saving a service does. `refusal` is what the service said to it."""
+    """A form that a service saves. If the service has refused its data, the form shows the problems."""
 
     request: ClassVar[HttpRequest]
     aliases: ClassVar[Mapping[str, str]] = {}
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or self.cleaned_data
-        refusal = getattr(self.request, "_keyferry_refusal", None)
-        if isinstance(refusal, Invalid):
-            for issue in refusal.issues:
+        error = getattr(self.request, "_keyferry_error", None)
+        if isinstance(error, Invalid):
+            for issue in error.issues:
                 self.add_error(place_of(issue, self.fields, self.aliases), issue["message"])
-        elif refusal is not None:
-            self.add_error(None, str(refusal))
+        elif error is not None:
+            self.add_error(None, str(error))
         return cleaned
 
     def validate_unique(self) -> None:
-        """The services do, in their own words."""
+        """Left to the services, which report it with their own messages."""
 
     def _get_validation_exclusions(self) -> set[str]:
-        """No constraint of the model is checked here, for the same reason."""
+        """All fields: constraints of the model are left to the services, too."""
         return {field.name for field in self._meta.model._meta.fields}
 
     def save(self, commit: bool = True) -> Any:
         return self.instance
 
     def save_m2m(self) -> None:
-        """Services save whole."""
+        """Services save related rows, too."""
 
 
 class Stateless:
@@ -96,13 +96,13 @@ class _NoTransaction(admin.ModelAdmin):  # type: ignore[type-arg]
     ) -> HttpResponse:
         try:
             return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined,no-any-return]
-        except ServiceError as refusal:
-            request._keyferry_refusal = refusal  # type: ignore[attr-defined]
+        except ServiceError as error:
+            request._keyferry_error = error  # type: ignore[attr-defined]
             return self._changeform_view(request, object_id, form_url, extra_context)  # type: ignore[attr-defined,no-any-return]
 
 
 class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
-    """`project_path` leads from the model to its project's id; "" for what belongs to none."""
+    """`project_path` is the lookup from the model to the id of its project; "" for models without a project."""
 
     form = ServiceForm
     project_path: ClassVar[str] = ""
@@ -114,23 +114,23 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
     show_full_result_count = False
     warn_unsaved_form = True
 
-    list_filter_sheet = True  # a list is as wide as the page; its filters slide in
+    list_filter_sheet = True  # filters open in a sheet, so that the list has the full width
     actor_of = staticmethod(actor_of)
 
-    # -- what the person may -----------------------------------------------------------------------------------
+    # -- permissions -------------------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return [_told(self.model, name) for name in super().get_list_display(request)]
+        return [_column(self.model, name) for name in super().get_list_display(request)]
 
     def get_list_filter(self, request: HttpRequest) -> Any:
-        return [kept_to_visible(self.model, name) for name in super().get_list_filter(request)]
+        return [visible_only(self.model, name) for name in super().get_list_filter(request)]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
-        found: QuerySet[Any] = super().get_queryset(request)
+        rows: QuerySet[Any] = super().get_queryset(request)
         projects = actor_of(request).projects
         if projects is None or not self.project_path:
-            return found
-        return found.filter(**{f"{self.project_path}__in": projects})
+            return rows
+        return rows.filter(**{f"{self.project_path}__in": projects})
 
     def project_id_of(self, obj: Model) -> UUID | None:
         value: Any = obj
@@ -167,21 +167,21 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
     # -- writes ------------------------------------------------------------------------------------------------
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        made = super().get_form(request, obj, change=change, **kwargs)
-        return type(made.__name__, (made,), {"request": request})
+        form = super().get_form(request, obj, change=change, **kwargs)
+        return type(form.__name__, (form,), {"request": request})
 
-    def told_fields(self, request: HttpRequest, obj: Any, form: Any, names: Sequence[str]) -> list[Any]:
-        """Fields of the form that are not the model's; whoever may not change them reads what they hold."""
+    def fields_or_texts(self, request: HttpRequest, obj: Any, form: Any, names: Sequence[str]) -> list[Any]:
+        """Form fields that are not model fields; if the person may not change them, their values as text."""
         if obj is None or self.has_change_permission(request, obj):
             return list(names)
-        return [_stated(form.base_fields[name]) for name in names]
+        return [_value_as_text(form.base_fields[name]) for name in names]
 
     def create(self, actor: Actor, form: Any) -> Model:
-        """The new object, made by a service."""
+        """Create the object by a service, and return it."""
         raise NotImplementedError
 
     def change(self, actor: Actor, obj: Any, form: Any) -> None:
-        """Change `obj` (as stored) to what the form says, by a service."""
+        """Change the stored `obj` to the values of the form, by a service."""
         raise NotImplementedError
 
     def remove(self, actor: Actor, obj: Any) -> None:
@@ -193,11 +193,11 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
         if change:
             self.change(actor, self.get_queryset(request).get(pk=obj.pk), form)
             return
-        made = self.create(actor, form)
-        obj.__dict__.update(made.__dict__)
+        created = self.create(actor, form)
+        obj.__dict__.update(created.__dict__)
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        """Services save whole."""
+        """Services save related rows, too."""
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         return super().construct_change_message(request, form, [], add)  # inlines are read-only
@@ -210,73 +210,73 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
             self.remove(actor_of(request), obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        return self.refused_kindly(
+        return self.with_error_message(
             request, lambda: super(ServiceAdmin, self).delete_view(request, object_id, extra_context)
         )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         view = super().changelist_view
-        return self.refused_kindly(request, lambda: view(request, extra_context))
+        return self.with_error_message(request, lambda: view(request, extra_context))
 
-    def refused_kindly(self, request: HttpRequest, do: Callable[[], HttpResponse]) -> HttpResponse:
-        """Where a service refuses, its words as a message, on the page that the person came from."""
+    def with_error_message(self, request: HttpRequest, view: Callable[[], HttpResponse]) -> HttpResponse:
+        """The response of `view`; if a service refuses, its message on the page that the person came from."""
         try:
-            return do()
-        except ServiceError as refusal:
-            messages.error(request, str(refusal))
+            return view()
+        except ServiceError as error:
+            messages.error(request, str(error))
             return redirect(request.get_full_path() if request.method == "POST" else "..")
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What goes with them is the services' business, and nobody is refused for what he cannot delete apart."""
+        """Services delete related rows, so permissions on those are not checked."""
         to_delete, counts, _, protected = super().get_deleted_objects(objs, request)
         return to_delete, counts, set(), protected
 
 
 class ReadOnlyAdmin(ServiceAdmin):
-    """History: to be read, never written."""
+    """Records that can only be viewed."""
 
     adds = deletes = False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = self.fields or [field.name for field in self.model._meta.fields]
-        return [_told(self.model, name) for name in names]
+        return [_column(self.model, name) for name in names]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)
 
 
 def any_project(actor: Actor, right: Right) -> bool:
-    """Whether the actor has the right in some project as its member."""
+    """Whether the actor has the right in any project, as its member."""
     return any(actor.may(right, project_id) for project_id in actor.roles)
 
 
-def _told(model: Any, name: Any) -> Any:
-    """A column or a field as admin pages name it; a moment is told as how long ago."""
+def _column(model: Any, name: Any) -> Any:
+    """The name of a field, or for a time a column that shows how long ago it was."""
     field = {each.name: each for each in model._meta.fields}.get(name)
-    return _moment(name, str(field.verbose_name)) if isinstance(field, DateTimeField) else name
+    return _time_column(name, str(field.verbose_name)) if isinstance(field, DateTimeField) else name
 
 
-@cache  # a form's fields and its readonly fields are compared: they must be the same functions
-def _moment(name: str, words: str) -> Callable[[Any], SafeString]:
-    @admin.display(description=words, ordering=name)
-    def moment(obj: Any) -> SafeString:
+@cache  # Django compares the fields with the read-only fields: both must be the same function
+def _time_column(name: str, label: str) -> Callable[[Any], SafeString]:
+    @admin.display(description=label, ordering=name)
+    def column(obj: Any) -> SafeString:
         return when(getattr(obj, name))
 
-    return moment
+    return column
 
 
-def _stated(field: forms.Field) -> Callable[[Any], str]:
-    """A field in words, for a page on which it cannot be changed."""
-    held = field.initial
-    chosen = held if isinstance(held, list) else [held]
-    names = {str(value): str(label) for value, label in getattr(field, "choices", ())}
-    if isinstance(held, bool):
-        words = _("yes") if held else _("no")
+def _value_as_text(field: forms.Field) -> Callable[[Any], str]:
+    """A column with the value of a form field, for people who cannot change it."""
+    value = field.initial
+    values = value if isinstance(value, list) else [value]
+    labels = {str(choice): str(label) for choice, label in getattr(field, "choices", ())}
+    if isinstance(value, bool):
+        text = _("yes") if value else _("no")
     else:
-        words = ", ".join(names.get(str(each), str(each)) for each in chosen if each not in (None, "")) or "-"
+        text = ", ".join(labels.get(str(each), str(each)) for each in values if each not in (None, "")) or "-"
 
     @admin.display(description=str(field.label))
-    def said(obj: Any) -> str:
-        return words
+    def column(obj: Any) -> str:
+        return text
 
-    return said
+    return column

@@ -1,12 +1,12 @@
-"""The documentation pages: Markdown files under `templates/docs`, and what apps generate out of their own declarations.
+"""The documentation pages: Markdown files under `templates/docs`, and parts that apps generate from declarations.
 
-The files are read as they are, never through the template engine. `index.md` lists them all; its order is that of the
-pages. Each app has a module `documentation` that registers what it generates:
+The files are read directly, never through the template engine. `index.md` lists all of them and defines their order.
+Each app has a module `documentation` that registers what it generates:
 
-- a block is written in a file between `<!-- generated: name -->` and `<!-- /generated -->`, so that a code host shows
-  it too. Here it is always generated when it is shown; `python -m tests.docs` writes it into the files, and a test
-  compares both. A block that is empty in the file is generated only here;
-- pages below another one, which are generated as a whole.
+- a block: text in a file between `<!-- generated: name -->` and `<!-- /generated -->`. It is generated whenever a page
+  is served. So that code hosts show it too, `python -m tests.docs` writes it into the file, and a test compares both. A
+  block that is empty in the file is generated only here;
+- pages below another page, generated in full.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Library:
         return before, order[index + 1] if index + 1 < len(order) else None
 
     def heading(self, target: str) -> str:
-        """The words at `target`, such as `operating#upgrade`. Raises KeyError where no page has it."""
+        """The heading at `target`, such as `operating#upgrade`. Raises KeyError for an unknown target."""
         slug, _, anchor = target.partition("#")
         page = self.pages[slug]
         if not anchor:
@@ -87,7 +87,7 @@ def block(name: str, make: Callable[[], str]) -> None:
 
 
 def pages_below(parent: str, make: Callable[[], Iterable[tuple[str, str]]]) -> None:
-    """Register pages below the page `parent`: `make` returns the last part of each slug, and its Markdown."""
+    """Register pages below the page `parent`: `make` returns the last part of each slug with the Markdown."""
     _below[parent] = make
 
 
@@ -99,26 +99,26 @@ def address(target: str) -> str:
 
 
 def library() -> Library:
-    """The pages as the files are now."""
+    """The pages from the current files."""
     _discover()
     files = sorted(DIRECTORY.rglob("*.md"))
     return _library(tuple((file, file.stat().st_mtime_ns) for file in files))
 
 
 def with_blocks(text: str, *, empty: bool = True) -> str:
-    """A file's text with its blocks regenerated; empty ones stay empty where `empty` is False."""
+    """A file's text with its blocks regenerated; if `empty` is False, empty ones stay empty."""
 
-    def made(found: re.Match[str]) -> str:
+    def regenerated(found: re.Match[str]) -> str:
         if not found[3] and not empty:
             return found[0]
         return f"{found[1]}\n{_blocks[found[2]]().strip()}\n\n{found[4]}"
 
-    return BLOCK.sub(made, text)
+    return BLOCK.sub(regenerated, text)
 
 
 @cache
 def _discover() -> None:
-    """Once: looking for a module that an app does not have searches the disk."""
+    """Once, because looking for modules that do not exist is slow."""
     autodiscover_modules("documentation")
 
 
@@ -145,18 +145,18 @@ def _generated(parent: str) -> Iterable[Page]:
 
 
 def _rendered(slug: str, text: str) -> Document:
-    shown = BLOCK.sub(lambda found: found[3], text)
+    plain = BLOCK.sub(lambda found: found[3], text)
 
     def resolve(target: str) -> str:
         if found := _slug(slug, target):
             return address(found + "".join(target.partition("#")[1:]))
         return target
 
-    return render(shown, resolve)
+    return render(plain, resolve)
 
 
 def _slug(slug: str, target: str) -> str:
-    """The slug of the page that a link on the page `slug` leads to; "" where it leads to none."""
+    """The slug of the page that a link on the page `slug` leads to; "" for any other link."""
     path = target.partition("#")[0]
     if "://" in path or not path.endswith(".md"):
         return ""

@@ -1,4 +1,4 @@
-"""The documentation pages over HTTP. They hold nothing of the installation, so they are public."""
+"""The documentation pages over HTTP. They contain nothing about the installation, so they are public."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ def page(request: HttpRequest, slug: str = INDEX) -> HttpResponse:
     if slug.endswith("/"):
         return redirect(address(slug.rstrip("/")), permanent=True)
     found = library()
-    shown = found.pages.get(slug)
-    if shown is None:
+    requested = found.pages.get(slug)
+    if requested is None:
         raise Http404
-    before, after = found.neighbours(shown)
-    return _shown(request, "page", {"page": shown, "before": before, "after": after})
+    before, after = found.neighbours(requested)
+    return _render(request, "page", {"page": requested, "before": before, "after": after})
 
 
 @require_safe
 def results(request: HttpRequest) -> HttpResponse:
-    """What a search found."""
+    """Results of a search."""
     query = request.GET.get("q", "").strip()[:MAX_QUERY]
-    return _shown(request, "search", {"query": query, "results": search(library(), query)})
+    return _render(request, "search", {"query": query, "results": search(library(), query)})
 
 
-def _shown(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
-    answer = render(request, f"keyferry/docs/{template}.html", {"groups": library().groups, **context})
-    answer["Content-Security-Policy"] = POLICY
-    return answer
+def _render(request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    response = render(request, f"keyferry/docs/{template}.html", {"groups": library().groups, **context})
+    response["Content-Security-Policy"] = POLICY
+    return response

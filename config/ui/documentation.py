@@ -1,4 +1,4 @@
-"""What the documentation takes from the project itself: environment variables, commands, and pages of the admin."""
+"""Generated parts of the documentation: environment variables and commands; and help for pages of the admin."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from django.core.management.base import DjangoHelpFormatter
 from config.environment import VARIABLES
 
 from .docs import block
-from .help import explained
+from .help import register_help
 from .markdown import code, escaped, table
 
 OURS = ("config.", *settings.PRODUCT_APPS)
 
 
 def environment() -> str:
-    """Names, meanings and defaults; never a value of this installation."""
+    """Names, meanings and defaults; never the values of this installation."""
     parts = []
     for title, variables in VARIABLES.items():
         rows = [(code(each.name), each.kind.label, each.meaning, each.default_in_words) for each in variables]
@@ -29,7 +29,7 @@ def environment() -> str:
 
 
 def commands() -> str:
-    """Each command as `--help` prints it."""
+    """Each command with its arguments."""
     return "\n".join(_command(name, app) for name, app in sorted(get_commands().items()) if app.startswith(OURS))
 
 
@@ -51,14 +51,14 @@ def _sub(action: Any, verb: str, parser: argparse.ArgumentParser) -> str:
 
 
 def _rows(parser: argparse.ArgumentParser) -> Iterable[tuple[str, str]]:
-    """Its own arguments, not those that Django gives every command. argparse has no public way to list them."""
+    """The command's own arguments without those of Django. argparse has no public way to list them."""
     formatter = parser._get_formatter()
     shared = {*DjangoHelpFormatter.show_last, "--help"}
     for action in parser._actions:
         if shared & set(action.option_strings) or isinstance(action, argparse._SubParsersAction):
             continue
-        words = [formatter._format_args(action, action.dest.upper())] if action.nargs != 0 else []
-        usage = " ".join([", ".join(action.option_strings), *words]).strip()
+        values = [formatter._format_args(action, action.dest.upper())] if action.nargs != 0 else []
+        usage = " ".join([", ".join(action.option_strings), *values]).strip()
         yield code(usage), " ".join(filter(None, (_meaning(action), _default(action))))
 
 
@@ -67,8 +67,8 @@ def _meaning(action: argparse.Action) -> str:
 
 
 def _default(action: argparse.Action) -> str:
-    shown = action.option_strings and action.nargs != 0 and action.default not in (None, "", [])
-    return f"Default: {code(str(action.default))}." if shown else ""
+    has_default = action.option_strings and action.nargs != 0 and action.default not in (None, "", [])
+    return f"Default: {code(str(action.default))}." if has_default else ""
 
 
 def _sentence(text: str) -> str:
@@ -77,7 +77,7 @@ def _sentence(text: str) -> str:
 
 block("environment", environment)
 block("commands", commands)
-explained(
+register_help(
     {
         "access.user": "security#people-and-machines",
         "access.identity": "api#sign-in-as-a-machine",

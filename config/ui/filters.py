@@ -1,4 +1,4 @@
-"""What the admin's lists share: filters that name only what the person may see."""
+"""Filters of lists that show only what the person may see."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from config.access.roles import Actor
 
 
 class OfVisible(admin.RelatedFieldListFilter):
-    """By a related row, of those alone whose project the person sees."""
+    """By a related row, only of projects that the person may see."""
 
     project_path = "pk"
 
@@ -23,8 +23,8 @@ class OfVisible(admin.RelatedFieldListFilter):
         return field.get_choices(include_blank=False, ordering=ordering, limit_choices_to=limit)
 
 
-def kept_to_visible(model: Any, name: Any) -> Any:
-    """A filter as `list_filter` names it, or one in its place that tells no other project's names."""
+def visible_only(model: Any, name: Any) -> Any:
+    """The entry of `list_filter`, or a replacement that shows no names of other projects."""
     if not isinstance(name, str):
         return name
     for part in name.split("__"):

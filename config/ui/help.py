@@ -1,11 +1,11 @@
-"""Which part of the documentation explains a page of the admin.
+"""Links from pages of the admin to the documentation.
 
-Each app names its pages in its module `documentation`, by one of
+Each app registers its pages in its module `documentation`, by one of
 
-- the name of a view, as `secrets`, with `/` and an argument of its address where that decides, as
+- the name of a view, such as `secrets`; to be more specific, followed by `/` and an argument of its URL, such as
   `admin:syncs_syncdraft_step/options`;
-- a model, as `syncs.secretsync`, for all of its pages;
-- a name of its own for a part of a page, which a template uses by `{% help "run.held" %}`.
+- a model, such as `syncs.secretsync`, for all of its pages;
+- any other name for a part of a page, used in a template by `{% help "run.held" %}`.
 """
 
 from __future__ import annotations
@@ -22,32 +22,32 @@ _targets: dict[str, str] = {}
 
 @dataclass(frozen=True, slots=True)
 class Help:
-    """Where it is, and the words of the heading there."""
+    """URL of a section of the documentation, and its heading."""
 
     url: str
     title: str
 
 
-def explained(targets: Mapping[str, str]) -> None:
-    """Register pages: name -> page of the documentation and anchor, as `concepts#held-runs`."""
+def register_help(targets: Mapping[str, str]) -> None:
+    """Register pages: name -> page of the documentation and anchor, such as `concepts#held-runs`."""
     _targets.update(targets)
 
 
 def targets() -> Mapping[str, str]:
-    """All that is registered."""
+    """All registered targets by name."""
     docs.library()  # loads the modules that register
     return dict(_targets)
 
 
-def named(name: str) -> Help:
-    """Raises KeyError for a name that no app has registered."""
+def by_name(name: str) -> Help:
+    """Raises KeyError for an unregistered name."""
     return _help(targets()[name])
 
 
 def of_page(request: HttpRequest) -> Help:
-    """The most exact that is registered for the page; the index where nothing is."""
-    known = targets()
-    return _help(next((known[name] for name in _names(request) if name in known), docs.INDEX))
+    """The most specific target registered for the page, else the index."""
+    registered = targets()
+    return _help(next((registered[name] for name in _names(request) if name in registered), docs.INDEX))
 
 
 def _names(request: HttpRequest) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Pieces of HTML that pages share: moments, statuses, links, charts."""
+"""HTML that pages share: times, statuses, links, charts."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext
 
 TONES = ("good", "bad", "warn", "busy", "calm")
-"""What a colour means: arrived, failed, wants a person, under way, nothing to tell."""
+"""Meanings of colours: success, failure, needs attention, in progress, neutral."""
 
 
 def when(moment: datetime | None, never: object = "") -> SafeString:
-    """How long ago, or until; the exact moment on hover, which a script puts into the viewer's zone."""
+    """A time relative to now; the exact time on hover, which a script converts to the viewer's time zone."""
     if moment is None:
         return format_html('<span class="kf-subtle">{}</span>', never or gettext("never"))
     exact = moment.astimezone(UTC)
@@ -30,7 +30,7 @@ def when(moment: datetime | None, never: object = "") -> SafeString:
 
 
 def relative(moment: datetime, now: datetime | None = None) -> str:
-    """In words, of one unit: 3 minutes ago; in 2 hours."""
+    """With one unit: 3 minutes ago; in 2 hours."""
     now = now or timezone.now()
     if abs((now - moment).total_seconds()) < 60:
         return gettext("just now") if moment <= now else gettext("in a moment")
@@ -40,7 +40,7 @@ def relative(moment: datetime, now: datetime | None = None) -> str:
 
 
 def took(began: datetime | None, ended: datetime | None) -> str:
-    """How long something took: 340 ms, 2.1 s, 3 min 20 s; "" where it has not ended."""
+    """A duration: 340 ms, 2.1 s, 3 min 20 s; "" if it has not ended."""
     if began is None or ended is None:
         return ""
     seconds = max((ended - began).total_seconds(), 0.0)
@@ -52,7 +52,7 @@ def took(began: datetime | None, ended: datetime | None) -> str:
 
 
 def badge(text: object, tone: str = "calm") -> SafeString:
-    """A status in words and colour."""
+    """A status as text with a colour."""
     return format_html('<span class="kf-badge" data-tone="{}">{}</span>', tone if tone in TONES else "calm", text)
 
 
@@ -62,7 +62,7 @@ def link(url: str, text: object) -> SafeString:
 
 @dataclass(frozen=True)
 class Column:
-    """One bar of a chart: its label, and how many of each kind, in the chart's order of kinds."""
+    """A bar of a chart: its label, and the count of each kind, in the order of the chart's kinds."""
 
     label: str
     values: Sequence[int]
@@ -71,7 +71,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Chart:
-    """Bars of stacked kinds, (name, tone) each from the bottom up; the same numbers make the table beside it."""
+    """Stacked bars: kinds as (name, tone) from the bottom up. The table below the chart has the same numbers."""
 
     name: str
     kinds: Sequence[tuple[str, str]]
@@ -87,9 +87,9 @@ class Chart:
         return sum(sum(column.values) for column in self.columns)
 
     def bars(self) -> Iterable[tuple[Column, str, list[tuple[str, str, float]]]]:
-        """Column, what it says in words, and its parts: kind, tone, height in per cent of the tallest."""
+        """Column, its text, and its parts: kind, tone, height in per cent of the tallest column."""
         for column in self.columns:
             pairs = list(zip(self.kinds, column.values, strict=True))
             parts = [(name, tone, round(100 * n / (self.top or 1), 2)) for (name, tone), n in pairs if n]
-            said = ", ".join(f"{n} {name}" for (name, _), n in pairs if n) or gettext("none")
-            yield column, f"{column.title or column.label}: {said}", parts
+            text = ", ".join(f"{n} {name}" for (name, _), n in pairs if n) or gettext("none")
+            yield column, f"{column.title or column.label}: {text}", parts

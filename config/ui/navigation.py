@@ -1,4 +1,4 @@
-"""What the sidebar offers of people, machines and the installation."""
+"""Sidebar entries for people, machines and the installation."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +15,7 @@ entry("access", 60, _("Audit log"), "policy", "access.auditevent")
 section("help", 35, _("Help"))
 entry("help", 10, _("Documentation"), "menu_book", "documentation")
 entry("help", 20, _("API"), "api", "docs")
-section("internals", 40, _("Behind the scenes"), collapsible=True)
+section("internals", 40, _("Internals"), collapsible=True)
 entry("internals", 80, _("Rate limits"), "speed", "access.requestwindow")
 entry("internals", 90, _("Keysets"), "vpn_key", "access.datakeyset")
 entry("internals", 100, _("Instance"), "dns", "access.instance")

@@ -1,6 +1,6 @@
-"""The sidebar: sections and entries that the apps register, and of them only what the person may open.
+"""The sidebar: sections and entries that apps register, reduced to those that the person may open.
 
-Each app has a module `navigation` that calls `section` and `entry`; a section may be filled by several apps.
+Each app has a module `navigation` that calls `section` and `entry`; several apps may add entries to a section.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Rule = Callable[[HttpRequest], bool]
 
 @dataclass(frozen=True)
 class Entry:
-    """`page` is a model's list, as `syncs.secret`, or the name of an address, which `rule` may close to some."""
+    """`page` is a model for its list, such as `syncs.secret`, or the name of a URL; `rule` limits who may open it."""
 
     order: int
     title: Any
@@ -43,7 +43,7 @@ class Entry:
 
 @dataclass
 class Section:
-    """Entries under one title, in their own order."""
+    """Entries under one title."""
 
     order: int
     title: Any
@@ -55,18 +55,18 @@ _sections: dict[str, Section] = {}
 
 
 def section(key: str, order: int, title: Any, *, collapsible: bool = False) -> None:
-    """Name a section. `key` is what entries refer to; sections stand by `order`."""
-    known = _sections.setdefault(key, Section(order, title))
-    known.order, known.title, known.collapsible = order, title, collapsible
+    """Register a section, which entries refer to by `key`; sections are sorted by `order`."""
+    registered = _sections.setdefault(key, Section(order, title))
+    registered.order, registered.title, registered.collapsible = order, title, collapsible
 
 
 def entry(key: str, order: int, title: Any, icon: str, page: str, rule: Rule | None = None) -> None:
-    """Add an entry to the section `key`, which another app may name."""
+    """Add an entry to the section `key`, which another app may register."""
     _sections.setdefault(key, Section(1000, key)).entries.append(Entry(order, title, icon, page, rule))
 
 
 def groups(request: HttpRequest) -> list[dict[str, Any]]:
-    """The sidebar in the theme's own form."""
+    """The sidebar in the format of the theme."""
     autodiscover_modules("navigation")
     return [
         {
@@ -74,9 +74,9 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "collapsible": each.collapsible,
             "items": [
-                {"title": one.title, "icon": one.icon, "link": one.url()}
-                for one in sorted(each.entries, key=lambda one: one.order)
-                if one.may_open(request)
+                {"title": item.title, "icon": item.icon, "link": item.url()}
+                for item in sorted(each.entries, key=lambda item: item.order)
+                if item.may_open(request)
             ],
         }
         for each in sorted(_sections.values(), key=lambda each: each.order)

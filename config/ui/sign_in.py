@@ -1,4 +1,4 @@
-"""Signing in and changing one's own password: Django's pages, told to the audit log."""
+"""Signing in and changing one's password: Django's pages, recorded in the audit log."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from config.access.roles import PLATFORM, Actor, actor_of_user
 
 
 def login(request: HttpRequest) -> HttpResponseBase:
-    """A name that no account has is not written down: people type their passwords into the wrong field."""
-    answer = admin.site.login(request)
+    """Unknown user names are not recorded, because people type passwords into the wrong field."""
+    response = admin.site.login(request)
     if request.method == "POST":
-        # Who is refused stays whoever was signed in before; only who is let in is sent on.
-        if isinstance(answer, HttpResponseRedirect) and isinstance(request.user, User):
+        # After a failed attempt an earlier session stays signed in; only a redirect means success.
+        if isinstance(response, HttpResponseRedirect) and isinstance(request.user, User):
             audit.record(actor_of_user(request.user, client_ip(request)), "login-user", user=request.user.pk)
         else:
-            tried = User.objects.filter(username=request.POST.get("username", "")).first()
-            who = Actor("platform", name=PLATFORM.name, ip=client_ip(request))
-            audit.record(who, "fail-login-user", user=tried and tried.pk)
-    return answer
+            user = User.objects.filter(username=request.POST.get("username", "")).first()
+            platform = Actor("platform", name=PLATFORM.name, ip=client_ip(request))
+            audit.record(platform, "fail-login-user", user=user and user.pk)
+    return response
 
 
 def change_password(request: HttpRequest) -> HttpResponseBase:
-    """Of the person who is signed in."""
+    """Change the password of the signed-in person."""
     before = request.user.password if isinstance(request.user, User) else ""
-    answer = admin.site.password_change(request)
+    response = admin.site.password_change(request)
     if isinstance(request.user, User):
-        tell_changed_password(actor_of_user(request.user, client_ip(request)), request.user.pk, before)
-    return answer
+        record_password_change(actor_of_user(request.user, client_ip(request)), request.user.pk, before)
+    return response
 
 
-def tell_changed_password(actor: Actor, user_id: UUID, before: str) -> None:
-    """Where the password is another than `before` (its hash)."""
+def record_password_change(actor: Actor, user_id: UUID, before: str) -> None:
+    """If the password differs from `before` (its hash)."""
     user = User.objects.filter(pk=user_id).exclude(password=before).first()
     if user:
         audit.record(actor, "change-password", user=user.pk, name=user.get_username())

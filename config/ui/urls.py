@@ -1,4 +1,4 @@
-"""The documentation, and pages that come before Django's own of the same address."""
+"""The documentation, and pages that replace Django's own at the same URL."""
 
 from django.contrib import admin
 from django.urls import path

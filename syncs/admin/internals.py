@@ -1,4 +1,4 @@
-"""What stands behind the syncs, read-only: history of secrets, keys of runs, first listings, leases."""
+"""Internal records, read-only: versions of secrets, keys of runs, the ledger, initial sets, drift checks, leases."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from config.ui.markup import badge, link, when
 from syncs.engine.plan import State
 from syncs.models import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretReference, SecretVersion
 
-from .sync_page import destination_label, spot
+from .sync_page import destination_label, target_label
 
 LEDGER: dict[str, tuple[Any, str]] = {
-    State.OWNED: (_("ours"), "good"),
+    State.OWNED: (_("owned"), "good"),
     State.CLAIM: (_("being written"), "warn"),
-    State.MISSING: (_("gone"), "calm"),
+    State.MISSING: (_("missing"), "calm"),
 }
 
 
@@ -42,7 +42,7 @@ class SecretVersionAdmin(ReadOnlyAdmin):
 
 @admin.register(SecretReference)
 class SecretReferenceAdmin(ReadOnlyAdmin):
-    """Which secret refers to which."""
+    """References between secrets."""
 
     project_path = "secret__folder__environment__project_id"
     list_display = ("secret", "environment", "path", "key")
@@ -62,11 +62,11 @@ class RunChangeAdmin(ReadOnlyAdmin):
 
 @admin.register(ManagedSecret)
 class ManagedSecretAdmin(ReadOnlyAdmin):
-    """The ledger: which key of which place belongs to which sync."""
+    """The ledger: which sync owns which key of which location."""
 
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
-    list_display = ("key", "shown_sync", "where", "shown_state", "written", "way")
+    list_display = ("key", "sync_name", "target", "state_badge", "written", "explanation")
     list_filter = ("state", "destination", "sync__project")
     list_select_related = ("sync__project",)
     search_fields = ("key", "location", "sync__name")
@@ -76,33 +76,33 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer("value_sealed", "value_mac", "rest_mac")
 
     @display(description=_("State"), ordering="state")
-    def shown_state(self, obj: ManagedSecret) -> str:
-        return badge(*(LEDGER[obj.state] if obj.sync_id else (_("left"), "calm")))
+    def state_badge(self, obj: ManagedSecret) -> str:
+        return badge(*(LEDGER[obj.state] if obj.sync_id else (_("kept"), "calm")))
 
     @display(description=_("Sync"), ordering="sync__name")
-    def shown_sync(self, obj: ManagedSecret) -> str:
-        return str(obj.sync or _("none: left on purpose"))
+    def sync_name(self, obj: ManagedSecret) -> str:
+        return str(obj.sync or _("none: kept on request"))
 
     @display(description=_("Written"), ordering="written_at")
     def written(self, obj: ManagedSecret) -> str:
         return when(obj.written_at)
 
-    @display(description=_("Where"), ordering="location")
-    def where(self, obj: ManagedSecret) -> str:
-        words = destination_label(obj), spot(obj)
-        return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", *words)
+    @display(description=_("Target"), ordering="location")
+    def target(self, obj: ManagedSecret) -> str:
+        labels = destination_label(obj), target_label(obj)
+        return format_html("{}<br><span class='kf-mono kf-subtle'>{}</span>", *labels)
 
     @display(description=_("Why"))
-    def way(self, obj: ManagedSecret) -> str:
+    def explanation(self, obj: ManagedSecret) -> str:
         if obj.sync_id is None:
             return ""
         url = f"{reverse('admin:syncs_secretsync_why', args=[obj.sync_id])}?{urlencode({'key': obj.key})}"
-        return link(url, _("Why is it there?"))
+        return link(url, _("Why is this key there?"))
 
 
 @admin.register(InitialSet)
 class InitialSetAdmin(ReadOnlyAdmin):
-    """What a sync found at its first listing of a place."""
+    """The keys that a sync found at a location in its first run."""
 
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
@@ -113,7 +113,7 @@ class InitialSetAdmin(ReadOnlyAdmin):
 
 @admin.register(DriftCheck)
 class DriftCheckAdmin(ReadOnlyAdmin):
-    """What the last look at each destination found."""
+    """Result of the last drift check of each sync."""
 
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
@@ -126,7 +126,7 @@ class DriftCheckAdmin(ReadOnlyAdmin):
 
 @admin.register(Lease)
 class LeaseAdmin(ReadOnlyAdmin):
-    """Who writes to a place now; instance admins only, as places are everybody's."""
+    """Which worker writes to a location now. For instance admins only, because locations are shared by projects."""
 
     list_display = ("location", "holder", "fence", "expires_at")
     search_fields = ("location",)

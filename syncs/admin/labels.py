@@ -1,4 +1,4 @@
-"""The words and colours of plans and runs."""
+"""Labels and colours of plans and runs."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ ACTIONS: dict[str, tuple[Any, str]] = {
     Action.KEEP: (_("keep"), "calm"),
     Action.UNCHANGED: (_("unchanged"), "calm"),
 }
-"""Action -> its word and tone, in the order in which they are shown."""
+"""Action -> label and tone, in the order of display."""
 
 OUTCOMES: dict[str, tuple[Any, str]] = {
     "failed": (_("failed"), "bad"),
     "blocked": (_("blocked"), "bad"),
-    "": (_("to do"), "busy"),
+    "": (_("pending"), "busy"),
     "applied": (_("applied"), "good"),
     "kept": (_("kept"), "calm"),
     "skipped": (_("skipped"), "warn"),
 }
-"""Outcome -> its word and tone; what needs somebody comes first."""
+"""Outcome -> label and tone, in the order of display."""
 
 RUNS: dict[str, tuple[Any, str]] = {
     Status.PENDING: (_("Waiting"), "busy"),
@@ -45,41 +45,41 @@ RUNS: dict[str, tuple[Any, str]] = {
 OPERATIONS: dict[str, Any] = {"sync": _("Sync"), "import": _("Import"), "remove": _("Removal"), "undo": _("Undo")}
 
 TRIGGERS: dict[str, Any] = {
-    "manual": _("by hand"),
-    "change": _("on a change"),
-    "schedule": _("by schedule"),
-    "retry": _("tried again"),
+    "manual": _("manual"),
+    "change": _("on change"),
+    "schedule": _("scheduled"),
+    "retry": _("retry"),
     "approval": _("on approval"),
 }
 
 DRIFT: dict[str, tuple[Any, str]] = {
-    "drifted": (_("Changed by other hands"), "warn"),
-    "unknown": (_("Cannot be told"), "calm"),
+    "drifted": (_("Drifted"), "warn"),
+    "unknown": (_("Unknown"), "calm"),
     "none": (_("None"), "good"),
 }
 
 
-def shown_counts(counts: Mapping[str, int]) -> list[tuple[str, str]]:
-    """Words and tone of each action that there is, such as ("3 create", "good")."""
-    return [(f"{counts[action]} {word}", tone) for action, (word, tone) in ACTIONS.items() if counts.get(action)]
+def count_badges(counts: Mapping[str, int]) -> list[tuple[str, str]]:
+    """Text and tone for each action with a count, such as ("3 create", "good")."""
+    return [(f"{counts[action]} {label}", tone) for action, (label, tone) in ACTIONS.items() if counts.get(action)]
 
 
-ROWS = 1000  # of a plan that a page shows; the counts say how many there are
-NAMED = 200  # unchanged keys that it names
+MAX_ROWS = 1000  # changes listed on a page
+MAX_UNCHANGED = 200  # unchanged keys listed on a page
 URGENT = (Action.DELETE, Action.BLOCKED)
 
 
-def plan_shown(plan: Plan) -> dict[str, Any]:
-    """What a page shows of a plan: what takes away or cannot be done first, what is as it should be last and small."""
+def plan_context(plan: Plan) -> dict[str, Any]:
+    """A plan for `syncs/plan.html`: deletes and blocked keys first, unchanged keys last as a list of names."""
     order = [*URGENT, *(action for action in ACTIONS if action not in URGENT)]
     unchanged = [change.key for change in plan.changes if change.action is Action.UNCHANGED]
     rest = [change for change in plan.changes if change.action is not Action.UNCHANGED]
     rest.sort(key=lambda change: order.index(change.action))
     return {
         "plan": plan,
-        "counts": shown_counts(plan.counts),
-        "rows": [(change, *ACTIONS[change.action]) for change in rest[:ROWS]],
-        "more": max(len(rest) - ROWS, 0),
-        "unchanged": unchanged[:NAMED],
+        "counts": count_badges(plan.counts),
+        "rows": [(change, *ACTIONS[change.action]) for change in rest[:MAX_ROWS]],
+        "more": max(len(rest) - MAX_ROWS, 0),
+        "unchanged": unchanged[:MAX_UNCHANGED],
         "unchanged_count": len(unchanged),
     }

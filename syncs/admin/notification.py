@@ -1,4 +1,4 @@
-"""Notification targets, with a button that tries them, and the messages that were sent."""
+"""Notification targets, with a test message, and the messages that were sent."""
 
 from __future__ import annotations
 
@@ -21,20 +21,22 @@ from syncs.notifications.targets import RECIPIENTS, TargetInput
 
 
 class _TargetForm(ServiceForm):
-    aliases = {"states": "told_of"}
+    aliases = {"states": "events"}
     url = forms.CharField(
         required=False,
         strip=True,
         widget=UnfoldAdminPasswordWidget(attrs={"autocomplete": "new-password"}, render_value=False),
-        help_text=_("An apprise URL, as slack://..., discord://... or json://...; it is sealed and never shown again."),
+        help_text=_(
+            "An apprise URL such as slack://..., discord://... or json://.... It is encrypted and never shown again."
+        ),
     )
     recipients = forms.ChoiceField(
         required=False,
-        choices=(("", "nobody by e-mail"), *((name, f"{name} of the project") for name in RECIPIENTS)),
+        choices=(("", "no e-mail"), *((name, f"{name} of the project") for name in RECIPIENTS)),
         widget=UnfoldAdminSelectWidget(),
-        help_text=_("E-mail, instead of a URL."),
+        help_text=_("E-mail instead of a URL."),
     )
-    told_of = forms.MultipleChoiceField(
+    events = forms.MultipleChoiceField(
         choices=NoticeState.choices, required=False, widget=forms.CheckboxSelectMultiple()
     )
 
@@ -44,21 +46,21 @@ class _TargetForm(ServiceForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        new = self.instance._state.adding
-        if "told_of" in self.fields:
-            self.fields["told_of"].initial = list(NoticeState.values) if new else self.instance.states
+        is_new = self.instance._state.adding
+        if "events" in self.fields:
+            self.fields["events"].initial = list(NoticeState.values) if is_new else self.instance.states
             self.fields["recipients"].initial = self.instance.recipients
-            if not new and self.instance.url_sealed is not None:
-                self.fields["url"].help_text = f"Blank keeps what is stored ({self.instance.scheme}://...)."
+            if not is_new and self.instance.url_sealed is not None:
+                self.fields["url"].help_text = f"Leave blank to keep the stored URL ({self.instance.scheme}://...)."
 
-    def given(self) -> TargetInput:
+    def target_input(self) -> TargetInput:
         data = self.cleaned_data
         changed = data["recipients"] != self.instance.recipients or not self.instance.url_sealed
         return TargetInput(
             name=data["name"],
             url=data["url"] or None,
             recipients=(data["recipients"] or None) if changed else None,
-            states=data["told_of"],
+            states=data["events"],
             is_enabled=data["is_enabled"],
         )
 
@@ -85,15 +87,15 @@ class NotificationTargetAdmin(ServiceAdmin):
         return "failing" if obj.last_error else "ready"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        who = ["name", "is_enabled"] if obj else ["project", "name", "is_enabled"]
-        shown = [
-            (None, {"fields": who}),
-            ("Where to", {"fields": ["url", "recipients"]}),
-            ("When", {"fields": ["told_of"]}),
+        general = ["name", "is_enabled"] if obj else ["project", "name", "is_enabled"]
+        sections = [
+            (None, {"fields": general}),
+            ("Recipient", {"fields": ["url", "recipients"]}),
+            ("Events", {"fields": ["events"]}),
         ]
         if obj:
-            shown.append(("Lately", {"fields": ["last_sent_at", "last_failed_at", "last_error"]}))
-        return shown
+            sections.append(("Last messages", {"fields": ["last_sent_at", "last_failed_at", "last_error"]}))
+        return sections
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["fields"] = ["name", "is_enabled"] if obj else ["project", "name", "is_enabled"]
@@ -105,15 +107,15 @@ class NotificationTargetAdmin(ServiceAdmin):
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "project":
             actor = actor_of(request)
-            mine = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_PROJECT, project_id)]
-            kwargs["queryset"] = Project.objects.filter(pk__in=mine)
+            managed = [project_id for project_id in actor.roles if actor.may(Right.MANAGE_PROJECT, project_id)]
+            kwargs["queryset"] = Project.objects.filter(pk__in=managed)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def create(self, actor: Actor, form: Any) -> NotificationTarget:
-        return services.create_target(actor, form.cleaned_data["project"], form.given())
+        return services.create_target(actor, form.cleaned_data["project"], form.target_input())
 
     def change(self, actor: Actor, obj: NotificationTarget, form: Any) -> None:
-        services.update_target(actor, obj, form.given())
+        services.update_target(actor, obj, form.target_input())
 
     def remove(self, actor: Actor, obj: NotificationTarget) -> None:
         services.delete_target(actor, obj)
@@ -132,14 +134,14 @@ class NotificationTargetAdmin(ServiceAdmin):
         for target in queryset:
             try:
                 services.test_target(actor_of(request), target)
-                messages.success(request, _("%(target)s: the message was taken.") % {"target": target.name})
-            except ServiceError as refusal:
-                messages.error(request, str(refusal))
+                messages.success(request, _("%(target)s: message accepted.") % {"target": target.name})
+            except ServiceError as error:
+                messages.error(request, str(error))
 
 
 @admin.register(Notice)
 class NoticeAdmin(ReadOnlyAdmin):
-    """What was told to whom: names of keys, never a value."""
+    """Messages that were sent. They contain names of keys and never values."""
 
     project_path = "target__project_id"
     see = Right.SEE_SYNCS

@@ -1,4 +1,4 @@
-"""The policy as a part of a form: of a sync, and of what new syncs of a project start with."""
+"""The policy as part of a form: of a sync, and of the defaults for new syncs of a project."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from syncs.services.policy import POLICY, policy_as_json, policy_changes
 PREFIX = "policy"
 
 
-def policy_fields(held: SyncPolicy) -> dict[str, forms.Field]:
-    return form_fields(PREFIX, POLICY, policy_as_json(held))
+def policy_fields(policy: SyncPolicy) -> dict[str, forms.Field]:
+    return form_fields(PREFIX, POLICY, policy_as_json(policy))
 
 
-def changed_policy(held: SyncPolicy, cleaned: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form says otherwise than `held`, as model fields. A blank number means null. Raises Invalid."""
-    given = {"maxDeletions": None, "maxConcurrency": None, **collected(PREFIX, POLICY, cleaned)}
-    wanted = policy_changes(POLICY.validate(given, (PREFIX,)))
-    return {name: value for name, value in wanted.items() if value != getattr(held, name)}
+def changed_policy(policy: SyncPolicy, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """The differences of the form from `policy`, as model fields. A blank number means null. Raises Invalid."""
+    values = {"maxDeletions": None, "maxConcurrency": None, **collected(PREFIX, POLICY, cleaned)}
+    wanted = policy_changes(POLICY.validate(values, (PREFIX,)))
+    return {name: value for name, value in wanted.items() if value != getattr(policy, name)}

@@ -1,4 +1,4 @@
-"""Runs: what each did, key by key; held ones are approved here."""
+"""Runs: the outcome of each key, decisions on held runs, undo and export."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from syncs.planning.undo import require_undoable, undoable
 from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
-from .labels import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, plan_shown, shown_counts
-from .sync_page import did
+from .labels import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context
+from .sync_page import summary_of
 
-PAGE = 100
+PAGE_SIZE = 100
 URGENT = Case(
     When(outcome__in=("failed", "blocked"), then=0),
     When(outcome="", action="delete", then=1),
@@ -43,12 +43,12 @@ URGENT = Case(
 
 
 def _remedy(row: RunChange) -> str:
-    """What to do about a key that did not arrive."""
+    """The remedy for a failed or blocked key; "" for others."""
     known = row.outcome in ("failed", "blocked") and row.error_code in set(Code)
     return Code(row.error_code).remedy if known else ""
 
 
-def _run_of(run: SyncRun) -> str:
+def _title(run: SyncRun) -> str:
     return gettext("%(operation)s of %(sync)s") % {"operation": OPERATIONS[run.operation], "sync": run.sync.name}
 
 
@@ -56,7 +56,7 @@ def _run_of(run: SyncRun) -> str:
 class SyncRunAdmin(ReadOnlyAdmin):
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
-    list_display = ("what", "shown_sync", "shown_status", "summary", "by", "began", "spent")
+    list_display = ("operation_and_trigger", "sync_name", "status_badge", "changes", "actor", "started", "duration")
     list_filter = ("status", "operation", "trigger", "sync__destination", "sync__project")
     list_select_related = ("sync__project",)
     search_fields = ("sync__name", "message", "actor_name")
@@ -76,38 +76,37 @@ class SyncRunAdmin(ReadOnlyAdmin):
     change_form_template = "syncs/run_page.html"
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = super().get_queryset(request).select_related("sync__project")
-        changing = request.resolver_match and request.resolver_match.url_name == "syncs_syncrun_changelist"
-        return found.defer("unchanged", "unmanaged", "options") if changing else found
+        runs = super().get_queryset(request).select_related("sync__project")
+        is_list = request.resolver_match and request.resolver_match.url_name == "syncs_syncrun_changelist"
+        return runs.defer("unchanged", "unmanaged", "options") if is_list else runs
 
     @display(description=_("Run"), ordering="operation")
-    def what(self, obj: SyncRun) -> str:
+    def operation_and_trigger(self, obj: SyncRun) -> str:
         return f"{OPERATIONS[obj.operation]}, {TRIGGERS[obj.trigger]}"
 
     @display(description=_("Sync"), ordering="sync__name")
-    def shown_sync(self, obj: SyncRun) -> str:
-        gone = gettext("deleted") if obj.sync.deleted_at else ""
-        under = ", ".join(word for word in (obj.sync.project.name, gone) if word)
-        return format_html("{}<br><span class='kf-subtle'>{}</span>", obj.sync.name, under)
+    def sync_name(self, obj: SyncRun) -> str:
+        notes = [obj.sync.project.name, *([gettext("deleted")] if obj.sync.deleted_at else [])]
+        return format_html("{}<br><span class='kf-subtle'>{}</span>", obj.sync.name, ", ".join(notes))
 
     @display(description=_("Status"), ordering="status")
-    def shown_status(self, obj: SyncRun) -> str:
+    def status_badge(self, obj: SyncRun) -> str:
         return badge(*RUNS[obj.status])
 
     @display(description=_("Keys"))
-    def summary(self, obj: SyncRun) -> str:
-        return did(obj)
+    def changes(self, obj: SyncRun) -> str:
+        return summary_of(obj)
 
     @display(description=_("By"), ordering="actor_name")
-    def by(self, obj: SyncRun) -> str:
+    def actor(self, obj: SyncRun) -> str:
         return obj.actor_name
 
-    @display(description=_("Begun"), ordering="created_at")
-    def began(self, obj: SyncRun) -> str:
+    @display(description=_("Started"), ordering="created_at")
+    def started(self, obj: SyncRun) -> str:
         return when(obj.started_at or obj.created_at)
 
-    @display(description=_("Took"))
-    def spent(self, obj: SyncRun) -> str:
+    @display(description=_("Duration"))
+    def duration(self, obj: SyncRun) -> str:
         return took(obj.started_at, obj.ended_at)
 
     def get_urls(self) -> Any:
@@ -123,17 +122,17 @@ class SyncRunAdmin(ReadOnlyAdmin):
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         run = self.get_object(request, object_id)
-        shown = dict(extra_context or {})
+        context = dict(extra_context or {})
         if run:
-            shown |= {
-                "title": _run_of(run),
+            context |= {
+                "title": _title(run),
                 "subtitle": "",
                 **self._detail(request, run),
             }
-        return super().change_view(request, object_id, form_url, shown)
+        return super().change_view(request, object_id, form_url, context)
 
     def live_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """What of the page moves while the run goes; it asks for itself again until the run has ended."""
+        """The changing part of the page; it reloads itself until the run has ended."""
         run = self.get_object(request, str(pk))
         if run is None:
             raise Http404
@@ -149,44 +148,44 @@ class SyncRunAdmin(ReadOnlyAdmin):
             rows = rows.filter(outcome=chosen)
         if search:
             rows = rows.filter(key__icontains=search)
-        page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
+        page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
         planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
-        arrived, failed = (min(by_outcome.get(name, 0), planned) for name in ("applied", "failed"))
-        may = actor.may(Right.RUN_SYNCS, run.sync.project_id)
+        applied, failed = (min(by_outcome.get(name, 0), planned) for name in ("applied", "failed"))
+        may_run = actor.may(Right.RUN_SYNCS, run.sync.project_id)
         return {
             "run": run,
-            "status_words": RUNS[run.status][0],
+            "status_label": RUNS[run.status][0],
             "status_tone": RUNS[run.status][1],
             "operation": OPERATIONS[run.operation],
             "trigger": TRIGGERS[run.trigger],
             "page": page,
             "rows": [(row, ACTIONS[row.action], OUTCOMES[row.outcome], _remedy(row)) for row in page],
-            "counts": shown_counts(run.counts),
+            "counts": count_badges(run.counts),
             "outcomes": [
-                (name, word, by_outcome[name]) for name, (word, _) in OUTCOMES.items() if by_outcome.get(name)
+                (name, label, by_outcome[name]) for name, (label, _) in OUTCOMES.items() if by_outcome.get(name)
             ],
             "all_outcomes": sum(by_outcome.values()),
             "chosen": chosen,
             "search": search,
             "planned": planned,
-            "done": min(arrived + failed, planned),
-            "arrived_share": round(100 * arrived / planned) if planned else 0,
+            "done": min(applied + failed, planned),
+            "applied_share": round(100 * applied / planned) if planned else 0,
             "failed_share": round(100 * failed / planned) if planned else 0,
-            "going": run.status in (Status.PENDING, Status.RUNNING),
+            "is_active": run.status in (Status.PENDING, Status.RUNNING),
             "held": run.status == Status.HELD,
             "deletes": run.counts.get("delete", 0),
-            "may_approve": may,
-            "may_undo": may and not run.sync.deleted_at and run.pk in {each.pk for each in undoable(run.sync)},
+            "may_approve": may_run,
+            "may_undo": may_run and not run.sync.deleted_at and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],
             "unmanaged": run.unmanaged[:200],
         }
 
     def undo_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """What undoing the run would restore; posted, with the digest of what was shown, it is done."""
+        """The plan of undoing the run; a POST with the digest of that plan carries it out."""
         run = self.get_object(request, str(pk))
         actor = actor_of(request)
         if run is None or not actor.may(Right.RUN_SYNCS, run.sync.project_id):
-            messages.error(request, _("There is no such run, or you may not undo it."))
+            messages.error(request, _("This run does not exist, or you do not have permission to undo it."))
             return redirect("admin:syncs_syncrun_changelist")
         context = {
             **self.admin_site.each_context(request),
@@ -199,16 +198,16 @@ class SyncRunAdmin(ReadOnlyAdmin):
         }
         try:
             if request.method == "POST":
-                made = triggers.undo(actor, run, request.POST.get("digest", ""))
-                messages.success(request, _("It is being undone. Automatic runs of this sync are paused."))
-                return redirect("admin:syncs_syncrun_change", made.pk)
+                undo = triggers.undo(actor, run, request.POST.get("digest", ""))
+                messages.success(request, _("Undo started. Automatic runs of this sync are paused."))
+                return redirect("admin:syncs_syncrun_change", undo.pk)
             require_undoable(run)
             plan = preview(syncs().get(pk=run.sync_id), undone=run)
-        except ServiceError as refusal:
-            context["problem"] = str(refusal)
+        except ServiceError as error:
+            context["problem"] = str(error)
         else:
             context |= {
-                **plan_shown(plan),
+                **plan_context(plan),
                 "may_undo": any(change.write or change.effects for change in plan.changes),
             }
         return TemplateResponse(request, "syncs/plan.html", context)
@@ -222,23 +221,24 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return self._exported(queryset, "json")
 
     def _exported(self, queryset: Any, name: str) -> StreamingHttpResponse:
-        write, kind = FORMATS[name]
+        write, content_type = FORMATS[name]
         runs = queryset.select_related("sync").prefetch_related("changes").defer(None)
-        answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
-        answer["Content-Disposition"] = f'attachment; filename="runs.{name}"'
-        return answer
+        response = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=content_type)
+        response["Content-Disposition"] = f'attachment; filename="runs.{name}"'
+        return response
 
     def approve_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Approve a held run, approve its writes only, or dismiss it."""
         run = self.get_object(request, str(pk))
         if run is None:
             return redirect("admin:syncs_syncrun_changelist")
         try:
             if "dismiss" in request.POST:
                 approvals.dismiss(actor_of(request), run)
-                messages.success(request, _("Dismissed; these keys are kept."))
+                messages.success(request, _("Dismissed. The keys are kept."))
             else:
                 approvals.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
-                messages.success(request, _("Approved; the run goes on."))
-        except ServiceError as refusal:
-            messages.error(request, str(refusal))
+                messages.success(request, _("Approved. The run continues."))
+        except ServiceError as error:
+            messages.error(request, str(error))
         return redirect("admin:syncs_syncrun_change", run.pk)

@@ -1,4 +1,4 @@
-"""The page of one sync: how it stands, what it is, what it has done. Facts for the template, nothing else."""
+"""The overview of a sync: status, route, policy, drift and latest runs, as context for the template."""
 
 from __future__ import annotations
 
@@ -24,93 +24,95 @@ def destination_label(sync: SecretSync | ManagedSecret) -> str:
     return found.label if found else sync.destination
 
 
-def spot(sync: SecretSync | ManagedSecret) -> str:
-    """Where it writes, in the vendor's own names for its parts."""
+def target_label(sync: SecretSync | ManagedSecret) -> str:
+    """The target, in the vendor's own names for its parts."""
     return describe_target(sync.destination, sync.destination_config)
 
 
 def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
     """`sync` with its state and its relations. A fixed number of queries."""
-    words, tone = STATES[sync.state]
-    found = destinations.get(sync.destination)
+    label, tone = STATES[sync.state]
+    destination = destinations.get(sync.destination)
     may_run = actor.may(Right.RUN_SYNCS, sync.project_id)
     runs = list(sync.runs.defer("unchanged", "unmanaged", "options")[:LATEST])
     newest = undoable(sync).first() if may_run else None
     drift = getattr(sync, "drift", None)
     return {
         "sync": sync,
-        "state_words": words,
+        "state_label": label,
         "state_tone": tone,
         "destination_label": destination_label(sync),
-        "spot": spot(sync),
+        "target": target_label(sync),
         "secrets": sync.folder.secrets.count() if sync.folder else 0,
         "owned": sync.managed.count(),
-        "note": found.capabilities.note if found else "",
+        "note": destination.capabilities.note if destination else "",
         "may_run": may_run,
         "may_remove": actor.may(Right.REMOVE_SECRETS, sync.project_id),
-        "may_import": may_run and bool(found and found.capabilities.can_import),
+        "may_import": may_run and bool(destination and destination.capabilities.can_import),
         "undo_run": newest,
-        "runs": [(run, *RUNS[run.status], OPERATIONS[run.operation], TRIGGERS[run.trigger], did(run)) for run in runs],
+        "runs": [
+            (run, *RUNS[run.status], OPERATIONS[run.operation], TRIGGERS[run.trigger], summary_of(run)) for run in runs
+        ],
         "last_run": runs[0] if runs else None,
         "next_check": next_check(sync),
         "drift": drift,
-        "drift_shown": DRIFT.get(drift.status) if drift else None,
-        "drift_keys": [one for one in drift.changes if one["state"] != "unmanaged"][:20] if drift else [],
+        "drift_label": DRIFT.get(drift.status) if drift else None,
+        "drift_keys": [each for each in drift.changes if each["state"] != "unmanaged"][:20] if drift else [],
         "policy_facts": policy_facts(sync),
         "charts": history_charts(sync) if len(runs) > 1 else (),
     }
 
 
-def did(run: SyncRun) -> str:
-    """What a run planned to change, in words."""
-    words = {
+def summary_of(run: SyncRun) -> str:
+    """The planned changes of a run as text, such as "2 creates, 1 delete"."""
+    texts = {
         "create": ngettext("%d create", "%d creates", run.counts.get("create", 0)),
         "update": ngettext("%d update", "%d updates", run.counts.get("update", 0)),
         "adopt": ngettext("%d adopt", "%d adopts", run.counts.get("adopt", 0)),
         "delete": ngettext("%d delete", "%d deletes", run.counts.get("delete", 0)),
         "blocked": ngettext("%d blocked", "%d blocked", run.counts.get("blocked", 0)),
     }
-    said = [text % run.counts[name] for name, text in words.items() if run.counts.get(name)]
-    return ", ".join(said) or (_("no change") if run.ended_at else "")
+    parts = [text % run.counts[name] for name, text in texts.items() if run.counts.get(name)]
+    return ", ".join(parts) or (_("no change") if run.ended_at else "")
 
 
 def policy_facts(sync: SecretSync) -> list[str]:
-    """The policy in sentences, what is dangerous first."""
+    """The policy in sentences, most dangerous first."""
     policy = sync.policy
-    facts = {
+    unmanaged = {
         "overwrite-initially": _(
-            "Takes over at its first run what stands there; afterwards it deletes only its own keys."
+            "The first run takes over existing keys and deletes those missing in the source; later runs only own keys."
         ),
-        "leave": _("Never overwrites or deletes what it did not write."),
-        "mirror": _("Deletes every key that its folder does not have, in every run."),
+        "leave": _("Never overwrites or deletes keys that it did not write."),
+        "mirror": _("Every run deletes all keys that the folder does not have."),
     }
-    said = [facts.get(policy.unmanaged, policy.unmanaged)]
+    facts = [unmanaged.get(policy.unmanaged, policy.unmanaged)]
     if sync.sync_options.get("disableSecretDeletion"):
-        said.append(_("Deletes nothing."))
+        facts.append(_("Never deletes keys."))
     elif policy.max_deletions is None:
-        said.append(_("No guard: any number of deletes goes ahead."))
+        facts.append(_("No limit on deletes."))
     else:
-        said.append(
+        facts.append(
             ngettext(
-                "More than %d delete in a run waits for approval.",
-                "More than %d deletes in a run wait for approval.",
+                "A run with more than %d delete waits for approval.",
+                "A run with more than %d deletes waits for approval.",
                 policy.max_deletions,
             )
             % policy.max_deletions
         )
     if policy.recursive:
-        said.append(_("Takes the folders below its folder too."))
+        facts.append(_("Includes the folders below."))
     if policy.include or policy.exclude or policy.tags:
-        said.append(_("Takes only some of the keys: see the settings."))
+        facts.append(_("Takes only some keys: see the settings."))
     if policy.drift_check_minutes:
-        looks = _("Looks for changes by other hands every %d minutes, and puts them right.")
-        only = _("Looks for changes by other hands every %d minutes.")
-        said.append((looks if policy.heal else only) % policy.drift_check_minutes)
-    return said
+        healing = _("Checks for drift every %d minutes and heals it.")
+        checking = _("Checks for drift every %d minutes.")
+        facts.append((healing if policy.heal else checking) % policy.drift_check_minutes)
+    return facts
 
 
-def told(found: dict[str, Any]) -> dict[str, Any]:
-    """The `why` object with its moments as moments."""
+def with_moments(explanation: dict[str, Any]) -> dict[str, Any]:
+    """The result of `why` with its times as datetimes."""
 
     def moments(part: Any) -> Any:
         if not isinstance(part, dict):
@@ -120,5 +122,5 @@ def told(found: dict[str, Any]) -> dict[str, Any]:
             for name, value in part.items()
         }
 
-    shown: dict[str, Any] = moments(found)
-    return shown
+    found: dict[str, Any] = moments(explanation)
+    return found

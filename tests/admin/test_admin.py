@@ -87,7 +87,7 @@ def test_every_page_opens_and_shows_no_value(world: World, browser: Client, role
         assert b"shop-dev" not in client.get(url(SecretSync, "changelist")).content
 
 
-def test_every_model_is_there() -> None:
+def test_every_model_is_in_the_admin() -> None:
     shown = set(admin.site._registry)
     for model in apps.get_models():
         if model._meta.app_label in ("access", "connections", "syncs") and model not in (
@@ -98,7 +98,7 @@ def test_every_model_is_there() -> None:
             assert admin.site._registry[model].search_fields, model
 
 
-def test_a_connection_is_made_checked_and_kept(world: World, browser: Client) -> None:
+def test_a_connection_is_created_and_checked(world: World, browser: Client) -> None:
     add = url(AppConnection, "add") + "?kind=humanitec/api-token"
     given = {"name": "prod", "description": "", "project": "", "credentials__apiToken": "wrong"}
     refused = browser.post(add, given)
@@ -114,7 +114,7 @@ def test_a_connection_is_made_checked_and_kept(world: World, browser: Client) ->
     assert (kept.name, kept.credentials_hash) == ("prod-2", made.credentials_hash)
 
 
-def test_a_notification_target_is_made_tried_and_its_address_kept(world: World, browser: Client) -> None:
+def test_a_notification_target_is_created_tested_and_keeps_its_url(world: World, browser: Client) -> None:
     add = url(NotificationTarget, "add")
     given = {
         "project": world.project.pk,
@@ -122,7 +122,7 @@ def test_a_notification_target_is_made_tried_and_its_address_kept(world: World, 
         "is_enabled": "on",
         "url": f"nonsense://{MARKER}",
         "recipients": "",
-        "told_of": ["failed", "held"],
+        "events": ["failed", "held"],
     }
     refused = browser.post(add, given)
     assert "no URL that apprise can send to" in errors(refused)
@@ -147,7 +147,7 @@ def test_a_notification_target_is_made_tried_and_its_address_kept(world: World, 
     assert not NotificationTarget.objects.exists()
 
 
-def test_a_project_says_what_new_syncs_start_with(world: World, browser: Client) -> None:
+def test_a_project_has_the_policy_of_new_syncs(world: World, browser: Client) -> None:
     world.set(A="1")
     world.sync("one")
     page = url(Project, "change", world.project.pk)
@@ -197,7 +197,7 @@ def test_pauses(world: World, browser: Client) -> None:
     assert Instance.objects.get().paused_by == "ada"
 
 
-def test_a_connection_in_use_stays(world: World, browser: Client) -> None:
+def test_a_connection_in_use_cannot_be_deleted(world: World, browser: Client) -> None:
     world.sync()
     gone = browser.post(url(AppConnection, "delete", world.connection.pk), {"post": "yes"}, follow=True)
     assert "Cannot delete App Connection with existing connections" in gone.content.decode()
@@ -239,7 +239,7 @@ def sync_form(world: World, **changes: Any) -> dict[str, Any]:
     }
 
 
-def test_a_sync_is_made_planned_run_and_changed(world: World, browser: Client) -> None:
+def test_a_sync_is_created_planned_run_and_changed(world: World, browser: Client) -> None:
     world.set(A=MARKER)
     add = url(SecretSync, "add") + "?destination=humanitec"
     assert "Org ID required" in errors(browser.post(add, sync_form(world, destinationConfig__org="")))
@@ -295,7 +295,7 @@ def test_a_held_run_is_approved_on_its_page(world: World, browser: Client) -> No
     world.unset("A", "B", "C")
     held = world.run(sync)
     page = browser.get(url(SyncRun, "change", held.pk)).content.decode()
-    assert "Approve the deletes shown" in page
+    assert "Approve the 3 listed deletes" in page
     browser.post(url(SyncRun, "approve", held.pk))
     world.due()
     assert world.held() == {}
@@ -314,17 +314,17 @@ def test_a_run_is_undone_on_its_page(world: World, browser: Client) -> None:
     stale = browser.post(there, {"digest": "another"})
     assert "has changed since it was shown" in stale.content.decode()
     done = browser.post(there, {"digest": shown.context["plan"].digest}, follow=True)
-    assert "It is being undone" in done.content.decode()
+    assert "Undo started" in done.content.decode()
     world.due()
     assert world.held() == {}
-    assert "There is nothing left to undo" in browser.get(there).content.decode()
+    assert "Nothing left to undo" in browser.get(there).content.decode()
     viewer = signed_in(world, Role.VIEWER)
     assert there not in viewer.get(page).content.decode()
     viewer.post(there, {})
     assert SyncRun.objects.filter(operation="undo").count() == 1
 
 
-def test_a_vendor_that_is_away_does_not_take_the_page_with_it(world: World, browser: Client) -> None:
+def test_pages_open_if_the_vendor_is_down(world: World, browser: Client) -> None:
     sync = world.sync()
     world.sandbox.fault = lambda method, path: (401, {"message": "no"})
     assert browser.get(url(SecretSync, "change", sync.pk)).status_code == 200
@@ -332,7 +332,7 @@ def test_a_vendor_that_is_away_does_not_take_the_page_with_it(world: World, brow
     assert "Unable to plan: Humanitec: GET /orgs/acme/apps/shop/values answered 401" in plan
 
 
-def test_the_source_is_made_through_services(world: World, browser: Client) -> None:
+def test_secrets_and_folders_are_created_by_services(world: World, browser: Client) -> None:
     assert browser.post(url(Project, "add"), {"name": "Blog", "slug": "", "description": ""}).status_code == 302
     project = Project.objects.get(name="Blog")
     assert project.environments.count() == 3
@@ -391,7 +391,7 @@ def test_a_viewer_changes_nothing(world: World) -> None:
     assert SyncRun.objects.count() == runs
 
 
-def test_an_instance_admin_sees_names_of_a_project_that_is_not_his(world: World) -> None:
+def test_an_instance_admin_sees_names_of_projects_of_others(world: World) -> None:
     sync = filled(world)
     stranger = Client()
     stranger.force_login(User.objects.create_superuser("root"))
@@ -420,7 +420,7 @@ def test_lists_cost_the_same_for_any_number(world: World, browser: Client, model
     assert cost() <= few + 1
 
 
-def test_how_a_machine_may_sign_in(world: World, browser: Client) -> None:
+def test_sign_in_settings_of_a_machine(world: World, browser: Client) -> None:
     identity = create_identity(PLATFORM, "ci", role="member").identity
     page = url(Identity, "change", identity.pk)
     text = browser.get(page).content.decode()
@@ -452,7 +452,7 @@ def test_how_a_machine_may_sign_in(world: World, browser: Client) -> None:
     assert identity.locked_until is None
 
 
-def test_a_viewer_reads_what_a_sync_and_a_project_hold(world: World) -> None:
+def test_a_viewer_reads_settings_of_a_sync_and_a_project(world: World) -> None:
     """And no row of which the page would know nothing."""
     world.set(A="1")
     sync = world.sync(sync_options={"initialSyncBehavior": "overwrite-destination", "keySchema": "P_{{secretKey}}"})

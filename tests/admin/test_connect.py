@@ -118,7 +118,7 @@ def person(world: World, role: Role | None) -> Walk:
 # -- the whole way ---------------------------------------------------------------------------------------------
 
 
-def test_from_an_empty_installation_to_secrets_that_have_arrived(sandbox: Any, db: None) -> None:
+def test_the_wizard_from_an_empty_installation_to_synced_secrets(sandbox: Any, db: None) -> None:
     """Counts what a person has to fill or choose: five fields, well under ten."""
     sandbox.token = TOKEN
     walk = Walk(signed_in(User.objects.create_superuser("root", password="a long password")))
@@ -167,7 +167,7 @@ def test_from_an_empty_installation_to_secrets_that_have_arrived(sandbox: Any, d
     assert TOKEN not in str(SyncDraft.objects.values())
 
 
-def test_a_finished_draft_leads_to_its_run_however_often_it_is_pressed(world: World, ada: Walk) -> None:
+def test_a_finished_draft_redirects_to_its_run(world: World, ada: Walk) -> None:
     world.set(A="1")
     ada.to_plan(world)
     digest = ada.digest()
@@ -185,7 +185,7 @@ def test_a_finished_draft_leads_to_its_run_however_often_it_is_pressed(world: Wo
     assert ada.client.get(START).context["drafts"] == []
 
 
-def test_what_failed_is_named_on_the_last_page(world: World, ada: Walk) -> None:
+def test_failures_are_listed_on_the_last_page(world: World, ada: Walk) -> None:
     world.set(A="1", **{"B C": "2"})
     ada.to_plan(world)
     page = ada.page("plan")
@@ -197,7 +197,7 @@ def test_what_failed_is_named_on_the_last_page(world: World, ada: Walk) -> None:
     assert "Rename the secret" in page
 
 
-def test_without_auto_sync_it_runs_once_and_policy_is_kept(world: World, ada: Walk) -> None:
+def test_without_auto_sync_it_runs_once_and_stores_the_policy(world: World, ada: Walk) -> None:
     world.set(A="1", DB_X="2")
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
@@ -221,7 +221,7 @@ def test_without_auto_sync_it_runs_once_and_policy_is_kept(world: World, ada: Wa
 
 
 @pytest.mark.parametrize("role", [Role.MEMBER, Role.ADMIN])
-def test_what_the_project_says_beforehand_is_offered_and_kept(world: World, role: Role) -> None:
+def test_defaults_of_the_project_are_offered_and_stored(world: World, role: Role) -> None:
     world.set(A="1", B_LOCAL="2")
     policy = {"exclude": ["*_LOCAL"], "recursive": True, "max_deletions": 3, "heal": True}
     update_defaults(world.actor, world.project, policy)
@@ -271,7 +271,7 @@ def test_deletes_above_the_limit_are_confirmed_by_the_syncs_name(world: World, a
     assert SyncRun.objects.get().trigger == "approval"
 
 
-def test_a_plan_that_has_changed_is_shown_anew(world: World, ada: Walk) -> None:
+def test_a_changed_plan_is_shown_again(world: World, ada: Walk) -> None:
     world.set(A="1")
     ada.to_plan(world)
     digest = ada.digest()
@@ -297,7 +297,7 @@ def test_overwrites_and_deletes_are_red_and_come_first(world: World, ada: Walk) 
     assert world.writes() == []
 
 
-def test_deletes_that_wait_for_the_source_are_red_and_said_to_wait(world: World, ada: Walk) -> None:
+def test_deletes_that_wait_for_the_source_are_red(world: World, ada: Walk) -> None:
     world.set(A="1", **{"B C": "2"})
     for number in range(12):
         world.sandbox.put(("acme", "shop", "development"), f"OLD_{number}", "x")
@@ -311,7 +311,7 @@ def test_deletes_that_wait_for_the_source_are_red_and_said_to_wait(world: World,
     assert len(world.held(("acme", "shop", "development"))) == 13
 
 
-def test_overlaps_are_told_before_the_sync_exists(world: World, ada: Walk) -> None:
+def test_overlaps_are_reported_before_the_sync_exists(world: World, ada: Walk) -> None:
     world.set(A="1")
     world.sync("first", {"scope": "environment", "org": "acme", "app": "shop", "env": "development"})
     assert "The sync first writes the same key: A" in ada.to_plan(world).page("plan")
@@ -342,7 +342,7 @@ def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
     assert world.sandbox.asked == [], "nothing is asked only to go on"
 
 
-def test_with_the_vendor_away_everything_can_be_typed(world: World, ada: Walk) -> None:
+def test_without_the_vendor_everything_can_be_typed(world: World, ada: Walk) -> None:
     world.set(A="1")
     ada.start()
     world.sandbox.fault = lambda method, path: (503, {"error": "x", "message": "maintenance"})
@@ -421,7 +421,7 @@ class Acme(Humanitec):
     )
 
 
-def test_whatever_a_schema_declares_is_asked_for_and_kept(
+def test_all_members_of_a_schema_are_requested_and_stored(
     world: World, ada: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(Humanitec, "Config", Acme.Config)
@@ -478,7 +478,7 @@ def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
 # -- what is typed ---------------------------------------------------------------------------------------------
 
 
-def test_every_problem_stands_at_its_field(world: World, ada: Walk) -> None:
+def test_every_problem_is_shown_at_its_field(world: World, ada: Walk) -> None:
     world.set(A="1")
     world.sync("taken")
     ada.start()
@@ -497,7 +497,7 @@ def test_every_problem_stands_at_its_field(world: World, ada: Walk) -> None:
     assert "The project has a sync named taken already" in said(taken)
 
 
-def test_going_back_keeps_what_was_typed(world: World, ada: Walk) -> None:
+def test_going_back_keeps_the_input(world: World, ada: Walk) -> None:
     world.set(A="1")
     ada.to_plan(world)
     typed = {"name": "half a na", "syncOptions__keySchema": "{{secret", "policy__maxDeletions": "7"}
@@ -510,7 +510,7 @@ def test_going_back_keeps_what_was_typed(world: World, ada: Walk) -> None:
     assert '<option value="shop" selected>' in ada.page("target")
 
 
-def test_the_first_names_are_shown_as_they_would_stand(world: World, ada: Walk) -> None:
+def test_the_preview_shows_names_at_the_destination(world: World, ada: Walk) -> None:
     world.set(A="1", SKIPPED="2", **{"not good": "3"})
     ada.to_plan(world)
     given = {"live": "1", "name": "x", "syncOptions__keySchema": "DEV-{{secretKey}}", "policy__exclude": "SKIP*"}
@@ -536,7 +536,7 @@ def test_reloading_is_harmless_and_steps_cannot_be_skipped(world: World, ada: Wa
     assert SyncDraft.objects.count() == 1
 
 
-def test_what_goes_away_meanwhile_leads_back_with_a_word(world: World, ada: Walk) -> None:
+def test_deleted_objects_lead_back_with_a_message(world: World, ada: Walk) -> None:
     ensure_folder(world.actor, world.environment(), "/api")
     ada.start()
     ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
@@ -553,7 +553,7 @@ def test_what_goes_away_meanwhile_leads_back_with_a_word(world: World, ada: Walk
     assert "Could not find App Connection" in again.content.decode()
 
 
-def test_who_has_left_the_project_sees_no_run_of_it(world: World) -> None:
+def test_former_members_do_not_see_the_run(world: World) -> None:
     world.set(A="1")
     walk = person(world, Role.MEMBER)
     other = create_project(world.actor, "Other", slug="other-project")
@@ -602,7 +602,7 @@ def test_tiles_are_searched(world: World, ada: Walk) -> None:
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, None])
-def test_who_may_save_no_sync_sees_no_wizard(world: World, ada: Walk, role: Role | None) -> None:
+def test_the_wizard_needs_the_right_to_save_syncs(world: World, ada: Walk, role: Role | None) -> None:
     ada.start()
     walk = person(world, role)
     assert walk.client.get(START).status_code == 403
@@ -613,13 +613,13 @@ def test_who_may_save_no_sync_sees_no_wizard(world: World, ada: Walk, role: Role
         assert "Connect and sync" not in walk.client.get(page).content.decode()
 
 
-def test_the_wizard_is_linked_for_who_may_use_it(world: World) -> None:
+def test_the_wizard_is_linked_only_for_people_who_may_use_it(world: World) -> None:
     walk = person(world, Role.MEMBER)
     page = walk.client.get(reverse("admin:syncs_secretsync_changelist")).content.decode()
     assert page.count("Connect and sync") == 2, "in the sidebar, and above the list"
 
 
-def test_a_draft_is_nobody_elses(world: World, ada: Walk) -> None:
+def test_a_draft_is_private(world: World, ada: Walk) -> None:
     ada.start()
     walk = person(world, Role.ADMIN)
     walk.draft = ada.draft
@@ -629,7 +629,7 @@ def test_a_draft_is_nobody_elses(world: World, ada: Walk) -> None:
     assert walk.client.get(reverse("admin:syncs_syncdraft_change", args=[ada.kept().pk])).status_code == 404
 
 
-def test_another_project_and_its_connections_are_not_there(world: World) -> None:
+def test_another_project_and_its_connections_are_not_offered(world: World) -> None:
     boss = actor_of_user(User.objects.get(username="ada"))
     project = create_project(boss, "Hidden", slug="hidden-project")
     boss = actor_of_user(User.objects.get(username="ada"))
@@ -645,7 +645,7 @@ def test_another_project_and_its_connections_are_not_there(world: World) -> None
     assert walk.post("source", {**source(world), "project": str(project.pk), "live": "1"}).status_code == 404
 
 
-def test_a_connection_of_one_project_leads_to_that_project_alone(world: World, ada: Walk) -> None:
+def test_a_connection_of_one_project_offers_only_that_project(world: World, ada: Walk) -> None:
     create_project(world.actor, "Other", slug="other-project")
     theirs = create_connection(
         world.actor, "humanitec", name="own", method="api-token", credentials={"apiToken": TOKEN}, project=world.project
@@ -657,7 +657,7 @@ def test_a_connection_of_one_project_leads_to_that_project_alone(world: World, a
     assert [each.name for each in ada.get("source").context["projects"]] == ["Shop"]
 
 
-def test_a_member_is_asked_for_nothing_that_he_may_not_set(world: World) -> None:
+def test_a_member_sees_only_fields_they_may_set(world: World) -> None:
     world.set(A="1")
     ensure_folder(world.actor, world.environment(), "/api")
     walk = person(world, Role.MEMBER)
@@ -676,7 +676,7 @@ def test_a_member_is_asked_for_nothing_that_he_may_not_set(world: World) -> None
     assert (policy.unmanaged, policy.recursive, policy.max_deletions) == ("overwrite-initially", False, 10)
 
 
-def test_a_member_without_a_connection_is_told_whom_to_ask(world: World) -> None:
+def test_a_member_without_a_connection_gets_advice(world: World) -> None:
     world.connection.delete()
     walk = person(world, Role.MEMBER).start()
     page = walk.page("connection")
@@ -687,7 +687,7 @@ def test_a_member_without_a_connection_is_told_whom_to_ask(world: World) -> None
     assert not AppConnection.objects.exists()
 
 
-def test_a_pause_lets_the_sync_be_saved_and_says_so(world: World, ada: Walk) -> None:
+def test_a_sync_can_be_saved_while_paused(world: World, ada: Walk) -> None:
     world.set(A="1")
     ada.to_plan(world)
     ada.post("options", {"name": "shop-dev", "policy__maxDeletions": "10"})
@@ -703,7 +703,7 @@ def test_a_pause_lets_the_sync_be_saved_and_says_so(world: World, ada: Walk) -> 
 @pytest.mark.parametrize(
     ("step", "most"), [("connection", 12), ("source", 22), ("target", 12), ("options", 24), ("plan", 45), ("run", 14)]
 )
-def test_a_page_costs_the_same_whatever_the_rows(
+def test_the_number_of_queries_does_not_depend_on_rows(
     world: World, ada: Walk, django_assert_max_num_queries: DjangoAssertNumQueries, step: str, most: int
 ) -> None:
     world.set(A="1", B="2")
@@ -729,7 +729,7 @@ def test_a_page_costs_the_same_whatever_the_rows(
     assert Secret.objects.count() == 62
 
 
-def test_a_policy_that_is_no_default_takes_who_may_write_policies(world: World) -> None:
+def test_a_different_policy_needs_the_right_to_write_policies(world: World) -> None:
     user = User.objects.create_user("member", password="x", is_staff=True)
     Membership.objects.create(project=world.project, user=user, role=Role.MEMBER)
     given = SyncInput("s", None, world.connection.pk, "dev", "/", True, OPTIONS, PLACE)

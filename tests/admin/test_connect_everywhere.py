@@ -26,7 +26,7 @@ def as_typed(prefix: str, given: Mapping[str, Any]) -> dict[str, Any]:
     return sent
 
 
-def test_the_wizard_leads_there(case: Case) -> None:
+def test_the_wizard_creates_a_sync(case: Case) -> None:
     case.set(A="1", B="2")
     client = Client()
     client.force_login(User.objects.get(username="ada"))

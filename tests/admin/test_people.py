@@ -28,7 +28,7 @@ def last() -> tuple[str, str, Any]:
     return found.event, found.actor_name, {key: value for key, value in found.metadata.items() if key != "project"}
 
 
-def test_who_signs_in_and_who_fails_to(world: World) -> None:
+def test_sign_ins_are_recorded(world: World) -> None:
     ada = User.objects.get(username="ada")
     page = reverse("admin:login")
     client = Client(REMOTE_ADDR="192.0.2.7")
@@ -47,7 +47,7 @@ def test_who_signs_in_and_who_fails_to(world: World) -> None:
     assert PASSWORD not in str(list(AuditEvent.objects.values()))
 
 
-def test_who_is_signed_in_and_tries_another_account_fails_to(world: World, browser: Client) -> None:
+def test_failed_sign_ins_with_another_account_are_recorded(world: World, browser: Client) -> None:
     grace = User.objects.create_user("grace", is_staff=True, password="a long password too")
     page = reverse("admin:login")
     assert browser.post(page, {"username": "grace", "password": PASSWORD}).status_code == 200
@@ -56,7 +56,7 @@ def test_who_is_signed_in_and_tries_another_account_fails_to(world: World, brows
     assert last() == ("login-user", "grace", {"user": str(grace.pk)})
 
 
-def test_a_new_person_may_sign_in_and_a_new_role_is_the_least(world: World, browser: Client) -> None:
+def test_a_new_person_can_sign_in_and_a_new_role_is_viewer(world: World, browser: Client) -> None:
     def chosen(name: str, field: str) -> Any:
         form = browser.get(reverse(f"admin:access_{name}_add")).context["adminform"].form
         return form.get_initial_for_field(form.fields[field], field)
@@ -66,7 +66,7 @@ def test_a_new_person_may_sign_in_and_a_new_role_is_the_least(world: World, brow
     assert (chosen("membership", "role"), chosen("identity", "role")) == ("viewer", "viewer")
 
 
-def test_moments_of_a_person_and_of_an_event_are_told_as_elsewhere(world: World, browser: Client) -> None:
+def test_times_of_people_and_events_are_relative(world: World, browser: Client) -> None:
     world.set(A="1")
     for page in (User.objects.get(username="ada"), AuditEvent.objects.first()):
         assert page

@@ -39,7 +39,7 @@ def test_every_form_opens(world: World, admin_page: Page, model: type) -> None:
         answer = page.goto(path)
         assert answer
         if answer.status == 403:
-            assert page.get_by_role("heading", name="You may not do this").is_visible()
+            assert page.get_by_role("heading", name="You do not have permission").is_visible()
             page.complaints.clear()  # type: ignore[attr-defined]
         axe(page)
 
@@ -50,7 +50,7 @@ def test_a_machine_is_made_and_its_secret_shown_once(world: World, admin_page: P
     page.get_by_label("Name").fill("pipeline")
     page.get_by_label("Role").select_option("member")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_role("heading", name="Copy it now: it is shown this once").wait_for()
+    page.get_by_role("heading", name="Copy it now: it is shown only once").wait_for()
     axe(page)
     narrow(page)
     secret = page.locator("code").nth(1).inner_text()
@@ -70,7 +70,7 @@ def test_a_connection_is_checked_on_its_page(world: World, admin_page: Page) -> 
     page.get_by_role("link", name="shop-dev").wait_for()
     world.sandbox.token = "turned"
     page.get_by_role("button", name="Check now").click()
-    page.get_by_text("Refused").wait_for()
+    page.get_by_text("Rejected").wait_for()
     axe(page)
     narrow(page)
     world.sandbox.token = "sandbox-token-for-tests"
@@ -83,8 +83,8 @@ def test_the_audit_log_is_searched_and_checked(world: World, admin_page: Page) -
     filled(world)
     create_identity(PLATFORM, "ci", role="member")
     page.goto(reverse("admin:access_auditevent_changelist"))
-    page.get_by_role("button", name="Check that the log is whole").click()
-    page.get_by_text("Whole", exact=True).wait_for()
+    page.get_by_role("button", name="Verify the log").click()
+    page.get_by_text("Intact", exact=True).wait_for()
     axe(page)
     narrow(page)
     page.keyboard.press("/")
@@ -98,8 +98,8 @@ def test_the_audit_log_is_searched_and_checked(world: World, admin_page: Page) -
 def test_error_pages_are_clean(world: World, open_as: OpenAs, scheme: str) -> None:
     page = open_as(Role.VIEWER, color_scheme=scheme)
     for path, heading in (
-        ("/nowhere", "There is nothing here"),
-        (reverse("admin:syncs_secret_add"), "You may not do this"),
+        ("/nowhere", "Page not found"),
+        (reverse("admin:syncs_secret_add"), "You do not have permission"),
     ):
         page.goto(path)
         assert page.get_by_role("heading", name=heading).is_visible()

@@ -70,8 +70,8 @@ def test_a_held_run_is_found_looked_at_and_approved(world: World, member_page: P
     page.get_by_role("link", name="Review: shop-dev").click()
     page.get_by_text("it would delete 3 keys").wait_for()
     assert page.get_by_role("row").filter(has_text="delete").count() == 3
-    page.get_by_role("button", name="Approve the deletes shown").click()
-    page.get_by_text("Approved; the run goes on.").wait_for()
+    page.get_by_role("button", name="Approve the 3 listed deletes").click()
+    page.get_by_text("Approved. The run continues.").wait_for()
     world.due()
     page.get_by_text("3 of 3 keys written").wait_for()  # the page has asked for itself
     assert world.held() == {}
@@ -81,7 +81,7 @@ def test_a_failing_key_is_found_and_mended(world: World, member_page: Page) -> N
     page = member_page
     sync = failing(world)
     page.goto("/admin/")
-    page.get_by_role("link", name="See what failed: shop-dev").click()
+    page.get_by_role("link", name="Show failures: shop-dev").click()
     page.get_by_role("link", name="blocked 1").click()
     page.get_by_role("row", name="PLAIN").get_by_text("Delete the plain value at the destination").wait_for()
     del world.sandbox.values["acme", "shop", ""]["PLAIN"]
@@ -134,9 +134,9 @@ def test_by_keyboard_alone(world: World, member_page: Page) -> None:
     reach(page, "Review: shop-dev")
     page.keyboard.press("Enter")
     page.wait_for_url("**/syncrun/**")
-    reach(page, "Approve the deletes shown")
+    reach(page, "Approve the 3 listed deletes")
     page.keyboard.press("Enter")
-    page.get_by_text("Approved; the run goes on.").wait_for()
+    page.get_by_text("Approved. The run continues.").wait_for()
 
 
 def reach(page: Page, name: str) -> None:

@@ -88,7 +88,7 @@ def test_what_opens_is_clean_too(world: World, admin_page: Page) -> None:
     page.locator("#search-results a").first.wait_for()
     axe(page)
     page.keyboard.press("Escape")
-    page.get_by_text("Behind the scenes").click()
+    page.get_by_text("Internals").click()
     page.get_by_role("link", name="Leases").wait_for()
     axe(page)
     page.set_viewport_size({"width": 390, "height": 844})

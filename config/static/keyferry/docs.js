@@ -1,10 +1,10 @@
 // @ts-check
-// What the documentation pages gain from a script: the theme that was chosen in the admin, a button that changes it,
-// and one that copies code. Everything else works without.
+// Adds to the documentation pages: the theme chosen in the admin, a button to change it, and buttons to copy code.
+// Everything else works without this script.
 (() => {
   "use strict";
   const root = document.documentElement;
-  const KEY = "adminTheme"; // as the admin keeps it: "light", "dark" or "auto", as JSON
+  const KEY = "adminTheme"; // as the admin stores it: "light", "dark" or "auto", as JSON
   const prefersDark = matchMedia("(prefers-color-scheme: dark)");
 
   /** @returns {string | null} */
@@ -13,7 +13,7 @@
       const kept = JSON.parse(localStorage.getItem(KEY) ?? "null");
       return kept === "light" || kept === "dark" ? kept : null;
     } catch {
-      return null; // nothing that can be read, or no storage
+      return null; // unreadable, or storage is disabled
     }
   };
   const isDark = () => (chosen() ?? (prefersDark.matches ? "dark" : "light")) === "dark";
@@ -34,7 +34,7 @@
       try {
         localStorage.setItem(KEY, JSON.stringify(isDark() ? "light" : "dark"));
       } catch {
-        return; // without storage there is no choice to keep
+        return; // without storage the choice cannot be kept
       }
       apply();
       label();

@@ -1,5 +1,5 @@
-// Moments in the viewer's zone, on hover; and a page that refreshes itself after its session has ended is loaded anew,
-// which asks for the password. Everything else works without a script.
+// Shows exact times in the viewer's time zone on hover, and reloads a page whose session has ended, which leads to the
+// sign-in page. Everything else works without this script.
 (() => {
   "use strict";
   const exact = new Intl.DateTimeFormat(document.documentElement.lang || undefined, { dateStyle: "full", timeStyle: "long" });
@@ -13,7 +13,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { responseURL } = event.detail.xhr;
     if (!responseURL || !new URL(responseURL).pathname.endsWith("/login/")) return;
-    event.detail.shouldSwap = false; // the sign-in would stand where a cell or a run was
+    event.detail.shouldSwap = false; // the sign-in page would replace a cell or a run
     if (document.dispatchEvent(new CustomEvent("kf-signed-out", { cancelable: true }))) location.reload();
   });
 })();

@@ -1,4 +1,4 @@
-"""`{% load keyferry %}`: what `config.ui.markup` makes, in templates."""
+"""`{% load keyferry %}`: the HTML of `config.ui.markup` in templates."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ register.simple_tag(markup.badge, name="badge")
 
 
 @register.inclusion_tag("keyferry/chart.html")
-def chart(shown: markup.Chart) -> dict[str, markup.Chart]:
-    return {"chart": shown}
+def chart(data: markup.Chart) -> dict[str, markup.Chart]:
+    return {"chart": data}
 
 
 @register.inclusion_tag("keyferry/pages.html", takes_context=True)
 def pages(context: template.Context, page: object) -> dict[str, object]:
-    """Links to the other pages of a paged table, which keep what else the address says."""
+    """Links to the other pages of a table, which keep the rest of the query."""
     query = context["request"].GET.copy()
     query.pop("page", None)
     return {"page": page, "query": query.urlencode()}
@@ -31,7 +31,7 @@ def pages(context: template.Context, page: object) -> dict[str, object]:
 
 @register.inclusion_tag("keyferry/trail.html", takes_context=True)
 def trail(context: template.Context) -> dict[str, object]:
-    """Where one is: the list that the page belongs to, and the page's own name, which is its heading."""
+    """Breadcrumb: the list that the page belongs to, and the title of the page as its heading."""
     flat: dict[Any, Any] = context.flatten()
     opts = flat.get("opts")
     title = flat.get("subtitle") or flat.get("title") or flat.get("content_title") or ""
@@ -45,8 +45,8 @@ def trail(context: template.Context) -> dict[str, object]:
 
 @register.inclusion_tag("keyferry/help.html", name="help")
 def help_link(name: str) -> dict[str, object]:
-    """A link to the documentation of a part of a page, under the name that `config.ui.help` knows."""
-    return {"help": help.named(name)}
+    """A link to the documentation of a part of a page, by a name registered in `config.ui.help`."""
+    return {"help": help.by_name(name)}
 
 
 @register.inclusion_tag("keyferry/help_button.html", takes_context=True)
@@ -56,6 +56,6 @@ def help_button(context: template.Context) -> dict[str, object]:
 
 
 @register.filter
-def said(message: str | None) -> str:
-    """A run's message as its own page shows it: without the sentence that leads there."""
+def without_link(message: str | None) -> str:
+    """The message of a run without its last sentence, a link to the page of the run."""
     return (message or "").partition(" Approve or dismiss it at ")[0]

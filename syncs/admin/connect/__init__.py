@@ -1,5 +1,5 @@
 """The wizard "Connect and sync", from a destination to the end of the first run."""
 
-from .pages import SyncDraftAdmin, is_for
+from .pages import SyncDraftAdmin, may_connect
 
-__all__ = ["SyncDraftAdmin", "is_for"]
+__all__ = ["SyncDraftAdmin", "may_connect"]

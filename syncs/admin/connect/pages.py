@@ -38,7 +38,7 @@ STEPS: dict[str, type[Step]] = {
 }
 
 
-def is_for(request: HttpRequest) -> bool:
+def may_connect(request: HttpRequest) -> bool:
     """Whether the person could end what begins here: only then it is in the sidebar and on the list of syncs."""
     signed_in = bool(request.user.is_active and getattr(request.user, "is_staff", False))
     return signed_in and sync_drafts.may_connect(actor_of(request))
@@ -52,7 +52,7 @@ class SyncDraftAdmin(ServiceAdmin):
     adds = deletes = False
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return is_for(request)
+        return may_connect(request)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""The list of syncs: its filters, and what is done to many of them, looked at before it is done."""
+"""Filters of the list of syncs, and the selected syncs by permission."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [(state, words) for state, (words, _tone) in STATES.items()]
+        return [(state, label) for state, (label, _tone) in STATES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(state=self.value()) if self.value() in STATES else queryset
@@ -35,7 +35,7 @@ class DriftFilter(admin.SimpleListFilter):
     parameter_name = "drift"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [*((status, words) for status, (words, _tone) in DRIFT.items()), ("never", _("Never looked for"))]
+        return [*((status, label) for status, (label, _tone) in DRIFT.items()), ("never", _("Never checked"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() == "never":
@@ -58,7 +58,7 @@ class DestinationFilter(admin.SimpleListFilter):
 
 
 class EnvironmentFilter(admin.SimpleListFilter):
-    """By the environment's slug: dev of every project at once."""
+    """By the slug of the environment, across projects."""
 
     title = _("environment")
     parameter_name = "environment"
@@ -72,11 +72,11 @@ class EnvironmentFilter(admin.SimpleListFilter):
         return queryset.filter(folder__environment__slug=self.value()) if self.value() else queryset
 
 
-def sorted_by_right(request: HttpRequest, chosen: Iterable[Any]) -> tuple[list[Any], list[Any]]:
-    """Of the chosen syncs those that the person may run, and the others."""
+def split_by_right(request: HttpRequest, selected: Iterable[Any]) -> tuple[list[Any], list[Any]]:
+    """Of the selected syncs those that the person may run, and the others."""
     actor = actor_of(request)
-    may: list[Any] = []
-    may_not: list[Any] = []
-    for sync in chosen:
-        (may if actor.may(Right.RUN_SYNCS, sync.project_id) else may_not).append(sync)
-    return may, may_not
+    permitted: list[Any] = []
+    denied: list[Any] = []
+    for sync in selected:
+        (permitted if actor.may(Right.RUN_SYNCS, sync.project_id) else denied).append(sync)
+    return permitted, denied
