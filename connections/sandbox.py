@@ -28,6 +28,9 @@ VERSIONS = re.compile(
 )
 KEY = re.compile(r"[A-Za-z0-9_.-]+", re.ASCII)
 
+MADE = {"created_at": "2026-01-01T00:00:00Z", "created_by": "sandbox"}
+ACTIVE = {"status": "active", "status_changed_at": "2026-01-01T00:00:00Z"}
+
 Answer = tuple[int, object]
 Fault = Callable[[str, str], Answer | tuple[int, object, dict[str, str]] | None]
 
@@ -115,11 +118,12 @@ class HumanitecSandbox:
         """The lists that pickers show: organisations, their applications, their environments."""
         match path.strip("/").split("/"):
             case ["orgs"]:
-                return [{"id": org, "name": org.title()} for org in self.orgs]
+                more = {"trial_expires_at": None, "logo": {"dark_url": "", "light_url": ""}}
+                return [{**_named(org), **more} for org in self.orgs]
             case ["orgs", org, "apps"] if org in self.orgs:
-                return [{"id": app, "name": app.title(), "org_id": org} for app in self.orgs[org]]
+                return [{**_named(app), **ACTIVE, "org_id": org, "envs": []} for app in self.orgs[org]]
             case ["orgs", org, "apps", app, "envs"] if app in self.orgs.get(org, {}):
-                return [{"id": env, "name": env.title(), "type": env} for env in self.orgs[org][app]]
+                return [{**_named(env), **ACTIVE, "type": env} for env in self.orgs[org][app]]
         return None
 
     def _list(self, scope: tuple[str, str, str]) -> list[dict[str, Any]]:
@@ -221,6 +225,10 @@ class HumanitecSandbox:
 
 def _shown(value: dict[str, Any]) -> dict[str, Any]:
     return {**value, "value": ""} if value["is_secret"] else dict(value)
+
+
+def _named(name: str) -> dict[str, Any]:
+    return {"id": name, "name": name.title(), **MADE}
 
 
 def _error(status: int, message: str) -> Answer:

@@ -60,7 +60,7 @@ class Description:
         self._validator = Draft202012Validator if is_newer else Draft4Validator
         specification = DRAFT202012 if is_newer else DRAFT4
         self._registry = Registry().with_resource(ROOT, Resource(self.document, specification))
-        self._routes = [(_pattern(path), path) for path in self.document["paths"]]
+        self._routes = [(path, *_patterns(path)) for path in self.document["paths"]]
         self._bases = ["", *self._base_paths()]
 
     def _base_paths(self) -> Iterator[str]:
@@ -71,30 +71,34 @@ class Description:
 
     def operation(self, method: str, path: str) -> Operation | None:
         """The most specific path that fits, as a server would route it; None: not described."""
-        fitting = []
-        for base in dict.fromkeys(self._bases):
-            if not path.startswith(f"{base}/"):
-                continue
-            within = path.removeprefix(base)
-            fitting += [(pattern, route) for pattern, route in self._routes if pattern.fullmatch(within)]
-        for _, route in sorted(fitting, key=lambda each: (each[1].count("{"), -len(each[1]))):
-            item = self.document["paths"][route]
-            if described := item.get(method.lower()):
-                pointer = f"/paths/{_escaped(route)}/{method.lower()}"
-                parameters = [self._resolved(each) for each in (*item.get("parameters", ()), *_parameters(described))]
-                return Operation(f"{method} {route}", pointer, described, parameters)
+        within = [path.removeprefix(base) for base in dict.fromkeys(self._bases) if path.startswith(f"{base}/")]
+        for kind in (0, 1):
+            fitting = [route for route, *kinds in self._routes if any(kinds[kind].fullmatch(each) for each in within)]
+            for route in sorted(fitting, key=lambda route: (route.count("{"), -len(re.sub(r"\{[^}]+\}", "", route)))):
+                item = self.document["paths"][route]
+                if described := item.get(method.lower()):
+                    pointer = f"/paths/{_escaped(route)}/{method.lower()}"
+                    parameters = [
+                        self._resolved(each) for each in (*item.get("parameters", ()), *_parameters(described))
+                    ]
+                    return Operation(f"{method} {route}", pointer, described, parameters)
         return None
 
     def problems(
-        self, method: str, path: str, query: Mapping[str, str], body: Any, status: int, response: Any
+        self, method: str, path: str, query: Mapping[str, str], body: Any, status: int | None, response: Any
     ) -> Iterator[str]:
-        """What differs, each beginning with the operation. `body` and `response` are parsed; None: there is none."""
+        """What differs, each beginning with the operation.
+
+        `body` and `response` are parsed; None: there is none. Where `status` is None, only the request is looked at.
+        """
         operation = self.operation(method, urlsplit(path).path)
         if operation is None:
             yield f"{method} {urlsplit(path).path}: is not described"
             return
-        found = (*self._of_query(operation, query), *self._of_body(operation, body))
-        yield from (f"{operation.name}: {one}" for one in (*found, *self._of_response(operation, status, response)))
+        found = [*self._of_query(operation, query), *self._of_body(operation, body)]
+        if status is not None:
+            found += self._of_response(operation, status, response)
+        yield from (f"{operation.name}: {one}" for one in found)
 
     def _of_query(self, operation: Operation, query: Mapping[str, str]) -> Iterator[str]:
         known = {each["name"]: each for each in operation.parameters if each["in"] == "query"}
@@ -220,18 +224,26 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _pattern(path: str) -> re.Pattern[str]:
-    """A path with its parameters as any text: a mount or a path of secrets may have slashes of its own."""
-    return re.compile(re.sub(r"\\\{[^}]+\\\}", ".+", re.escape(path)))
+def _patterns(path: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """A path with each parameter as one part; and as several: a mount or a path of secrets may have slashes."""
+    escaped = re.escape(path)
+    one, several = (re.compile(re.sub(r"\\\{[^}]+\\\}", part, escaped)) for part in ("[^/]+", ".+"))
+    return one, several
 
 
 def _standard(schema: Any) -> Any:
-    """A document of OpenAPI 3.0 or Swagger 2 in the terms of JSON Schema: `nullable` as a type of its own."""
+    """A document of OpenAPI 3.0 or Swagger 2 in the terms of JSON Schema: `nullable` as a type of its own.
+
+    `oneOf` is read as `anyOf`: generated descriptions write it for unions whose members overlap.
+    """
     if isinstance(schema, list):
         return [_standard(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    made = {name: value if name in DATA else _standard(value) for name, value in schema.items()}
+    made = {
+        "anyOf" if name == "oneOf" and isinstance(value, list) else name: value if name in DATA else _standard(value)
+        for name, value in schema.items()
+    }
     if made.get("nullable") is True or made.get("x-nullable") is True:
         inner = {name: value for name, value in made.items() if name not in ("nullable", "x-nullable")}
         return {"anyOf": [inner, {"type": "null"}]}

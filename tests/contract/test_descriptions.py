@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from .descriptions import Description
+from tests.fixtures.contract import VARIANTS, Case, fake_of
+
+from .descriptions import Description, folder
 
 OPENAPI = {
     "openapi": "3.0.3",
@@ -126,3 +128,23 @@ def test_what_is_described_has_no_problem(description: Description, exchange: di
 def test_each_difference_is_reported(description: Description, exchange: dict[str, Any], problem: str) -> None:
     (found,) = description.problems(**exchange)
     assert found.endswith(problem)
+
+
+DESCRIBED = [(slug, variant) for slug, variant in VARIANTS if fake_of(slug).description]
+
+
+@pytest.mark.skipif(folder() is None, reason="KEYFERRY_VENDOR_SPECS names no directory")
+@pytest.mark.parametrize("case", DESCRIBED, indirect=True, ids=[f"{slug}-{variant}" for slug, variant in DESCRIBED])
+def test_every_exchange_of_an_ordinary_life_is_as_the_vendor_describes(case: Case) -> None:
+    """The `case` fixture holds the exchanges of every contract test to the description; here there surely are some."""
+    case.put("FOREIGN", "x")
+    case.set(A="1", B="2")
+    sync = case.sync()
+    case.run(sync)
+    case.set(A="3")
+    case.unset("B")
+    case.run(sync)
+    case.run(sync, "remove")
+    assert {each.status for each in case.fake.exchanged()} >= {200}
+    assert len(case.fake.exchanged()) > 6
+    assert case.fake.problems() == []

@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
+
+from tests.contract.descriptions import folder, load
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A request with what the vendor responded. `status` is None where a fault of the test responded in its place."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    body: Any = field(repr=False)
+    status: int | None
+    response: Any = field(repr=False)
 
 
 class Fake(ABC):
@@ -19,6 +35,10 @@ class Fake(ABC):
     """What a sync needs in `syncOptions` beyond what every sync has."""
     bad_key: str
     """A name that a secret may have and the vendor refuses; "" where it takes all."""
+    description: ClassVar[str] = ""
+    """The file of the published description that holds for each exchange; see `tests.contract.descriptions`."""
+    undescribed: ClassVar[Mapping[str, str]] = {}
+    """What that description does not say, or says wrongly: a pattern of the problem, and the source that does."""
     writes_a_create: int = 1
     """Requests that make one key."""
     writes_an_update: int = 1
@@ -58,6 +78,21 @@ class Fake(ABC):
     @abstractmethod
     def lose(self, lost: bool) -> None:
         """From now on each write is done, and the connection reset without an answer; or no more."""
+
+    def exchanged(self) -> Sequence[Exchange]:
+        """Every request so far."""
+        return ()
+
+    def problems(self) -> list[str]:
+        """How the exchanges differ from the vendor's description, each once; none where no descriptions are at hand."""
+        descriptions = folder()
+        if not self.description or descriptions is None:
+            return []
+        description = load(descriptions / self.description)
+        found: dict[str, None] = {}
+        for each in self.exchanged():
+            found |= dict.fromkeys(description.problems(**vars(each)))
+        return [one for one in found if not any(re.search(pattern, one) for pattern in self.undescribed)]
 
     def is_write(self, method: str, path: str) -> bool:
         """Whether a request that was asked changes anything."""

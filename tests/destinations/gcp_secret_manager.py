@@ -52,6 +52,10 @@ class GcpSecretManager(Served):
     `page`: how many a list has at most, whatever is asked.
     """
 
+    description = "gcp-secret-manager.json"
+    undescribed = {
+        r"^POST /token: is not described": "https://developers.google.com/identity/protocols/oauth2/service-account",
+    }
     method = "service-account-key"
     configs = {
         "global": {"scope": "global", "projectId": "shop-prod"},

@@ -28,6 +28,33 @@ TOKEN, APP_ID, INSTALLATION = "github_pat_contract", "Iv23licontract", "4711"
 REPOSITORIES = {"acme": {"shop": 1001, "blog": 1002}, "ada": {"notes": 1003}}
 """By owner; acme is an organization."""
 
+ADDRESSES = [
+    "avatar",
+    "events",
+    "followers",
+    "following",
+    "gists",
+    "html",
+    "organizations",
+    "received_events",
+    "repos",
+    "starred",
+    "subscriptions",
+]
+USER = {
+    "login": "ada",
+    "id": 7,
+    "node_id": "MDQ6VXNlcjc=",
+    "type": "User",
+    "site_admin": False,
+    "gravatar_id": "",
+    "url": "https://api.github.com/users/ada",
+    **{f"{name}_url": f"https://api.github.com/users/ada/{name}" for name in ADDRESSES},
+    **dict.fromkeys(("bio", "blog", "company", "email", "hireable", "location", "name")),
+    **dict.fromkeys(("followers", "following", "public_gists", "public_repos"), 0),
+    **dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z"),
+}
+
 
 @dataclass
 class _Secret:
@@ -44,6 +71,7 @@ class GitHub(Served):
     `app_key` is the public half, in PEM form, of what the App signs with.
     """
 
+    description = "github.json"
     method = "pat"
     credentials = {"personalAccessToken": TOKEN}
     configs = {
@@ -120,7 +148,7 @@ class GitHub(Served):
             case ["repos", owner, repo, "environments"] if repo in REPOSITORIES.get(owner, {}):
                 return self._paged(ask, [{"id": 1, "name": "production/eu"}, {"id": 2, "name": "test"}], "environments")
             case ["user"]:
-                return Answer(200, {"login": "ada", "id": 7})
+                return Answer(200, USER)
             case ["user", "orgs"]:
                 return self._paged(ask, [{"login": "acme", "id": 9}])
             case ["user", "repos"]:

@@ -34,6 +34,12 @@ class Stored:
 class HashicorpVault(Served):
     """`stored` by mount and path; `mounts` by version; `may_patch`: whether the policy has that right too."""
 
+    description = "hashicorp-vault.json"
+    undescribed = {
+        r"^PATCH /v1/[\w/]+/data/.*: is not described": (
+            "https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#patch-secret"
+        ),
+    }
     method = "access-token"
     credentials = {"instanceUrl": "https://vault.example.com:8200", "accessToken": TOKEN}
     configs = {

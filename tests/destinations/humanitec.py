@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from connections.sandbox import Drop, HumanitecSandbox
 
-from .fake import Fake
+from .fake import Exchange, Fake
+
+
+class _Recorded(HumanitecSandbox):
+    """The sandbox, with every request and response as the description is asked about it."""
+
+    def __init__(self, token: str) -> None:
+        super().__init__(token=token)
+        self.recorded: list[Exchange] = []
+
+    def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, object, dict[str, str]]:
+        is_fault = self.fault is not None and self.fault(method, path) is not None
+        status, response, headers = super().answer(method, path, body)
+        split = urlsplit(path)
+        query, sent = dict(parse_qsl(split.query)), body or None
+        self.recorded.append(Exchange(method, split.path, query, sent, None if is_fault else status, response))
+        return status, response, headers
 
 
 class Humanitec(Fake):
+    description = "humanitec-openapi.yml"
     method = "api-token"
     credentials = {"apiToken": "contract-token"}
     configs = {
@@ -22,8 +40,11 @@ class Humanitec(Fake):
 
     @contextmanager
     def running(self) -> Iterator[str]:
-        with HumanitecSandbox(token=self.credentials["apiToken"]) as self.sandbox:
+        with _Recorded(self.credentials["apiToken"]) as self.sandbox:
             yield self.sandbox.url
+
+    def exchanged(self) -> Sequence[Exchange]:
+        return self.sandbox.recorded
 
     def _scope(self, config: Mapping[str, str]) -> tuple[str, str, str]:
         return config["org"], config["app"], config.get("env", "")

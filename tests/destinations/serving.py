@@ -7,14 +7,14 @@ import socket
 import struct
 import threading
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from .fake import Fake
+from .fake import Exchange, Fake
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,7 @@ class Served(Fake):
 
     def __init__(self) -> None:
         self.exchanges: list[tuple[Ask, Answer]] = []
+        self._exchanged: list[Exchange] = []
         self.fault: Fault | None = None
         self.late_fault: Fault | None = None
         self.url = ""
@@ -85,6 +86,9 @@ class Served(Fake):
             found, self._asked = self._asked, []
         return found
 
+    def exchanged(self) -> Sequence[Exchange]:
+        return self._exchanged
+
     def fail(self, method: str | None, status: int = 500, body: Any = None) -> None:
         said = {"message": "no"} if body is None else body
         self.fault = (lambda ask: Answer(status, said) if ask.method == method else None) if method else None
@@ -101,9 +105,12 @@ class Served(Fake):
         with self._lock:
             self._asked.append((ask.method, ask.path))
         answer = self.fault(ask) if self.fault else None
-        if answer is None:
+        if answer is not None:
+            self._exchanged.append(Exchange(ask.method, ask.path, ask.query, ask.body, None, None))
+        else:
             with self._lock:
                 answer = self.answer(ask)
+            self._exchanged.append(Exchange(ask.method, ask.path, ask.query, ask.body, answer.status, answer.body))
             if self.late_fault:
                 answer = self.late_fault(ask) or answer
         with self._lock:

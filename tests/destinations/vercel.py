@@ -19,6 +19,16 @@ from .serving import Answer, Ask, Served
 KEY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 CONFLICT = "Another Environment Variable with the same Name and Environment exists"
 PAGE = 25  # shared variables a page
+USER = {
+    "id": "u1",
+    "name": "Ada",
+    "username": "ada",
+    "email": "ada@acme.example",
+    "limited": True,
+    "avatar": None,
+    "defaultTeamId": None,
+    "version": "northstar",
+}
 
 Record = dict[str, Any]
 
@@ -30,6 +40,11 @@ class Vercel(Served):
     not see. `page`: a list of a project's has as many a page (None: all at once).
     """
 
+    description = "vercel.json"
+    undescribed = {
+        r"^\w+ /v1/env(/\w+)?: is not described": "shared variables: @vercel/sdk 1.28.35, operations of `environment`",
+        r"^DELETE /v1/projects/\w+/env: is not described": "batch removal: @vercel/sdk 1.28.35, `projects`",
+    }
     method = "api-token"
     credentials = {"apiToken": "contract-token"}
     PROJECT = {"scope": "project", "teamId": "team_acme", "app": "prj_shop", "appName": "shop"}
@@ -120,7 +135,7 @@ class Vercel(Served):
             return error(403, "forbidden", "Not authorized")
         match ask.parts:
             case ["v2", "user"]:
-                return Answer(200, {"user": {"id": "u1", "name": "Ada", "username": "ada"}})
+                return Answer(200, {"user": USER})
             case ["v2", "teams"]:
                 return Answer(200, {"teams": [{"id": "team_acme", "slug": "acme", "name": "Acme"}], **paging()})
             case ["v10", "projects"]:
