@@ -1,14 +1,17 @@
 """What an import would do: destination + the folder's own secrets -> changes of the source. Pure.
 
-The other way round from a sync, beside its decision table and never part of it: nothing is written at the destination.
+The opposite direction of a sync, outside of the decision table: nothing is written at the destination.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 
+from .decision_table import may_be_own
 from .error_codes import Code
-from .plan import Change, Plan, Row, State, may_be_own
+from .plan import Change, Plan, Row, Rule, State
+from .reasons import Reason
 from .types import Action, Desired, Remote
 
 Problem = Callable[[str, str], tuple[str, Code] | None]
@@ -17,7 +20,7 @@ Problem = Callable[[str, str], tuple[str, Code] | None]
 
 def plan_import(
     listing: Iterable[Remote],
-    held: Mapping[str, str | None],
+    secrets: Mapping[str, str | None],
     ledger: Iterable[Row],
     *,
     overwrite: bool,
@@ -25,57 +28,66 @@ def plan_import(
     name_of: Callable[[str], str | None],
     problem_of: Problem,
 ) -> Plan:
-    """One change for each key at the destination; its `desired` is what the source shall have.
+    """One change for each key at the destination; its `desired` is the secret as the source shall have it.
 
-    `held` are the folder's own secrets, None for a value that does not open. `overwrite`: the destination's value goes
-    over one that differs. `name_of` takes the key schema off a name; None: it does not follow the schema.
+    `secrets` are the folder's own, None for a value that cannot be decrypted. `overwrite`: the destination's value
+    replaces one that differs. `name_of` removes the key schema from a name; None: the name does not follow the schema.
     """
     rows = {row.normalized_key: row for row in ledger}
-    changes = [
-        _change(
-            remote, normalize_key(remote.key), held, rows.get(normalize_key(remote.key)), overwrite, name_of, problem_of
-        )
-        for remote in listing
-    ]
+    table = _Import(secrets, overwrite, name_of, problem_of)
+    changes = []
+    for remote in listing:
+        normalized_key = normalize_key(remote.key)
+        changes.append(table.change(remote, normalized_key, rows.get(normalized_key)))
     return Plan(tuple(sorted(changes, key=lambda change: change.normalized_key)), complete=True)
 
 
-def _change(
-    remote: Remote,
-    normalized_key: str,
-    held: Mapping[str, str | None],
-    row: Row | None,
-    overwrite: bool,
-    name_of: Callable[[str], str | None],
-    problem_of: Problem,
-) -> Change:
-    def made(action: Action, reason: str, code: Code | None = None, desired: Desired | None = None) -> Change:
+@dataclass(frozen=True, slots=True)
+class _Import:
+    secrets: Mapping[str, str | None]
+    overwrite: bool
+    name_of: Callable[[str], str | None]
+    problem_of: Problem
+
+    def change(self, remote: Remote, normalized_key: str, row: Row | None) -> Change:
+        name = self.name_of(remote.key)
+        action, reason, code = self._decided(remote, name, row)
+        desired = None
+        if action in (Action.CREATE, Action.UPDATE):
+            desired = Desired(remote.key, normalized_key, name or "", remote.value or "", remote.comment or "")
         return Change(
-            action, remote.key, normalized_key, 0, reason, code, source_key=name or "", desired=desired, remote=remote
+            action,
+            remote.key,
+            normalized_key,
+            Rule.NONE,
+            reason,
+            code,
+            source_key=name or "",
+            desired=desired,
+            remote=remote,
         )
 
-    name = name_of(remote.key)
-    if name is None:
-        return made(Action.KEEP, "its name does not follow the key schema")
-    if remote.inherited:
-        return made(Action.KEEP, "it stands in the wider scope")
-    if not remote.is_secret:
-        return made(Action.KEEP, "a plain (not secret) value; it is never touched")
-    if remote.locked:
-        return made(Action.KEEP, f"it is never touched: {remote.locked}", Code.LOCKED)
-    if row is not None and not row.mine and row.state is not State.MISSING:
-        return made(Action.KEEP, f"belongs to the sync {row.owner}")
-    if remote.shared and not may_be_own(row, remote):
-        return made(Action.KEEP, f"it is not this sync's: {remote.shared}", Code.LOCKED)
-    if remote.value is None:
-        return made(Action.KEEP, "its value cannot be read", Code.UNREADABLE)
-    if name in held and held[name] == remote.value:
-        return made(Action.UNCHANGED, "the same")
-    if name in held and not (overwrite and remote.value):
-        return made(Action.KEEP, "the source has a value of its own")
-    if problem := problem_of(name, remote.value):
-        return made(Action.BLOCKED, *problem)
-    desired = Desired(remote.key, normalized_key, name, remote.value, remote.comment or "")
-    if name in held:
-        return made(Action.UPDATE, "the destination's value is taken over", desired=desired)
-    return made(Action.CREATE, "new in the source", desired=desired)
+    def _decided(self, remote: Remote, name: str | None, row: Row | None) -> tuple[Action, str, Code | None]:
+        if name is None:
+            return Action.KEEP, Reason.NOT_IN_SCHEMA.text(), None
+        if remote.inherited:
+            return Action.KEEP, Reason.INHERITED.text(), None
+        if not remote.is_secret:
+            return Action.KEEP, Reason.NEVER_TOUCHED_PLAIN.text(), None
+        if remote.locked:
+            return Action.KEEP, Reason.NEVER_TOUCHED.text(why=remote.locked), Code.LOCKED
+        if row is not None and not row.mine and row.state is not State.MISSING:
+            return Action.KEEP, Reason.OTHER_SYNC.text(owner=row.owner), None
+        if remote.shared and not may_be_own(row, remote):
+            return Action.KEEP, Reason.NOT_OURS.text(why=remote.shared), Code.LOCKED
+        if remote.value is None:
+            return Action.KEEP, Reason.UNREADABLE.text(), Code.UNREADABLE
+        if name in self.secrets and self.secrets[name] == remote.value:
+            return Action.UNCHANGED, Reason.UNCHANGED.text(), None
+        if name in self.secrets and not (self.overwrite and remote.value):
+            return Action.KEEP, Reason.SOURCE_HAS_VALUE.text(), None
+        if problem := self.problem_of(name, remote.value):
+            return Action.BLOCKED, *problem
+        if name in self.secrets:
+            return Action.UPDATE, Reason.TAKEN_FROM_DESTINATION.text(), None
+        return Action.CREATE, Reason.NEW_IN_SOURCE.text(), None

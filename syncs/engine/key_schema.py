@@ -1,7 +1,7 @@
-"""How a secret's key is named at the destination, and which names there follow the schema.
+"""How a secret's key is named at the destination, and which names at the destination follow the schema.
 
-The text is validated before it is ever rendered: Handlebars accepts an unclosed tag without a word (every key then
-becomes the same string) and HTML-escapes what it renders (`A&B`), so the variables are rendered unescaped.
+The text is validated before it is rendered: Handlebars accepts an unclosed tag silently (every key then becomes the
+same string) and HTML-escapes what it renders (`A&B`), so the variables are rendered unescaped.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class KeySchema:
         return _compile(self.text)({"secretKey": key, "environment": environment})
 
     def match(self, name: str, environment: str, normalize_key: Callable[[str], str] = str) -> bool:
-        """Whether a name at the destination could have come from this schema; `canonical` folds as the vendor does."""
+        """Whether a name at the destination could have come from this schema; `normalize_key` is the vendor's."""
         if not self.text:
             return True
         prefix, suffix = map(normalize_key, self._ends(environment))
@@ -75,7 +75,7 @@ class KeySchema:
         return "/" not in self.text or "/" not in name[len(prefix) : len(name) - len(suffix)]
 
     def strip(self, name: str, environment: str) -> str:
-        """The secret's key for a name at the destination; a name that does not match comes back as it is."""
+        """The secret's key for a name at the destination; a name that does not match is returned as it is."""
         if not self.text or not self.match(name, environment):
             return name
         prefix, suffix = self._ends(environment)

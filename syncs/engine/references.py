@@ -1,8 +1,8 @@
-"""What a folder holds once imports and `${...}` references are followed. Pure, over plain data.
+"""The secrets of a folder once imports and `${...}` references are followed. Pure, over plain data.
 
-A folder's own secrets win over its imports, and among imports the last position wins. A value that cannot be made whole
-(unreadable, an unresolved reference, a cycle) is never guessed: its entry carries the problem and no value. Only for
-people's eyes (`Reader`) a reference that leads nowhere stays as it was typed.
+A folder's own secrets win over its imports, and among imports the last position wins. A value that cannot be resolved
+(unreadable, a missing reference, a cycle) is never guessed: its entry has the problem and no value. Only where people
+read values (`Reader`) an unresolved reference stays as it was typed.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from dataclasses import dataclass, field
 from .types import Entry, Pairs, Source
 
 MAX_DEPTH = 10  # levels of imports, and of references within references
-MAX_VALUE = 1024 * 1024  # bytes of an expanded value: a few lines can otherwise ask for gigabytes
-MAX_TOTAL = 64 * MAX_VALUE  # of all values that references make of one read
-MAX_NODES = 500  # secrets that one tree of references shows
+MAX_VALUE = 1024 * 1024  # bytes of an expanded value: a few lines could otherwise expand to gigabytes
+MAX_TOTAL = 64 * MAX_VALUE  # of all expanded values of one read
+MAX_NODES = 500  # secrets in one tree of references
 MAX_TREE = 16 * MAX_VALUE  # of the values in one tree
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.@-]+)\}", re.ASCII)
-NAMED = re.compile(r"[A-Za-z0-9_@-]+", re.ASCII)  # a part of a reference
+PART = re.compile(r"[A-Za-z0-9_@-]+", re.ASCII)  # of a reference
 
 Address = tuple[str, str]
 """Environment slug and folder path."""
@@ -27,7 +27,7 @@ Address = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class SecretData:
-    """A secret as stored. `value` is None where it could not be decrypted."""
+    """A secret as stored. `value` is None if it could not be decrypted."""
 
     key: str
     value: str | None = field(repr=False)
@@ -48,12 +48,12 @@ class FolderData:
 
 
 Graph = Mapping[Address, FolderData]
-"""Every folder that the resolved one can reach; a folder that is not in it does not exist."""
+"""Every folder that the resolved one reaches; a folder that is not in it does not exist."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A secret in the tree of references; `value` is None where there is none, or none that can be read."""
+    """A secret in the tree of references; `value` is None if it does not exist or cannot be read."""
 
     key: str
     address: Address
@@ -66,43 +66,43 @@ class TooMuch(Exception):
 
 
 class _Unresolved(Exception):
-    """Why a value cannot be made whole."""
+    """Why a value cannot be resolved."""
 
 
 class _TooDeep(_Unresolved):
-    """Of the value that was asked for. What lies on the way may be fine when it is asked for by itself."""
+    """Of the requested value. A value on the way to it may resolve when it is requested by itself."""
 
 
-def target_of(name: str, here: Address) -> tuple[Address, str]:
-    """Where `${name}`, written in a secret of the folder `here`, points: the folder and the key in it."""
+def target_of(name: str, folder: Address) -> tuple[Address, str]:
+    """The folder and the key that `${name}` refers to, written in a secret of `folder`."""
     first, *rest = name.split(".")
     if not rest:
-        return here, first
+        return folder, first
     *folders, key = rest
     return (first, "/" + "/".join(folders)), key
 
 
-def references_in(value: str, here: Address) -> set[tuple[str, str, str]]:
+def references_in(value: str, folder: Address) -> set[tuple[str, str, str]]:
     """Environment, path and key of everything that a value refers to."""
     if "${" not in value:
         return set()  # most values: no need to scan them
-    found = (target_of(match[1], here) for match in REFERENCE.finditer(value))
-    return {(*address, key) for address, key in found}
+    targets = (target_of(match[1], folder) for match in REFERENCE.finditer(value))
+    return {(*address, key) for address, key in targets}
 
 
-def folders_named(value: str) -> set[tuple[str, str, str]]:
-    """As `references_in`, without bare names: those mean the secret's own folder, also when it moves."""
+def references_to_folders(value: str) -> set[tuple[str, str, str]]:
+    """As `references_in`, without bare names: those refer to the secret's own folder, even after it moves."""
     nowhere = ("", "")
     return {target for target in references_in(value, nowhere) if target[:2] != nowhere}
 
 
-def precedence(here: Address, imports_of: Callable[[Address], Sequence[Address] | None]) -> Iterator[Address]:
+def precedence(folder: Address, imports_of: Callable[[Address], Sequence[Address] | None]) -> Iterator[Address]:
     """The folder, then its imports by precedence, depth first; each folder once, so cycles are cut.
 
     `imports_of`: a folder's imports by position; None for one that does not exist.
     """
     seen: set[Address] = set()
-    pending = [(here, 0)]
+    pending = [(folder, 0)]
     while pending:
         address, depth = pending.pop()
         imports = imports_of(address)
@@ -115,16 +115,15 @@ def precedence(here: Address, imports_of: Callable[[Address], Sequence[Address] 
 
 
 class Reader:
-    """Values for people's eyes, out of one graph.
+    """Values as people read them, from one graph.
 
-    A reference that leads nowhere stays as typed, and so does every value of a circle; None: it cannot be read.
-    Raises TooMuch.
+    An unresolved reference stays as typed, and so does every value of a cycle; None: it cannot be read. Raises TooMuch.
     """
 
     def __init__(self, graph: Graph) -> None:
         self._resolver = _Resolver(graph, as_typed=True)
         self._left = MAX_NODES
-        self._room = MAX_TREE
+        self._budget = MAX_TREE
 
     def value(self, owner: Address, secret: SecretData) -> str | None:
         try:
@@ -132,23 +131,23 @@ class Reader:
         except _Unresolved:
             return secret.value
 
-    def tree(self, here: Address, key: str) -> Node | None:
-        """The secret that a folder has under this name, what it refers to, and so on; a circle is cut."""
-        self._left, self._room = MAX_NODES, MAX_TREE
-        return self._node(here, key, ())
+    def tree(self, folder: Address, key: str) -> Node | None:
+        """The secret that a folder has under this name, the secrets it refers to, and so on; a cycle is cut."""
+        self._left, self._budget = MAX_NODES, MAX_TREE
+        return self._node(folder, key, ())
 
-    def _node(self, here: Address, key: str, trail: tuple[tuple[Address, str], ...]) -> Node | None:
+    def _node(self, folder: Address, key: str, trail: tuple[tuple[Address, str], ...]) -> Node | None:
         self._left -= 1
-        found = self._resolver.secrets(here).get(key)
-        if found is None:
+        effective = self._resolver.secrets(folder).get(key)
+        if effective is None:
             return None
-        secret, owner = found
+        secret, owner = effective
         node = Node(secret.key, owner, self.value(owner, secret))
-        self._room -= len(node.value or "")
+        self._budget -= len(node.value or "")
         if (owner, key) in trail or len(trail) >= MAX_DEPTH or secret.value is None:
             return node
         for match in REFERENCE.finditer(secret.value):
-            if self._left <= 0 or self._room <= 0:
+            if self._left <= 0 or self._budget <= 0:
                 break
             address, name = target_of(match[1], owner)
             child = self._node(address, name, (*trail, (owner, key)))
@@ -157,14 +156,14 @@ class Reader:
 
 
 def resolve(graph: Graph, *folders: Address) -> Source:
-    """The folders' entries, each folder's sorted by key, and the gaps where an import's folder does not exist."""
+    """The folders' entries, each folder's sorted by key, and a gap for each imported folder that does not exist."""
     resolver = _Resolver(graph)
     entries = [
         resolver.entry(secret, owner)
-        for here in folders
-        for _, (secret, owner) in sorted(resolver.secrets(here).items())
+        for folder in folders
+        for _, (secret, owner) in sorted(resolver.secrets(folder).items())
     ]
-    return Source(tuple(entries), tuple(gap for here in folders for gap in resolver.gaps(here)))
+    return Source(tuple(entries), tuple(gap for folder in folders for gap in resolver.gaps(folder)))
 
 
 class _Resolver:
@@ -173,28 +172,28 @@ class _Resolver:
         self._as_typed = as_typed
         self._secrets: dict[Address, dict[str, tuple[SecretData, Address]]] = {}
         self._values: dict[tuple[Address, str], tuple[str, int] | _Unresolved] = {}
-        self._room = MAX_TOTAL
+        self._budget = MAX_TOTAL
 
-    def secrets(self, here: Address) -> Mapping[str, tuple[SecretData, Address]]:
-        """By key, what the folder holds of its own or through imports, with the folder each is from."""
-        if here not in self._secrets:
-            found: dict[str, tuple[SecretData, Address]] = {}
-            for address in self._imported(here):
+    def secrets(self, folder: Address) -> Mapping[str, tuple[SecretData, Address]]:
+        """By key, the folder's own and imported secrets, with the folder each is from."""
+        if folder not in self._secrets:
+            effective: dict[str, tuple[SecretData, Address]] = {}
+            for address in self._imported(folder):
                 for key, secret in self._graph[address].secrets.items():
-                    found.setdefault(key, (secret, address))
-            self._secrets[here] = found
-        return self._secrets[here]
+                    effective.setdefault(key, (secret, address))
+            self._secrets[folder] = effective
+        return self._secrets[folder]
 
-    def gaps(self, here: Address) -> Iterator[str]:
+    def gaps(self, folder: Address) -> Iterator[str]:
         seen = set()
-        for address in self._imported(here):
+        for address in self._imported(folder):
             for target in self._graph[address].imports:
                 if target not in self._graph and target not in seen:
                     seen.add(target)
                     yield f"the imported folder {target[1]} of {target[0]} does not exist"
 
-    def _imported(self, here: Address) -> Iterator[Address]:
-        return precedence(here, lambda address: found.imports if (found := self._graph.get(address)) else None)
+    def _imported(self, folder: Address) -> Iterator[Address]:
+        return precedence(folder, lambda address: data.imports if (data := self._graph.get(address)) else None)
 
     def value(self, owner: Address, secret: SecretData) -> str:
         """Raises _Unresolved, TooMuch."""
@@ -220,25 +219,25 @@ class _Resolver:
             metadata=secret.metadata,
         )
 
-    def _value(self, here: Address, key: str, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int]:
-        """The whole value and how many levels of references it took. A cycle names its members.
+    def _value(self, folder: Address, key: str, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int]:
+        """The resolved value and how many levels of references it took. A cycle names its members.
 
-        `trail`: the secrets on the way here, at most MAX_DEPTH, so that no chain is followed further than that.
+        `trail`: the secrets on the way to this one, at most MAX_DEPTH, so that no chain is followed further.
         """
-        name = f"{here[0]}{here[1].rstrip('/')}/{key}"
+        name = f"{folder[0]}{folder[1].rstrip('/')}/{key}"
         if name in trail:
             cycle = " -> ".join((*trail[trail.index(name) :], name))
-            raise _Unresolved(f"its references go round in a circle: {cycle}")
-        known = self._values.get((here, key))
+            raise _Unresolved(f"its references are circular: {cycle}")
+        known = self._values.get((folder, key))
         if known is None:
-            known = self._expanded(here, secret, (*trail, name))
-            self._values[here, key] = known
+            known = self._expanded(folder, secret, (*trail, name))
+            self._values[folder, key] = known
         if isinstance(known, _Unresolved):
             raise known
         return known
 
-    def _expanded(self, here: Address, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int] | _Unresolved:
-        """What is to be remembered of the secret. Raises _TooDeep, which is another's."""
+    def _expanded(self, folder: Address, secret: SecretData, trail: tuple[str, ...]) -> tuple[str, int] | _Unresolved:
+        """The result to cache for the secret. Raises _TooDeep, which depends on the secret that was requested."""
         if secret.value is None:
             return _Unresolved(f"the value of {secret.key} cannot be read")
         if "${" not in secret.value:
@@ -246,17 +245,17 @@ class _Resolver:
         parts: list[str] = []
         size = end = depth = 0
         for match in REFERENCE.finditer(secret.value):
-            address, key = target_of(match[1], here)
-            found = self.secrets(address).get(key)
-            if found is None and self._as_typed:
-                continue  # the text up to the next reference, this one with it, is taken then
-            if found is None:
+            address, key = target_of(match[1], folder)
+            target = self.secrets(address).get(key)
+            if target is None and self._as_typed:
+                continue  # the text up to the next reference then includes this one
+            if target is None:
                 return _Unresolved(f"the reference ${{{match[1]}}} does not resolve")
             too_deep = f"the reference ${{{match[1]}}} is more than {MAX_DEPTH} levels deep"
             if len(trail) > MAX_DEPTH:
                 raise _TooDeep(too_deep)
             try:
-                value, below = self._value(found[1], key, found[0], trail)
+                value, below = self._value(target[1], key, target[0], trail)
             except _TooDeep:
                 raise
             except _Unresolved as error:
@@ -270,8 +269,8 @@ class _Resolver:
             if size > MAX_VALUE:
                 return _Unresolved(f"with its references, {secret.key} is larger than {MAX_VALUE // 1024**2} MiB")
         parts.append(secret.value[end:])
-        whole = "".join(parts)
-        self._room -= len(whole)
-        if self._room < 0:
+        expanded = "".join(parts)
+        self._budget -= len(expanded)
+        if self._budget < 0:
             raise TooMuch(f"the values are larger than {MAX_TOTAL // 1024**2} MiB once their references are followed")
-        return whole, depth
+        return expanded, depth

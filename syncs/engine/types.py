@@ -1,21 +1,20 @@
-"""The values that cross layers: plain, frozen, and silent about secret values in their `repr`."""
+"""The values that cross layers: plain, frozen, with secret values left out of their `repr`."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from .error_codes import Code
 
 Pairs = tuple[tuple[str, str], ...]
-"""A secret's metadata as far as it is not encrypted: names and texts, in order."""
+"""The unencrypted metadata of a secret: names and texts, in order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One secret of the source, resolved: what a sync would carry before its own rules are applied.
+    """One secret of the source, resolved: what a sync would write before its own rules apply.
 
     `problem` says why the value cannot be used (unreadable, unresolved reference, cycle); `value` is then None.
     """
@@ -33,7 +32,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The whole source of a sync. `gaps` names what is missing from it (an import's folder, a torn read)."""
+    """The source of a sync. `gaps` describe what is missing from it (an import's folder, a torn read)."""
 
     entries: tuple[Entry, ...]
     gaps: tuple[str, ...] = ()
@@ -41,9 +40,9 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """A key as it should stand at the destination. `barred` says why it must not be written.
+    """A key as the destination should hold it. `blocked` says why it must not be written.
 
-    `attributes` is what the destination's options add to a write, as one text.
+    `write_fingerprint` stands for everything that the destination's options add to a write.
     """
 
     key: str
@@ -64,11 +63,11 @@ class Desired:
 class Remote:
     """A key as the destination lists it.
 
-    `value` is None where the vendor does not tell. `incarnation` is the vendor's id or creation time of this very
-    object: another one means it was re-created. `stamp` changes with every write by anyone; compared for equality
-    only. `inherited` comes from a wider scope: it is overridden, never deleted. `locked` says why it is never touched,
-    though it is secret; `shared` says who else uses it, so that only the sync whose own it is writes or deletes it.
-    `ref` is the adapter's own handle.
+    `value` is None if the vendor does not return it. `object_id` is the vendor's id or creation time of this very
+    object: another one means that the key was recreated. `etag` changes with every write by anyone; compared for
+    equality only. `inherited` comes from a wider scope: it is overridden, never deleted. `locked` says why it is never
+    touched, though it is secret; `shared` says who else uses it, so that only the sync that owns it writes or deletes
+    it. `ref` is the adapter's own handle.
     """
 
     key: str
@@ -99,10 +98,10 @@ class Action(enum.StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Write:
-    """What an adapter is asked to do to one key. `action` is create, update or delete, nothing else.
+    """A request for one key, to an adapter. `action` is create, update or delete, nothing else.
 
-    `remote` is the listed object that an update or a delete is meant for. `version`: put back this version of the
-    vendor's own history instead of `value`.
+    `remote` is the listed object that an update or a delete is meant for. `version`: restore this version of the
+    vendor's history instead of writing `value`.
     """
 
     action: Action
@@ -117,7 +116,7 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What the vendor's answer to a write says of the object now; None where it does not say."""
+    """The object after a write, as the vendor's response describes it; None for what the response omits."""
 
     object_id: str | None = None
     etag: str | None = None
@@ -125,11 +124,8 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one write ended. `error` is the IntegrationError it met, or None when it was applied."""
+    """How one write ended. `error` is the IntegrationError that it raised, None if it was applied."""
 
     write: Write
     written: Written = Written()
     error: Exception | None = None
-
-
-Labels = Mapping[str, str]

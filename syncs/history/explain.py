@@ -9,6 +9,7 @@ from config.access.roles import Actor, Right
 from config.conventions import timestamp
 from config.errors import NotFound
 from connections.services import open_client
+from syncs.engine.reasons import Reason
 from syncs.engine.references import precedence, references_in
 from syncs.models import DriftCheck, ManagedSecret, RunChange, Secret, SecretSync, SecretVersion, Status, SyncRun
 from syncs.planning.builder import open_destination
@@ -119,7 +120,7 @@ def _seen_unmanaged(sync: SecretSync, names: set[str]) -> dict[str, Any] | None:
     run = SyncRun.objects.filter(sync=sync, location=sync.location, ended_at__isnull=False, operation="sync").first()
     if run is None or names.isdisjoint(run.unmanaged):
         return None
-    told = {"action": "keep", "outcome": "kept", "reason": "not managed by this sync", "errorCode": None}
+    told = {"action": "keep", "outcome": "kept", "reason": Reason.UNMANAGED.text(), "errorCode": None}
     return {"runId": str(run.pk), **told, "at": timestamp(run.ended_at)}
 
 

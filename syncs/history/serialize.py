@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from config.conventions import timestamp
+from syncs.engine.reasons import Reason
 from syncs.models import RunChange, SyncRun
 
 
@@ -47,7 +48,7 @@ def changes_as_json(run: SyncRun) -> Iterator[dict[str, Any]]:
                 "sourceKey": None,
                 "action": action,
                 "outcome": outcome,
-                "reason": "the same" if action == "unchanged" else "not managed by this sync",
+                "reason": (Reason.UNCHANGED if action == "unchanged" else Reason.UNMANAGED).text(),
                 "error": None,
             }
 
@@ -62,10 +63,15 @@ def outcomes(run: SyncRun) -> Iterator[dict[str, str]]:
             "why": row.error_message or row.reason,
         }
     if run.unchanged:
-        yield {"outcome": "unchanged", "action": "", "key": f"{len(run.unchanged)} keys", "why": "the same"}
+        yield {
+            "outcome": "unchanged",
+            "action": "",
+            "key": f"{len(run.unchanged)} keys",
+            "why": Reason.UNCHANGED.text(),
+        }
     if run.unmanaged:
-        why = "not managed by this sync"
-        yield {"outcome": "kept", "action": "", "key": f"{len(run.unmanaged)} keys", "why": why}
+        key, why = f"{len(run.unmanaged)} keys", Reason.UNMANAGED.text()
+        yield {"outcome": "kept", "action": "", "key": key, "why": why}
 
 
 def _error(row: RunChange) -> dict[str, str] | None:

@@ -20,7 +20,9 @@ from connections.http.client import ApiClient
 from syncs.destination.base import Destination, destinations
 from syncs.destination.limits import blocked_by, within
 from syncs.engine.key_schema import KeySchema
-from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify, plan_removal, plan_sync
+from syncs.engine.plan import Memory, Plan, Row, Rules, State, Verify
+from syncs.engine.planner import plan_removal, plan_sync
+from syncs.engine.reasons import Reason
 from syncs.engine.types import Action, Desired, Entry, Remote
 from syncs.models import InitialSet, ManagedSecret, RunChange, Secret, SecretSync, Status
 from syncs.source.loader import Reading, read
@@ -368,7 +370,7 @@ def _waiting(sync: SecretSync, rows: Iterable[Row], desired: set[str]) -> dict[s
         if other.done_rev < other.wanted_rev
     }
     return {
-        surplus[str(secret_id)]: f"moved to another folder; waits for the sync {behind[folder_id]} to carry it"
+        surplus[str(secret_id)]: Reason.MOVED.text(owner=behind[folder_id])
         for secret_id, folder_id in moved
         if folder_id in behind
     }

@@ -9,7 +9,8 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest
 from connections.errors import IntegrationError
 from connections.services import open_client
-from syncs.engine.plan import Change, Plan, State
+from syncs.engine.plan import Change, Drift, Plan, Rule, State
+from syncs.engine.reasons import Reason
 from syncs.models import SecretSync, SyncRun
 from syncs.planning.builder import import_behavior, open_destination, picture, removal_for
 from syncs.planning.imports import import_for, imports_first, listed
@@ -67,38 +68,36 @@ def change_as_json(change: Change) -> dict[str, Any]:
     }
 
 
-_BY_OTHERS = {
-    "changed": "changed at the destination by other hands",
-    "missing": "gone at the destination by other hands",
-}
+_EXTERNAL = {Drift.CHANGED: Reason.DRIFTED, Drift.MISSING: Reason.MISSING_EXTERNALLY}
 
 
 def drift_of(plan: Plan) -> list[dict[str, str]]:
-    """What stands at the destination otherwise than this sync left it."""
+    """Keys that the destination does not hold as this sync left them."""
     found = []
     for change in plan.changes:
         if change.drift:
-            said = change.reason if change.rule in (4, 7) else _BY_OTHERS[change.drift]
-            found.append({"key": change.key, "state": change.drift, "reason": said})
-        elif change.row is not None and change.row.mine and change.rule == 14:
+            decided = change.rule in (Rule.CREATE, Rule.UPDATE)  # its reason tells of the drift
+            reason = change.reason if decided else _EXTERNAL[change.drift].text()
+            found.append({"key": change.key, "state": change.drift.value, "reason": reason})
+        elif change.owned and change.rule is Rule.MAYBE_OURS:
             found.append({"key": change.key, "state": "unknown", "reason": change.reason})
-        elif change.rule in (15, 16) and change.row is None:
+        elif change.rule in (Rule.DELETE_FOREIGN, Rule.KEEP_FOREIGN) and change.row is None:
             found.append({"key": change.key, "state": "unmanaged", "reason": change.reason})
-        elif reason := _untold(change):
-            found.append({"key": change.key, "state": "unknown", "reason": reason})
+        elif unknown := _unknown(change):
+            found.append({"key": change.key, "state": "unknown", "reason": unknown.text()})
     return found
 
 
-def _untold(change: Change) -> str:
-    """Why it cannot be told whether other hands were at a key of ours, or ""."""
-    row, seen = change.row, change.remote
-    if row is None or seen is None or not row.mine or row.state is State.MISSING:
-        return ""
+def _unknown(change: Change) -> Reason | None:
+    """Why it is unknown whether a key of ours was changed externally, or None."""
+    row, remote = change.row, change.remote
+    if row is None or remote is None or not row.mine or row.state is State.MISSING:
+        return None
     if row.state is State.CLAIM:
-        return "an earlier write was never answered"
-    if seen.value is None and (row.etag is None or seen.etag is None):
-        return "the destination tells neither its value nor a version of it"
-    return ""
+        return Reason.NO_RESPONSE
+    if remote.value is None and (row.etag is None or remote.etag is None):
+        return Reason.NO_VERSION
+    return None
 
 
 def drift_status(found: Sequence[Mapping[str, str]]) -> str:

@@ -62,8 +62,8 @@ def _with_history(past: Past, destination: Destination) -> Past:
     before = past.before
     if not past.last or not past.wrote or before is None or before.owned or before.value is not None:
         return past
-    kept = destination.version_of(past.key, before.etag) if before.etag else None
-    return replace(past, before=replace(before, kept=kept))
+    version = destination.version_of(past.key, before.etag) if before.etag else None
+    return replace(past, before=replace(before, vendor_version=version))
 
 
 def _pasts(run: SyncRun, by: SyncRun | None) -> list[Past]:

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from config.encryption import seal
 from connections.errors import BadResponse, OutcomeUnknown, Unavailable
-from syncs.engine.plan import Change, Effect, State, rest_of
+from syncs.engine.plan import Change, Drift, Effect, Rule, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, PriorState, RunChange, SecretSync, SyncRun
 from syncs.planning.builder import mac_of, verifier
@@ -190,28 +190,33 @@ class Ledger:
         stored = {row.normalized_key: row for row in self._rows([change.normalized_key for change in changes])}
         found: dict[str, Before] = {}
         for change in changes:
-            if change.remote is None and change.rule != 10:
+            if change.remote is None and change.rule is not Rule.ALREADY_GONE:
                 continue
             row = stored.get(change.normalized_key)
             prior = (row.prior if row else None) or Claim()
-            if change.rule == 5 and prior.created_by:
+            if change.rule is Rule.SETTLE_CLAIM and prior.created_by:
                 state = PriorState(owned=True, created=prior.created_by == str(self.run.pk))
                 found[change.normalized_key] = (state, None)
                 continue
             kept = prior.row
-            if change.rule == 5 and change.remote and change.remote.object_id and prior.object_id is None:
+            if (
+                change.rule is Rule.SETTLE_CLAIM
+                and change.remote
+                and change.remote.object_id
+                and prior.object_id is None
+            ):
                 kept = None  # other hands had made it anew before it was claimed
             ours = kept is not None and kept.state == State.OWNED and kept.sync == str(self.sync.pk)
             if row is not None and kept is not None and ours and Effect.VOID not in change.effects:
                 known = PriorState(owned=True, secret_id=kept.secret_id, version=kept.secret_version)
-                if change.drift != "changed":
+                if change.drift is not Drift.CHANGED:
                     found[change.normalized_key] = (known, bytes(row.value_sealed) if row.value_sealed else None)
                     continue
                 if change.remote and change.remote.value is not None:
                     theirs = self._sealed(change.normalized_key, change.remote.value, change.remote.comment or "")
                     found[change.normalized_key] = (known, theirs)
                     continue
-            if change.remote is None or change.rule == 5:
+            if change.remote is None or change.rule is Rule.SETTLE_CLAIM:
                 # What is listed may be what our own write left, that was never answered: what was before is not known.
                 found[change.normalized_key] = (PriorState(owned=True), None)
                 continue
@@ -267,7 +272,7 @@ class Ledger:
         verify = verifier(self.sync, self.lease.location)
         if row is None or not row.mine or not verify(row.normalized_key, want.value, row.value_mac):
             return 0
-        return row.rewrites + (change.rule == 7 and change.drift == "changed")
+        return row.rewrites + (change.rule is Rule.UPDATE and change.drift is Drift.CHANGED)
 
     def _put(self, rows: Sequence[ManagedSecret]) -> None:
         for row in rows:

@@ -25,7 +25,7 @@ from config.errors import BadRequest, ServiceError, where
 from connections.errors import IntegrationError, RateLimited
 from connections.services import open_client, reserve_slot
 from syncs.destination.base import Destination
-from syncs.engine.plan import Change, Effect, Plan, State
+from syncs.engine.plan import Change, Effect, Plan, Rule, State
 from syncs.engine.types import Action, Outcome, Write
 from syncs.models import InitialSet, ManagedSecret, RunChange, RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.builder import Picture, destination_class, open_destination, picture, removal_for
@@ -470,7 +470,8 @@ class _Run:
 def _is_settled(change: Change) -> bool:
     """A claim of ours whose write is seen to have been done: the key stands there as we wrote it, or is gone."""
     claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
-    return claimed and (change.rule, change.write) in ((5, None), (10, None)) and change.action is not Action.BLOCKED
+    done = change.rule in (Rule.SETTLE_CLAIM, Rule.ALREADY_GONE) and change.write is None
+    return claimed and done and change.action is not Action.BLOCKED
 
 
 def _is_quiet(change: Change) -> bool:

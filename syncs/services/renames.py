@@ -8,7 +8,7 @@ from django.db import transaction
 
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
-from syncs.engine.references import NAMED, REFERENCE, target_of
+from syncs.engine.references import PART, REFERENCE, target_of
 from syncs.models import Folder, Secret
 from syncs.source.references import Sight, referrers_of, sight_of
 from syncs.source.selectors import value_or_none
@@ -31,7 +31,7 @@ def rename_everywhere(actor: Actor, folder: Folder, one: SecretInput) -> int:
     found = [secret for secret, _ in referrers_of(folder, [one.key])]
     lock_folders({each.pk: each for each in (folder, *(secret.folder for secret in found))}.values())
     found = [secret for secret, _ in referrers_of(folder, [one.key])]  # as they are now that nobody writes
-    if found and not NAMED.fullmatch(new_key):
+    if found and not PART.fullmatch(new_key):
         raise BadRequest(f"{new_key} cannot be written in a reference: letters, digits, _, @ and - can")
     seen = sight_of(folder, [one.key, new_key])
     seen.holders[new_key].add(seen.here)

@@ -19,7 +19,7 @@ from config.access.roles import Actor, Right
 from config.conventions import slug_issues
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
-from syncs.engine.references import folders_named, references_in
+from syncs.engine.references import references_in, references_to_folders
 from syncs.models import Folder, Secret, SecretReference, SecretVersion, Tag
 from syncs.source.loader import keys_reached
 from syncs.source.paths import MAX_PATH
@@ -302,7 +302,7 @@ def _index(changes: Sequence[_Change]) -> None:
     rows = [
         SecretReference(secret=change.secret, environment=slug, path=path, key=key)
         for change in changes
-        for slug, path, key in folders_named(change.given.value or "")
+        for slug, path, key in references_to_folders(change.given.value or "")
         if len(slug) <= MAX_SLUG and len(path) <= MAX_PATH and len(key) <= MAX_KEY
     ]
     SecretReference.objects.bulk_create(rows, batch_size=BATCH)

@@ -247,7 +247,7 @@ def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(ac
     account.set(A="2")
     refused = account.run(second)
     assert (refused.status, refused.changes.get().error_code) == ("failed", "owned-by-other")
-    assert "belongs to the sync first" in (refused.message or "")
+    assert "owned by the sync first" in (refused.message or "")
     assert account.run(first).status == "succeeded"
     delete_sync(account.actor, syncs().get(pk=first.pk))
     assert account.run(second).status == "succeeded"

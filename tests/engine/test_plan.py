@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncs.engine.plan import Effect, Memory, Plan, Row, Rules, State, plan_removal, plan_sync, rest_of
+from syncs.engine.plan import Effect, Memory, Plan, Row, Rules, State, rest_of
+from syncs.engine.planner import plan_removal, plan_sync
 from syncs.engine.types import Action, Desired, Remote
 
 

@@ -13,8 +13,8 @@ from syncs.engine.references import (
     Reader,
     SecretData,
     TooMuch,
-    folders_named,
     references_in,
+    references_to_folders,
     resolve,
 )
 
@@ -196,4 +196,4 @@ def test_a_tree_has_an_end() -> None:
 
 
 def test_folders_that_a_value_names() -> None:
-    assert folders_named("${OWN} ${dev.A} ${prod.api.v1.B}") == {("dev", "/", "A"), ("prod", "/api/v1", "B")}
+    assert references_to_folders("${OWN} ${dev.A} ${prod.api.v1.B}") == {("dev", "/", "A"), ("prod", "/api/v1", "B")}

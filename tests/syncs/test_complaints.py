@@ -43,7 +43,7 @@ def test_two_syncs_on_one_place_do_not_delete_each_others_keys(world: World) -> 
             assert world.held().items() >= {"MINE": "1", "BOTH": "mine"}.items()
     assert world.held() == {"MINE": "1", "BOTH": "mine", "THEIRS": "2"}
     message = fresh(second).last_sync_message or ""
-    assert "BOTH (belongs to the sync first" in message
+    assert "BOTH (owned by the sync first" in message
     writes = len(world.writes())
     for sync in (first, second):
         world.run(fresh(sync))
@@ -248,7 +248,7 @@ def test_a_sync_does_not_go_with_its_secrets_while_one_may_have_stayed(world: Wo
     execute(run.pk)
     run = world.again(run)
     assert (run.status, set(world.held())) == ("failed", {"MAYBE"})
-    assert "1 key blocked: MAYBE (may be ours: an earlier write was never answered)" in (run.message or "")
+    assert "1 key blocked: MAYBE (may be this sync's: an earlier write got no response)" in (run.message or "")
     del world.sandbox.values["acme", "shop", ""]["MAYBE"]
     delete_sync(world.actor, fresh(sync), with_secrets=True)
     execute(SyncRun.objects.get(operation="remove", status="pending").pk)

@@ -55,9 +55,9 @@ def test_other_hands_are_seen_whatever_waits_at_the_source(world: World) -> None
             del world.sandbox.values[APP][key]
         world.sandbox.put(APP, key, "theirs", is_secret=key != "PLAIN")
     found = drift.check(fresh(sync))
-    by_others = ("changed", "changed at the destination by other hands")
+    externally = ("changed", "changed externally at the destination")
     assert {one["key"]: (one["state"], one["reason"]) for one in found.changes} == dict.fromkeys(
-        ("ANEW", "BROKEN", "GOING", "PLAIN"), by_others
+        ("ANEW", "BROKEN", "GOING", "PLAIN"), externally
     )
     assert found.status == "drifted"
 

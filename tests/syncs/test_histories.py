@@ -234,7 +234,7 @@ def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: s
     with watched(model, fault, undoing=made.operation == "undo"):
         execute(made.pk)
     given_up = Q(reason__startswith="handed over") | Q(
-        reason__contains="nobody's again", outcome__in=("applied", "kept")
+        reason__contains="unmanaged again", outcome__in=("applied", "kept")
     )
     for key in RunChange.objects.filter(given_up, run=made).values_list("key", flat=True):
         model.gives_up(scope, key)

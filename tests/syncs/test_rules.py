@@ -38,7 +38,7 @@ def test_two_syncs_never_fight_over_a_key(world: World) -> None:
     second = world.sync("second", secret_path="/other")
     run = world.run(second)
     assert (run.status, world.held()) == ("failed", {"A": "mine", "B": "mine", "C": "yours"})
-    assert run.message == "1 key blocked: A (belongs to the sync first; waiting for it)"
+    assert run.message == "1 key blocked: A (owned by the sync first; waiting for it)"
     for _ in range(3):
         world.sandbox.asked.clear()
         world.run(first)
@@ -129,7 +129,7 @@ def test_plain_values_are_blocked_by_name(world: World) -> None:
         run = world.run(sync)
         assert run.status == "failed"
         assert run.message
-        assert run.message.startswith("1 key blocked: A (a plain (not secret) value of this name stands")
+        assert run.message.startswith("1 key blocked: A (a plain (not secret) value of this name exists")
         assert world.held(scope)["B"] == "2"
     assert world.held()["A"] == "plain"
 
@@ -158,7 +158,7 @@ def test_changes_by_other_hands_are_mended_until_they_are_contested(world: World
     run = world.run(sync)
     assert (run.status, world.held()) == ("failed", {"A": "theirs"})
     assert run.message
-    assert "other hands changed it back 3 times" in run.message
+    assert "changed back externally 3 times" in run.message
     world.set(A="2")
     world.run(sync)
     assert world.held() == {"A": "2"}
@@ -235,7 +235,7 @@ def break_reference(world: World) -> str:
 
 def break_cycle(world: World) -> str:
     world.set(BAD="${BAD2}", BAD2="${BAD}")
-    return "its references go round in a circle"
+    return "its references are circular"
 
 
 def break_key(world: World) -> str:

@@ -112,9 +112,9 @@ def test_what_was_touched_since_is_left_alone(world: World) -> None:
     world.sandbox.put(SHOP, "ANEW", "by hand")
     assert planned(run) == {
         "LATER": ("keep", "written again since, by another run"),
-        "FOREIGN": ("keep", "changed by other hands since"),
-        "ANEW": ("keep", "made anew by other hands since"),
-        "GONE": ("keep", "gone by other hands since"),
+        "FOREIGN": ("keep", "changed externally since"),
+        "ANEW": ("keep", "recreated externally since"),
+        "GONE": ("keep", "deleted externally since"),
         "FINE": ("delete", "the run created it"),
     }
     done = undone(world, run)
@@ -147,8 +147,8 @@ def test_foreign_values_that_could_not_be_read_come_back_out_of_the_vendors_hist
     sync = world.sync()
     run = ran(world, sync)
     assert planned(run) == {
-        "THERE": ("update", "as it was before the run, out of the destination's own history; nobody's again"),
-        "SURPLUS": ("create", "the run deleted it, out of the destination's own history; nobody's again"),
+        "THERE": ("update", "as it was before the run, from the destination's own history; unmanaged again"),
+        "SURPLUS": ("create", "the run deleted it, from the destination's own history; unmanaged again"),
         "NEW": ("delete", "the run created it"),
     }
     assert undone(world, run).status == "succeeded"
@@ -197,7 +197,7 @@ def test_foreign_values_that_were_readable_come_back_and_are_nobodys(world: Worl
     before = world.held()
     run = ran(world, sync)
     assert world.held() == {"THERE": "mine", "EQUAL": "foreign EQUAL"}
-    assert planned(run)["EQUAL"] == ("keep", "released: it is nobody's again, as it stands")
+    assert planned(run)["EQUAL"] == ("keep", "unmanaged again; its value stays")
     assert undone(world, run).status == "succeeded"
     assert world.held() == before
     assert not ManagedSecret.objects.exists()
@@ -227,7 +227,7 @@ def test_what_other_hands_had_made_of_our_keys_comes_back(world: World) -> None:
 
 def test_what_other_hands_had_made_comes_back_out_of_the_vendors_history(world: World) -> None:
     run = drifted(world)
-    said = "out of the destination's own history; nobody's again"
+    said = "from the destination's own history; unmanaged again"
     assert planned(run) == {
         "CHANGED": ("update", f"as it was before the run, {said}"),
         "MENDED": ("update", f"as it was before the run, {said}"),
@@ -321,7 +321,7 @@ def test_what_a_vendor_says_only_in_its_lists_does_not_make_the_next_run_the_wri
     world.set(A="1")
     sync = world.sync()
     run = ran(world, sync)
-    assert planned(run)["A"] == ("keep", "it cannot be told whether other hands changed it since")
+    assert planned(run)["A"] == ("keep", "unknown whether it was changed externally since")
     ran(world, sync)
     assert ManagedSecret.objects.get().run_id == run.pk
     assert planned(run)["A"] == ("delete", "the run created it")

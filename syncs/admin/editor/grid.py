@@ -15,7 +15,7 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from config.access.models import Project
-from syncs.engine.references import NAMED, Address, precedence
+from syncs.engine.references import PART, Address, precedence
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretSync
 from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
@@ -237,7 +237,7 @@ def names_from(folder: Folder) -> list[str]:
     full: list[str] = []
     for slug, path, key in rows.values_list("folder__environment__slug", "folder__path", "key")[:NAMES]:
         parts = [part for part in path.split("/") if part]
-        if not all(NAMED.fullmatch(part) for part in (*parts, key)):
+        if not all(PART.fullmatch(part) for part in (*parts, key)):
             continue  # a reference cannot contain this name
         if (slug, path) in near:
             bare.add(key)

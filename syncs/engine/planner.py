@@ -1,0 +1,157 @@
+"""Makes the plan of a run: source + destination + ledger + policy -> Plan. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+from .decision_table import DecisionTable
+from .error_codes import Code
+from .plan import Change, Effect, Memory, Plan, Row, Rule, Rules, State, Verify
+from .reasons import Reason
+from .types import Action, Desired, Remote
+
+EMPTIES_FROM = 3
+"""Deletes from which a run that leaves its sync without a key is held."""
+
+
+def plan_sync(
+    desired: Iterable[Desired],
+    listing: Iterable[Remote],
+    ledger: Iterable[Row],
+    *,
+    rules: Rules,
+    memory: Memory,
+    gaps: Sequence[str] = (),
+    normalize_key: Callable[[str], str],
+    in_schema: Callable[[str], bool],
+    verify: Verify,
+) -> Plan:
+    """What a sync would do now. `gaps` describe what is missing from the source.
+
+    Any gap or blocked key suspends deletes. The order of the inputs does not matter: changes are sorted, deletes last.
+    """
+    by_key = _by_normalized_key(desired)
+    remotes = {normalize_key(remote.key): remote for remote in listing}
+    rows = {row.normalized_key: row for row in ledger}
+    complete = not gaps and not any(each.blocked for each in by_key.values())
+    initial = memory.initial
+    if initial is None:
+        initial = _initial_set(by_key, remotes, rows, rules, memory, in_schema)
+    table = DecisionTable(rules, memory, initial, verify, complete, in_schema, normalize_key)
+    decided = (table.decide(by_key.get(key), remotes.get(key), rows.get(key)) for key in {*by_key, *remotes, *rows})
+    changes = _order_moves([change for change in decided if change])
+    plan = Plan(tuple(changes), complete, gaps=tuple(gaps), initial=initial)
+    return replace(plan, held=_guard(plan, rules, memory))
+
+
+def plan_removal(
+    listing: Iterable[Remote],
+    ledger: Iterable[Row],
+    *,
+    normalize_key: Callable[[str], str],
+    verify: Verify = lambda *_: False,
+) -> Plan:
+    """The deletes of exactly what this sync owns.
+
+    An explicit removal is its own confirmation: it is never held. A key that may be ours is blocked, not kept: whoever
+    requested the removal must learn that something may have stayed, before the sync that knows of it is deleted too.
+    """
+    remotes = {normalize_key(remote.key): remote for remote in listing}
+    table = DecisionTable(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, normalize_key)
+    changes = (table.decide(None, remotes.get(row.normalized_key), row) for row in ledger if row.mine)
+    return Plan(tuple(_order_moves([_of_removal(change) for change in changes if change])), complete=True)
+
+
+def _of_removal(change: Change) -> Change:
+    """The table was given an empty source, which the sync's source need not be."""
+    if change.action is Action.DELETE:
+        return replace(change, reason=Reason.WRITTEN_BY_SYNC.text())
+    if change.rule is Rule.MAYBE_OURS:
+        return replace(change, action=Action.BLOCKED, code=Code.MAYBE_OURS)
+    return change
+
+
+def _by_normalized_key(desired: Iterable[Desired]) -> dict[str, Desired]:
+    """One Desired per normalized key; secrets that collide are blocked together, naming each other."""
+    colliding: dict[str, list[Desired]] = {}
+    for each in desired:
+        colliding.setdefault(each.normalized_key, []).append(each)
+    return {key: group[0] if len(group) == 1 else _collision(key, group) for key, group in colliding.items()}
+
+
+def _collision(normalized_key: str, group: Sequence[Desired]) -> Desired:
+    with_paths = len({each.source_path for each in group}) > 1
+    names = sorted(_with_path(each) if with_paths else each.source_key for each in group)
+    first = min(group, key=lambda each: each.source_key)
+    blocked = Reason.COLLISION.text(count=len(group), key=group[0].key, names=" and ".join(names))
+    return Desired(first.key, normalized_key, first.source_key, "", blocked=blocked, blocked_code=Code.COLLISION)
+
+
+def _with_path(desired: Desired) -> str:
+    return f"{desired.source_path.rstrip('/')}/{desired.source_key}"
+
+
+def _initial_set(
+    desired: Mapping[str, Desired],
+    remotes: Mapping[str, Remote],
+    rows: Mapping[str, Row],
+    rules: Rules,
+    memory: Memory,
+    in_schema: Callable[[str], bool],
+) -> dict[str, str | None]:
+    """The unmanaged keys of a location at its first listing: the only ones that a first overwrite may delete."""
+    if rules.unmanaged != "overwrite-initially":
+        return {}
+    return {
+        key: remote.object_id
+        for key, remote in remotes.items()
+        if key not in desired
+        and key not in memory.wanted
+        and key not in memory.left
+        and (key not in rows or rows[key].state is State.MISSING)
+        and not remote.untouchable
+        and not remote.shared
+        and not remote.inherited
+        and in_schema(remote.key)
+    }
+
+
+def _order_moves(changes: list[Change]) -> list[Change]:
+    """Sorted, deletes last; a delete whose secret is written under another key waits for that key."""
+    arriving = {
+        change.desired.secret_id: change.normalized_key
+        for change in changes
+        if change.desired and change.desired.secret_id and change.action is not Action.DELETE
+    }
+    ordered = []
+    for change in sorted(changes, key=lambda c: (c.action is Action.DELETE, c.normalized_key)):
+        if change.action is Action.DELETE and change.row and (after := arriving.get(change.row.secret_id)):
+            change = replace(change, after=after)
+        ordered.append(change)
+    return ordered
+
+
+def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
+    """Why the run must be held, or "". Deletes that an incomplete source suspends count as well."""
+    deletes = {change.normalized_key for change in plan.changes if change.action is Action.DELETE or change.suspended}
+    if rules.max_deletions is None or not deletes:
+        return ""
+    if memory.approved is not None and deletes <= memory.approved:
+        return ""
+    total = len(deletes) + memory.recent_deletes
+    if total > rules.max_deletions:
+        recent = f" ({memory.recent_deletes} of them within the last hour)" if memory.recent_deletes else ""
+        return f"it would delete {total} keys{recent}; the limit is {rules.max_deletions}"
+    keeps_one = any(
+        change.normalized_key not in deletes
+        and (change.write is not None or change.action is Action.UNCHANGED or _keeps_own(change))
+        for change in plan.changes
+    )
+    if total >= EMPTIES_FROM and not keeps_one:
+        return f"it would delete {total} keys and leave this sync with none"
+    return ""
+
+
+def _keeps_own(change: Change) -> bool:
+    return change.owned and not {Effect.VOID, Effect.MISS, Effect.HAND_OVER} & set(change.effects)
