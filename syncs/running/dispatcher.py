@@ -1,6 +1,6 @@
-"""Puts what is due on the task queue: runs by their own rows, every quarter of a second; the sweep every minute.
+"""Queues the tasks that are due: runs every quarter of a second, a sweep every minute.
 
-The queue is a hint and the database the truth: a run whose task was lost, or whose worker died, is sent again.
+The queue is a hint and the database the truth: a run whose task was lost, or whose worker died, is queued again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH = 200
 
 
 def serve(stop: threading.Event) -> None:
-    """Until `stop` is set. A database that is away for a moment is waited for."""
+    """Until `stop` is set, through short outages of the database."""
     swept = timezone.now() - SWEEP_EVERY
     while not stop.wait(TICK):
         try:
@@ -41,12 +41,12 @@ def serve(stop: threading.Event) -> None:
                 swept = timezone.now()
                 sweep()
         except OperationalError as error:
-            log.warning("the database is away: %s", type(error).__name__)
+            log.warning("the database is unavailable: %s", type(error).__name__)
             connection.close()
 
 
 def dispatch() -> int:
-    """Queue every run and message that is due and not queued, or queued so long ago that its task must be lost."""
+    """Queue every run and message that is due and was not queued, or so long ago that its task must be lost."""
     now = timezone.now()
     open_runs = SyncRun.objects.filter(status__in=(Status.PENDING, Status.RUNNING), due_at__lte=now)
     lost = Q(queued_at__lt=now - LOST_AFTER) | Q(status=Status.RUNNING, queued_at__lt=F("due_at"))
@@ -59,14 +59,14 @@ def dispatch() -> int:
 
 
 def sweep() -> None:
-    """Want a run where a change has not been carried and nothing is under way; forget what is past its time."""
+    """Schedule a run for every change that no run carries; delete rows that are past their retention."""
     behind = SecretSync.objects.filter(
         wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
     schedule(PLATFORM, list(behind), "schedule")
     queue_due()
     SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)).exclude(
-        # What was dismissed stays so until its source changes, however long that takes.
+        # A dismissal stays until the source changes, however long that takes.
         status__in=(Status.HELD, Status.DISMISSED),
         sync__deleted_at__isnull=True,
     ).delete()

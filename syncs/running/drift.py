@@ -1,4 +1,4 @@
-"""Looking at a destination without touching it: on demand, and as often as a sync's policy asks."""
+"""Drift checks: list a destination without writing to it, on demand and as often as a sync's policy says."""
 
 from __future__ import annotations
 
@@ -19,38 +19,38 @@ from syncs.services.propagation import want
 from syncs.source.selectors import syncs
 
 QUEUED_FOR = timedelta(minutes=10)
-"""After that a check that was queued and never answered is queued again."""
+"""After this a check that was queued and never ended is queued again."""
 
 
 def check(sync: SecretSync) -> DriftCheck:
-    """Compare with the destination now and keep the result. Raises BadRequest where the vendor does not answer."""
+    """Compare with the destination now and store the result. Raises BadRequest if it cannot be listed."""
     began = timezone.now()
     try:
         plan = preview(sync)
     except BadRequest as error:
-        _keep(sync, status="unknown", complete=False, message=str(error)[:1024], changes=[])
+        _store(sync, status="unknown", complete=False, message=str(error)[:1024], changes=[])
         raise
-    # What a run wrote since then was listed too early: it is no drift.
-    ours = set(ManagedSecret.objects.filter(sync=sync, written_at__gte=began).values_list("key", flat=True))
-    changes = [one for one in drift_of(plan) if one["key"] not in ours]
+    # Keys that a run wrote since then may have been listed before: that is no drift.
+    just_written = set(ManagedSecret.objects.filter(sync=sync, written_at__gte=began).values_list("key", flat=True))
+    changes = [one for one in drift_of(plan) if one["key"] not in just_written]
     status = drift_status(changes)
     with transaction.atomic():
-        kept = _keep(sync, status=status, complete=plan.complete, message="", changes=changes)
+        stored = _store(sync, status=status, complete=plan.complete, message="", changes=changes)
         if status != "unknown":
             drift_checked(sync, [one for one in changes if one["state"] in ("changed", "missing")])
     if status == "drifted" and sync.policy.heal:
         want(PLATFORM, [sync], "schedule")
-    return kept
+    return stored
 
 
-def _keep(sync: SecretSync, **result: Any) -> DriftCheck:
+def _store(sync: SecretSync, **result: Any) -> DriftCheck:
     values = {**result, "checked_at": timezone.now(), "queued_at": None}
-    kept, _ = DriftCheck.objects.update_or_create(sync=sync, defaults=values)
-    return kept
+    stored, _ = DriftCheck.objects.update_or_create(sync=sync, defaults=values)
+    return stored
 
 
 def check_by_id(sync_id: UUID) -> None:
-    """A scheduled check; a vendor that does not answer is part of the result."""
+    """A scheduled check; a vendor that does not respond is part of the result."""
     sync = syncs().filter(pk=sync_id, folder__isnull=False).first()
     if sync is None:
         return
@@ -61,17 +61,17 @@ def check_by_id(sync_id: UUID) -> None:
 
 
 def queue_due() -> int:
-    """Queue a check for every sync whose policy asks for one by now. Spread over a minute by the sync's id."""
+    """Queue a check for every sync whose policy demands one by now, spread over a minute by the sync's id."""
     from django_q.tasks import async_task
 
     now = timezone.now()
-    asked = (
+    checked = (
         syncs()
         .select_related("drift")
         .filter(policy__drift_check_minutes__gt=0, policy__paused=False, folder__isnull=False)
     )
     queued = 0
-    for sync in asked:
+    for sync in checked:
         last: DriftCheck | None = getattr(sync, "drift", None)
         every = timedelta(minutes=sync.policy.drift_check_minutes, seconds=sync.pk.int % 60)
         if last and last.checked_at and last.checked_at + every > now:

@@ -1,4 +1,4 @@
-"""Storing what an import plan takes from a destination: one transaction, recorded key by key."""
+"""Stores the secrets of an import plan: one transaction, recorded key by key."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from syncs.source.validation import SecretInput
 
 
 def import_secrets(run: SyncRun, sync: SecretSync, destination: Destination, listing: Sequence[Remote]) -> Plan:
-    """Do it, for whom the run acts, and record what became of each key. Raises ServiceError where he may not."""
+    """Import as the run's actor, and record the outcome of each key. Raises ServiceError for missing rights."""
     folder = sync.folder
     assert folder is not None
     actor = acting(run, sync)
@@ -47,7 +47,7 @@ def import_secrets(run: SyncRun, sync: SecretSync, destination: Destination, lis
 
 
 def _store(actor: Actor, folder: Folder, plan: Plan) -> None:
-    given = [
+    inputs = [
         SecretInput(
             change.desired.source_key,
             change.desired.value,
@@ -57,12 +57,12 @@ def _store(actor: Actor, folder: Folder, plan: Plan) -> None:
         if change.desired
     ]
     actor.require(Right.WRITE_SECRETS, folder.environment.project_id)
-    if given:
-        set_secrets(actor, folder, given, resolved=False)
+    if inputs:
+        set_secrets(actor, folder, inputs, resolved=False)
 
 
 def acting(run: SyncRun, sync: SecretSync) -> Actor:
-    """Who asked for the run, or the sync's owner where nobody did."""
+    """Who requested the run, else the sync's owner."""
     if run.trigger == "manual" and run.actor_kind == "platform":
         return PLATFORM
     user, identity = sync.owner_user, sync.owner_identity

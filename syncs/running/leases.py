@@ -1,7 +1,7 @@
-"""The lease of a place: who may write there, until when, on the database's clock, with a fence that only grows.
+"""The lease of a location: who may write there, until when, on the database's clock, with a growing fencing token.
 
-After an expired holder the next one waits the deadline of a request too, so that no request of the old holder can
-arrive after the new holder's listing began.
+After an expired holder the next one also waits for the deadline of a request, so that no request of the old holder can
+arrive after the new holder began to list.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from django.conf import settings
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils import timezone
 
 from syncs.models import Lease
 
@@ -23,7 +24,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 @dataclass
 class Held:
-    """A lease that is held. `left` is counted from before the database was asked, so it never says too much."""
+    """A lease that is held. `left` is counted from before the database was asked, so it is never too high."""
 
     location: str
     holder: str
@@ -35,42 +36,50 @@ class Held:
         """Seconds."""
         return self._ends - time.monotonic()
 
+    @property
+    def due_after(self) -> datetime:
+        """When another worker may resume the run, unless the lease is renewed."""
+        return timezone.now() + timedelta(seconds=self.left + settings.REQUEST_DEADLINE)
+
     def renew(self) -> bool:
-        """Another LEASE_SECONDS; False where the place has gone to another. While the fence stands, nobody was here."""
-        asked = time.monotonic()
-        kept = self._mine().update(expires_at=_in(settings.LEASE_SECONDS))
-        if kept:
-            self._ends = asked + settings.LEASE_SECONDS
-        return bool(kept)
+        """Another LEASE_SECONDS; False if another holder has the location.
 
-    def stands(self) -> bool:
-        """Whether the fence is still ours, at this moment."""
-        return bool(self._mine().exists())
+        If the fencing token is unchanged, no other worker acquired the lease.
+        """
+        requested = time.monotonic()
+        renewed = self._row().update(expires_at=_in(settings.LEASE_SECONDS))
+        if renewed:
+            self._ends = requested + settings.LEASE_SECONDS
+        return bool(renewed)
 
-    def held(self) -> bool:
-        """Whether the fence is still ours; it then stays so until the end of the transaction around."""
-        return bool(self._mine().select_for_update().exists())
+    def is_ours(self) -> bool:
+        """Whether the fencing token is unchanged at this moment."""
+        return bool(self._row().exists())
+
+    def lock(self) -> bool:
+        """As `is_ours`; the token then stays unchanged until the end of the surrounding transaction."""
+        return bool(self._row().select_for_update().exists())
 
     def release(self) -> None:
-        self._mine().update(holder="", expires_at=_LONG_AGO)
+        self._row().update(holder="", expires_at=_LONG_AGO)
 
-    def _mine(self) -> Any:
+    def _row(self) -> Any:
         return Lease.objects.filter(location=self.location, holder=self.holder, fence=self.fence)
 
 
 def acquire(location: str) -> Held | None:
-    """The lease of a place, or None while another holds it."""
+    """The lease of a location, or None while another worker holds it."""
     Lease.objects.get_or_create(location=location, defaults={"expires_at": _LONG_AGO})
     holder = str(uuid.uuid4())
-    asked = time.monotonic()
+    requested = time.monotonic()
     free = Q(holder="") | Q(expires_at__lt=_in(-settings.REQUEST_DEADLINE))
-    taken = Lease.objects.filter(free, location=location).update(
+    acquired = Lease.objects.filter(free, location=location).update(
         holder=holder, fence=F("fence") + 1, expires_at=_in(settings.LEASE_SECONDS)
     )
-    if not taken:
+    if not acquired:
         return None
     fence = Lease.objects.values_list("fence", flat=True).get(location=location, holder=holder)
-    return Held(location, holder, fence, asked + settings.LEASE_SECONDS)
+    return Held(location, holder, fence, requested + settings.LEASE_SECONDS)
 
 
 def _in(seconds: float) -> Any:

@@ -1,11 +1,10 @@
 """Writes of the ledger: claims before the first request, outcomes as they arrive, effects that need no request.
 
-Every function is one transaction that first looks whether the lease's fence still stands.
+Every function is one transaction that first checks that the lease's fencing token is unchanged.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,13 +12,13 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from config.encryption import seal
 from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.plan import Change, Drift, Effect, Rule, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
-from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, PriorState, RunChange, SecretSync, SyncRun
+from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, RunChange, SecretSync, SyncRun
 from syncs.planning.builder import mac_of, verifier
-from syncs.planning.records import BATCH, planned_row, record_changes, restore_context
+from syncs.planning.records import BATCH, planned_row, record_changes
+from syncs.running.before import Before, sealed_for_undo, states_before
 from syncs.running.leases import Held
 
 _ROW = (
@@ -41,18 +40,15 @@ _ROW = (
     "run",
     "written_at",
 )
-Before = tuple[PriorState, bytes | None]
-"""A key before it was written, and its value and comment sealed, as far as they were known."""
-
 _KEPT = ("state", "object_id", "etag", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
 
 
 class LeaseLost(Exception):
-    """The fence does not stand any more: another run may be at this place."""
+    """The fencing token has changed: another run may have the location."""
 
 
 class Ledger:
-    """The ledger of one place, written by one run under one lease."""
+    """The ledger of one location, written by one run under one lease."""
 
     def __init__(self, sync: SecretSync, run: SyncRun, lease: Held) -> None:
         self.sync = sync
@@ -60,35 +56,35 @@ class Ledger:
         self.lease = lease
 
     def settle(self, changes: Iterable[Change]) -> set[str]:
-        """The effects that no request is needed for. The keys that were given up are returned."""
-        rows, gone, missing, freed = [], [], [], set()
+        """Apply the effects that need no request. Returns the normalized keys that were given up."""
+        owned, ended, missing, freed = [], [], [], set()
         learned: dict[str, Written] = {}
         for change in changes:
             if Effect.SETTLE in change.effects:
                 assert change.remote
-                rows.append(self._owned(change, _as_listed(change.remote)))
+                owned.append(self._owned(change, _as_listed(change.remote)))
             elif Effect.REFRESH in change.effects:
                 assert change.remote
                 learned[change.normalized_key] = _as_listed(change.remote)
             elif Effect.HAND_OVER in change.effects:
-                gone.append(change.normalized_key)
+                ended.append(change.normalized_key)
                 freed.add(change.normalized_key)
             elif Effect.VOID in change.effects and change.write is None:
-                gone.append(change.normalized_key)
+                ended.append(change.normalized_key)
             elif Effect.MISS in change.effects:
                 missing.append(change.normalized_key)
-        if not (rows or gone or missing or learned):
+        if not (owned or ended or missing or learned):
             return freed
         with transaction.atomic():
-            self._stand()
-            self._put(rows)
+            self._check_lease()
+            self._put(owned)
             self._refresh_etags(learned)
-            self._mine(gone).delete()
+            self._mine(ended).delete()
             self._mine(missing).update(state=State.MISSING)
         return freed
 
     def _refresh_etags(self, learned: Mapping[str, Written]) -> None:
-        """What the vendor's answer to the write did not say. Who wrote it when stays."""
+        """Ids that the vendor's response to the write did not contain. Run and time of the write stay."""
         known = list(self._mine(list(learned)))
         for row in known:
             written = learned[row.normalized_key]
@@ -96,20 +92,20 @@ class Ledger:
         ManagedSecret.objects.bulk_update(known, ["object_id", "etag"], batch_size=BATCH)
 
     def claim(self, changes: Sequence[Change]) -> None:
-        """Say what is intended, keeping each row as it was. Deleting what is nobody's claims nothing."""
-        wanted = [change for change in changes if change.action is not Action.DELETE or _own(change)]
-        if not wanted:
+        """Record the intention, keeping each row as it was. Deleting an unmanaged key claims nothing."""
+        claimed = [change for change in changes if change.action is not Action.DELETE or change.owned]
+        if not claimed:
             return
         with transaction.atomic():
-            self._stand()
-            normalized_keys = [change.normalized_key for change in wanted]
+            self._check_lease()
+            normalized_keys = [change.normalized_key for change in claimed]
             stored = {row.normalized_key: row for row in self._rows(normalized_keys)}
-            self._put([self._claimed(change, stored.get(change.normalized_key)) for change in wanted])
+            self._put([self._claimed(change, stored.get(change.normalized_key)) for change in claimed])
 
     def _claimed(self, change: Change, row: ManagedSecret | None) -> ManagedSecret:
-        claimed = None
+        object_id = None
         if row is not None and row.state == State.CLAIM and row.sync_id == self.sync.pk:
-            # The first claim's memory stays: a refusal now says nothing about the write that was never answered.
+            # The first claim stays: a refusal now proves nothing about the write without a response.
             row.prior = replace(row.prior or Claim(), repeated=True)
             if change.action is Action.CREATE:
                 row.prior = replace(row.prior, created_by=str(self.run.pk))
@@ -117,37 +113,37 @@ class Ledger:
                 row.prior = Claim()
             row.run = self.run
             return row
-        if row is not None and _own(change) and Effect.VOID not in change.effects and change.remote:
-            claimed = row.object_id or change.remote.object_id
-        made = row or ManagedSecret(location=self.lease.location, normalized_key=change.normalized_key)
+        if row is not None and change.owned and Effect.VOID not in change.effects and change.remote:
+            object_id = row.object_id or change.remote.object_id
+        claim = row or ManagedSecret(location=self.lease.location, normalized_key=change.normalized_key)
         before = _before_claim(row) if row else None
-        made.key = change.key
-        made.sync = self.sync
-        made.connection = self.sync.connection
-        made.destination = self.sync.destination
-        made.destination_config = self.sync.destination_config
-        made.state = State.CLAIM
-        made.run = self.run
-        made.prior = Claim(claimed, before, created_by=str(self.run.pk) if change.action is Action.CREATE else "")
-        return made
+        claim.key = change.key
+        claim.sync = self.sync
+        claim.connection = self.sync.connection
+        claim.destination = self.sync.destination
+        claim.destination_config = self.sync.destination_config
+        claim.state = State.CLAIM
+        claim.run = self.run
+        claim.prior = Claim(object_id, before, created_by=str(self.run.pk) if change.action is Action.CREATE else "")
+        return claim
 
     def restore(self, normalized_keys: Iterable[str]) -> None:
-        """Take claims back whose writes were surely not done: each row stands as it was before."""
+        """Revert claims whose writes were certainly not applied: each row becomes what it was before."""
         names = list(normalized_keys)
         if not names:
             return
         with transaction.atomic():
-            self._stand()
+            self._check_lease()
             self._restore(names)
 
     def _restore(self, names: Sequence[str]) -> None:
-        back, gone = [], []
+        reverted, removed = [], []
         for row in self._rows(names):
             prior = row.prior or Claim()
             if row.state != State.CLAIM or prior.repeated:
                 continue
             if prior.row is None:
-                gone.append(row.pk)
+                removed.append(row.pk)
                 continue
             for name in _KEPT:
                 setattr(row, name, getattr(prior.row, name))
@@ -155,85 +151,43 @@ class Ledger:
                 row.sync_id = prior.row.sync
             row.run_id = prior.row.run
             row.prior = None
-            back.append(row)
-        ManagedSecret.objects.filter(pk__in=gone).delete()
-        self._put(back)
+            reverted.append(row)
+        ManagedSecret.objects.filter(pk__in=removed).delete()
+        self._put(reverted)
 
     def record(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
-        """What became of writes. Applied: ours, or gone. Refused: as before. Unknown: the claim stays."""
+        """Record outcomes. Applied: the key is ours, or deleted. Refused: as before. Unknown: the claim stays."""
         if not outcomes:
             return
         with transaction.atomic():
-            self._stand()
+            self._check_lease()
             applied = [(change, outcome) for change, outcome in outcomes if outcome.error is None]
             before = self.before([change for change, _ in applied])
-            self._put([self._owned(c, o.written) for c, o in applied if not _lets_go(c)])
-            self._rows([c.normalized_key for c, _ in applied if _lets_go(c)]).delete()
-            self._spend({c.normalized_key for c, _ in applied if c.action is Action.DELETE})
+            self._put([self._owned(c, o.written) for c, o in applied if not _releases(c)])
+            self._rows([c.normalized_key for c, _ in applied if _releases(c)]).delete()
+            self._use_up({c.normalized_key for c, _ in applied if c.action is Action.DELETE})
             self._restore([c.normalized_key for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
             record_changes(
                 self.run, [_change_row(self.run, c, outcome, before.get(c.normalized_key)) for c, outcome in outcomes]
             )
 
-    def _spend(self, deleted: set[str]) -> None:
-        """The first overwrite deletes a key once: what is made there again is another's, whatever the vendor tells."""
-        kept = InitialSet.objects.filter(sync=self.sync, location=self.lease.location).first() if deleted else None
-        if kept and deleted & kept.keys.keys():
-            kept.keys = {key: object_id for key, object_id in kept.keys.items() if key not in deleted}
-            kept.save(update_fields=["keys"])
+    def _use_up(self, deleted: set[str]) -> None:
+        """The first overwrite deletes a key once: a key that is created again is foreign, whatever its object id."""
+        initial = InitialSet.objects.filter(sync=self.sync, location=self.lease.location).first() if deleted else None
+        if initial and deleted & initial.keys.keys():
+            initial.keys = {key: object_id for key, object_id in initial.keys.items() if key not in deleted}
+            initial.save(update_fields=["keys"])
 
     def before(self, changes: Sequence[Change]) -> dict[str, Before]:
-        """What stood at keys that were just written, for undo: of our own what we had written, else what was listed.
-
-        What other hands had made of a key of ours is what stood there, not what we had written.
-        """
-        stored = {row.normalized_key: row for row in self._rows([change.normalized_key for change in changes])}
-        found: dict[str, Before] = {}
-        for change in changes:
-            if change.remote is None and change.rule is not Rule.ALREADY_GONE:
-                continue
-            row = stored.get(change.normalized_key)
-            prior = (row.prior if row else None) or Claim()
-            if change.rule is Rule.SETTLE_CLAIM and prior.created_by:
-                state = PriorState(owned=True, created=prior.created_by == str(self.run.pk))
-                found[change.normalized_key] = (state, None)
-                continue
-            kept = prior.row
-            if (
-                change.rule is Rule.SETTLE_CLAIM
-                and change.remote
-                and change.remote.object_id
-                and prior.object_id is None
-            ):
-                kept = None  # other hands had made it anew before it was claimed
-            ours = kept is not None and kept.state == State.OWNED and kept.sync == str(self.sync.pk)
-            if row is not None and kept is not None and ours and Effect.VOID not in change.effects:
-                known = PriorState(owned=True, secret_id=kept.secret_id, version=kept.secret_version)
-                if change.drift is not Drift.CHANGED:
-                    found[change.normalized_key] = (known, bytes(row.value_sealed) if row.value_sealed else None)
-                    continue
-                if change.remote and change.remote.value is not None:
-                    theirs = self._sealed(change.normalized_key, change.remote.value, change.remote.comment or "")
-                    found[change.normalized_key] = (known, theirs)
-                    continue
-            if change.remote is None or change.rule is Rule.SETTLE_CLAIM:
-                # What is listed may be what our own write left, that was never answered: what was before is not known.
-                found[change.normalized_key] = (PriorState(owned=True), None)
-                continue
-            sealed = None
-            if change.remote.value is not None:
-                sealed = self._sealed(change.normalized_key, change.remote.value, change.remote.comment or "")
-            found[change.normalized_key] = (PriorState(owned=False, etag=change.remote.etag), sealed)
-        return found
+        """Keys that were just written, as they were before, for undo."""
+        rows = {row.normalized_key: row for row in self._rows([change.normalized_key for change in changes])}
+        return states_before(self.run, self.sync, self.lease.location, changes, rows)
 
     def _sealed(self, normalized_key: str, value: str, comment: str) -> bytes:
-        """What a write sends, so that it can be sent again."""
-        return seal(
-            self.sync.project_id, restore_context(self.lease.location, normalized_key), json.dumps([value, comment])
-        )
+        return sealed_for_undo(self.sync, self.lease.location, normalized_key, value, comment)
 
     def doubt(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
-        """Of a late writer: its keys are unknown from now on, whatever it was told."""
+        """Of a late writer: its keys are unknown from now on, whatever responses it got."""
         names = [change.normalized_key for change, _ in outcomes]
         with transaction.atomic():
             for row in self._rows(names).filter(sync=self.sync, state=State.OWNED):
@@ -242,8 +196,8 @@ class Ledger:
                 row.save(update_fields=["prior", "state"])
 
     def _owned(self, change: Change, written: Written) -> ManagedSecret:
-        want, location = change.desired, self.lease.location
-        assert want is not None
+        desired, location = change.desired, self.lease.location
+        assert desired is not None
         return ManagedSecret(
             location=location,
             normalized_key=change.normalized_key,
@@ -255,28 +209,28 @@ class Ledger:
             state=State.OWNED,
             object_id=written.object_id or (change.remote.object_id if change.remote else None),
             etag=written.etag,
-            value_mac=mac_of(self.sync, location, change.normalized_key, want.value),
-            rest_mac=mac_of(self.sync, location, change.normalized_key, rest_of(want)),
-            value_sealed=self._sealed(change.normalized_key, want.value, want.comment),
-            secret_id=want.secret_id,
-            secret_version=want.version,
-            rewrites=self._rewrites(change, want),
+            value_mac=mac_of(self.sync, location, change.normalized_key, desired.value),
+            rest_mac=mac_of(self.sync, location, change.normalized_key, rest_of(desired)),
+            value_sealed=self._sealed(change.normalized_key, desired.value, desired.comment),
+            secret_id=desired.secret_id,
+            secret_version=desired.version,
+            rewrites=self._rewrites(change, desired),
             prior=None,
             run=self.run,
             written_at=timezone.now(),
         )
 
-    def _rewrites(self, change: Change, want: Desired) -> int:
-        """How often this value was written again because other hands had changed it; a new value starts anew."""
+    def _rewrites(self, change: Change, desired: Desired) -> int:
+        """How often this value was written again because it had drifted; a new value starts at 0."""
         row = change.row
         verify = verifier(self.sync, self.lease.location)
-        if row is None or not row.mine or not verify(row.normalized_key, want.value, row.value_mac):
+        if row is None or not row.mine or not verify(row.normalized_key, desired.value, row.value_mac):
             return 0
         return row.rewrites + (change.rule is Rule.UPDATE and change.drift is Drift.CHANGED)
 
     def _put(self, rows: Sequence[ManagedSecret]) -> None:
         for row in rows:
-            row.pk = None  # the place and the key say which row it is
+            row.pk = None  # location and key identify the row
         ManagedSecret.objects.bulk_create(
             rows,
             batch_size=BATCH,
@@ -291,18 +245,14 @@ class Ledger:
     def _mine(self, normalized_keys: Sequence[str]) -> Any:
         return self._rows(normalized_keys).filter(sync=self.sync)
 
-    def _stand(self) -> None:
-        if not self.lease.held():
+    def _check_lease(self) -> None:
+        if not self.lease.lock():
             raise LeaseLost
 
 
 def is_unknown(error: Exception) -> bool:
-    """Whether a write may have been done although it failed."""
+    """Whether a write may have been applied although it failed."""
     return isinstance(error, OutcomeUnknown | BadResponse | Unavailable)
-
-
-def _own(change: Change) -> bool:
-    return change.row is not None and change.row.mine
 
 
 def _as_listed(remote: Remote) -> Written:
@@ -314,8 +264,8 @@ def _before_claim(row: ManagedSecret) -> PriorRow:
     return PriorRow(**{name: getattr(row, name) for name in _KEPT}, sync=sync, run=run)
 
 
-def _lets_go(change: Change) -> bool:
-    """Whether the key is nobody's once it was written."""
+def _releases(change: Change) -> bool:
+    """Whether the key is unmanaged once it was written."""
     return change.action is Action.DELETE or Effect.RELEASE in change.effects
 
 

@@ -1,4 +1,4 @@
-"""Whether a run may begin, and go on: pauses, the vendor's wishes, the rights that it acts by. Asked, never written."""
+"""Whether a run may begin and continue: pauses, limits of the vendor, the rights of its owner. Reads only."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from django.utils import timezone
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.running.completion import CHANGED
+from syncs.running.stop import Stop
 
-BUSY_WAIT = 1.0  # seconds until a run that found its place or its connection busy looks again
+BUSY_WAIT = 1.0  # seconds until a run whose location or connection is busy tries again
 PAUSE_WAIT = 5.0
-RUNS_A_CONNECTION = 5
-PAUSED = "it was paused"
+RUNS_PER_CONNECTION = 5
 
 
 def must_wait(run: SyncRun, sync: SecretSync) -> tuple[float, str] | None:
-    """Seconds and reason for which the run must not start yet."""
+    """Seconds for which the run must not start yet, and why."""
     instance = Instance.objects.first()
     if instance and instance.paused_at:
         return PAUSE_WAIT, f"Paused for the whole instance by {instance.paused_by}."
@@ -28,48 +27,48 @@ def must_wait(run: SyncRun, sync: SecretSync) -> tuple[float, str] | None:
     others = SyncRun.objects.filter(
         status=Status.RUNNING, due_at__gt=timezone.now(), sync__connection=connection
     ).exclude(pk=run.pk)
-    if others.count() >= RUNS_A_CONNECTION:
-        return BUSY_WAIT, f"{RUNS_A_CONNECTION} runs are going on this connection."
+    if others.count() >= RUNS_PER_CONNECTION:
+        return BUSY_WAIT, f"{RUNS_PER_CONNECTION} runs use this connection already."
     return None
 
 
-def called_off(run: SyncRun, sync: SecretSync) -> str:
-    """What people have done since an automatic run was queued, so that it is not to be; no failure. "" for nothing."""
-    if _asked_for(run):
+def cancelled(run: SyncRun, sync: SecretSync) -> str:
+    """Why an automatic run is no longer to be executed, which is no failure; "" if it is."""
+    if _was_requested(run):
         return ""
     if sync.policy.paused:
         return "Paused."
-    # One that has begun is brought to its end.
+    # A run that has begun is completed.
     begun = run.started_at is not None
     return "" if begun or sync.is_auto_sync_enabled else "Auto-sync was switched off."
 
 
 def refusal(run: SyncRun, sync: SecretSync) -> str:
-    """Why the run cannot be done at all, or ""."""
+    """Why the run cannot be executed at all, or ""."""
     if run.operation in ("sync", "import") and sync.folder is None:
         return (
             "Invalid Secret Sync source configuration: folder no longer exists. "
             "Please update source environment and secret path."
         )
-    return "" if _asked_for(run) else _owner_refusal(sync)
+    return "" if _was_requested(run) else _owner_refusal(sync)
 
 
-def stop(run: SyncRun) -> str:
-    """Why a run that is going must stop between keys: a pause of the whole instance, its owner's rights. Or ""."""
+def stop(run: SyncRun) -> Stop | None:
+    """Why a run must stop between keys: a pause of the whole instance, or its owner's rights."""
     if Instance.objects.filter(paused_at__isnull=False).exists():
-        return PAUSED
+        return Stop.PAUSED
     sync = SecretSync.objects.select_related("owner_user", "owner_identity").filter(pk=run.sync_id).first()
     if sync is None:
-        return CHANGED
-    return "" if _asked_for(run) or not _owner_refusal(sync) else "its owner's rights have changed"
+        return Stop.SYNC_CHANGED
+    return None if _was_requested(run) or not _owner_refusal(sync) else Stop.OWNER_RIGHTS
 
 
-def _asked_for(run: SyncRun) -> bool:
+def _was_requested(run: SyncRun) -> bool:
     return run.trigger in ("manual", "approval")
 
 
 def _owner_refusal(sync: SecretSync) -> str:
-    """An automatic run acts for the sync's owner: what he may no longer do, it does not do."""
+    """An automatic run acts for the sync's owner, with the rights that the owner has now."""
     user, identity = sync.owner_user, sync.owner_identity
     if user is None and identity is None:
         return "The owner of this sync no longer exists. Save the sync again to make it yours."

@@ -1,8 +1,8 @@
-"""Old values in a vendor's own history: taken out after a removal, where that was asked for."""
+"""Old values in a vendor's own history: removed after a removal, if that was requested."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
 from connections.errors import IntegrationError
@@ -10,29 +10,36 @@ from syncs.destination.base import Destination
 from syncs.engine.plan import Change
 from syncs.models import SyncRun
 
+ObjectIds = Mapping[tuple[str, str], str]
+"""(location, key) -> the vendor's id of the object whose history is to be removed."""
+
 
 def remember(run: SyncRun, location: str, deletes: Iterable[Change]) -> None:
-    """Before they are deleted: afterwards neither the listing nor the ledger knows them."""
-    known = {(at, key): object_id for at, key, object_id in run.options.purging}
+    """Before the keys are deleted: afterwards neither the list nor the ledger has their object ids."""
+    object_ids = _object_ids(run)
     for change in deletes:
         if change.remote and change.remote.object_id:
-            known[location, change.key] = change.remote.object_id
-    _keep(run, known)
+            object_ids[location, change.key] = change.remote.object_id
+    _store(run, object_ids)
 
 
 def purge(
-    run: SyncRun, destination: Destination, location: str, there: Collection[str], go: Callable[[], bool]
+    run: SyncRun,
+    destination: Destination,
+    location: str,
+    remaining: Collection[str],
+    may_continue: Callable[[], bool],
 ) -> None:
-    """Purge what was remembered of this place, but for keys that are still `there`, as long as `go` says so.
+    """Purge the remembered objects of this location, except `remaining` keys, as long as `may_continue`.
 
-    What the vendor refuses is named in the run's options. Raises IntegrationError for what may be tried again.
+    Keys that the vendor refuses are recorded in the run's options. Raises IntegrationError if a retry may help.
     """
-    known = {(at, key): object_id for at, key, object_id in run.options.purging}
+    object_ids = _object_ids(run)
     try:
-        for (at, key), object_id in list(known.items()):
-            if at != location or key in there:
+        for (at, key), object_id in list(object_ids.items()):
+            if at != location or key in remaining:
                 continue
-            if not go():
+            if not may_continue():
                 return
             try:
                 destination.purge(key, object_id)
@@ -40,11 +47,16 @@ def purge(
                 if error.retryable:
                     raise
                 run.options = replace(run.options, unpurged={**run.options.unpurged, key: str(error)})
-            del known[at, key]
+            del object_ids[at, key]
     finally:
-        _keep(run, known)
+        _store(run, object_ids)
 
 
-def _keep(run: SyncRun, known: dict[tuple[str, str], str]) -> None:
-    run.options = replace(run.options, purging=tuple((at, key, object_id) for (at, key), object_id in known.items()))
+def _object_ids(run: SyncRun) -> dict[tuple[str, str], str]:
+    return {(location, key): object_id for location, key, object_id in run.options.purging}
+
+
+def _store(run: SyncRun, object_ids: ObjectIds) -> None:
+    purging = tuple((location, key, object_id) for (location, key), object_id in object_ids.items())
+    run.options = replace(run.options, purging=purging)
     SyncRun.objects.filter(pk=run.pk).update(options=run.options)

@@ -29,7 +29,7 @@ from syncs.models import (
 from syncs.source.selectors import syncs
 
 from .propagation import want
-from .triggers import BUSY, named, remove_secrets
+from .triggers import BUSY, audited, remove_secrets
 
 DELETED = "The sync was deleted."
 
@@ -61,7 +61,7 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
             raise BadRequest(BUSY)
         locations = _by_location(ManagedSecret.objects.filter(sync=sync))
         keys = [key for left in locations for key, _ in left.keys]
-        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(keys), keys=keys[:100], **named(sync))
+        audit.record(actor, "delete-secret-sync", sync.project_id, left=len(keys), keys=keys[:100], **audited(sync))
         for left in locations or [_Left(sync.location, describe_target(sync.destination, sync.destination_config))]:
             _tell_left(actor, sync, left, "remove", "manual", DELETED)
         forget_sync(sync)

@@ -30,7 +30,7 @@ from syncs.source.selectors import defaults_of, syncs
 from .deletion import leave_elsewhere
 from .folders import lock_folders
 from .propagation import schedule, want
-from .triggers import named, stop_waiting
+from .triggers import audited, stop_waiting
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def draft_sync(
     sync.destination_config, sync.sync_options = config, options
     if given.is_auto_sync_enabled is not None:
         sync.is_auto_sync_enabled = given.is_auto_sync_enabled
-    sync.location = place_of(found, sync.connection, config)
+    sync.location = location_of(found, sync.connection, config)
     sync.policy = _first_policy(actor, sync, policy or {})
     return sync
 
@@ -127,7 +127,7 @@ def create_sync(
         with transaction.atomic():
             sync.save(force_insert=True)
             made.save(force_insert=True)
-            audit.record(actor, "create-secret-sync", project.pk, **named(sync))
+            audit.record(actor, "create-secret-sync", project.pk, **audited(sync))
             if sync.is_auto_sync_enabled:
                 want(actor, [sync])
     except IntegrityError:
@@ -160,7 +160,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
         sync.is_auto_sync_enabled = given.is_auto_sync_enabled
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
-    sync.location = place_of(found, sync.connection, sync.destination_config)
+    sync.location = location_of(found, sync.connection, sync.destination_config)
     refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
         raise _taken(sync)
@@ -168,7 +168,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
     try:
         with transaction.atomic():
             lock_folders([sync.folder] if sync.folder else [])
-            audit.record(actor, "update-secret-sync", project.pk, **named(sync))
+            audit.record(actor, "update-secret-sync", project.pk, **audited(sync))
             sync.save(update_fields=_EDITABLE)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
             leave_elsewhere(sync, actor)
@@ -254,7 +254,7 @@ def _connection(
     return connection
 
 
-def place_of(found: type[Destination], connection: AppConnection, config: Mapping[str, Any]) -> str:
+def location_of(found: type[Destination], connection: AppConnection, config: Mapping[str, Any]) -> str:
     """Where the keys live. Nothing is sent, unless only the vendor can tell whose account a login opens.
 
     Raises BadRequest where it does not tell.
@@ -301,7 +301,7 @@ def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> S
     if set(given) & {"include", "exclude", "tags", "recursive"}:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     with transaction.atomic():
-        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **named(sync))
+        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **audited(sync))
         policy.save(update_fields=list(given))
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if policy.paused:

@@ -26,8 +26,8 @@ BUSY = "A job for this sync is already in progress. Please try again shortly."
 NO_FOLDER = "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
 
 
-def named(sync: SecretSync) -> dict[str, Any]:
-    """What the audit log says of a sync."""
+def audited(sync: SecretSync) -> dict[str, Any]:
+    """A sync as the audit log names it."""
     return {"sync": sync.pk, "name": sync.name, "destination": sync.destination}
 
 
@@ -50,7 +50,7 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
     )
     with transaction.atomic():
         audit.record(
-            actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **run.options.as_json(), **named(sync)
+            actor, f"{operation}-secret-sync", sync.project_id, run=run.pk, **run.options.as_json(), **audited(sync)
         )
         if not SecretSync.objects.select_for_update().filter(pk=sync.pk).exists():
             raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')

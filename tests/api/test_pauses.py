@@ -13,7 +13,7 @@ from config.access.roles import PLATFORM
 from config.access.services import pause_everything
 from connections.services import create_connection
 from syncs.models import SyncRun
-from syncs.running import runner
+from syncs.running import writer
 from tests.api.test_syncs import SYNCS
 from tests.fixtures.api import Api, api_for
 from tests.fixtures.world import TOKEN, World
@@ -34,7 +34,7 @@ def test_pausing_stops_what_is_going_and_what_would_begin(
     sync = world.sync(is_auto_sync_enabled=False)
     root = api_for("admin", None)
     where = EVERYTHING if scope == "instance" else of_connection(world)
-    gate = runner._Run._gate
+    gate = writer.Writer.gate
 
     def pausing(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
         for number, write in enumerate(gate(self, changes, pace)):
@@ -43,11 +43,11 @@ def test_pausing_stops_what_is_going_and_what_would_begin(
                 status, answer = root("PATCH", where, {"isPaused": True})
                 assert (status, answer["pause"]["isPaused"]) == (200, True)
 
-    monkeypatch.setattr(runner._Run, "_gate", pausing)
+    monkeypatch.setattr(writer.Writer, "gate", pausing)
     world.sandbox.latency = 0.1
     run = world.run(sync)
     world.sandbox.latency = 0
-    monkeypatch.setattr(runner._Run, "_gate", gate)
+    monkeypatch.setattr(writer.Writer, "gate", gate)
     assert run.status == "pending"
     assert "it was paused" in (run.message or "")
     assert 0 < len(world.held()) < KEYS

@@ -19,7 +19,7 @@ from connections.models import AppConnection
 from connections.sandbox import Drop
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
-from syncs.running import completion, dispatcher, leases, runner
+from syncs.running import completion, dispatcher, leases, runner, writer
 from syncs.services import syncs as services
 from syncs.services.triggers import trigger
 from tests.fixtures.world import APPLICATION, ENVIRONMENT, World
@@ -321,7 +321,7 @@ def test_a_stolen_lease_stops_the_writer_and_leaves_its_keys_in_doubt(world: Wor
         connection.close()
 
     run = trigger(world.actor, sync, "sync")
-    gate = runner._Run._gate
+    gate = writer.Writer.gate
 
     def stealing(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
         for number, write in enumerate(gate(self, changes, pace)):
@@ -330,7 +330,7 @@ def test_a_stolen_lease_stops_the_writer_and_leaves_its_keys_in_doubt(world: Wor
                 Lease.objects.update(holder="thief", fence=F("fence") + 1)
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(runner._Run, "_gate", stealing)
+        patched.setattr(writer.Writer, "gate", stealing)
         runner.execute(run.pk)
     assert len(world.writes()) == 3
     later(world)
@@ -341,7 +341,7 @@ def test_a_stolen_lease_stops_the_writer_and_leaves_its_keys_in_doubt(world: Wor
 @pytest.mark.parametrize("change", ["generation", "instance", "connection"])
 def test_a_change_or_a_pause_stops_between_keys(world: World, change: str) -> None:
     sync = mixed(world, "application")
-    gate = runner._Run._gate
+    gate = writer.Writer.gate
 
     def stopping(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
         for number, write in enumerate(gate(self, changes, pace)):
@@ -356,8 +356,8 @@ def test_a_change_or_a_pause_stops_between_keys(world: World, change: str) -> No
                     AppConnection.objects.update(paused_at=now, paused_by="ada")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(runner._Run, "_gate", stopping)
-        patched.setattr(runner, "PAUSE_LOOK", 0.0)
+        patched.setattr(writer.Writer, "gate", stopping)
+        patched.setattr(writer, "PAUSE_CHECK", 0.0)
         run = world.run(sync)
     assert (run.status, len(world.writes())) == ("pending", 3)
     later(world, 1)
@@ -382,7 +382,7 @@ def test_leases(db: None, settings: Settings) -> None:
     assert second
     assert second.fence == first.fence + 1
     assert not first.renew()
-    assert not first.stands()
+    assert not first.is_ours()
     Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=settings.REQUEST_DEADLINE - 2))
     assert leases.acquire("location") is None
     Lease.objects.update(expires_at=timezone.now() - timedelta(seconds=settings.REQUEST_DEADLINE + 1))

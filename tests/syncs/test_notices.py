@@ -31,7 +31,8 @@ from syncs.notifications import targets as services
 from syncs.notifications.isolation import Refused, confined
 from syncs.notifications.targets import TargetInput
 from syncs.running import dispatcher, drift
-from syncs.running.runner import _Run, execute
+from syncs.running.runner import execute
+from syncs.running.writer import Writer
 from syncs.services import approvals
 from syncs.services.syncs import update_policy
 from syncs.services.triggers import trigger
@@ -79,14 +80,14 @@ def test_a_pause_in_the_middle_of_a_run_is_no_failure(
     sync = world.sync()
     run = SyncRun.objects.get()
     asked = iter(range(100))
-    goes_on = _Run._may_go_on
+    may_continue = Writer.may_continue
 
-    def may_go_on(self: _Run) -> bool:
+    def pausing(self: Writer) -> bool:
         if next(asked) == 2:
             update_policy(world.actor, fresh(sync), {"paused": True})
-        return goes_on(self)
+        return may_continue(self)
 
-    monkeypatch.setattr(_Run, "_may_go_on", may_go_on)
+    monkeypatch.setattr(Writer, "may_continue", pausing)
     world.due()
     world.due()
     run = world.again(run)

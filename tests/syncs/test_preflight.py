@@ -69,7 +69,7 @@ def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
     assert names.startswith(
         "12 keys cannot go (K0, K1, K2, K3, K4, K5, K6, K7, K8, K9 and 2 more): only letters. Rename"
     )
-    assert large.startswith("2 keys cannot go (A, B): The value is larger than the destination takes. Shorten")
+    assert large.startswith("2 keys cannot go (A, B): The value is larger than the destination accepts. Shorten")
 
 
 def test_a_run_that_changes_nothing_is_one_request() -> None:

@@ -206,9 +206,9 @@ def test_a_change_while_a_run_goes_waits_for_its_own(world: World) -> None:
             changed.append(True)
 
     world.sandbox.fault = hook
-    from syncs.running import runner
+    from syncs.running import runner, writer
 
-    gate = runner._Run._gate
+    gate = writer.Writer.gate
 
     def editing(self: Any, changes: Any, pace: Any) -> Any:
         for write in gate(self, changes, pace):
@@ -216,7 +216,7 @@ def test_a_change_while_a_run_goes_waits_for_its_own(world: World) -> None:
             world.set(A="2")
 
     with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(runner._Run, "_gate", editing)
+        patched.setattr(writer.Writer, "gate", editing)
         runner.execute(run.pk)
     assert world.again(run).status == "succeeded"
     shown = SecretSync.objects.get(pk=sync.pk)

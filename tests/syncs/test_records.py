@@ -22,8 +22,7 @@ from syncs.models import (
 )
 from syncs.running.runner import execute
 from syncs.services.triggers import trigger
-
-from .conftest import World
+from tests.fixtures.world import World
 
 EVERY_OPTION = {
     "approved": ["a"],

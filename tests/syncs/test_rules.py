@@ -10,7 +10,8 @@ import pytest
 from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
-from syncs.running import dispatcher, runner
+from syncs.running import dispatcher
+from syncs.running.writer import Writer
 from syncs.services import deletion, folders, imports, secrets
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
@@ -307,7 +308,7 @@ def test_a_run_that_is_going_stops_when_its_owner_loses_his_rights(
 ) -> None:
     world.set(**{f"K{number:03}": "x" for number in range(100)})
     world.sync()
-    gate = runner._Run._gate
+    gate = Writer.gate
 
     def demoting(self: Any, changes: Any, pace: Any) -> Iterator[Any]:
         for number, write in enumerate(gate(self, changes, pace)):
@@ -315,7 +316,7 @@ def test_a_run_that_is_going_stops_when_its_owner_loses_his_rights(
             if number == 8:
                 Membership.objects.update(role="viewer")
 
-    monkeypatch.setattr(runner._Run, "_gate", demoting)
+    monkeypatch.setattr(Writer, "gate", demoting)
     world.sandbox.latency = 0.1
     (run,) = world.due()
     world.sandbox.latency = 0
@@ -349,21 +350,19 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
 
 
 def test_deletes_put_off_by_an_edit_are_judged_anew_with_auto_sync_off(world: World, monkeypatch: Any) -> None:
-    from syncs.running import runner
-
     world.set(A="1", B="2")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
     world.unset("B")
     world.set(A="3")
-    gate, edits = runner._Run._gate, iter([True])
+    gate, edits = Writer.gate, iter([True])
 
     def editing(self: Any, changes: Any, pace: Any) -> Any:
         yield from gate(self, changes, pace)
         if next(edits, False):
             world.set(C="4")
 
-    monkeypatch.setattr(runner._Run, "_gate", editing)
+    monkeypatch.setattr(Writer, "gate", editing)
     run = world.run(sync)
     assert run.status == "pending"
     world.due()

@@ -130,7 +130,7 @@ def test_a_key_deleted_and_made_again_since_is_left_alone(world: World) -> None:
     world.unset("A")
     run = ran(world, sync)
     world.sandbox.put(SHOP, "A", "by hand")
-    assert planned(run) == {"A": ("keep", "there again since")}
+    assert planned(run) == {"A": ("keep", "exists again since")}
     with pytest.raises(BadRequest, match="nothing to undo"):
         undo(world.actor, run)
     del world.sandbox.values[SHOP]["A"]
@@ -163,7 +163,7 @@ def test_what_neither_we_nor_the_vendor_keep_cannot_come_back(world: World) -> N
     world.set(THERE="mine", NEW="n")
     sync = world.sync()
     run = ran(world, sync)
-    said = "its value before the run is not known: the destination does not tell values"
+    said = "its value before the run is unknown: the destination does not return values"
     assert planned(run) == {
         "THERE": ("blocked", said),
         "SURPLUS": ("blocked", said),
@@ -374,7 +374,7 @@ def test_only_what_was_shown_is_done_also_by_a_later_attempt(world: World) -> No
     world.set(B="2")
     run = ran(world, sync)
     world.sandbox.put(SHOP, "A", "by hand")
-    assert planned(run)["A"] == ("keep", "there again since")
+    assert planned(run)["A"] == ("keep", "exists again since")
     made = undo(world.actor, run)
     world.sandbox.fault = lambda method, path: (503, {})
     execute(made.pk)

@@ -1,0 +1,99 @@
+"""One attempt of a run at one location: begins it, carries out its operation, and turns every error into an end."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.utils import timezone
+
+from config.encryption import Undecryptable
+from config.errors import where
+from connections.errors import IntegrationError
+from connections.services import open_client
+from syncs.models import SecretSync, Status, SyncRun
+from syncs.planning.builder import open_destination
+from syncs.running import leases, operations, preconditions
+from syncs.running.completion import COLUMNS, OPEN, Completion
+from syncs.running.ledger import LeaseLost, Ledger
+from syncs.running.writer import Writer
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Attempt:
+    """Holds the lease of its location. `last`: no other location follows in this run."""
+
+    run: SyncRun
+    sync: SecretSync
+    lease: leases.Held
+    last: bool = True
+
+    def execute(self) -> None:
+        """Raises LeaseLost, and nothing else."""
+        completion = Completion(self.run, self.sync, self.lease.location)
+        if reason := preconditions.cancelled(self.run, self.sync):
+            completion.cancel(reason)
+            return
+        if refusal := preconditions.refusal(self.run, self.sync):
+            self.run.source_rev = self.sync.wanted_rev  # only a change or a person makes it worth another attempt
+            completion.fail(refusal)
+            return
+        if not self._begin():
+            return
+        try:
+            with open_client(self.sync.connection) as client:
+                destination = open_destination(self.sync, client)
+                ledger = Ledger(self.sync, self.run, self.lease)
+                writer = Writer(self.run, self.sync, self.lease, ledger, completion)
+                operations.Operation(self.run, self.sync, destination, completion, ledger, writer, self.last).execute()
+        except IntegrationError as error:
+            completion.retry_or_fail([error], str(error))
+        except Undecryptable:
+            self.run.source_rev = self.sync.wanted_rev
+            completion.fail("The connection's credentials cannot be decrypted; enter them again.")
+        except LeaseLost:
+            raise
+        except Exception as error:  # noqa: BLE001 - a defect must not repeat the run for ever without a message
+            log.error("run %s: %s at %s", self.run.pk, type(error).__name__, where(error))
+            completion.retry_or_fail([error], f"Something went wrong ({type(error).__name__}); the log says where.")
+
+    def _begin(self) -> bool:
+        """Mark the run as running; False if it was superseded meanwhile."""
+        now = timezone.now()
+        run = self.run
+        run.started_at = run.started_at or now
+        run.attempts += 1
+        run.location = self.lease.location
+        run.status = Status.RUNNING
+        with transaction.atomic():
+            begun = SyncRun.objects.filter(pk=run.pk, status__in=OPEN).update(
+                status=run.status,
+                started_at=run.started_at,
+                attempts=run.attempts,
+                location=run.location,
+                due_at=self.lease.due_after,
+                ended_at=None,
+            )
+            if not begun:
+                return False
+            column = COLUMNS[run.operation]
+            update: dict[str, object] = {f"{column}_status": Status.RUNNING, f"last_{column}_job_id": str(run.pk)}
+            if run.trigger not in ("manual", "approval"):
+                update["started_at"] = now
+            SecretSync.objects.filter(pk=self.sync.pk).update(**update)
+            if run.operation == "sync":
+                self._supersede_waiting()
+        return True
+
+    def _supersede_waiting(self) -> None:
+        """Automatic runs that wait: this one has not read the source yet, so it carries their changes."""
+        waiting = SyncRun.objects.filter(sync=self.sync, operation="sync", status=Status.PENDING)
+        waiting.exclude(pk=self.run.pk).exclude(trigger__in=("manual", "approval")).update(
+            status=Status.SUPERSEDED,
+            ended_at=timezone.now(),
+            due_at=None,
+            message="A newer run carried its changes.",
+        )

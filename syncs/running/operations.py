@@ -1,0 +1,198 @@
+"""What a run does at an opened destination: sync, import, remove or undo."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from django.utils import timezone
+
+from config.errors import ServiceError
+from connections.services import open_client
+from syncs.destination.base import Destination
+from syncs.engine.plan import Change, Plan
+from syncs.engine.types import Action, Outcome
+from syncs.models import ManagedSecret, RunOptions, SecretSync, Status, SyncRun
+from syncs.planning.builder import Picture, picture, removal_for
+from syncs.planning.imports import imports_first, listed
+from syncs.planning.undo import restore_for
+from syncs.running.completion import Completion
+from syncs.running.imports import import_secrets
+from syncs.running.ledger import Ledger
+from syncs.running.purge import purge, remember
+from syncs.running.recording import record_plan
+from syncs.running.stop import Stop
+from syncs.running.writer import Writer
+from syncs.services.deletion import leave_elsewhere
+
+LIST_FRESH = 60.0  # seconds for which a list may justify deletes
+
+
+@dataclass
+class Operation:
+    """Of one attempt. Raises IntegrationError if the destination cannot be listed, LeaseLost."""
+
+    run: SyncRun
+    sync: SecretSync
+    destination: Destination
+    completion: Completion
+    ledger: Ledger
+    writer: Writer
+    last: bool
+
+    def execute(self) -> None:
+        if self.run.operation == "remove":
+            self._remove()
+        elif self.run.operation == "undo":
+            self._undo()
+        elif self.run.operation == "import":
+            self._import()
+        else:
+            self._sync()
+
+    # -- sync --------------------------------------------------------------------------------------------------
+
+    def _sync(self) -> None:
+        leave_elsewhere(self.sync)  # a run under way while the sync was given another target may have left a row
+        if not self._import_first():
+            return
+        options = self.run.options
+        approved = None if options.approved is None else frozenset(options.approved)
+        seen = picture(self.sync, self.destination, approved=approved)
+        plan = seen.plan
+        self.run.source_rev, self.run.generation = seen.reading.rev, seen.reading.generation
+        self.run.digest, self.run.counts = plan.digest, plan.counts
+        if plan.held and not options.writes_only:
+            self.completion.hold(plan)
+            return
+        self._record(plan)
+        freed = self.ledger.settle(plan.changes)
+        self.writer.write(self.destination, plan.writes)
+        self.writer.write(self.destination, [] if options.writes_only else self._deletes(plan, seen))
+        self._end(plan, freed, last=self.last)
+
+    def _deletes(self, plan: Plan, seen: Picture) -> list[Change]:
+        """The deletes that may be done now: what they wait for was written, and nothing has changed since."""
+        if not plan.deletes or self.writer.stopped:
+            return []
+        if time.monotonic() - seen.listed_at > LIST_FRESH:
+            self.writer.stopped = Stop.LIST_TOO_OLD
+            return []
+        now = SecretSync.objects.filter(pk=self.sync.pk).values_list("wanted_rev", "generation").first()
+        if now != (seen.reading.rev, seen.reading.generation):
+            self.writer.stopped = Stop.SOURCE_CHANGED  # they are planned again
+            return []
+        failed = {change.normalized_key for change, outcome in self.completion.results if outcome.error is not None}
+        blocked = {change.normalized_key for change in plan.changes if change.action is Action.BLOCKED}
+        missing = failed | blocked | self.completion.refused()
+        return [change for change in plan.deletes if change.after not in missing]
+
+    def _record(self, plan: Plan) -> None:
+        record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused())
+
+    def _end(self, plan: Plan, freed: set[str], *, last: bool) -> None:
+        if self.writer.stopped:
+            self.completion.resume_later(self.writer.stopped, plan)
+            return
+        deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}
+        self.completion.finish(plan, freed | deleted, last=last)
+
+    # -- import ------------------------------------------------------------------------------------------------
+
+    def _import(self) -> None:
+        """Copy the destination's secrets into the source, in one transaction. Nothing is written at the destination."""
+        listing = listed(self.destination)
+        try:
+            plan = import_secrets(self.run, self.sync, self.destination, listing)
+        except ServiceError as refusal:
+            self.completion.fail(str(refusal))
+            return
+        self.completion.finish(plan, set(), last=True)
+
+    def _import_first(self) -> bool:
+        """As a run of its own before the first sync, if its options say so; False if that failed."""
+        behavior = imports_first(self.sync)
+        if not behavior:
+            return True
+        listing = listed(self.destination)
+        run = SyncRun.objects.create(
+            sync=self.sync,
+            operation="import",
+            trigger=self.run.trigger,
+            actor_kind=self.run.actor_kind,
+            actor_id=self.run.actor_id,
+            actor_name=self.run.actor_name,
+            status=Status.RUNNING,
+            options=RunOptions(import_behavior=behavior),
+            attempts=1,
+            location=self.run.location,
+            started_at=timezone.now(),
+            due_at=self.ledger.lease.due_after,
+        )
+        completion = Completion(run, self.sync, self.run.location)
+        try:
+            plan = import_secrets(run, self.sync, self.destination, listing)
+        except ServiceError as refusal:
+            completion.fail(str(refusal))
+            self.completion.fail(f"The import before the first sync failed: {refusal}")
+            return False
+        completion.finish(plan, set(), last=True)
+        return True
+
+    # -- remove ------------------------------------------------------------------------------------------------
+
+    def _remove(self) -> None:
+        """Delete the keys that this sync owns at the run's location, with the config that wrote them."""
+        location = self.run.location
+        row = ManagedSecret.objects.filter(sync=self.sync, location=location).exclude(connection=None).first()
+        if row and row.connection and location != self.destination.location():
+            with open_client(row.connection) as client:
+                self._remove_at(type(self.destination)(client, row.destination_config))
+            return
+        self._remove_at(self.destination)
+
+    def _remove_at(self, destination: Destination) -> None:
+        plan = removal_for(self.sync, destination, destination.listing())
+        self._take_generation()
+        self.run.counts = {name: self.run.counts.get(name, 0) + count for name, count in plan.counts.items()}
+        self._record(plan)
+        self.ledger.settle(plan.changes)
+        purging = self.run.options.purge
+        if purging:
+            remember(self.run, self.run.location, plan.deletes)
+        self.writer.write(destination, list(plan.deletes))
+        if purging and not self.writer.stopped:
+            # A key that was refused before is not sent again: every key that this attempt did not delete still exists.
+            deleted = {change.key for change, outcome in self.completion.results if outcome.error is None}
+            remaining = {change.key for change in plan.deletes} - deleted
+            purge(self.run, destination, self.run.location, remaining, self.writer.may_continue)
+        self._end(plan, set(), last=self.last)
+
+    def _take_generation(self) -> None:
+        self.run.generation = SecretSync.objects.values_list("generation", flat=True).get(pk=self.sync.pk)
+
+    # -- undo --------------------------------------------------------------------------------------------------
+
+    def _undo(self) -> None:
+        """Restore the state before another run, as the plan was shown, or nothing."""
+        options = self.run.options
+        undone = SyncRun.objects.select_related("sync").filter(pk=options.undo).first()
+        if undone is None:
+            self.completion.fail("The run to undo no longer exists.")
+            return
+        plan = restore_for(undone, self.destination, self.destination.listing(), self.run)
+        begun = self.run.changes.exists()  # an attempt that could not list has begun nothing
+        if options.digest and options.digest != plan.digest and not begun:
+            self.completion.fail("Nothing was undone: the plan has changed since it was shown. Look at it again.")
+            return
+        self._take_generation()
+        self.run.digest, self.run.counts = plan.digest, plan.counts
+        self._record(plan)
+        freed = self.ledger.settle(plan.changes)
+        self.writer.write(self.destination, plan.writes)
+        self.writer.write(self.destination, plan.deletes)
+        self._end(plan, freed, last=True)
+
+
+def _deleted(change: Change, outcome: Outcome) -> bool:
+    return outcome.error is None and change.action is Action.DELETE

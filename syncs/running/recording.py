@@ -1,0 +1,75 @@
+"""The plan of a run as history: keys that need nothing as lists of names, the others as one row each."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from django.db import transaction
+from django.utils import timezone
+
+from syncs.engine.plan import Change, Effect, Plan, Rule, State
+from syncs.engine.types import Action
+from syncs.models import InitialSet, RunChange, SecretSync, Status, SyncRun
+from syncs.planning.records import planned_row, record_changes
+from syncs.planning.undo import WRITES
+from syncs.running.ledger import Ledger
+
+
+def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refused: Collection[str]) -> None:
+    """Store the plan before anything is written. `refused`: keys that the vendor has refused in this run before."""
+    rows = _confirmed(run, plan, ledger)
+    confirmed = {row.normalized_key for row in rows}
+    for change in plan.changes:
+        if change.normalized_key in confirmed or change.action is Action.UNCHANGED or _only_listed(change):
+            continue
+        row = planned_row(run, change)
+        if change.action is Action.BLOCKED:
+            row.outcome = "blocked"
+        elif change.write is None:
+            row.outcome = "applied" if Effect.SETTLE in change.effects else "kept"
+        elif change.normalized_key in refused:
+            continue
+        rows.append(row)
+    with transaction.atomic():
+        planned = RunChange.objects.filter(run=run).exclude(outcome="applied")
+        planned.exclude(normalized_key__in=refused).delete()
+        record_changes(run, rows)
+        done = set(RunChange.objects.filter(run=run, outcome="applied").values_list("normalized_key", flat=True))
+        run.unchanged = [c.key for c in plan.changes if c.action is Action.UNCHANGED and c.normalized_key not in done]
+        run.unmanaged = [c.key for c in plan.changes if _only_listed(c)]
+        run.save(update_fields=["source_rev", "generation", "digest", "counts", "unchanged", "unmanaged", "message"])
+        if run.operation == "sync":
+            InitialSet.objects.get_or_create(sync=sync, location=run.location, defaults={"keys": dict(plan.initial)})
+            SyncRun.objects.filter(sync=sync, status=Status.HELD).update(
+                status=Status.SUPERSEDED, ended_at=timezone.now(), message="A newer run was not held."
+            )
+
+
+def _confirmed(run: SyncRun, plan: Plan, ledger: Ledger) -> list[RunChange]:
+    """Writes of an earlier attempt without a response that the list now shows to have been applied."""
+    settled = {change.normalized_key: change for change in plan.changes if _is_settled(change)}
+    if not settled:
+        return []
+    before = ledger.before(list(settled.values()))
+    rows = []
+    tried = run.changes.filter(normalized_key__in=settled, action__in=WRITES)
+    for normalized_key, action in tried.values_list("normalized_key", "action"):
+        change = settled[normalized_key]
+        if (change.action is Action.KEEP) == (action == Action.DELETE):
+            row = planned_row(run, change)
+            row.action, row.outcome, row.ended_at = action, "applied", timezone.now()
+            row.before, row.before_sealed = before.get(normalized_key, (None, None))
+            rows.append(row)
+    return rows
+
+
+def _is_settled(change: Change) -> bool:
+    """A claim of ours whose write turns out to have been applied: the key is as we wrote it, or deleted."""
+    claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
+    applied = change.rule in (Rule.SETTLE_CLAIM, Rule.ALREADY_GONE) and change.write is None
+    return claimed and applied and change.action is not Action.BLOCKED
+
+
+def _only_listed(change: Change) -> bool:
+    """An unmanaged key of which only the name is recorded."""
+    return change.action is Action.KEEP and change.row is None and not change.suspended and not change.code
