@@ -6,6 +6,7 @@ What many operations share stands once, under `components`: the answers of error
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
@@ -38,7 +39,7 @@ class AutoSchema(SpectacularAutoSchema):
             "summary": declared.summary.format(**self.view.terms),
             "tags": [self.view.tag],
         }
-        if members := [*self._path_parameters(), *(_query_parameters(query) if query else ())]:
+        if members := [*self._path_parameters(declared.parameters), *(_query_parameters(query) if query else ())]:
             found["parameters"] = members
         if body:
             found["requestBody"] = _request_body(body)
@@ -47,8 +48,9 @@ class AutoSchema(SpectacularAutoSchema):
         found["responses"] = {"200": self._answer(handler)} | _errors(has_body=body is not None)
         return found
 
-    def _path_parameters(self) -> list[dict[str, Any]]:
-        return [path_parameter(name, self.view.parameters) for name in re.findall(r"{(\w+)}", self.path)]
+    def _path_parameters(self, own: Mapping[str, JsonSchema]) -> list[dict[str, Any]]:
+        known = {**self.view.parameters, **own}
+        return [path_parameter(name, known) for name in re.findall(r"{(\w+)}", self.path)]
 
     def _answer(self, handler: Any) -> dict[str, Any]:
         schema = self.view.specialized(described(answer_of(self.view, handler)))

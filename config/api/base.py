@@ -35,6 +35,7 @@ from config.schemas.schema import AllOf, Schema
 from config.schemas.types import Id
 
 M = TypeVar("M", bound=Model)
+R = TypeVar("R", bound=Response)
 
 GIVES_WAY = 3
 """How often a request is done again because the database ended it in favour of another one."""
@@ -161,14 +162,15 @@ def or_named(
         method = (request.method or "get").lower()
         method = "get" if method == "head" else method
         page = method == "get" and "text/html" in request.headers.get("accept", "")
-        if page or method not in methods or hasattr(view.cls, method):  # type: ignore[attr-defined]
+        own = getattr(view, "actions", None) or dir(view.cls)  # type: ignore[attr-defined]
+        if page or method not in methods or method in own:
             return view(request)
         return other(request, **named)
 
     return chosen
 
 
-def with_etag(request: Request, response: Response, project_id: UUID) -> Response:
+def with_etag(request: Request, response: R, project_id: UUID) -> R:
     """The answer with an ETag over its body (keyed: the body holds values), or 304 where the client has it already."""
 
     def stamped(rendered: HttpResponse) -> HttpResponse | None:

@@ -9,13 +9,15 @@ The answer's shape is the annotation of what the method returns.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Generic, TypeVar, get_args, get_type_hints
 
 from rest_framework.response import Response
 
 from config.schemas import unions
+from config.schemas.json_schema import JsonSchema
 
 F = TypeVar("F", bound=Callable[..., Any])
 T = TypeVar("T")
@@ -41,15 +43,23 @@ class Operation:
     query: Shape | None
     answer: Any
     """If the annotation does not say it: the shape, or the name of the view's attribute that holds it."""
+    parameters: Mapping[str, JsonSchema]
+    """Of names in the path, in place of the view's."""
 
 
 def operation(
-    id: str, summary: str, *, body: Shape | None = None, query: Shape | None = None, answer: Any = None
+    id: str,
+    summary: str,
+    *,
+    body: Shape | None = None,
+    query: Shape | None = None,
+    answer: Any = None,
+    parameters: Mapping[str, JsonSchema] | None = None,
 ) -> Callable[[F], F]:
     """Declare a view's method an operation of the API; a method that is not declared is not described."""
 
     def decorate(method: F) -> F:
-        method.operation = Operation(id, summary, body, query, answer)  # type: ignore[attr-defined]
+        method.operation = Operation(id, summary, body, query, answer, parameters or {})  # type: ignore[attr-defined]
         return method
 
     return decorate
@@ -71,4 +81,4 @@ def answer_of(view: Any, handler: Any) -> Any:
 
 def shape_of(view: Any, shape: Any) -> Any:
     """The shape of a body, query or answer as this view has it."""
-    return getattr(view, shape) if isinstance(shape, str) else shape
+    return attrgetter(shape)(view) if isinstance(shape, str) else shape

@@ -159,7 +159,7 @@ def example_of(schema: Mapping[str, Any]) -> Any:
     if "enum" in schema:
         return None if None in schema["enum"] else schema["enum"][0]
     if "properties" in schema:
-        return {name: example_of(each) for name, each in schema["properties"].items()}
+        return {name: example_of(each) for name, each in schema["properties"].items() if "x-hidden" not in each}
     kind = schema.get("type")
     if kind == "array":
         return [example_of(schema["items"])]

@@ -25,11 +25,15 @@ JsonSchema = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """What every type has. `nullable`: a null is a value of its own, not an absent member."""
+    """What every type has.
+
+    `nullable`: a null is a value of its own, not an absent member. `hidden`: an old name, which examples leave out.
+    """
 
     expected: ClassVar[str] = "string"  # JavaScript's name of the type
     nullable: bool = False
     example: Any = None
+    hidden: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def check(value: object) -> object:
@@ -58,7 +62,7 @@ class Member:
         ):
             if value not in ("", None):
                 made[name] = value
-        return made
+        return {**made, "x-hidden": True} if self.hidden else made
 
 
 @dataclass(frozen=True, slots=True)

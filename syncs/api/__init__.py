@@ -5,7 +5,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 
 from django.urls import path
 
-from . import defaults, environments, folders, imports, notifications, projects, secrets, tags
+from . import defaults, environments, folders, imports, notifications, projects, secret_relations, secrets, tags
 from .syncs import CodesView, ListView, OptionsView, routes
 
 urlpatterns = [
@@ -18,6 +18,7 @@ urlpatterns = [
     *tags.urlpatterns,
     *defaults.urlpatterns,
     *folders.urlpatterns,
+    *secret_relations.urlpatterns,  # before secrets, which may have any name
     *secrets.urlpatterns,
     *imports.urlpatterns,
     *notifications.urlpatterns,

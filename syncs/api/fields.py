@@ -1,74 +1,79 @@
-"""Members of requests that only the source's endpoints have: paths of folders, and how a project is named."""
+"""Members of requests that only the source's endpoints have: secret names, environments, and the project.
+
+The versions of the modelled API name the project differently. A body or query inherits from one of the classes below,
+last, so that the project is the first of its members.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated
+
+from pydantic import BaseModel
 
 from config.errors import BadRequest
-from config.schemas.schema import Checked, Path, Text
+from config.schemas import types
+from config.schemas.issues import refused
+from config.schemas.json_schema import EXAMPLE_ID, JsonSchema
+from config.schemas.model import Body
+from config.schemas.types import Text
 from syncs.source.validation import MAX_KEY, key_issues
+
+ENVIRONMENT = Text("Environment", "The environment's slug.", max_length=64, example="dev")
+_ID = Text("Project", "The project's id.", max_length=64, example=EXAMPLE_ID)
+_ID_OR_EMPTY = Text("Project", "The project's id.", min_length=0, max_length=64, example=EXAMPLE_ID)
+_SLUG_OR_EMPTY = Text("Project", "Its slug, instead.", min_length=0, max_length=64, example="shop-dev")
+
+
+class OfProject(Body):
+    projectId: Annotated[str, _ID]
+
+
+class OfWorkspace(Body):
+    """As version 1 has it."""
+
+    workspaceId: Annotated[str, _ID]
+
+
+class InQueryOfWorkspace(Body):
+    """As queries of version 3 have it: clients send both members, the one that they do not know as an empty text."""
+
+    workspaceId: Annotated[str | None, _ID_OR_EMPTY] = None
+    workspaceSlug: Annotated[str | None, _SLUG_OR_EMPTY] = None
+
+
+class InBodyOfWorkspace(Body):
+    """As bodies of version 3 have it."""
+
+    workspaceId: Annotated[str | None, _ID_OR_EMPTY] = None
+    projectSlug: Annotated[str | None, _SLUG_OR_EMPTY] = None
+
+
+def project_of(request: BaseModel, missing: str = "Missing project id") -> dict[str, str]:
+    """`id` or `slug` of the project that a body or query names. Raises BadRequest with the text `missing`."""
+    members = {"projectId": "id", "workspaceId": "id", "workspaceSlug": "slug", "projectSlug": "slug"}
+    for member, key in members.items():
+        if value := getattr(request, member, None):
+            return {key: value}
+    raise BadRequest(missing)
 
 
 @dataclass(frozen=True, slots=True)
-class SecretName:
-    """A name that a secret may have. `empty`: the service has its own word for an empty one."""
+class SecretName(types.Member):
+    """A name that a secret may have. `empty`: an empty one is left to the service, which has its own message."""
 
-    name: str
     help: str = ""
-    required: bool = False
+    label: str = ""
     empty: bool = False
 
-    def check(self, value: object, path: Path) -> Checked:
-        text, issues = Text(self.name, self.name, required=self.required, min_length=0, verbatim=True).check(
-            value, path
-        )
-        if text is None or issues:
-            return None, issues
-        key = str(text).strip()
-        return key, [] if self.empty and not key else key_issues(key, path)
+    def check(self, value: object) -> object:
+        key = str(Text(min_length=0, verbatim=True).check(value)).strip()
+        issues = [] if self.empty and not key else key_issues(key, ())
+        if issues:
+            raise refused(*issues)
+        return key
 
-    def json_schema(self) -> dict[str, Any]:
+    def shape(self) -> JsonSchema:
         inner = r"[^:/\u0000-\u001f\u007f]*"
         pattern = rf"^{inner}[^:/\s\u0000-\u001f\u007f\u0085]{inner}$" + ("|^$" if self.empty else "")
-        return {"type": "string", "maxLength": MAX_KEY, "pattern": pattern, "description": self.help}
-
-
-@dataclass(frozen=True)
-class Dialect:
-    """How a version of an endpoint calls the project."""
-
-    version: str  # of the path, as "v1"
-    id_key: str  # its id, in queries and bodies
-    slug_query: str = ""  # its slug, in queries
-    slug_body: str = ""  # its slug, in bodies
-
-    def query_fields(self) -> tuple[Text, ...]:
-        return self._fields(self.slug_query)
-
-    def body_fields(self) -> tuple[Text, ...]:
-        return self._fields(self.slug_body)
-
-    def _fields(self, slug: str) -> tuple[Text, ...]:
-        if not slug:
-            return (Text(self.id_key, "Project", "The project's id.", max_length=64),)
-        # Clients send both, the one that they do not know as an empty text.
-        common: dict[str, Any] = {"required": False, "min_length": 0, "max_length": 64}
-        return (
-            Text(self.id_key, "Project", "The project's id.", **common),
-            Text(slug, "Project", "Its slug, instead.", **common),
-        )
-
-    def project(self, given: Mapping[str, Any], missing: str) -> dict[str, str]:
-        """`id` or `slug` of what was given. Raises BadRequest with the text `missing`."""
-        if named := given.get(self.id_key):
-            return {"id": named}
-        for key in (self.slug_query, self.slug_body):
-            if key and given.get(key):
-                return {"slug": given[key]}
-        raise BadRequest(missing)
-
-
-def environment_field(*, required: bool = True) -> Text:
-    return Text("environment", "Environment", "The environment's slug.", required=required, max_length=64)
+        return {"type": "string", "maxLength": MAX_KEY, "pattern": pattern}

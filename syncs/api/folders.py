@@ -2,67 +2,161 @@
 
 from __future__ import annotations
 
-from typing import Any
-from uuid import UUID as Uuid
+from datetime import datetime
+from typing import Annotated, Any, ClassVar, NotRequired
+from uuid import UUID
 
 from django.urls import path
 from rest_framework.request import Request
-from rest_framework.response import Response
+from typing_extensions import TypedDict
 
 from config.access.roles import Right
-from config.api.base import View, or_named
-from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, described, listed
+from config.api.base import View, ViewSet, or_named, router
+from config.api.operations import Answer, operation
 from config.conventions import timestamp
 from config.errors import NotFound
-from config.schemas.schema import Flag, Id, Moment, Objects, Schema, Text
-from syncs.models import Environment, Folder
+from config.schemas.answers import Description, FolderPath, Name, Time, Uuid
+from config.schemas.model import Body
+from config.schemas.types import Flag, Id, Items, Moment, Text
+from syncs import models
 from syncs.services import folders
 from syncs.source import paths, selectors
-from syncs.source.paths import FolderPath, folder_name
+from syncs.source.paths import PathText, folder_name
 from syncs.source.queries import find_folder, named_project
 
-from .fields import Dialect, environment_field
+from .fields import ENVIRONMENT, OfProject, OfWorkspace, project_of
 
-TAG = "Folders"
-DIALECTS = (Dialect("v1", "workspaceId"), Dialect("v2", "projectId"))
-NAME = Text(
-    "name",
+_PATH = PathText("path", example="/services/api")
+_NAME = Text(
     "Name",
     "Letters, digits, dashes and underscores.",
     max_length=255,
     pattern=paths.NAME,
     pattern_message=paths.BAD_NAME,
+    example="shop-dev",
 )
-DESCRIPTION = Text("description", "Description", required=False, min_length=0, max_length=1024, multiline=True)
-ID = Schema((Id("folderId"),))
-PATH = (("folderId", "The folder's id."),)
-SHAPE: dict[str, Any] = {
-    "id": UUID,
-    "name": TEXT,
-    "version": WHOLE,
-    "envId": UUID,
-    "parentId": {**UUID, "nullable": True},
-    "isReserved": FLAG,
-    "description": TEXT_OR_NULL,
-    "lastSecretModified": TIME_OR_NULL,
-    "createdAt": TIME,
-    "updatedAt": TIME,
-}
-BARE = closed(SHAPE)
-PLACED = closed({**SHAPE, "path": TEXT})
-LISTED = closed({**SHAPE, "relativePath": TEXT}, optional=("relativePath",))
-MANY = closed({"folders": listed(LISTED)})
-WHOLE_FOLDER = closed(
-    {
-        **SHAPE,
-        "path": TEXT,
-        "projectId": UUID,
-        "environment": closed({"envId": UUID, "envName": TEXT, "envSlug": TEXT}),
-    }
-)
+_DESCRIPTION = Text("Description", min_length=0, max_length=1024, multiline=True, example="What the shop needs")
 
 
-def wire(folder: Folder, **more: Any) -> dict[str, Any]:
+class InFolder(Body):
+    environment: Annotated[str, ENVIRONMENT]
+    path: Annotated[str | None, _PATH] = None
+
+    @property
+    def parent(self) -> str:
+        return self.path or "/"
+
+
+class InDirectory(InFolder):
+    """As version 1 has it."""
+
+    directory: Annotated[str | None, PathText("directory", "Old name of `path`.", hidden=True)] = None
+
+    @property
+    def parent(self) -> str:
+        return self.path or self.directory or "/"
+
+
+class FolderQuery(InFolder):
+    recursive: Annotated[bool, Flag(help="All folders below, each with `relativePath`.", lenient=True)] = False
+    lastSecretModified: Annotated[
+        datetime | None, Moment("Folders with a secret changed since then.", "lastSecretModified")
+    ] = None
+
+
+class FolderContent(InFolder):
+    name: Annotated[str, _NAME]
+    description: Annotated[str | None, _DESCRIPTION] = None
+
+
+class FolderDeletion(InFolder):
+    forceDelete: Annotated[bool, Flag(help="Also where there is something in it.")] = False
+
+
+class FolderQueryV1(FolderQuery, InDirectory, OfWorkspace): ...
+
+
+class FolderQueryV2(FolderQuery, OfProject): ...
+
+
+class FolderContentV1(FolderContent, InDirectory, OfWorkspace): ...
+
+
+class FolderContentV2(FolderContent, OfProject): ...
+
+
+class FolderDeletionV1(InDirectory, OfWorkspace): ...
+
+
+class FolderDeletionV2(FolderDeletion, OfProject): ...
+
+
+class FolderUpdate(Body):
+    id: Annotated[str, Id(label="id")]
+    environment: Annotated[str | None, ENVIRONMENT] = None
+    name: Annotated[str, _NAME]
+    path: Annotated[str | None, _PATH] = None
+    description: Annotated[str | None, _DESCRIPTION] = None
+
+
+class FolderUpdates(Body):
+    projectSlug: Annotated[str, Text("Project", "Its slug.", max_length=64, example="shop-dev")]
+    folders: Annotated[list[FolderUpdate], Items(min_items=1, max_items=100)]
+
+
+class Folder(TypedDict):
+    id: Uuid
+    name: Name
+    version: int
+    envId: Uuid
+    parentId: Uuid | None
+    isReserved: bool
+    description: Description | None
+    lastSecretModified: Time | None
+    createdAt: Time
+    updatedAt: Time
+
+
+class FolderWithPath(Folder):
+    path: FolderPath
+
+
+class ListedFolder(Folder):
+    relativePath: NotRequired[str]
+
+
+class FolderEnvironment(TypedDict):
+    envId: Uuid
+    envName: str
+    envSlug: str
+
+
+class FolderDetail(FolderWithPath):
+    projectId: Uuid
+    environment: FolderEnvironment
+
+
+class FolderList(TypedDict):
+    folders: list[ListedFolder]
+
+
+class DeletedFolder(TypedDict):
+    folder: Folder
+
+
+class OneFolder(TypedDict):
+    folder: FolderWithPath
+
+
+class OneFolderDetail(TypedDict):
+    folder: FolderDetail
+
+
+class UpdatedFolders(TypedDict):
+    folders: list[FolderWithPath]
+
+
+def folder_json(folder: models.Folder) -> Folder:
     return {
         "id": str(folder.pk),
         "name": folder.name,
@@ -74,195 +168,138 @@ def wire(folder: Folder, **more: Any) -> dict[str, Any]:
         "lastSecretModified": timestamp(folder.last_secret_modified),
         "createdAt": timestamp(folder.created_at),
         "updatedAt": timestamp(folder.updated_at),
-        **more,
     }
 
 
+def _listed(folder: models.Folder) -> ListedFolder:
+    found: ListedFolder = {**folder_json(folder)}  # type: ignore[typeddict-item]  # relativePath is not required
+    return found
+
+
+def with_path(folder: models.Folder) -> FolderWithPath:
+    return {**folder_json(folder), "path": folder.path}
+
+
 class _FolderView(View):
-    def identified(self, folder_id: str) -> Folder:
-        return selectors.folder_by_id(self.actor, ID.validate({"folderId": folder_id})["folderId"])
+    tag = "Folders"
+    terms = {"suffix": ""}
 
-    def environment(self, project: dict[str, str], slug: str, right: Right = Right.SEE) -> Environment:
-        return selectors.environment_by_slug(named_project(self.actor, project, right), slug)
+    def in_parent(self, body: InFolder, right: Right = Right.WRITE_SECRETS) -> models.Folder:
+        return find_folder(self.actor, project_of(body), body.environment, body.parent, right)
+
+    def environment(self, body: InFolder, right: Right = Right.SEE) -> models.Environment:
+        return selectors.environment_by_slug(named_project(self.actor, project_of(body), right), body.environment)
 
 
-def _routes(dialect: Dialect) -> list[Any]:
-    """`path` has an old alias in v1, `directory`."""
-    suffix = "" if dialect.version == "v2" else "V1"
-    alias = (FolderPath("directory", "Old name of `path`.", default=None),) if dialect.version == "v1" else ()
-    where = (*dialect.body_fields(), environment_field(), FolderPath("path", default=None), *alias)
-    create = Schema((*where, NAME, DESCRIPTION), strict=False)
-    update = Schema((*where, NAME, DESCRIPTION), strict=False)
-    gone = (Flag("forceDelete", help="Also where there is something in it.", default=False),)
-    delete_body = Schema((*where, *(gone if dialect.version == "v2" else ())), strict=False)
-    query = Schema(
-        (
-            *where,
-            Flag("recursive", help="All folders below, each with `relativePath`.", default=False, lenient=True),
-            Moment("lastSecretModified", "Folders with a secret changed since then."),
-        ),
-        strict=False,
+class Folders(ViewSet, _FolderView):
+    """Version 2. What version 1 has otherwise is in the attributes."""
+
+    lookup_url_kwarg = "folderId"
+    folder_query: ClassVar[type[FolderQuery]] = FolderQueryV2
+    content: ClassVar[type[FolderContent]] = FolderContentV2
+    deletion: ClassVar[type[InFolder]] = FolderDeletionV2
+
+    @operation("listFolders{suffix}", "What is in a folder.", query="folder_query")
+    def list(self, request: Request) -> Answer[FolderList]:
+        query = self.query(self.folder_query)
+        environment = self.environment(query)
+        below = f"{query.parent.rstrip('/')}/"
+        found = models.Folder.objects.filter(environment=environment, path__startswith=below)
+        found = found.exclude(path=query.parent)
+        if not query.recursive:
+            found = found.filter(parent__path=query.parent)
+        if query.lastSecretModified:
+            found = found.filter(last_secret_modified__gte=query.lastSecretModified)
+        rows = (each for each in found.order_by("path") if each.path.startswith(below))  # SQLite's LIKE ignores case
+        listed: list[ListedFolder] = []
+        for each in rows:
+            listed.append(
+                {**folder_json(each), "relativePath": each.path[len(below) - 1 :]} if query.recursive else _listed(each)
+            )
+        return Answer({"folders": listed})
+
+    @operation(
+        "createFolder{suffix}",
+        "A folder, with its ancestors; one that is there already is answered with.",
+        body="content",
     )
-    batch = Schema(
-        (
-            Text("projectSlug", "Project", "Its slug.", max_length=64),
-            Objects(
-                "folders",
-                Schema(
-                    (Id("id"), environment_field(required=False), NAME, FolderPath("path", default=None), DESCRIPTION),
-                    strict=False,
-                ),
-                required=True,
-                min_items=1,
-                max_items=100,
-            ),
-        ),
-        strict=False,
+    def create(self, request: Request) -> Answer[OneFolder]:
+        body = self.body(self.content)
+        environment = self.environment(body, Right.WRITE_SECRETS)
+        location = f"{body.parent.rstrip('/')}/{folder_name(body.name)}"
+        folder = folders.ensure_folder(self.actor, environment, location, description=body.description)
+        return Answer({"folder": with_path(folder)})
+
+    @operation("getFolder{suffix}", "A folder by its id.")
+    def retrieve(self, request: Request, folderId: str) -> Answer[OneFolderDetail]:
+        folder = selectors.folder_by_id(self.actor, self.id("folderId"))
+        environment = folder.environment
+        detail: FolderDetail = {
+            **with_path(folder),
+            "projectId": str(environment.project_id),
+            "environment": {
+                "envId": str(environment.pk),
+                "envName": environment.name,
+                "envSlug": environment.slug,
+            },
+        }
+        return Answer({"folder": detail})
+
+    @operation("updateFolder{suffix}", "Rename or describe a folder of `path`.", body="content")
+    def partial_update(self, request: Request, folderId: str) -> Answer[OneFolder]:
+        folder_id = self.id("folderId")
+        body = self.body(self.content)
+        parent = self.in_parent(body)
+        folder = selectors.folders().filter(pk=folder_id, parent=parent).first()
+        if folder is None:
+            raise NotFound(f"Folder with ID '{folder_id}' not found in {parent.path}")
+        changes = {"name": body.name, "description": body.description}
+        (changed,) = folders.update_folders(self.actor, [(folder, changes)])
+        return Answer({"folder": with_path(changed)})
+
+    @operation(
+        "deleteFolder{suffix}",
+        "Delete a folder of `path`, named by its id or its name, with all below it.",
+        body="deletion",
+        parameters={"folderId": {"type": "string", "description": "The folder's id, or its name."}},
     )
-
-    def parent_path(given: dict[str, Any]) -> str:
-        return str(given.get("path") or given.get("directory") or "/")
-
-    def project_of(given: dict[str, Any]) -> dict[str, str]:
-        return dialect.project(given, "Missing project id")
-
-    class Folders(_FolderView):
-        @described(
-            f"listFolders{suffix}", TAG, "What is in a folder.", closed({"folders": listed(LISTED)}), query=query
-        )
-        def get(self, request: Request) -> Response:
-            given = self.query(query)
-            since = given.get("lastSecretModified")
-            environment = self.environment(project_of(given), given["environment"])
-            parent = parent_path(given)
-            below = f"{parent.rstrip('/')}/"
-            found = Folder.objects.filter(environment=environment, path__startswith=below).exclude(path=parent)
-            if not given["recursive"]:
-                found = found.filter(parent__path=parent)
-            if since:
-                found = found.filter(last_secret_modified__gte=since)
-            rows = [
-                wire(each, **({"relativePath": each.path[len(below) - 1 :]} if given["recursive"] else {}))
-                for each in found.order_by("path")
-                if each.path.startswith(below)  # SQLite's LIKE ignores case
-            ]
-            return Response({"folders": rows})
-
-        @described(
-            f"createFolder{suffix}",
-            TAG,
-            "A folder, with its ancestors; one that is there already is answered with.",
-            closed({"folder": PLACED}),
-            body=create,
-        )
-        def post(self, request: Request) -> Response:
-            given = self.body(create)
-            environment = self.environment(project_of(given), given["environment"], Right.WRITE_SECRETS)
-            made = folders.ensure_folder(
-                self.actor,
-                environment,
-                f"{parent_path(given).rstrip('/')}/{folder_name(given['name'])}",
-                description=given.get("description"),
-            )
-            return Response({"folder": wire(made, path=made.path)})
-
-    class OneFolder(_FolderView):
-        @described(f"getFolder{suffix}", TAG, "A folder by its id.", closed({"folder": WHOLE_FOLDER}), path=PATH)
-        def get(self, request: Request, folderId: str) -> Response:
-            folder = self.identified(folderId)
-            environment = folder.environment
-            shown = wire(
-                folder,
-                path=folder.path,
-                projectId=str(environment.project_id),
-                environment={
-                    "envId": str(environment.pk),
-                    "envName": environment.name,
-                    "envSlug": environment.slug,
-                },
-            )
-            return Response({"folder": shown})
-
-        @described(
-            f"updateFolder{suffix}",
-            TAG,
-            "Rename or describe a folder of `path`.",
-            closed({"folder": PLACED}),
-            body=update,
-            path=PATH,
-        )
-        def patch(self, request: Request, folderId: str) -> Response:
-            folder_id = ID.validate({"folderId": folderId})["folderId"]
-            given = self.body(update)
-            parent = find_folder(
-                self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS
-            )
-            folder = selectors.folders().filter(pk=folder_id, parent=parent).first()
-            if folder is None:
-                raise NotFound(f"Folder with ID '{folder_id}' not found in {parent.path}")
-            what = {"name": given["name"], "description": given.get("description")}
-            (changed,) = folders.update_folders(self.actor, [(folder, what)])
-            return Response({"folder": wire(changed, path=changed.path)})
-
-        @described(
-            f"deleteFolder{suffix}",
-            TAG,
-            "Delete a folder of `path`, named by its id or its name, with all below it.",
-            closed({"folder": BARE}),
-            body=delete_body,
-            path=(("folderId", "The folder's id, or its name.", TEXT),),
-        )
-        def delete(self, request: Request, folderId: str) -> Response:
-            given = self.body(delete_body)
-            parent = find_folder(
-                self.actor, project_of(given), given["environment"], parent_path(given), Right.WRITE_SECRETS
-            )
-            folder = _child(parent, folderId)
-            shown = wire(folder)
-            folders.delete_folder(self.actor, folder, force=given.get("forceDelete", True))
-            return Response({"folder": shown})
-
-    class Batch(_FolderView):
-        @described(
-            f"updateFolders{suffix}",
-            TAG,
-            "Rename or describe several folders, all or none.",
-            closed({"folders": listed(PLACED)}),
-            body=batch,
-        )
-        def patch(self, request: Request) -> Response:
-            given = self.body(batch)
-            project = named_project(self.actor, {"slug": given["projectSlug"]}, Right.WRITE_SECRETS)
-            asked = {Uuid(each["id"]): each for each in given["folders"]}
-            known = selectors.folders().filter(pk__in=asked, environment__project=project)
-            if missing := set(asked) - {folder.pk for folder in known}:
-                raise NotFound(f"Folder with ID '{missing.pop()}' not found")
-            updates = [
-                (
-                    folder,
-                    {
-                        "name": asked[folder.pk]["name"],
-                        "description": asked[folder.pk].get("description"),
-                    },
-                )
-                for folder in known
-            ]
-            changed = folders.update_folders(self.actor, updates)
-            return Response({"folders": [wire(each, path=each.path) for each in changed]})
-
-    base = f"{dialect.version}/folders"
-    one = OneFolder.as_view()
-    return [
-        path(base, Folders.as_view()),
-        path(f"{base}/batch", or_named(Batch.as_view(), one, ("delete",), folderId="batch")),
-        path(f"{base}/<str:folderId>", one),
-    ]
+    def destroy(self, request: Request, folderId: str) -> Answer[DeletedFolder]:
+        body = self.body(self.deletion)
+        folder = _child(self.in_parent(body), folderId)
+        answer = Answer[DeletedFolder]({"folder": folder_json(folder)})
+        force = body.forceDelete if isinstance(body, FolderDeletion) else True
+        folders.delete_folder(self.actor, folder, force=force)
+        return answer
 
 
-def _child(parent: Folder, id_or_name: str) -> Folder:
+class FoldersV1(Folders):
+    terms = {"suffix": "V1"}
+    folder_query = FolderQueryV1
+    content = FolderContentV1
+    deletion = FolderDeletionV1
+
+
+class FolderBatch(_FolderView):
+    @operation("updateFolders{suffix}", "Rename or describe several folders, all or none.", body=FolderUpdates)
+    def patch(self, request: Request) -> Answer[UpdatedFolders]:
+        body = self.body(FolderUpdates)
+        project = named_project(self.actor, {"slug": body.projectSlug}, Right.WRITE_SECRETS)
+        changes = {UUID(each.id): {"name": each.name, "description": each.description} for each in body.folders}
+        known = selectors.folders().filter(pk__in=changes, environment__project=project)
+        if missing := set(changes) - {folder.pk for folder in known}:
+            raise NotFound(f"Folder with ID '{missing.pop()}' not found")
+        changed = folders.update_folders(self.actor, [(folder, changes[folder.pk]) for folder in known])
+        return Answer({"folders": [with_path(each) for each in changed]})
+
+
+class FolderBatchV1(FolderBatch):
+    terms = {"suffix": "V1"}
+
+
+def _child(parent: models.Folder, id_or_name: str) -> models.Folder:
     children = selectors.folders().filter(parent=parent)
     try:
-        found = children.filter(pk=Uuid(id_or_name)).first()
+        found = children.filter(pk=UUID(id_or_name)).first()
     except ValueError:
         found = None
     found = found or children.filter(name=id_or_name).first()
@@ -271,4 +308,13 @@ def _child(parent: Folder, id_or_name: str) -> Folder:
     return found
 
 
-urlpatterns = [route for dialect in DIALECTS for route in _routes(dialect)]
+def _batch(version: str, batch: type[View], one: type[ViewSet]) -> Any:
+    """A folder may be called `batch`: it is deleted by that name."""
+    other = one.as_view({"delete": "destroy"})
+    return path(f"{version}/folders/batch", or_named(batch.as_view(), other, ("delete",), folderId="batch"))
+
+
+_router = router()
+_router.register("v1/folders", FoldersV1, basename="folder-v1")
+_router.register("v2/folders", Folders, basename="folder")
+urlpatterns = [_batch("v1", FolderBatchV1, FoldersV1), _batch("v2", FolderBatch, Folders), *_router.urls]

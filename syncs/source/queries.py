@@ -66,10 +66,9 @@ class Wish:
         """Whether tags (any of them) and metadata (all of it, what is not encrypted) are as wished."""
         if self.tags and not self.tags & {slug for _, slug, _ in shown.tags}:
             return False
-        held = [entry for entry in metadata_of(shown.secret, hidden=True) if not entry["isEncrypted"]]
-        return all(
-            any(all(entry[name] == wanted for name, wanted in pair.items()) for entry in held) for pair in self.metadata
-        )
+        entries = [entry for entry in metadata_of(shown.secret, hidden=True) if not entry["isEncrypted"]]
+        pairs = [{"key": entry["key"], "value": entry["value"]} for entry in entries]
+        return all(any(wanted.items() <= pair.items() for pair in pairs) for wanted in self.metadata)
 
 
 def find_folder(

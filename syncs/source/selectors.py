@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db.models import Count, QuerySet
+from typing_extensions import TypedDict
 
 from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
+from config.schemas.answers import text
 from syncs.models import Environment, Folder, NotificationTarget, Secret, SecretImport, SecretSync, SyncDefaults, Tag
 
 HIDDEN = "<hidden-by-infisical>"
@@ -41,9 +43,15 @@ def comment_of(secret: Secret) -> str:
         return ""
 
 
-def metadata_of(secret: Secret, *, hidden: bool = False) -> list[dict[str, Any]]:
-    """[{"key", "value", "isEncrypted"}]; with `hidden`, an encrypted value is masked."""
-    found = []
+class SecretMetadata(TypedDict):
+    key: Annotated[str, text(example="DB_URL")]
+    value: str
+    isEncrypted: bool
+
+
+def metadata_of(secret: Secret, *, hidden: bool = False) -> list[SecretMetadata]:
+    """With `hidden`, an encrypted value is masked."""
+    found: list[SecretMetadata] = []
     for entry in secret.metadata:
         sealed = entry.get("sealed")
         value = entry.get("value", "")
