@@ -1,150 +1,126 @@
-"""Whom a project's syncs tell when their state changes. Keyferry's own, beside the modelled API."""
+"""Targets of notifications about a project's syncs. Keyferry's own, beside the modelled API."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated
 
-from django.urls import path
+from pydantic import SecretStr
+from rest_framework.decorators import action
 from rest_framework.request import Request
-from rest_framework.response import Response
+from typing_extensions import TypedDict
 
 from config.access.roles import Right, project_for
-from config.api.base import View
-from config.api.openapi import (
-    FLAG,
-    TEXT,
-    TEXT_OR_NULL,
-    TIME,
-    TIME_OR_NULL,
-    UUID,
-    WHOLE,
-    closed,
-    component,
-    described,
-    listed,
-)
-from config.schemas.schema import Flag, Id, Schema, Text, Texts, Whole
-from syncs.models import NoticeState, NotificationTarget
+from config.api.base import ViewSet, router
+from config.api.operations import Answer, operation
+from config.schemas.model import Body
+from config.schemas.pages import Page
+from config.schemas.types import Flag, Items, Secret, Text
+from syncs import models
 from syncs.notifications import targets as services
-from syncs.notifications.targets import MAX_URL, RECIPIENTS, TargetInput, target_as_json
+from syncs.notifications.serialize import NotificationTarget, target_as_json
+from syncs.notifications.targets import MAX_URL, RECIPIENTS, TargetInput
 from syncs.source import selectors
 
-TAG = "Notifications"
-_STATE = Text("states", "State", choices=tuple(NoticeState.values))
-_WISH = (
-    Text(
-        "url",
-        "URL",
-        "Where apprise sends to, as slack://..., discord://..., json://.... It is sealed and never shown again.",
-        required=False,
-        max_length=MAX_URL,
-        secret=True,
-    ),
-    Text("recipients", "Recipients", "E-mail instead of a URL, to these.", required=False, choices=RECIPIENTS),
-    Texts("states", "What it is told of; all where it is left out.", item=_STATE, max_items=4),
-    Flag("isEnabled"),
-)
-CREATE = Schema((Text("name", "Name", "Unique in the project.", max_length=64), *_WISH), strict=False)
-UPDATE = Schema((Text("name", "Name", required=False, max_length=64), *_WISH), strict=False)
-PAGE = Schema(
-    (Whole("offset", default=0, text=True), Whole("limit", default=20, minimum=1, maximum=100, text=True)), False
-)
-PROJECT = (("projectId", "The project's id."),)
-ONE = (*PROJECT, ("targetId", "The target's id."))
-SHAPE = component(
-    "NotificationTarget",
-    closed(
-        {
-            "id": UUID,
-            "projectId": UUID,
-            "name": TEXT,
-            "scheme": TEXT,
-            "recipients": TEXT_OR_NULL,
-            "states": listed({"type": "string", "enum": list(NoticeState.values)}),
-            "isEnabled": FLAG,
-            "lastSentAt": TIME_OR_NULL,
-            "lastFailedAt": TIME_OR_NULL,
-            "lastError": TEXT_OR_NULL,
-            "createdAt": TIME,
-            "updatedAt": TIME,
-        }
-    ),
-)
-ANSWER = closed({"notificationTarget": SHAPE})
 
-
-def _given(data: dict[str, Any]) -> TargetInput:
-    return TargetInput(
-        name=data.get("name"),
-        url=data.get("url"),
-        recipients=data.get("recipients"),
-        states=data.get("states"),
-        is_enabled=data.get("isEnabled"),
+class TargetContent(Body):
+    url: Annotated[
+        SecretStr | None,
+        Secret(
+            "URL",
+            "Where apprise sends to, as slack://..., discord://..., json://.... It is sealed and never shown again.",
+            max_length=MAX_URL,
+        ),
+    ] = None
+    recipients: Annotated[str | None, Text("Recipients", "E-mail instead of a URL, to these.", choices=RECIPIENTS)] = (
+        None
     )
+    states: Annotated[
+        list[Annotated[str, Text("State", choices=tuple(models.NoticeState.values))]] | None,
+        Items("What it is told of; all where it is left out.", max_items=4),
+    ] = None
+    isEnabled: Annotated[bool | None, Flag()] = None
 
-
-class _TargetView(View):
-    def named(self, project_id: str, target_id: str, right: Right = Right.MANAGE_PROJECT) -> NotificationTarget:
-        found = Schema((Id("targetId"),)).validate({"targetId": target_id})["targetId"]
-        return selectors.target_of(project_for(self.actor, project_id, right), pk=found)
-
-    def one(self, target: NotificationTarget) -> Response:
-        return Response({"notificationTarget": target_as_json(target)})
-
-
-class Targets(_TargetView):
-    @described(
-        "listNotificationTargets",
-        TAG,
-        "Whom a project's syncs tell.",
-        closed({"notificationTargets": listed(SHAPE), "totalCount": WHOLE}),
-        query=PAGE,
-        path=PROJECT,
-    )
-    def get(self, request: Request, projectId: str) -> Response:
-        page = self.query(PAGE)
-        found = project_for(self.actor, projectId).notification_targets.all()
-        shown = found[page["offset"] : page["offset"] + page["limit"]]
-        return Response(
-            {"notificationTargets": [target_as_json(target) for target in shown], "totalCount": found.count()}
+    def content(self, name: str | None) -> TargetInput:
+        return TargetInput(
+            name=name,
+            url=None if self.url is None else self.url.get_secret_value(),
+            recipients=self.recipients,
+            states=self.states,
+            is_enabled=self.isEnabled,
         )
 
-    @described("createNotificationTarget", TAG, "Tell somebody else too.", ANSWER, body=CREATE, path=PROJECT)
-    def post(self, request: Request, projectId: str) -> Response:
-        given = _given(self.body(CREATE))
+
+class _Named(Body):
+    name: Annotated[str, Text("Name", "Unique in the project.", max_length=64, example="shop-dev")]
+
+
+class _MaybeNamed(Body):
+    name: Annotated[str | None, Text("Name", max_length=64, example="shop-dev")] = None
+
+
+class NewTarget(TargetContent, _Named): ...
+
+
+class TargetChange(TargetContent, _MaybeNamed): ...
+
+
+class OneTarget(TypedDict):
+    notificationTarget: NotificationTarget
+
+
+class TargetList(TypedDict):
+    notificationTargets: list[NotificationTarget]
+    totalCount: int
+
+
+class Targets(ViewSet):
+    tag = "Notifications"
+    lookup_url_kwarg = "targetId"
+
+    def target(self, right: Right = Right.MANAGE_PROJECT) -> models.NotificationTarget:
+        target_id = self.id("targetId")
+        return selectors.target_of(project_for(self.actor, self.kwargs["projectId"], right), pk=target_id)
+
+    def one(self, target: models.NotificationTarget) -> Answer[OneTarget]:
+        return Answer({"notificationTarget": target_as_json(target)})
+
+    @operation("listNotificationTargets", "Whom a project's syncs tell.", query=Page)
+    def list(self, request: Request, projectId: str) -> Answer[TargetList]:
+        page = self.query(Page)
+        found = project_for(self.actor, projectId).notification_targets.all()
+        shown = [target_as_json(target) for target in page.of(found)]
+        return Answer({"notificationTargets": shown, "totalCount": found.count()})
+
+    @operation("createNotificationTarget", "Tell somebody else too.", body=NewTarget)
+    def create(self, request: Request, projectId: str) -> Answer[OneTarget]:
+        body = self.body(NewTarget)
         project = project_for(self.actor, projectId, Right.MANAGE_PROJECT)
-        return self.one(services.create_target(self.actor, project, given))
+        return self.one(services.create_target(self.actor, project, body.content(body.name)))
 
+    @operation("getNotificationTarget", "A target.")
+    def retrieve(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+        return self.one(self.target(Right.SEE))
 
-class Target(_TargetView):
-    @described("getNotificationTarget", TAG, "A target.", ANSWER, path=ONE)
-    def get(self, request: Request, projectId: str, targetId: str) -> Response:
-        return self.one(self.named(projectId, targetId, Right.SEE))
+    @operation("updateNotificationTarget", "Change a target.", body=TargetChange)
+    def partial_update(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+        body = self.body(TargetChange)
+        return self.one(services.update_target(self.actor, self.target(), body.content(body.name)))
 
-    @described("updateNotificationTarget", TAG, "Change a target.", ANSWER, body=UPDATE, path=ONE)
-    def patch(self, request: Request, projectId: str, targetId: str) -> Response:
-        given = _given(self.body(UPDATE))
-        return self.one(services.update_target(self.actor, self.named(projectId, targetId), given))
-
-    @described("deleteNotificationTarget", TAG, "Tell this one no more.", ANSWER, path=ONE)
-    def delete(self, request: Request, projectId: str, targetId: str) -> Response:
-        target = self.named(projectId, targetId)
+    @operation("deleteNotificationTarget", "Tell this one no more.")
+    def destroy(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+        target = self.target()
         answer = self.one(target)
         services.delete_target(self.actor, target)
         return answer
 
-
-class Test(_TargetView):
-    @described("testNotificationTarget", TAG, "Send a message now; 400 says why it did not arrive.", ANSWER, path=ONE)
-    def post(self, request: Request, projectId: str, targetId: str) -> Response:
-        target = self.named(projectId, targetId)
+    @action(detail=True, methods=["post"])
+    @operation("testNotificationTarget", "Send a message now; 400 says why it did not arrive.")
+    def test(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+        target = self.target()
         services.test_target(self.actor, target)
         return self.one(selectors.target_of(target.project, pk=target.pk))
 
 
-_BASE = "v1/projects/<str:projectId>/notification-targets"
-urlpatterns = [
-    path(_BASE, Targets.as_view()),
-    path(f"{_BASE}/<str:targetId>", Target.as_view()),
-    path(f"{_BASE}/<str:targetId>/test", Test.as_view()),
-]
+_router = router()
+_router.register("v1/projects/<str:projectId>/notification-targets", Targets, basename="notification-target")
+urlpatterns = _router.urls

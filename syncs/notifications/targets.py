@@ -12,7 +12,6 @@ from django.db import IntegrityError, transaction
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right
-from config.conventions import timestamp
 from config.encryption import seal
 from config.errors import BadRequest, Invalid, Issue, problem
 from syncs.models import NoticeState, NotificationTarget
@@ -121,21 +120,3 @@ def _stored(actor: Actor, target: NotificationTarget, event: str, **how: Any) ->
 
 def _named(target: NotificationTarget) -> dict[str, Any]:
     return {"target": target.pk, "name": target.name, "scheme": target.scheme}
-
-
-def target_as_json(target: NotificationTarget) -> dict[str, Any]:
-    """Of a URL its scheme alone."""
-    return {
-        "id": str(target.pk),
-        "projectId": str(target.project_id),
-        "name": target.name,
-        "scheme": target.scheme,
-        "recipients": target.recipients or None,
-        "states": target.states,
-        "isEnabled": target.is_enabled,
-        "lastSentAt": timestamp(target.last_sent_at),
-        "lastFailedAt": timestamp(target.last_failed_at),
-        "lastError": target.last_error or None,
-        "createdAt": timestamp(target.created_at),
-        "updatedAt": timestamp(target.updated_at),
-    }

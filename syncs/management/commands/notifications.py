@@ -14,7 +14,8 @@ from config.commands import OperatorCommand
 from config.errors import BadRequest
 from syncs.models import NoticeState, NotificationTarget
 from syncs.notifications import targets as services
-from syncs.notifications.targets import RECIPIENTS, TargetInput, target_as_json
+from syncs.notifications.serialize import target_as_json
+from syncs.notifications.targets import RECIPIENTS, TargetInput
 from syncs.source.selectors import target_of
 
 
