@@ -130,7 +130,7 @@ def test_the_wizard_from_an_empty_installation_to_synced_secrets(sandbox: Any, d
     walk.pass_("connection", {"connection": "new", "name": "humanitec", "credentials__apiToken": TOKEN}, "source")
     filled += 1
     assert "Name of your first project" in walk.page("source")
-    walk.pass_("source", {"make_project": "1", "project_name": "Shop"}, "source")
+    walk.pass_("source", {"create_project": "1", "project_name": "Shop"}, "source")
     filled += 1
     project = Project.objects.get()
     assert "This folder is empty" in walk.page("source")
@@ -158,7 +158,7 @@ def test_the_wizard_from_an_empty_installation_to_synced_secrets(sandbox: Any, d
     from syncs.running.runner import execute
 
     execute(SyncRun.objects.get(sync=sync).pk)
-    assert "Your secrets have arrived" in walk.page("run")
+    assert "Your secrets are synced" in walk.page("run")
     assert {key: one["value"] for key, one in sandbox.values["acme", "shop", ""].items()} == {
         "A": SECRET,
         "B": "two words",
@@ -176,10 +176,10 @@ def test_a_finished_draft_redirects_to_its_run(world: World, ada: Walk) -> None:
     assert SecretSync.objects.count() == 1
     for step in ("destination", "connection", "source", "target", "options", "plan"):
         assert ada.get(step)["Location"] == ada.url("run")
-    assert "About to leave" in ada.page("run")
+    assert "Waiting to start" in ada.page("run")
     world.due()
     page = ada.page("run")
-    assert "Your secrets have arrived" in page
+    assert "Your secrets are synced" in page
     assert 'hx-trigger="every 1s"' not in page
     assert START in page
     assert ada.client.get(START).context["drafts"] == []
@@ -193,7 +193,7 @@ def test_failures_are_listed_on_the_last_page(world: World, ada: Walk) -> None:
     ada.pass_("plan", {"digest": ada.digest()}, "run")
     world.due()
     page = ada.page("run")
-    assert "1 key did not arrive" in page
+    assert "1 key was not synced" in page
     assert "Rename the secret" in page
 
 
@@ -267,7 +267,7 @@ def test_deletes_above_the_limit_are_confirmed_by_the_syncs_name(world: World, a
     ada.pass_("plan", {"digest": digest, "confirm": "shop-dev"}, "run")
     world.due()
     assert world.held(("acme", "shop", "development")) == {"A": "1"}
-    assert "12 were deleted" in ada.page("run")
+    assert "12 deleted" in ada.page("run")
     assert SyncRun.objects.get().trigger == "approval"
 
 
@@ -277,7 +277,7 @@ def test_a_changed_plan_is_shown_again(world: World, ada: Walk) -> None:
     digest = ada.digest()
     world.set(B="2")
     refused = ada.post("plan", {"digest": digest})
-    assert "The plan has changed since you looked at it" in said(refused)
+    assert "The plan has changed in the meantime" in said(refused)
     assert "2</strong> to create" in refused.content.decode()
     assert not SecretSync.objects.exists()
     ada.pass_("plan", {"digest": ada.digest()}, "run")
@@ -303,9 +303,9 @@ def test_deletes_that_wait_for_the_source_are_red(world: World, ada: Walk) -> No
         world.sandbox.put(("acme", "shop", "development"), f"OLD_{number}", "x")
     ada.to_plan(world)
     page = ada.page("plan")
-    assert "12</strong> to delete, once the source is whole" in page
-    assert "This run deletes none of them" in page
-    assert "Save, run and delete these" not in page
+    assert "12</strong> to delete, when the source is complete" in page
+    assert "The run deletes none of them" in page
+    assert "Save, run and delete these keys" not in page
     ada.pass_("plan", {"digest": ada.digest(), "confirm": "shop-dev"}, "run")
     world.due()
     assert len(world.held(("acme", "shop", "development"))) == 13
@@ -352,7 +352,7 @@ def test_without_the_vendor_everything_can_be_typed(world: World, ada: Walk) -> 
     ada.pass_("connection", {"connection": str(world.connection.pk), "anyway": "1"}, "source")
     ada.pass_("source", source(world), "target")
     page = ada.page("target")
-    assert "Humanitec does not tell what there is, so type it" in page
+    assert "The choices cannot be loaded from Humanitec. Enter the values" in page
     assert "answered 503" in page
     assert '<input type="text" name="destinationConfig__org"' in page
     ada.pass_("target", config(**PLACE), "options")
@@ -361,7 +361,7 @@ def test_without_the_vendor_everything_can_be_typed(world: World, ada: Walk) -> 
     assert {path for _, path in world.sandbox.asked} == {"/orgs"}, "once away, it is not asked for the next fields"
     ada.pass_("options", {"name": "shop-dev", "auto": "on", "policy__maxDeletions": "10"}, "plan")
     page = ada.page("plan")
-    assert "There is no plan yet" in page
+    assert "The plan could not be made" in page
     assert "Save and run" not in page
     assert "answered 503" in said(ada.post("plan", {"digest": "x"}))
     world.sandbox.fault = None
@@ -521,7 +521,7 @@ def test_the_preview_shows_names_at_the_destination(world: World, ada: Walk) -> 
         ("DEV-A", False),
     ]
     assert "Names may have letters, digits, underscores, dots and dashes." in page
-    assert "1 key cannot go." in page
+    assert "1 key is blocked." in page
     assert ada.kept().step("options").typed["name"] == "shop-dev", "a live look keeps nothing"
 
 
@@ -547,7 +547,7 @@ def test_deleted_objects_lead_back_with_a_message(world: World, ada: Walk) -> No
     again = ada.client.get(ada.url("options"), follow=True)
     assert again.redirect_chain[-1][0] == ada.url("connection")
     assert "Folder with path &#x27;/api&#x27;" in again.content.decode()
-    assert "There is no plan yet" in ada.page("plan")
+    assert "The plan could not be made" in ada.page("plan")
     world.connection.delete()
     again = ada.client.get(ada.url("target"), follow=True)
     assert "Could not find App Connection" in again.content.decode()
@@ -592,7 +592,7 @@ def test_the_destination_can_be_chosen_again(world: World, ada: Walk) -> None:
 
 def test_tiles_are_searched(world: World, ada: Walk) -> None:
     assert [tile["slug"] for tile in ada.client.get(START + "?q=human").context["tiles"]] == ["humanitec"]
-    assert "Nothing here is called" in ada.client.get(START + "?q=xyzzy").content.decode()
+    assert "No destination matches" in ada.client.get(START + "?q=xyzzy").content.decode()
     assert "1 connection ready" in ada.client.get(START).content.decode()
     unknown = ada.client.post(START, {"destination": "nowhere"}, follow=True)
     assert "There is no destination" in unknown.content.decode()
@@ -663,10 +663,10 @@ def test_a_member_sees_only_fields_they_may_set(world: World) -> None:
     walk = person(world, Role.MEMBER)
     walk.start()
     page = walk.page("connection")
-    assert "A new connection" not in page
+    assert "New connection" not in page
     assert "API token" not in page
     walk.pass_("connection", {"connection": str(world.connection.pk)}, "source")
-    assert "Also take the folders below it" not in walk.page("source")
+    assert "Include the folders below" not in walk.page("source")
     walk.pass_("source", {**source(world), "recursive": "on"}, "target")
     walk.pass_("target", config(**PLACE), "options")
     assert "Deletes without asking" not in walk.page("options")
@@ -680,7 +680,7 @@ def test_a_member_without_a_connection_gets_advice(world: World) -> None:
     world.connection.delete()
     walk = person(world, Role.MEMBER).start()
     page = walk.page("connection")
-    assert "making one takes a project's admin" in page
+    assert "only a project admin can create one" in page
     assert (
         walk.post("connection", {"connection": "new", "name": "x", "credentials__apiToken": TOKEN}).status_code == 200
     )
@@ -693,7 +693,7 @@ def test_a_sync_can_be_saved_while_paused(world: World, ada: Walk) -> None:
     ada.post("options", {"name": "shop-dev", "policy__maxDeletions": "10"})
     pause_connection(world.actor, world.connection, paused=True)
     ada.pass_("plan", {"digest": ada.digest()}, "run")
-    assert "Saved, not run" in ada.page("run")
+    assert "Saved, not started" in ada.page("run")
     assert SecretSync.objects.count() == 1
 
 

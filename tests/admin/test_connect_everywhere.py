@@ -59,6 +59,5 @@ def test_the_wizard_creates_a_sync(case: Case) -> None:
     assert sync.runs.get().status == "succeeded"
     assert case.holds(A="1", B="2")
     assert (
-        "Your secrets have arrived"
-        in client.get(reverse("admin:syncs_syncdraft_run", args=[draft.pk])).content.decode()
+        "Your secrets are synced" in client.get(reverse("admin:syncs_syncdraft_run", args=[draft.pk])).content.decode()
     )

@@ -52,7 +52,7 @@ def to_plan(page: Page) -> None:
 def arrive(page: Page, world: World) -> None:
     """The workers' part, while the page looks on."""
     world.due()
-    page.get_by_role("heading", name="Your secrets have arrived").wait_for()
+    page.get_by_role("heading", name="Your secrets are synced").wait_for()
 
 
 def test_from_nothing_to_a_finished_sync(world: World, open_as: OpenAs) -> None:
@@ -77,10 +77,10 @@ def test_from_nothing_to_a_finished_sync(world: World, open_as: OpenAs) -> None:
     fields += 1
     go_on(page)
     judged(page)
-    page.get_by_label("Add its first secrets").fill("DATABASE_URL=postgres://db\nSESSION_KEY=s3")
+    page.get_by_label("Add the first secrets").fill("DATABASE_URL=postgres://db\nSESSION_KEY=s3")
     fields += 1
     page.get_by_role("button", name="Add to the folder").click()
-    page.get_by_text("2 keys go").wait_for()
+    page.get_by_text("2 keys to sync").wait_for()
     judged(page)
     go_on(page)
     page.get_by_label("Environment", exact=True).check()
@@ -99,13 +99,13 @@ def test_from_nothing_to_a_finished_sync(world: World, open_as: OpenAs) -> None:
     judged(page)
     assert not world.writes()
     go_on(page)
-    assert page.get_by_role("heading", name="About to leave").is_visible()
+    assert page.get_by_role("heading", name="Waiting to start").is_visible()
     arrive(page, world)
     judged(page)
     assert fields <= 10
     assert world.held(SPOT) == {"WEB_DATABASE_URL": "postgres://db", "WEB_SESSION_KEY": "s3"}
     assert page.get_by_role("row", name=re.compile("WEB_SESSION_KEY.*applied")).is_visible()
-    page.get_by_role("link", name="The whole run").click()
+    page.get_by_role("link", name="Details of the run").click()
     assert str(SyncRun.objects.get().pk) in page.url
 
 
@@ -140,7 +140,7 @@ def test_the_keyboard_is_enough(world: World, admin_page: Page) -> None:
     press(page, page.get_by_role("button", name="Check and continue"))
     reach(page, page.get_by_label("/ 1 key", exact=False).first)
     page.keyboard.press("ArrowDown")
-    page.get_by_text("2 keys go").wait_for()
+    page.get_by_text("2 keys to sync").wait_for()
     assert page.locator("input[name=path]:checked").evaluate("element => element === document.activeElement"), (
         "what changes around it leaves the focus where it was"
     )
@@ -155,7 +155,7 @@ def test_the_keyboard_is_enough(world: World, admin_page: Page) -> None:
     reach(page, page.get_by_label("Env ID"))
     page.keyboard.type("Development")
     press(page, page.get_by_role("button", name="Continue"))
-    press(page, page.get_by_role("button", name="See the plan"))
+    press(page, page.get_by_role("button", name="Show the plan"))
     press(page, page.get_by_role("button", name="Save and run"))
     arrive(page, world)
     assert world.held(SPOT) == {"B": "2", "C": "3"}
@@ -183,7 +183,7 @@ def test_with_the_service_away_everything_is_typed(world: World, admin_page: Pag
     judged(page)
     page.get_by_role("button", name="Continue anyway").click()
     go_on(page)
-    assert page.get_by_text("Humanitec does not tell what there is, so type it.").is_visible()
+    assert page.get_by_text("The choices cannot be loaded from Humanitec. Enter the values.").is_visible()
     page.get_by_label("Environment", exact=True).check()
     page.get_by_label("Env ID").wait_for()
     for label, text in (("Org ID", "acme"), ("App ID", "shop"), ("Env ID", "development")):
@@ -191,7 +191,7 @@ def test_with_the_service_away_everything_is_typed(world: World, admin_page: Pag
     judged(page)
     go_on(page)
     go_on(page)
-    assert page.get_by_text("There is no plan yet").is_visible()
+    assert page.get_by_text("The plan could not be made").is_visible()
     judged(page)
     world.sandbox.fault = None
     go_on(page)
@@ -225,12 +225,12 @@ def test_what_did_not_arrive_says_why_and_what_to_do(world: World, admin_page: P
     to_place(page)
     page.get_by_label("App ID").select_option("shop")
     go_on(page)
-    assert page.locator("#preview").get_by_text("1 key cannot go").is_visible()
+    assert page.locator("#preview").get_by_text("1 key is blocked").is_visible()
     judged(page)
     go_on(page)
     go_on(page)
     world.due()
-    page.get_by_role("heading", name="1 key did not arrive").wait_for()
+    page.get_by_role("heading", name="1 key was not synced").wait_for()
     judged(page)
 
 

@@ -1,4 +1,4 @@
-"""The wizard "Connect and sync", from a destination to the end of the first run."""
+"""The wizard "Connect and sync", from the choice of a destination to the end of the first run."""
 
 from .pages import SyncDraftAdmin, may_connect
 

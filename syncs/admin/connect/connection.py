@@ -1,4 +1,4 @@
-"""Which login the sync uses: one that is there, or one made here and checked with the vendor before it is stored."""
+"""The connection step: use a connection, or create one, which is verified with the vendor before it is stored."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ CREDENTIALS = "credentials"
 class ConnectionStep(Step):
     slug = "connection"
     title = gettext_lazy("Connection")
-    lead = gettext_lazy("How Keyferry signs in there. Credentials are encrypted, and never shown again.")
+    lead = gettext_lazy("How Keyferry signs in. Credentials are encrypted and never shown again.")
     aliases: ClassVar[dict[str, str]] = {"name": "name"}
-    made: AppConnection | None = None
-    may_go_anyway = False
+    created: AppConnection | None = None
+    may_skip_check = False
 
     @cached_property
     def provider(self) -> type[Provider]:
         found = providers.get(self.found.provider)
         if found is None:
-            raise BadRequest(f"There is no app '{self.found.provider}'")
+            raise BadRequest(f"Unknown app '{self.found.provider}'")
         return found
 
     @cached_property
@@ -47,25 +47,25 @@ class ConnectionStep(Step):
 
     @cached_property
     def scopes(self) -> list[tuple[str, str]]:
-        """For whom the person may make a login: the organisation, or projects by id."""
-        mine = [pk for pk in self.actor.roles if self.actor.may(Right.MANAGE_CONNECTIONS, pk)]
-        projects = Project.objects.filter(pk__in=mine).order_by("name").values_list("pk", "name")
-        everyone = [("", _("Every project"))] if self.actor.is_instance_admin else []
+        """For whom the person may create a connection: the organisation, or projects by id."""
+        managed = [pk for pk in self.actor.roles if self.actor.may(Right.MANAGE_CONNECTIONS, pk)]
+        projects = Project.objects.filter(pk__in=managed).order_by("name").values_list("pk", "name")
+        everyone = [("", _("All projects"))] if self.actor.is_instance_admin else []
         return [*everyone, *((str(pk), _("Only %(project)s") % {"project": name}) for pk, name in projects)]
 
     @property
     def chosen(self) -> str:
         """The id of a connection, or NEW."""
-        known = {str(each.pk) for each in self.connections}
-        wish = self.values.get("connection", "")
-        if wish in known or (wish == NEW and self.scopes):
-            return wish
+        ids = {str(each.pk) for each in self.connections}
+        requested = self.values.get("connection", "")
+        if requested in ids or (requested == NEW and self.scopes):
+            return requested
         return str(self.connections[0].pk) if self.connections else NEW
 
     @property
     def method(self) -> str:
-        wish = self.values.get("method", "")
-        return wish if wish in self.provider.methods else next(iter(self.provider.methods))
+        requested = self.values.get("method", "")
+        return requested if requested in self.provider.methods else next(iter(self.provider.methods))
 
     def fields(self) -> dict[str, forms.Field]:
         found: dict[str, forms.Field] = {}
@@ -80,7 +80,7 @@ class ConnectionStep(Step):
             required=False,
             initial=self._free_name(),
             widget=UnfoldAdminTextInputWidget(),
-            help_text=_("How it is found later; lower case, digits and hyphens."),
+            help_text=_("Lowercase letters, digits and hyphens."),
         )
         if len(self.scopes) > 1:
             found["scope"] = forms.ChoiceField(
@@ -89,12 +89,12 @@ class ConnectionStep(Step):
         return found
 
     def _free_name(self) -> str:
-        taken = {each.name for each in self.connections}
-        names = [self.provider.slug, *(f"{self.provider.slug}-{number}" for number in range(2, len(taken) + 3))]
-        return next(name for name in names if name not in taken)
+        used = {each.name for each in self.connections}
+        names = [self.provider.slug, *(f"{self.provider.slug}-{number}" for number in range(2, len(used) + 3))]
+        return next(name for name in names if name not in used)
 
     def typed(self) -> dict[str, str]:
-        return {"connection": str(self.made.pk)} if self.made else super().typed()
+        return {"connection": str(self.created.pk)} if self.created else super().typed()
 
     def context(self) -> dict[str, Any]:
         return {
@@ -102,18 +102,18 @@ class ConnectionStep(Step):
             "connections": self.connections,
             "chosen": self.chosen,
             "provider": self.provider,
-            "may_make": bool(self.scopes),
-            "may_go_anyway": self.may_go_anyway,
+            "may_create": bool(self.scopes),
+            "may_skip_check": self.may_skip_check,
         }
 
     def submit(self) -> dict[str, Any]:
-        wish = self.values.get("connection") or self.chosen
-        if wish == NEW:
-            connection = self.made = self._make()
+        requested = self.values.get("connection") or self.chosen
+        if requested == NEW:
+            connection = self.created = self._create()
         else:
-            found = next((each for each in self.connections if str(each.pk) == wish), None)
+            found = next((each for each in self.connections if str(each.pk) == requested), None)
             if found is None:
-                raise NotFound("There is no such connection")
+                raise NotFound("Connection not found")
             connection = found
             if "anyway" not in self.request.POST:
                 self._check(connection)
@@ -124,14 +124,14 @@ class ConnectionStep(Step):
         try:
             services.check_connection(self.actor, connection)
         except ServiceError:
-            self.may_go_anyway = True
+            self.may_skip_check = True
             raise
 
-    def _make(self) -> AppConnection:
+    def _create(self) -> AppConnection:
         data = self.cleaned()
         scope = data.get("scope", "") if len(self.scopes) > 1 else next((value for value, _label in self.scopes), "")
         if self.scopes and scope not in dict(self.scopes):
-            raise NotFound("There is no such project")
+            raise NotFound("Project not found")
         return services.create_connection(
             self.actor,
             self.provider.slug,

@@ -1,6 +1,6 @@
-"""The wizard "Connect and sync": one small page a step, the draft in the database, every write by a service.
+"""The wizard "Connect and sync": one page per step, a draft in the database, all writes by services.
 
-No destination is named here: each step asks for what the provider's and the destination's schemas declare.
+It knows no destination: each step requests what the schemas of provider and destination declare.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ STEPS: dict[str, type[Step]] = {
 
 
 def may_connect(request: HttpRequest) -> bool:
-    """Whether the person could end what begins here: only then it is in the sidebar and on the list of syncs."""
+    """Whether the person may complete the wizard; otherwise it is not linked anywhere."""
     signed_in = bool(request.user.is_active and getattr(request.user, "is_staff", False))
     return signed_in and sync_drafts.may_connect(actor_of(request))
 
 
 @admin.register(SyncDraft)
 class SyncDraftAdmin(ServiceAdmin):
-    """Its list is the wizard's first page. A draft is seen by the person who began it, and by nobody else."""
+    """Its list is the first page of the wizard. Only the person who started a draft can see it."""
 
     search_fields = ("destination",)
     adds = deletes = False
@@ -72,7 +72,7 @@ class SyncDraftAdmin(ServiceAdmin):
     # -- pages -------------------------------------------------------------------------------------------------
 
     def start_view(self, request: HttpRequest) -> HttpResponse:
-        """The destinations, to choose one; and what was begun and not ended."""
+        """The destinations to choose from, and unfinished drafts."""
         self._require(request)
         actor = actor_of(request)
         if request.method == "POST" and "discard" in request.POST:
@@ -81,13 +81,13 @@ class SyncDraftAdmin(ServiceAdmin):
         if request.method == "POST":
             try:
                 draft = sync_drafts.start_draft(actor, request.POST.get("destination", ""))
-            except BadRequest as refusal:
-                messages.error(request, str(refusal))
+            except BadRequest as error:
+                messages.error(request, str(error))
                 return redirect("admin:syncs_syncdraft_changelist")
             return redirect(self._url(draft, next(iter(STEPS))))
-        wish = request.GET.get("q", "")
-        shown = {"tiles": tiles(actor, wish), "q": wish, "drafts": self._unfinished(request)}
-        return self._page(request, "destination", shown, None)
+        query = request.GET.get("q", "")
+        context = {"tiles": tiles(actor, query), "q": query, "drafts": self._unfinished(request)}
+        return self._page(request, "destination", context, None)
 
     def resume_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
         draft = self._draft(request, pk)
@@ -106,13 +106,13 @@ class SyncDraftAdmin(ServiceAdmin):
         reached = self._reached(draft)
         if names.index(step) > names.index(reached):
             return redirect(self._url(draft, reached))
-        found = STEPS[step](request, actor_of(request), draft)
+        page = STEPS[step](request, actor_of(request), draft)
         try:
-            return self._posted(request, found) if request.method == "POST" else self._shown(request, found)
-        except ServiceError as refusal:
-            if isinstance(refusal, NotFound) and request.method == "POST":
+            return self._submit(request, page) if request.method == "POST" else self._render(request, page)
+        except ServiceError as error:
+            if isinstance(error, NotFound) and request.method == "POST":
                 raise Http404 from None
-            messages.error(request, str(refusal))  # what an earlier step chose is gone, or no longer the person's
+            messages.error(request, str(error))  # a choice of an earlier step was deleted or is no longer permitted
             return redirect(self._url(draft, names[0]))
 
     def _change_destination(self, request: HttpRequest, draft: SyncDraft) -> HttpResponse:
@@ -122,32 +122,32 @@ class SyncDraftAdmin(ServiceAdmin):
             except BadRequest:
                 raise Http404 from None
             return redirect(self._url(draft, next(iter(STEPS))))
-        wish = request.GET.get("q", "")
-        return self._page(request, "destination", {"tiles": tiles(actor_of(request), wish), "q": wish}, draft)
+        query = request.GET.get("q", "")
+        return self._page(request, "destination", {"tiles": tiles(actor_of(request), query), "q": query}, draft)
 
-    def _posted(self, request: HttpRequest, step: Step) -> HttpResponse:
+    def _submit(self, request: HttpRequest, step: Step) -> HttpResponse:
         if step.is_live():
-            return self._shown(request, step)
+            return self._render(request, step)
         if "back" in request.POST:
             sync_drafts.keep_step(step.draft, step.slug, step.typed())
             return redirect(self._before(step))
         try:
-            given = step.submit()
+            result = step.submit()
         except NotFound:
             raise
-        except ServiceError as refusal:
-            step.refuse(refusal)
-            return self._shown(request, step)
-        if given is None:  # a small thing on the way was done: the page goes on from there
+        except ServiceError as error:
+            step.refuse(error)
+            return self._render(request, step)
+        if result is None:  # the page did something on the way, such as creating a project, and is shown again
             return redirect(self._url(step.draft, step.slug))
-        sync_drafts.keep_step(step.draft, step.slug, step.typed(), given)
+        sync_drafts.keep_step(step.draft, step.slug, step.typed(), result)
         return redirect(self._after(step))
 
-    def _shown(self, request: HttpRequest, step: Step) -> HttpResponse:
+    def _render(self, request: HttpRequest, step: Step) -> HttpResponse:
         return self._page(request, step.slug, {**step.context(), "step": step, "back": self._before(step)}, step.draft)
 
     def progress_view(self, request: HttpRequest, pk: UUID) -> HttpResponse:
-        """How the first run goes, key by key, until it has ended."""
+        """Progress of the first run, key by key."""
         draft = self._draft(request, pk)
         if draft.sync is None:
             return redirect(self._url(draft, self._reached(draft)))
@@ -155,9 +155,9 @@ class SyncDraftAdmin(ServiceAdmin):
             raise Http404
         return self._page(request, "run", progress(draft), draft)
 
-    # -- what they share ---------------------------------------------------------------------------------------
+    # -- shared ------------------------------------------------------------------------------------------------
 
-    def _page(self, request: HttpRequest, name: str, shown: dict[str, Any], draft: SyncDraft | None) -> HttpResponse:
+    def _page(self, request: HttpRequest, name: str, extra: dict[str, Any], draft: SyncDraft | None) -> HttpResponse:
         context = {
             **self.admin_site.each_context(request),
             "title": _("Connect and sync"),
@@ -165,12 +165,12 @@ class SyncDraftAdmin(ServiceAdmin):
             "draft": draft,
             "stages": self._stages(draft, name),
             "route": route_of(draft),
-            **shown,
+            **extra,
         }
         return TemplateResponse(request, f"syncs/connect/{name}.html", context)
 
     def _stages(self, draft: SyncDraft | None, current: str) -> list[dict[str, Any]]:
-        """The line of steps on top: where one is, what is done, and where one may go."""
+        """The list of steps at the top: current, completed and reachable ones."""
         titles = {"destination": gettext_lazy("Destination"), **{name: step.title for name, step in STEPS.items()}}
         titles["run"] = gettext_lazy("Run")
         ended = bool(draft and draft.sync_id)
@@ -189,7 +189,7 @@ class SyncDraftAdmin(ServiceAdmin):
         ]
 
     def _reached(self, draft: SyncDraft) -> str:
-        """The first step that has not been passed."""
+        """The first step that is not completed."""
         return next((name for name in STEPS if name not in draft.done), list(STEPS)[-1])
 
     def _before(self, step: Step) -> str:
@@ -198,10 +198,10 @@ class SyncDraftAdmin(ServiceAdmin):
 
     def _after(self, step: Step) -> str:
         names = list(STEPS)
-        location = names.index(step.slug) + 1
-        if location == len(names):
+        position = names.index(step.slug) + 1
+        if position == len(names):
             return reverse("admin:syncs_syncdraft_run", args=[step.draft.pk])
-        return self._url(step.draft, names[location])
+        return self._url(step.draft, names[position])
 
     def _url(self, draft: SyncDraft, step: str) -> str:
         return reverse("admin:syncs_syncdraft_step", args=[draft.pk, step])

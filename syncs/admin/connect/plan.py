@@ -1,4 +1,4 @@
-"""What the first run would do, before anything is stored; confirmed, it is stored and run."""
+"""The plan step: the plan of the first run. After confirmation the sync is stored and its first run starts."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from syncs.services.syncs import SyncInput, draft_sync
 
 from .step import Step
 
-SHOWN = {"danger": 1000, "warning": 300}  # keys of one kind; of the others
-REST = 60
+LISTED = {"danger": 1000, "warning": 300}  # keys listed per kind, by tone
+LISTED_OTHERS = 60
 
 
 class PlanStep(Step):
     slug = "plan"
     title = gettext_lazy("Plan")
-    lead = gettext_lazy("What the first run would do. Nothing is stored or written until you say so.")
+    lead = gettext_lazy("The changes of the first run. Nothing is stored or written until you confirm.")
 
     def fields(self) -> dict[str, forms.Field]:
         return {}
@@ -88,7 +88,7 @@ class PlanStep(Step):
     def submit(self) -> dict[str, Any]:
         plan = self.checked.plan
         if self.values.get("digest") != plan.digest:
-            raise BadRequest(_("The plan has changed since you looked at it. It is shown anew: look again."))
+            raise BadRequest(_("The plan has changed in the meantime. Review the updated plan."))
         approved = None
         if plan.held:
             if self.values.get("confirm", "").strip() != self.sync.name:
@@ -102,17 +102,17 @@ class PlanStep(Step):
 
 
 def groups(plan: Plan) -> list[dict[str, Any]]:
-    """The changes by what they mean for what stands there now; the dangerous first."""
+    """The changes by their effect on existing keys, most dangerous first."""
     kinds: list[tuple[str, Any, str, str]] = [
         ("delete", gettext_lazy("to delete"), "danger", "delete"),
-        ("suspended", gettext_lazy("to delete, once the source is whole"), "danger", "delete"),
+        ("suspended", gettext_lazy("to delete, when the source is complete"), "danger", "delete"),
         ("overwrite", gettext_lazy("to overwrite"), "danger", "edit"),
         ("blocked", gettext_lazy("blocked"), "warning", "block"),
         ("create", gettext_lazy("to create"), "success", "add"),
         ("update", gettext_lazy("to update"), "info", "sync"),
-        ("adopt", gettext_lazy("there already, with the same value"), "calm", "check"),
+        ("adopt", gettext_lazy("existing, with the same value"), "calm", "check"),
         ("unchanged", gettext_lazy("unchanged"), "calm", "check"),
-        ("keep", gettext_lazy("left alone"), "calm", "do_not_touch"),
+        ("keep", gettext_lazy("kept"), "calm", "do_not_touch"),
     ]
     by_kind: dict[str, list[Change]] = {}
     for change in plan.changes:
@@ -124,8 +124,8 @@ def groups(plan: Plan) -> list[dict[str, Any]]:
             "tone": tone,
             "icon": icon,
             "count": len(by_kind[kind]),
-            "changes": by_kind[kind][: SHOWN.get(tone, REST)],
-            "more": max(0, len(by_kind[kind]) - SHOWN.get(tone, REST)),
+            "changes": by_kind[kind][: LISTED.get(tone, LISTED_OTHERS)],
+            "more": max(0, len(by_kind[kind]) - LISTED.get(tone, LISTED_OTHERS)),
             "reasons": _reasons(by_kind[kind]),
             "open": tone != "calm",
         }
@@ -135,7 +135,7 @@ def groups(plan: Plan) -> list[dict[str, Any]]:
 
 
 def _kind(change: Change) -> str:
-    """An adoption that writes replaces what somebody else has put there; a delete may wait for the source."""
+    """An adoption that writes overwrites a foreign value; a delete may wait for the source."""
     if change.suspended:
         return "suspended"
     if change.write is not None and change.action is Action.ADOPT:
@@ -144,6 +144,6 @@ def _kind(change: Change) -> str:
 
 
 def _reasons(changes: Iterable[Change]) -> str:
-    """The reason, where it is one for all."""
+    """The reason, if all changes have the same one."""
     found = {change.reason for change in changes}
     return found.pop() if len(found) == 1 else ""

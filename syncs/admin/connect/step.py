@@ -163,7 +163,7 @@ def hue(slug: str) -> int:
 
 
 def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
-    """Source, login and spot as far as they are chosen: what the picture on top shows."""
+    """Source, connection and target as far as they are chosen, for the line at the top of each page."""
     if draft is None:
         return None
     found = destinations.get(draft.destination)
@@ -176,5 +176,5 @@ def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
         "project": source.get("project", ""),
         "source": f"{source['environmentName']} {source['secretPath']}" if source else "",
         "connection": connection.get("name", ""),
-        "spot": describe_target(draft.destination, location),
+        "target": describe_target(draft.destination, location),
     }

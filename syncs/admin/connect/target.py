@@ -27,8 +27,8 @@ LONG = 60  # choices; more are searched by typing a part of one
 
 class TargetStep(Step):
     slug = "target"
-    title = gettext_lazy("Place")
-    lead = gettext_lazy("Where exactly they go. The lists come from the service itself.")
+    title = gettext_lazy("Target")
+    lead = gettext_lazy("The target of the sync. Lists are loaded from the service.")
     away = ""  # why the vendor offers nothing
 
     @cached_property
