@@ -14,13 +14,16 @@ import logging
 import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import httpx
+from pydantic import AfterValidator
 
 from config import json_text
 from config.errors import BadRequest
-from config.schemas.schema import Checked, Objects, Path, Schema, Text
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import Items, Text
 
 from .errors import (
     BadResponse,
@@ -41,50 +44,52 @@ REGIONS = (
     *("eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-south-1", "eu-south-2", "eu-north-1"),
     *("me-south-1", "me-central-1", "sa-east-1"),
 )
-REGION = Text("region", "Region", "The AWS region to sync secrets to.", choices=REGIONS)
-KMS_KEY = Text(
-    "keyId",
-    "KMS key",
-    "The ID, ARN or alias of the KMS key that encrypts them; leave empty for the one that AWS keeps.",
-    required=False,
-    max_length=256,
-    pattern=r"[A-Za-z0-9:/_-]+",
-    pattern_message="KMS key ID can only contain letters, digits and :/_-",
-)
-
-
-class _Tags(Objects):
-    """AWS takes a key once, which a description cannot say."""
-
-    def check(self, value: object, path: Path) -> Checked:
-        found, issues = super().check(value, path)
-        keys = [tag.get("key") for tag in found] if isinstance(found, list) else []
-        if len(set(keys)) != len(keys) and not issues:
-            raise BadRequest("Tag keys must be unique")
-        return found, issues
-
-
+Region = Annotated[str, Text("Region", "The AWS region to sync secrets to.", choices=REGIONS)]
+KmsKey = Annotated[
+    str | None,
+    Text(
+        "KMS key",
+        "The ID, ARN or alias of the KMS key that encrypts them; leave empty for the one that AWS keeps.",
+        max_length=256,
+        pattern=r"[A-Za-z0-9:/_-]+",
+        pattern_message="KMS key ID can only contain letters, digits and :/_-",
+        example=EXAMPLE_ID,
+    ),
+]
 _SIGN = r"[\w.:/=+@-]"
 _TAG = r"[\w .:/=+@-]"
-TAGS = _Tags(
-    "tags",
-    Schema(
-        (
-            Text(
-                "key",
-                "Key",
-                max_length=128,
-                pattern=f"{_TAG}*{_SIGN}{_TAG}*",
-                pattern_message="Invalid resource tag key",
-            ),
-            Text(
-                "value", "Value", min_length=0, max_length=256, pattern=f"{_TAG}*", pattern_message="Invalid tag value"
-            ),
-        )
-    ),
-    "Tags of each; tags of other hands stay, and so do those that are taken out of this list.",
-    max_items=50,
-)
+
+
+class Tag(Model):
+    key: Annotated[
+        str,
+        Text(
+            "Key",
+            max_length=128,
+            pattern=f"{_TAG}*{_SIGN}{_TAG}*",
+            pattern_message="Invalid resource tag key",
+            example="DB_URL",
+        ),
+    ]
+    value: Annotated[
+        str,
+        Text("Value", min_length=0, max_length=256, pattern=f"{_TAG}*", pattern_message="Invalid tag value"),
+    ]
+
+
+def _each_once(tags: list[Tag] | None) -> list[Tag] | None:
+    """AWS takes a key once, which a description cannot say."""
+    keys = [tag.key for tag in tags or ()]
+    if len(set(keys)) != len(keys):
+        raise BadRequest("Tag keys must be unique")
+    return tags
+
+
+Tags = Annotated[
+    list[Tag] | None,
+    Items("Tags of each; tags of other hands stay, and so do those that are taken out of this list.", max_items=50),
+    AfterValidator(_each_once),
+]
 SCOPE = "X-Signed-For"
 TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 
@@ -298,13 +303,14 @@ def aws_of(client: ApiClient) -> AwsClient:
     return client
 
 
-def tags_of(options: Mapping[str, Any], metadata: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+def tags_of(tags: Iterable[Tag] | None, metadata: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
     """The tags that a sync's options ask for; a tag of the options wins over a secret's own metadata."""
-    chosen = {str(tag["key"]): str(tag.get("value", "")) for tag in options.get("tags") or ()}
+    chosen = {tag.key: tag.value for tag in tags or ()}
     return [{"Key": key, "Value": value} for key, value in {**dict(metadata), **chosen}.items()]
 
 
-def attributes_of(options: Mapping[str, Any]) -> str:
+def attributes_of(key_id: str | None, tags: Iterable[Tag] | None) -> str:
     """What a sync's options add to each write, as one text."""
-    told = {name: options[name] for name in ("keyId", "tags") if options.get(name)}
+    told = {"keyId": key_id, "tags": [tag.stored() for tag in tags or ()]}
+    told = {name: value for name, value in told.items() if value}
     return json.dumps(told, sort_keys=True) if told else ""

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from config.schemas.json_schema import alternatives, described
 from config.ui.docs import block, pages_below
 from config.ui.help import register_help
 from config.ui.markdown import code, escaped, table
@@ -42,7 +43,7 @@ def destination_page(found: type[Destination]) -> str:
     facts = facts_of(found)
     parts = [f"# {escaped(facts.name)}", _summary(facts)]
     parts += ["## What to enter", *_config(found)]
-    parts += ["## Options", _members(found.Options.json_schema())]
+    parts += ["## Options", _members(described(found.Options))]
     parts += ["## Connection", escaped(_sentence(f"Needs: {facts.rights}")), *_methods(found)]
     parts += ["## Limits", "\n".join(f"- {escaped(each)}" for each in (*facts.limits, f"Pace: {facts.pace}."))]
     parts += ["## Drift", escaped(facts.drift)]
@@ -57,8 +58,8 @@ def _summary(facts: Facts) -> str:
 
 
 def _config(found: type[Destination]) -> Iterable[str]:
-    schema = found.described_config().json_schema()
-    variants = schema.get("oneOf") or schema.get("anyOf") or [schema]
+    schema = described(found.described_config())
+    variants = alternatives(schema) or [schema]
     if len(variants) == 1:
         yield _members(variants[0])
         return

@@ -34,7 +34,7 @@ class _Generator(GenerateJsonSchema):
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         made = self.generate_inner(schema["schema"])
         default = schema.get("default")
-        if default is None or default == ():
+        if default is None or default == []:
             return made
         in_query = made.get("type") == "string" and isinstance(default, bool)
         return {**made, "default": str(default).lower() if in_query else default}

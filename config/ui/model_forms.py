@@ -19,10 +19,31 @@ from unfold.widgets import (
 from config.errors import Issue
 from config.schemas import form_fields as from_schema
 from config.schemas import unions
+from config.schemas.form_fields import Member
 from config.schemas.json_schema import described
 from config.schemas.schema import Field, Flag, Objects, OneOf, Schema, Text, Texts, Whole
 
 JOINT = "__"
+
+
+def members_of(shape: unions.Shape) -> list[Member]:
+    """The members to ask for; of several variants those of all."""
+    return from_schema.members_of(described(shape))
+
+
+def members_of_variant(shape: unions.Shape, typed: Mapping[str, Any]) -> list[Member]:
+    """The members to ask for, given what is `typed` so far: the first variant's until one is chosen."""
+    return from_schema.of_variant(described(shape), typed)
+
+
+def fields_for(
+    prefix: str,
+    members: Iterable[Member],
+    held: Mapping[str, Any] | None = None,
+    hints: Mapping[str, Iterable[tuple[str, str]]] | None = None,
+) -> dict[str, forms.Field]:
+    """Form fields named `prefix__member`."""
+    return from_schema.form_fields(members, STYLE, prefix, held, hints)
 
 
 def fields_of(shape: Schema | OneOf) -> list[Field]:
@@ -72,7 +93,7 @@ def form_fields(
 ) -> dict[str, forms.Field]:
     """Form fields named `prefix__member`. None is required here: the schema says what is missing, in its own words."""
     if not isinstance(shape, Schema | OneOf):
-        return from_schema.form_fields(from_schema.members_of(described(shape)), STYLE, prefix, held, hints)
+        return fields_for(prefix, members_of(shape), held, hints)
     made = {}
     for field in fields_of(shape):
         initial = getattr(field, "default", None) if held is None else held.get(field.name)

@@ -56,7 +56,7 @@ class Vercel(Provider):
         if field == "teamId":
             return _accounts(client) if chosen.get("scope", "project") == "project" else _teams(client)
         if field in ("app", "targetProjects"):
-            return _named(pages(client, "/v10/projects", "projects", in_team(chosen)))
+            return _named(pages(client, "/v10/projects", "projects", in_team(chosen.get("teamId"))))
         if field == "env":
             standard = [Choice(name, name.capitalize()) for name in ENVIRONMENTS]
             return standard + _custom_environments(client, chosen)
@@ -68,16 +68,15 @@ class Vercel(Provider):
         """The account and its teams, each `{id, name, slug, apps}` with its projects, each `{id, name}`."""
         found = []
         for account in _accounts(client):
-            projects = pages(client, "/v10/projects", "projects", in_team({"teamId": account.value}))
+            projects = pages(client, "/v10/projects", "projects", in_team(account.value))
             apps = [{"id": one.value, "name": one.label} for one in _named(projects)]
             found.append({"id": account.value, "name": account.label, "slug": account.label, "apps": apps})
         return found
 
 
-def in_team(config: Mapping[str, Any]) -> dict[str, str]:
+def in_team(team: str | None) -> dict[str, str]:
     """The query that names the team; an account of its own, shown as a team by the modelled pickers, is not named."""
-    team = str(config.get("teamId") or "")
-    return {"teamId": team} if team.startswith("team_") else {}
+    return {"teamId": team} if team and team.startswith("team_") else {}
 
 
 def pages(
@@ -130,7 +129,7 @@ def _custom_environments(client: ApiClient, chosen: Mapping[str, Any]) -> list[C
     """Those of the project's own; plans without them answer with a refusal or none."""
     path = f"/v9/projects/{quote(chosen['app'])}/custom-environments"
     try:
-        answer = client.request("GET", path, params=in_team(chosen))
+        answer = client.request("GET", path, params=in_team(chosen.get("teamId")))
         return [Choice(str(one["id"]), str(one.get("slug") or one["id"])) for one in answer["environments"]]
     except (NotFound, Rejected, Unauthorized):
         return []
@@ -140,7 +139,7 @@ def _custom_environments(client: ApiClient, chosen: Mapping[str, Any]) -> list[C
 
 def _branches(client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
     """As the dashboard asks; the endpoint is in no description of the vendor, so a refusal is an empty list."""
-    params = {**in_team(chosen), "projectId": str(chosen["app"])}
+    params = {**in_team(chosen.get("teamId")), "projectId": str(chosen["app"])}
     try:
         answer = client.request("GET", "/v1/integrations/git-branches", params=params)
         return [Choice(str(one["ref"]), str(one["ref"])) for one in answer]

@@ -9,17 +9,17 @@ from django import forms
 
 from config.ui.model_forms import collected, form_fields
 from syncs.models import SyncPolicy
-from syncs.services.policy import POLICY, policy_as_json, policy_changes
+from syncs.services.policy import Policy, policy_as_json, policy_changes
 
 PREFIX = "policy"
 
 
 def policy_fields(policy: SyncPolicy) -> dict[str, forms.Field]:
-    return form_fields(PREFIX, POLICY, policy_as_json(policy))
+    return form_fields(PREFIX, Policy, policy_as_json(policy))
 
 
 def changed_policy(policy: SyncPolicy, cleaned: Mapping[str, Any]) -> dict[str, Any]:
     """The differences of the form from `policy`, as model fields. A blank number means null. Raises Invalid."""
-    values = {"maxDeletions": None, "maxConcurrency": None, **collected(PREFIX, POLICY, cleaned)}
-    wanted = policy_changes(POLICY.validate(values, (PREFIX,)))
+    values = {"maxDeletions": None, "maxConcurrency": None, **collected(PREFIX, Policy, cleaned)}
+    wanted = policy_changes(Policy.parse(values, (PREFIX,)))
     return {name: value for name, value in wanted.items() if value != getattr(policy, name)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.urls import path
 from rest_framework.request import Request
@@ -11,15 +11,21 @@ from rest_framework.response import Response
 from config.access.roles import Right, project_for
 from config.api.base import View
 from config.api.openapi import FLAG, closed, component, described
-from config.schemas.schema import Flag, Schema
+from config.schemas.types import Flag
 from syncs.models import SyncDefaults
 from syncs.services.defaults import update_defaults
-from syncs.services.policy import POLICY, policy_as_json, policy_changes, policy_shape
+from syncs.services.policy import Policy, policy_as_json, policy_changes, policy_shape
 from syncs.source.selectors import defaults_of
 
 TAG = "Projects"
-REFUSE = Flag("refuseOverlaps", "", "Refuse a sync that would write keys which another sync writes.")
-UPDATE = Schema((*POLICY.fields, REFUSE))
+
+
+class Update(Policy):
+    refuseOverlaps: Annotated[
+        bool | None, Flag(help="Refuse a sync that would write keys which another sync writes.")
+    ] = None
+
+
 SHAPE = component("SyncPolicyDefaults", closed({**policy_shape()["properties"], "refuseOverlaps": FLAG}))
 ANSWER = closed({"syncPolicyDefaults": SHAPE})
 PROJECT = (("projectId", "The project's id."),)
@@ -41,14 +47,13 @@ class Defaults(View):
         TAG,
         "Change what new syncs start with; those that exist stay as they are.",
         ANSWER,
-        body=UPDATE,
+        body=Update,
         path=PROJECT,
     )
     def patch(self, request: Request, projectId: str) -> Response:
-        given = self.body(UPDATE)
-        refuse = given.pop("refuseOverlaps", None)
+        body = self.body(Update)
         project = project_for(self.actor, projectId, Right.EDIT_POLICY)
-        changed = update_defaults(self.actor, project, policy_changes(given), refuse)
+        changed = update_defaults(self.actor, project, policy_changes(body), body.refuseOverlaps)
         return Response({"syncPolicyDefaults": wire(changed)})
 
 

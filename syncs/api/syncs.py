@@ -31,7 +31,7 @@ from syncs.planning.undo import require_undoable
 from syncs.running.drift import check, drift_as_json
 from syncs.services import approvals, deletion, triggers
 from syncs.services import syncs as services
-from syncs.services.policy import POLICY, policy_as_json, policy_changes, policy_shape
+from syncs.services.policy import Policy, policy_as_json, policy_changes, policy_shape
 from syncs.source import selectors
 
 from .wire import DRIFT, PLAN, RUN, RUN_DETAIL, WHY, sync_as_json, sync_shape
@@ -221,7 +221,7 @@ def _routes(found: type[Destination]) -> list[Any]:
     pascal = "".join(part.title() for part in slug.split("-"))
     shape = sync_shape(found)
     one, many = closed({"secretSync": shape}), closed({"secretSyncs": listed(shape)})
-    create_body, update_body = services.sync_schema(found, new=True), services.sync_schema(found, new=False)
+    create_body, update_body = services.new_sync(found), services.sync_changes(found)
 
     class Collection(_SyncView):
         @described(f"list{pascal}SecretSyncs", TAG, f"The {label} syncs of a project.", many, query=OF_PROJECT)
@@ -232,8 +232,8 @@ def _routes(found: type[Destination]) -> list[Any]:
         @described(f"create{pascal}SecretSync", TAG, f"Make a {label} sync.", one, body=create_body)
         def post(self, request: Request) -> Response:
             given = self.body(create_body)
-            project = project_for(self.actor, given["projectId"], Right.EDIT_SYNCS)
-            return _answer(services.create_sync(self.actor, project, slug, services.given_sync(given)))
+            project = project_for(self.actor, given.projectId, Right.EDIT_SYNCS)
+            return _answer(services.create_sync(self.actor, project, slug, services.sync_input(given)))
 
     class Draft(_SyncView):
         @described(
@@ -245,8 +245,8 @@ def _routes(found: type[Destination]) -> list[Any]:
         )
         def post(self, request: Request) -> Response:
             given = self.body(create_body)
-            project = project_for(self.actor, given["projectId"], Right.EDIT_SYNCS)
-            sync = services.draft_sync(self.actor, project, slug, services.given_sync(given))
+            project = project_for(self.actor, given.projectId, Right.EDIT_SYNCS)
+            sync = services.draft_sync(self.actor, project, slug, services.sync_input(given))
             return Response({"plan": checked_plan(self.actor, sync).as_json()})
 
     class Check(_SyncView):
@@ -262,7 +262,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             project_for(self.actor, given["projectId"], Right.SEE_SYNCS)
             config = given.get("destinationConfig")
             with contextlib.suppress(Invalid):  # what is none is nobody's
-                config = found.Config.validate(config)  # as it would be stored
+                config = found.Config.parse(config).stored()
             twin = services.find_duplicate(slug, config, given.get("excludeSyncId"))
             answer: dict[str, Any] = {"hasDuplicate": twin is not None}
             if twin and self.actor.may(Right.SEE_SYNCS, twin.project_id):
@@ -286,7 +286,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         @described(f"update{pascal}SecretSync", TAG, f"Change a {label} sync.", one, body=update_body, path=SYNC)
         def patch(self, request: Request, syncId: str) -> Response:
             sync_id = self.named_ids(syncId=syncId)["syncId"]
-            given = services.given_sync(self.body(update_body))
+            given = services.sync_input(self.body(update_body))
             return _answer(services.update_sync(self.actor, self.sync(sync_id, Right.EDIT_SYNCS), given))
 
         @described(f"delete{pascal}SecretSync", TAG, f"Delete a {label} sync.", one, query=DELETE, path=SYNC)
@@ -473,7 +473,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             key = self.query(KEY)["key"]
             return Response({"why": why(self.actor, self.sync(sync_id), key)})
 
-    class Policy(_SyncView):
+    class PolicyOf(_SyncView):
         @described(
             f"get{pascal}SecretSyncPolicy", TAG, "The sync's policy.", closed({"policy": policy_shape()}), path=SYNC
         )
@@ -486,12 +486,12 @@ def _routes(found: type[Destination]) -> list[Any]:
             TAG,
             "Change the sync's policy.",
             closed({"policy": policy_shape()}),
-            body=POLICY,
+            body=Policy,
             path=SYNC,
         )
         def patch(self, request: Request, syncId: str) -> Response:
             sync_id = self.named_ids(syncId=syncId)["syncId"]
-            changes = policy_changes(self.body(POLICY))
+            changes = policy_changes(self.body(Policy))
             policy = services.update_policy(self.actor, self.sync(sync_id), changes)
             return Response({"policy": policy_as_json(policy)})
 
@@ -512,7 +512,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         ("/<str:syncId>/runs/<str:runId>/approve", Approve),
         ("/<str:syncId>/runs/<str:runId>/dismiss", Dismiss),
         ("/<str:syncId>/runs/<str:runId>/undo", Undo),
-        ("/<str:syncId>/policy", Policy),
+        ("/<str:syncId>/policy", PolicyOf),
         ("/<str:syncId>/why", Why),
     ]
     return [path(f"v1/secret-syncs/{slug}{tail}", view.as_view(destination=found)) for tail, view in views]

@@ -6,6 +6,7 @@ from typing import Any
 
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, component, listed
 from config.conventions import timestamp
+from config.schemas.json_schema import openapi
 from syncs.destination.base import Destination
 from syncs.engine.types import Action
 from syncs.models import SecretSync
@@ -86,12 +87,12 @@ def sync_shape(found: type[Destination]) -> dict[str, Any]:
         "createdAt": TIME,
         "updatedAt": TIME,
         **jobs,
-        "syncOptions": found.Options.json_schema(),
+        "syncOptions": openapi(found.Options),
         "connection": closed({"app": {"type": "string", "enum": [found.provider]}, "name": TEXT, "id": UUID}),
         "environment": {**closed({"slug": TEXT, "name": TEXT, "id": UUID}), "nullable": True},
         "folder": {**closed({"id": TEXT, "path": TEXT}), "nullable": True},
         "destination": {"type": "string", "enum": [found.slug]},
-        "destinationConfig": found.described_config().json_schema(),
+        "destinationConfig": openapi(found.described_config()),
     }
     pascal = "".join(part.title() for part in found.slug.split("-"))
     shape = closed(properties, optional=_OPTIONAL, title=found.label)

@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, final
 
-from config.schemas.schema import OneOf, Schema
+from config.schemas.model import Model
+from config.schemas.unions import OneOf
 from connections.errors import BadResponse, IntegrationError, Rejected
 from connections.http.client import ApiClient
 from connections.registry import Registry
@@ -23,42 +23,55 @@ from .write import Document, perform, remotes_of, write_document, write_each
 
 
 class Destination(ABC):
-    """One place secrets go, opened with a client, its config and its options (wire names, as stored)."""
+    """One place secrets go, opened with a client, its config and its options.
+
+    Members of `Config` and `Options` have their wire names. An adapter declares `config` as its own model.
+    """
 
     slug: ClassVar[str]
     label: ClassVar[str]
     provider: ClassVar[str]
-    Config: ClassVar[Schema | OneOf]
-    Options: ClassVar[Schema]
+    Config: ClassVar[type[Model] | OneOf]
+    Options: ClassVar[type[Model]]
     capabilities: ClassVar[Capabilities] = Capabilities()
+    config: Any
+    options: Any
 
     def __init__(
         self,
         client: ApiClient,
-        config: Mapping[str, Any],
+        config: Mapping[str, Any] | Model,
         options: Mapping[str, Any] | None = None,
         *,
         concurrency: int | None = None,
     ) -> None:
-        """`options` are {} where there are none, as in a removal at a place that the sync has left."""
+        """Config and options as stored. Without options, as in a removal at a location that the sync has left, the
+        members of `self.options` have their defaults.
+        """
         self.client = client
-        self.config = config
-        self.options: Mapping[str, Any] = options or {}
+        self.config = config if isinstance(config, Model) else self.Config.restored(config)
+        self.options = self.Options.restored(options or {})
         limit = self.capabilities.concurrency_limit
         asked = concurrency or self.capabilities.concurrency
         self.concurrency = min(asked, limit) if limit else asked
 
     @classmethod
-    def described_config(cls) -> Schema | OneOf:
+    def described_config(cls) -> type[Model] | OneOf:
         """`Config`, with a name in OpenAPI for each of its variants."""
-        if isinstance(cls.Config, Schema):
+        if not isinstance(cls.Config, OneOf):
             return cls.Config
-        return replace(cls.Config, title="".join(part.title() for part in cls.slug.split("-")) + "Destination")
+        return cls.Config.titled("".join(part.title() for part in cls.slug.split("-")) + "Destination")
 
     @classmethod
-    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+    def limits(cls, config: Any) -> Capabilities:
         """`capabilities` as they are with this config, where its variants differ."""
         return cls.capabilities
+
+    @final
+    @classmethod
+    def limits_of(cls, config: Mapping[str, Any]) -> Capabilities:
+        """`limits` of a config as stored."""
+        return cls.limits(cls.Config.restored(config))
 
     @abstractmethod
     def location(self) -> str:
@@ -263,10 +276,6 @@ class DocumentDestination(Destination):
         `before` was.
         """
 
-    def normalize_value(self, value: str) -> str:
-        """What the vendor keeps of a value; one that it would change is written, and compared, as it is kept."""
-        return value
-
     def batch_size(self, action: Action) -> int:
         return sys.maxsize
 
@@ -288,13 +297,13 @@ destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-
 def describe_target(slug: str, config: Mapping[str, Any]) -> str:
     """A `destinationConfig` in a few words: what tells this spot from another, without what kind of spot it is.
 
-    In the order of its schema: a database may keep the members in another.
+    In the order of its model: a database may keep the members in another.
     """
     found = destinations.get(slug)
-    kind, schema = "", found.Config if found else None
-    if isinstance(schema, OneOf):
-        kind, schema = schema.discriminator, schema.variants.get(str(config.get(schema.discriminator)))
-    names = [each.name for each in schema.fields] if isinstance(schema, Schema) else sorted(config)
+    kind, shape = "", found.Config if found else None
+    if isinstance(shape, OneOf):
+        kind, shape = shape.discriminator, shape.variants.get(str(config.get(shape.discriminator)))
+    names = list(shape.model_fields) if shape else sorted(config)
     told = (config.get(name) for name in names if name != kind)
     words = (", ".join(map(str, value)) if isinstance(value, list) else value for value in told)
     return " / ".join(str(value) for value in words if value not in (None, "", {}) and not isinstance(value, bool))

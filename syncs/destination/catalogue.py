@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from config.schemas.examples import example_of
-from config.schemas.schema import OneOf, Schema
+from config.schemas.json_schema import described, example_of
+from config.schemas.unions import OneOf
 from connections.provider import providers
 from syncs.destination.base import Destination, destinations
 from syncs.destination.capabilities import Capabilities
@@ -109,5 +109,5 @@ def _sizes(words: str, found: type[Destination], name: str) -> list[str]:
 
 def _by_scope(found: type[Destination]) -> dict[str, Capabilities]:
     shape = found.Config
-    variants = {"": shape} if isinstance(shape, Schema) else dict(shape.variants)
-    return {scope: found.limits(example_of(variant.json_schema())) for scope, variant in variants.items()}
+    variants = shape.variants if isinstance(shape, OneOf) else {"": shape}
+    return {scope: found.limits_of(example_of(described(variant))) for scope, variant in variants.items()}

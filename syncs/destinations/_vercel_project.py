@@ -5,26 +5,62 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
+from pydantic import model_validator
+
+from config.errors import BadRequest
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import Text
 from connections.errors import BadResponse, NotFound, Unauthorized
 from connections.http.client import ApiClient, quote
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 
-from ._vercel_variables import COMMENT, Spot, Variable, changed, items, variable_of, written
+from ._vercel_variables import COMMENT, SCOPE, Sensitive, Spot, Variable, changed, items, variable_of, written
+
+
+class Project(Model):
+    scope: Annotated[Literal["project"], SCOPE]
+    teamId: Annotated[
+        str,
+        Text("Team ID", "The Vercel team or account that the project is of.", min_length=0, example=EXAMPLE_ID),
+    ]
+    app: Annotated[
+        str, Text("Project", "The ID of the Vercel project.", empty_message="App ID required", example="humanitec")
+    ]
+    appName: Annotated[str, Text("Project name", "Its name, for people.", empty_message="App Name required")]
+    env: Annotated[
+        str,
+        Text(
+            "Environment",
+            "production, preview, development, or the ID of a custom environment.",
+            example="development",
+        ),
+    ]
+    branch: Annotated[str | None, Text("Branch", "One Git branch of the preview environment; blank: all.")] = None
+    sensitive: Sensitive = False
+
+    @model_validator(mode="after")
+    def _fits_the_environment(self) -> Self:
+        if self.branch and self.env != "preview":
+            raise BadRequest("branch: only the preview environment has branches")
+        if self.sensitive and self.env == "development":
+            raise BadRequest("sensitive: development variables cannot be sensitive at Vercel")
+        return self
 
 
 class ProjectSpot(Spot):
-    def __init__(self, client: ApiClient, config: Mapping[str, Any]) -> None:
-        super().__init__(client, config)
-        self.env, self.branch = config["env"], config.get("branch") or None
-        project = quote(config["app"])
+    def __init__(self, client: ApiClient, config: Project) -> None:
+        super().__init__(client, config.teamId, sensitive=config.sensitive)
+        self.env, self.branch = config.env, config.branch
+        project = quote(config.app)
         self.path, self.one = f"/v10/projects/{project}/env", f"/v1/projects/{project}/env"
         self.edited = f"/v9/projects/{project}/env"
         # An ID names one project of all; whose it is a token may leave unsaid, so it does not tell places apart.
-        whose = "" if config["app"].startswith("prj_") else f"{self.params.get('teamId', '')}/"
-        self.wide = f"{whose}{config['app']}/{self.env}"
+        whose = "" if config.app.startswith("prj_") else f"{self.params.get('teamId', '')}/"
+        self.wide = f"{whose}{config.app}/{self.env}"
         self.name = f"{self.wide}/#{self.branch}" if self.branch else self.wide
 
     def overlaps(self, name: str) -> bool:

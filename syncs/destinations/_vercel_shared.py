@@ -8,40 +8,77 @@ stays its own when they link it, and what was linked before is theirs.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
+from pydantic import model_validator
+
+from config.errors import BadRequest
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import Flag, Items, Text
 from connections.http.client import ApiClient
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 
-from ._vercel_variables import COMMENT, Spot, Variable, changed, failures, items, variable_of
+from ._vercel_variables import COMMENT, SCOPE, Sensitive, Spot, Variable, changed, failures, items, variable_of
 
 LOCKED = "it is shared with other environments or projects than those of this sync"
 LINKED = "it is linked to projects"
 
 
-def targets_of(config: Mapping[str, Any]) -> list[str]:
-    """The environments of shared variables. Development takes no sensitive value: it is left out then."""
-    chosen = config.get("targetEnvironments") or []
-    return [name for name in ENVIRONMENTS if name in chosen and not (config["sensitive"] and name == "development")]
+class Team(Model):
+    scope: Annotated[Literal["team"], SCOPE]
+    teamId: Annotated[
+        str,
+        Text(
+            "Team ID", "The Vercel team that shares the secrets.", empty_message="Team ID required", example=EXAMPLE_ID
+        ),
+    ]
+    teamName: Annotated[str | None, Text("Team name", "Its name, for people.")] = None
+    targetEnvironments: Annotated[
+        list[Annotated[str, Text("Target environments", choices=ENVIRONMENTS)]],
+        Items("Of production, preview and development those that get the secrets.", max_items=100),
+    ] = []
+    applyToAllCustomEnvironments: Annotated[bool, Flag("All custom environments")] = False
+    targetProjects: Annotated[
+        list[Annotated[str, Text("targetProjects", max_length=512)]] | None,
+        Items("The IDs of the projects that get the secrets; none: people link them.", max_items=100),
+    ] = None
+    sensitive: Sensitive = False
+
+    @model_validator(mode="after")
+    def _has_a_target(self) -> Self:
+        if self.targets or self.applyToAllCustomEnvironments:
+            return self
+        said = "at least one target environment is required, or all custom environments"
+        if self.targetEnvironments:
+            said = "development variables cannot be sensitive at Vercel: choose one more target environment"
+        raise BadRequest(f"targetEnvironments: {said}")
+
+    @property
+    def targets(self) -> list[str]:
+        """The environments of shared variables. Development takes no sensitive value: it is left out then."""
+        chosen = self.targetEnvironments
+        return [name for name in ENVIRONMENTS if name in chosen and not (self.sensitive and name == "development")]
 
 
 class SharedSpot(Spot):
     path = one = "/v1/env"
 
-    def __init__(self, client: ApiClient, config: Mapping[str, Any]) -> None:
-        super().__init__(client, config)
-        self.targets, self.projects = targets_of(config), sorted(config.get("targetProjects") or [])
-        self.custom = bool(config["applyToAllCustomEnvironments"])
+    def __init__(self, client: ApiClient, config: Team) -> None:
+        super().__init__(client, config.teamId, sensitive=config.sensitive)
+        self.team = config.teamId
+        self.targets, self.projects = config.targets, sorted(config.targetProjects or [])
+        self.custom = config.applyToAllCustomEnvironments
         self.aims = [*self.targets, *(["custom"] if self.custom else [])]
         linked = hashlib.sha256("|".join(self.projects).encode()).hexdigest()[:16] if self.projects else "linked"
-        self.name = f"{config['teamId']}/shared/{'+'.join(self.aims)}/{linked}"
+        self.name = f"{self.team}/shared/{'+'.join(self.aims)}/{linked}"
 
     def overlaps(self, name: str) -> bool:
         team, _, rest = name.partition("/shared/")
-        return team == self.config["teamId"] and bool(set(self.aims) & set(rest.partition("/")[0].split("+")))
+        return team == self.team and bool(set(self.aims) & set(rest.partition("/")[0].split("+")))
 
     def remotes(self) -> Iterator[Remote]:
         """What is shared in just the way of this sync; and, locked, what takes a name in another way."""

@@ -6,14 +6,17 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
+from config.schemas.types import About, Flag
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected
 from connections.http.client import ApiClient, quote
 from connections.providers.vercel import TAKEN, in_team
 from syncs.engine.types import Outcome, Remote, Write, Written
 
 COMMENT = 500  # characters that the vendor takes
+SCOPE = About(help="The Vercel scope that secrets should be synced to.")
+Sensitive = Annotated[bool, Flag("Sensitive", "Values can never be read again, by anyone.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +55,9 @@ class Spot(ABC):
     one: str
     name: str
 
-    def __init__(self, client: ApiClient, config: Mapping[str, Any]) -> None:
-        self.client, self.config, self.params = client, config, in_team(config)
-        self.type = "sensitive" if config["sensitive"] else "encrypted"
+    def __init__(self, client: ApiClient, team: str, *, sensitive: bool) -> None:
+        self.client, self.params = client, in_team(team)
+        self.type = "sensitive" if sensitive else "encrypted"
 
     @abstractmethod
     def overlaps(self, name: str) -> bool: ...

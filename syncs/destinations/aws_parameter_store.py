@@ -11,41 +11,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from config.schemas.schema import Flag, Schema, Text
-from connections.aws import KMS_KEY, REGION, TAGS, attributes_of, aws_of, tags_of
+from config.schemas.model import Model
+from config.schemas.types import Flag, Text
+from connections.aws import KmsKey, Region, Tags, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, OutcomeUnknown
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import sync_options
+from syncs.destination.options import SyncOptions, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 LABEL = "AWS Parameter Store"
+
+
+class ParameterPath(Model):
+    region: Region
+    path: Annotated[
+        str,
+        Text(
+            "Path",
+            "The path that parameters are directly below, such as /shop/production/ or /.",
+            max_length=2048,
+            pattern=r"/(?:[A-Za-z0-9_-]+/)*",
+            pattern_message='Invalid path - must follow "/example/path/" format',
+            empty_message="Parameter Store Path required",
+        ),
+    ]
+
+
+class ParameterStoreOptions(SyncOptions):
+    keyId: KmsKey = None
+    tags: Tags = None
+    syncSecretMetadataAsTags: Annotated[bool | None, Flag("Metadata as tags", "Each secret's metadata as tags.")] = None
 
 
 class AwsParameterStore(KeyValueDestination):
     slug: ClassVar[str] = "aws-parameter-store"
     label: ClassVar[str] = LABEL
     provider: ClassVar[str] = "aws"
-    Config: ClassVar[Schema] = Schema(
-        (
-            REGION,
-            Text(
-                "path",
-                "Path",
-                "The path that parameters are directly below, such as /shop/production/ or /.",
-                max_length=2048,
-                pattern=r"/(?:[A-Za-z0-9_-]+/)*",
-                pattern_message='Invalid path - must follow "/example/path/" format',
-                empty_message="Parameter Store Path required",
-            ),
-        )
-    )
-    Options: ClassVar[Schema] = sync_options(
-        LABEL, KMS_KEY, TAGS, Flag("syncSecretMetadataAsTags", "Metadata as tags", "Each secret's metadata as tags."),
-        can_import=True,
-    )  # fmt: skip
+    Config: ClassVar[type[Model]] = ParameterPath
+    Options: ClassVar[type[Model]] = sync_options(LABEL, ParameterStoreOptions, can_import=True)
+    config: ParameterPath
+    options: ParameterStoreOptions
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -67,9 +75,9 @@ class AwsParameterStore(KeyValueDestination):
     batch: ClassVar[Mapping[Action, int]] = {Action.DELETE: 10}
 
     @classmethod
-    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+    def limits(cls, config: ParameterPath) -> Capabilities:
         """A name has at most 1011 characters, path and all; at the root it may not begin as AWS's own do."""
-        path = str(config["path"])
+        path = config.path
         found = replace(cls.capabilities, max_key_length=1011 - len(path))
         if path != "/":
             return found
@@ -78,25 +86,25 @@ class AwsParameterStore(KeyValueDestination):
         return replace(found, key_pattern=own + found.key_pattern, key_rule=rule)
 
     def location(self) -> str:
-        client, region = aws_of(self.client), self.config["region"]
-        return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config['path']}"
+        client, region = aws_of(self.client), self.config.region
+        return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config.path}"
 
     def visible_as(self, location: str) -> Callable[[str], str | None] | None:
         """A key schema may lead to where another sync's path is, and the other way round."""
         account, _, above = location.rpartition("|")
         if account != self.location().rpartition("|")[0]:
             return None
-        path = str(self.config["path"])
+        path = self.config.path
         return lambda key: (above + key).removeprefix(path) if (above + key).startswith(path) else None
 
     def write_fingerprint(self) -> str:
-        return attributes_of(self.options)
+        return attributes_of(self.options.keyId, self.options.tags)
 
     def sends_metadata(self) -> bool:
-        return bool(self.options.get("syncSecretMetadataAsTags"))
+        return bool(self.options.syncSecretMetadataAsTags)
 
     def request_cost(self, action: Action) -> float:
-        tagged = action is Action.UPDATE and bool(self.sends_metadata() or tags_of(self.options, ()))
+        tagged = action is Action.UPDATE and bool(self.sends_metadata() or tags_of(self.options.tags, ()))
         return 2.0 if tagged else super().request_cost(action)
 
     def fetch(self) -> Iterable[Remote]:
@@ -108,7 +116,7 @@ class AwsParameterStore(KeyValueDestination):
 
     def _listed(self, below: str, deep: bool) -> list[Remote]:
         sent = {"Path": below, "Recursive": deep, "WithDecryption": True, "MaxResults": 10}
-        pages = aws_of(self.client).pages("ssm", self.config["region"], "GetParametersByPath", sent, "Parameters")
+        pages = aws_of(self.client).pages("ssm", self.config.region, "GetParametersByPath", sent, "Parameters")
         try:
             return [self._remote(each) for each in pages]
         except (KeyError, TypeError, ValueError):
@@ -124,10 +132,12 @@ class AwsParameterStore(KeyValueDestination):
 
     def _searched(self) -> tuple[str, bool]:
         """The path to list, and whether to list all that is below it."""
-        path = str(self.config["path"])
-        if not self.options:  # a removal: the ledger alone tells what is ours, and its keys may be anywhere below
+        path = self.config.path
+        if (
+            not self.options.model_fields_set
+        ):  # a removal: the ledger alone tells what is ours, and its keys may be anywhere below
             return path, True
-        folders = str(self.options.get("keySchema") or "").rpartition("/")[0]
+        folders = (self.options.keySchema or "").rpartition("/")[0]
         fixed = folders.partition("{{")[0]
         if fixed == folders:
             return path + (f"{folders}/" if folders else ""), False
@@ -140,25 +150,25 @@ class AwsParameterStore(KeyValueDestination):
     def _key(self, name: str) -> str:
         """At the root, and there alone, AWS gives names without their first slash."""
         whole = name if name.startswith("/") else f"/{name}"
-        path = str(self.config["path"])
+        path = self.config.path
         if not whole.startswith(path):
             raise ValueError
         return whole.removeprefix(path)
 
     def _name(self, key: str) -> str:
-        return str(self.config["path"]) + key
+        return self.config.path + key
 
     def create(self, write: Write) -> Written:
-        tags = tags_of(self.options, write.metadata)
+        tags = tags_of(self.options.tags, write.metadata)
         return self._put(write, {"Overwrite": False, **({"Tags": tags} if tags else {})})
 
     def update(self, write: Write) -> Written:
         """Tags go by a second request: AWS does not take them with a value that overwrites another."""
         assert write.remote
         written = Written(etag=write.remote.etag)
-        if write.remote.value != write.value or self.options.get("keyId"):
+        if write.remote.value != write.value or self.options.keyId:
             written = self._put(write, {"Overwrite": True})
-        if tags := tags_of(self.options, write.metadata):
+        if tags := tags_of(self.options.tags, write.metadata):
             sent = {"ResourceType": "Parameter", "ResourceId": self._name(write.key), "Tags": tags}
             self._call("AddTagsToResource", sent, write.key)
         return written
@@ -167,8 +177,8 @@ class AwsParameterStore(KeyValueDestination):
         """A value of more than 4 KB, and nothing else, makes AWS take an advanced parameter. Source: "PutParameter"."""
         sent = {"Name": self._name(write.key), "Value": write.value, "Type": "SecureString", **how}
         sent["Tier"] = "Intelligent-Tiering"
-        if self.options.get("keyId"):
-            sent["KeyId"] = self.options["keyId"]
+        if self.options.keyId:
+            sent["KeyId"] = self.options.keyId
         version = self._call("PutParameter", sent, write.key).get("Version")
         return Written(etag=str(version)) if version is not None else Written()
 
@@ -182,4 +192,4 @@ class AwsParameterStore(KeyValueDestination):
         return [Outcome(write) for write in writes if write.key in gone]
 
     def _call(self, operation: str, sent: Mapping[str, Any], about: str = "") -> Mapping[str, Any]:
-        return aws_of(self.client).call("ssm", self.config["region"], operation, sent, about=about)
+        return aws_of(self.client).call("ssm", self.config.region, operation, sent, about=about)

@@ -16,20 +16,22 @@ import uuid
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from config import json_text
-from config.schemas.schema import Flag, OneOf, Schema, Text, literal
-from connections.aws import KMS_KEY, REGION, TAGS, Refused, WrongState, attributes_of, aws_of, tags_of
+from config.schemas.model import Model
+from config.schemas.types import About, Flag, Text
+from config.schemas.unions import OneOf
+from connections.aws import KmsKey, Refused, Region, Tags, WrongState, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import sync_options
+from syncs.destination.options import SyncOptions, sync_options
 from syncs.destination.write import Document, remotes_of, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 BATCH = 20  # values that one request reads
-MAPPING = "Whether each key is a secret of its own, or all of them are one secret."
+MAPPING = About(help="Whether each key is a secret of its own, or all of them are one secret.")
 GONE = ("ResourceNotFoundException", "InvalidRequestException")  # there is none, or it waits to be deleted
 WAITING = "waits to be deleted"
 REMOVED = "keyferry-removed"  # the tag of a secret that a sync has deleted
@@ -54,39 +56,45 @@ class _Raw:
     text: str = field(repr=False)
 
 
+class OneToOne(Model):
+    blank = ("secretName",)  # Terraform sends the member in this variant too, empty
+
+    mappingBehavior: Annotated[Literal["one-to-one"], MAPPING]
+    region: Region
+
+
+class ManyToOne(Model):
+    mappingBehavior: Annotated[Literal["many-to-one"], MAPPING]
+    region: Region
+    secretName: Annotated[
+        str,
+        Text(
+            "Secret name",
+            "The secret that holds all keys as one JSON object; made where it does not exist.",
+            max_length=256,
+            pattern=r"[A-Za-z0-9/_+=.@-]+",
+            pattern_message="Secret name can only contain letters, digits and /_+=.@-",
+            empty_message="Secret name required for Many-to-One mapping behavior",
+        ),
+    ]
+
+
+class SecretsManagerOptions(SyncOptions):
+    keyId: KmsKey = None
+    tags: Tags = None
+    syncSecretMetadataAsTags: Annotated[
+        bool | None, Flag("Metadata as tags", "Each secret's metadata as tags; not in one document.")
+    ] = None
+
+
 class AwsSecretsManager(KeyValueDestination):
     slug: ClassVar[str] = "aws-secrets-manager"
     label: ClassVar[str] = LABEL
     provider: ClassVar[str] = "aws"
-    Config: ClassVar[OneOf] = OneOf(
-        "mappingBehavior",
-        {
-            # Terraform names the one secret where there is none too, with nothing.
-            "one-to-one": Schema((literal("mappingBehavior", "one-to-one", MAPPING), REGION), blank=("secretName",)),
-            "many-to-one": Schema(
-                (
-                    literal("mappingBehavior", "many-to-one", MAPPING),
-                    REGION,
-                    Text(
-                        "secretName",
-                        "Secret name",
-                        "The secret that holds all keys as one JSON object; made where it does not exist.",
-                        max_length=256,
-                        pattern=r"[A-Za-z0-9/_+=.@-]+",
-                        pattern_message="Secret name can only contain letters, digits and /_+=.@-",
-                        empty_message="Secret name required for Many-to-One mapping behavior",
-                    ),
-                )
-            ),
-        },
-    )
-    Options: ClassVar[Schema] = sync_options(
-        LABEL,
-        KMS_KEY,
-        TAGS,
-        Flag("syncSecretMetadataAsTags", "Metadata as tags", "Each secret's metadata as tags; not in one document."),
-        can_import=True,
-    )
+    Config: ClassVar[OneOf] = OneOf("mappingBehavior", OneToOne, ManyToOne)
+    Options: ClassVar[type[Model]] = sync_options(LABEL, SecretsManagerOptions, can_import=True)
+    config: OneToOne | ManyToOne
+    options: SecretsManagerOptions
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -110,9 +118,9 @@ class AwsSecretsManager(KeyValueDestination):
     )
 
     @classmethod
-    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+    def limits(cls, config: Model) -> Capabilities:
         """As one document, names and empty values are nobody's business but the size is; no member has a history."""
-        if "secretName" not in config:
+        if not isinstance(config, ManyToOne):
             return cls.capabilities
         return replace(
             cls.capabilities,
@@ -129,18 +137,18 @@ class AwsSecretsManager(KeyValueDestination):
     @property
     def _name(self) -> str:
         """Of the one secret that holds all keys; "" where each is its own."""
-        return str(self.config.get("secretName") or "")
+        return self.config.secretName if isinstance(self.config, ManyToOne) else ""
 
     def location(self) -> str:
         client = aws_of(self.client)
-        address = client.address("secretsmanager", self.config["region"])
-        return f"aws|{address}|{client.account}|{self.config['region']}|{self._name}"
+        address = client.address("secretsmanager", self.config.region)
+        return f"aws|{address}|{client.account}|{self.config.region}|{self._name}"
 
     def write_fingerprint(self) -> str:
-        return attributes_of(self.options)
+        return attributes_of(self.options.keyId, self.options.tags)
 
     def sends_metadata(self) -> bool:
-        return bool(self.options.get("syncSecretMetadataAsTags")) and not self._name
+        return bool(self.options.syncSecretMetadataAsTags) and not self._name
 
     def nested_locations(self, location: str) -> Collection[str]:
         """One to one, a secret that another sync keeps as a document is listed too."""
@@ -170,7 +178,7 @@ class AwsSecretsManager(KeyValueDestination):
 
     def _fetch_each(self) -> list[Remote]:
         """Every secret of the region, without its value. Source: "ListSecrets"."""
-        region = self.config["region"]
+        region = self.config.region
         pages = aws_of(self.client).pages("secretsmanager", region, "ListSecrets", {"MaxResults": 100}, "SecretList")
         try:
             return [self._remote(each) for each in pages]
@@ -178,9 +186,9 @@ class AwsSecretsManager(KeyValueDestination):
             raise BadResponse(f"{LABEL}: the list has a secret that lacks what the API promises") from None
 
     def _remote(self, each: Mapping[str, Any]) -> Remote:
-        owner, home = each.get("OwningService"), each.get("PrimaryRegion") or self.config["region"]
+        owner, home = each.get("OwningService"), each.get("PrimaryRegion") or self.config.region
         locked = f"it belongs to AWS's service {owner}" if owner else ""
-        if home != self.config["region"]:
+        if home != self.config.region:
             locked = f"it is a copy of one in {home}"
         return Remote(
             key=str(each["Name"]),
@@ -378,16 +386,16 @@ class AwsSecretsManager(KeyValueDestination):
         read: bool = False,
         hidden: Iterable[str] = (),
     ) -> Mapping[str, Any]:
-        region = self.config["region"]
+        region = self.config.region
         client = aws_of(self.client)
         return client.call("secretsmanager", region, operation, sent, about=about, read=read, hidden=hidden)
 
     def _kms(self) -> dict[str, str]:
-        return {"KmsKeyId": self.options["keyId"]} if self.options.get("keyId") else {}
+        return {"KmsKeyId": self.options.keyId} if self.options.keyId else {}
 
     def _same_kms_key(self, held: _Held) -> bool:
         """Whether the listed key is the wanted one, as far as names tell: an alias and an ARN do not meet."""
-        wanted = self.options.get("keyId")
+        wanted = self.options.keyId
         return (
             not wanted
             or wanted == (held.kms_key or "alias/aws/secretsmanager")
@@ -395,7 +403,7 @@ class AwsSecretsManager(KeyValueDestination):
         )
 
     def _tags(self, write: Write | None = None) -> dict[str, list[dict[str, str]]]:
-        tags = tags_of(self.options, write.metadata if write else ())
+        tags = tags_of(self.options.tags, write.metadata if write else ())
         return {"Tags": tags} if tags else {}
 
     def _written(self, answer: Mapping[str, Any]) -> Written:

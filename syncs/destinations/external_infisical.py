@@ -15,16 +15,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from config.schemas.schema import Schema, Text
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import Method
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import sync_options
+from syncs.destination.options import PlainOptions, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
-from syncs.source.paths import FolderPath
+from syncs.source.paths import PathText
 
 KEYS_A_REQUEST = 100
 MAX_BODY = 1_000_000  # bytes of a request; servers that take no more end the connection, and nothing is known then
@@ -44,24 +46,32 @@ V4 = _Dialect("/api/v4/secrets", "/api/v4/secrets/batch", "projectId")
 V3 = _Dialect("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw", "workspaceId")
 
 
+class RemoteFolder(Model):
+    projectId: Annotated[
+        str,
+        Text("Project", "The project there.", max_length=64, empty_message="Project ID required", example=EXAMPLE_ID),
+    ]
+    environment: Annotated[
+        str, Text("Environment", "Its slug.", max_length=64, empty_message="Environment required", example="dev")
+    ]
+    secretPath: Annotated[
+        str,
+        PathText(
+            "Secret path",
+            "The folder there, which exists; / is the root.",
+            empty_message="Secret path required",
+            example="/services/api",
+        ),
+    ]
+
+
 class ExternalInfisical(KeyValueDestination):
     slug: ClassVar[str] = "external-infisical"
     label: ClassVar[str] = "Infisical"
     provider: ClassVar[str] = "external-infisical"
-    Config: ClassVar[Schema] = Schema(
-        (
-            Text("projectId", "Project", "The project there.", max_length=64, empty_message="Project ID required"),
-            Text("environment", "Environment", "Its slug.", max_length=64, empty_message="Environment required"),
-            FolderPath(
-                "secretPath",
-                "The folder there, which exists; / is the root.",
-                required=True,
-                default=None,
-                empty_message="Secret path required",
-            ),
-        )
-    )
-    Options: ClassVar[Schema] = sync_options("Infisical", can_import=True, key_schema=False)
+    Config: ClassVar[type[Model]] = RemoteFolder
+    Options: ClassVar[type[Model]] = sync_options("Infisical", PlainOptions, can_import=True)
+    config: RemoteFolder
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -84,12 +94,10 @@ class ExternalInfisical(KeyValueDestination):
 
     def location(self) -> str:
         """A path may be longer than a place: then its digest stands for it."""
-        path = self.config["secretPath"]
+        path = self.config.secretPath
         if len(path) > MAX_PLACED:
             path = f"#{hashlib.sha256(path.encode()).hexdigest()}"
-        return (
-            f"external-infisical|{self.client.base_url}|{self.config['projectId']}/{self.config['environment']}{path}"
-        )
+        return f"external-infisical|{self.client.base_url}|{self.config.projectId}/{self.config.environment}{path}"
 
     def normalize_value(self, value: str) -> str:
         """Without the blanks around it; one newline at its end stays."""
@@ -133,9 +141,9 @@ class ExternalInfisical(KeyValueDestination):
     def _listed(self, dialect: _Dialect) -> list[Mapping[str, Any]]:
         """Without what other folders lend, and with references as they are written."""
         where = {
-            dialect.project: self.config["projectId"],
-            "environment": self.config["environment"],
-            "secretPath": self.config["secretPath"],
+            dialect.project: self.config.projectId,
+            "environment": self.config.environment,
+            "secretPath": self.config.secretPath,
             "viewSecretValue": "true",
             "expandSecretReferences": "false",
             "include_imports": "false",
@@ -151,14 +159,14 @@ class ExternalInfisical(KeyValueDestination):
     def _send(self, method: Method, writes: Sequence[Write]) -> Any:
         dialect = self._dialect
         body = {
-            dialect.project: self.config["projectId"],
-            "environment": self.config["environment"],
-            "secretPath": self.config["secretPath"],
+            dialect.project: self.config.projectId,
+            "environment": self.config.environment,
+            "secretPath": self.config.secretPath,
             "secrets": [_item(write) for write in writes],
         }
         if len(writes) > 1 and len(json.dumps(body, ensure_ascii=False).encode()) > MAX_BODY:
             raise Rejected(f"Infisical: {len(writes)} keys are together too large for one request")
-        shown = [*(write.key for write in writes), *(str(part) for part in self.config.values())]
+        shown = [*(write.key for write in writes), *self.config.stored().values()]
         return self.client.request(method, dialect.batch, json=body, visible=shown)
 
     def _written(self, method: Method, writes: Sequence[Write], answer: Any) -> list[Outcome]:

@@ -22,26 +22,32 @@ import contextlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from config.schemas.schema import OneOf, Schema, Text, Texts, literal
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import About, Items, Text
+from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
 from connections.http.client import ApiClient, Method, quote
 from connections.providers.gcp import RIGHTS, host_of, pages
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import sync_options
+from syncs.destination.options import SyncOptions, sync_options
 from syncs.engine.types import Action, Remote, Write, Written
 
-SCOPE = "The Google Cloud scope that secrets should be synced to."
-PROJECT = Text(
-    "projectId",
-    "Project ID",
-    "The Google Cloud project.",
-    pattern=r"(?![0-9]+$)[a-z0-9.:-]+",  # a number names the same project, so that one place would be two
-    pattern_message="Give the project's ID, such as shop-prod, not its number",
-    empty_message="Project ID required",
-)
+SCOPE = About(help="The Google Cloud scope that secrets should be synced to.")
+ProjectId = Annotated[
+    str,
+    Text(
+        "Project ID",
+        "The Google Cloud project.",
+        pattern=r"(?![0-9]+$)[a-z0-9.:-]+",  # a number names the same project, so that one place would be two
+        pattern_message="Give the project's ID, such as shop-prod, not its number",
+        empty_message="Project ID required",
+        example=EXAMPLE_ID,
+    ),
+]
 PAGE = 5000  # secrets; the vendor gives at most 25,000
 MARK = {"managed-by": "keyferry"}
 UNUSABLE = (
@@ -49,11 +55,36 @@ UNUSABLE = (
 )
 
 
-def _location(name: str, label: str, help: str) -> Text:
+def _location(label: str, help: str = "") -> Text:
     """It becomes a part of a host's name."""
-    return Text(
-        name, label, help, pattern=r"[a-z]+(-[a-z]+[0-9]+)?", pattern_message=f"{label} must be one such as us-east1"
-    )
+    return Text(label, help, pattern=r"[a-z]+(-[a-z]+[0-9]+)?", pattern_message=f"{label} must be one such as us-east1")
+
+
+class Global(Model):
+    scope: Annotated[Literal["global"], SCOPE]
+    projectId: ProjectId
+    userReplicaLocationIds: Annotated[
+        list[Annotated[str, _location("Replica location")]] | None,
+        Items("Where new secrets are kept; none: where Google chooses. It cannot be changed later.", max_items=100),
+    ] = None
+
+
+class Region(Model):
+    scope: Annotated[Literal["region"], SCOPE]
+    projectId: ProjectId
+    locationId: Annotated[str, _location("Location ID", "The region that the secrets are kept and read in.")]
+
+
+class SecretManagerOptions(SyncOptions):
+    oldVersions: Annotated[
+        str | None,
+        Text(
+            "Old versions",
+            "What becomes of a version that a new one replaces: keep (the default; each is billed), disable, or destroy"
+            " for ever.",
+            choices=("keep", "disable", "destroy"),
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,41 +101,10 @@ class GcpSecretManager(KeyValueDestination):
     slug: ClassVar[str] = "gcp-secret-manager"
     label: ClassVar[str] = "GCP Secret Manager"
     provider: ClassVar[str] = "gcp"
-    Config: ClassVar[OneOf] = OneOf(
-        "scope",
-        {
-            "global": Schema(
-                (
-                    literal("scope", "global", SCOPE),
-                    PROJECT,
-                    Texts(
-                        "userReplicaLocationIds",
-                        "Where new secrets are kept; none: where Google chooses. It cannot be changed later.",
-                        item=_location("userReplicaLocationIds", "Replica location", ""),
-                    ),
-                )
-            ),
-            "region": Schema(
-                (
-                    literal("scope", "region", SCOPE),
-                    PROJECT,
-                    _location("locationId", "Location ID", "The region that the secrets are kept and read in."),
-                )
-            ),
-        },
-    )
-    Options: ClassVar[Schema] = sync_options(
-        "GCP Secret Manager",
-        Text(
-            "oldVersions",
-            "Old versions",
-            "What becomes of a version that a new one replaces: keep (the default; each is billed), disable, or destroy"
-            " for ever.",
-            required=False,
-            choices=("keep", "disable", "destroy"),
-        ),
-        can_import=True,
-    )
+    Config: ClassVar[OneOf] = OneOf("scope", Global, Region)
+    Options: ClassVar[type[Model]] = sync_options("GCP Secret Manager", SecretManagerOptions, can_import=True)
+    config: Global | Region
+    options: SecretManagerOptions
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -126,19 +126,19 @@ class GcpSecretManager(KeyValueDestination):
     def __init__(
         self,
         client: ApiClient,
-        config: Mapping[str, Any],
+        config: Mapping[str, Any] | Model,
         options: Mapping[str, Any] | None = None,
         *,
         concurrency: int | None = None,
     ) -> None:
         super().__init__(client, config, options, concurrency=concurrency)
-        self.spot = f"projects/{quote(config['projectId'])}"
+        self.spot = f"projects/{quote(self.config.projectId)}"
         self.host = ""
-        if config["scope"] == "region":
-            self.spot += f"/locations/{quote(config['locationId'])}"
-            self.host = host_of(client, f"https://secretmanager.{config['locationId']}.rep.googleapis.com")
+        if isinstance(self.config, Region):
+            self.spot += f"/locations/{quote(self.config.locationId)}"
+            self.host = host_of(client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
         self.secrets = f"/v1/{self.spot}/secrets"
-        self.old_versions = self.options.get("oldVersions", "keep")
+        self.old_versions = self.options.oldVersions or "keep"
 
     def location(self) -> str:
         return f"gcp-secret-manager|{self.client.base_url}|{self.spot}"
@@ -210,8 +210,8 @@ class GcpSecretManager(KeyValueDestination):
 
     def create(self, write: Write) -> Written:
         body: dict[str, Any] = {"labels": MARK}
-        if self.config["scope"] == "global":
-            body["replication"] = self._replication()
+        if isinstance(self.config, Global):
+            body["replication"] = _replication(self.config.userReplicaLocationIds or [])
         asked: dict[str, Any] = {"params": {"secretId": write.key}, "json": body, "hidden": [write.value]}
         try:
             made = self._ask("POST", self.secrets, **asked, visible=[write.key, *MARK.values()])
@@ -222,12 +222,6 @@ class GcpSecretManager(KeyValueDestination):
         # Where this fails the secret stands there, marked and empty, and is found so by the next attempt.
         etag = self._add(write)
         return Written(made.get("createTime") if isinstance(made, dict) else None, etag)
-
-    def _replication(self) -> dict[str, Any]:
-        locations = self.config.get("userReplicaLocationIds") or []
-        return (
-            {"userManaged": {"replicas": [{"location": one} for one in locations]}} if locations else {"automatic": {}}
-        )
 
     def _half_made(self, write: Write) -> Any:
         """The secret, where it is one of ours that never got a value."""
@@ -273,3 +267,9 @@ class GcpSecretManager(KeyValueDestination):
 
     def _path(self, key: str) -> str:
         return f"{self.secrets}/{quote(key)}"
+
+
+def _replication(locations: Sequence[str]) -> dict[str, Any]:
+    if not locations:
+        return {"automatic": {}}
+    return {"userManaged": {"replicas": [{"location": one} for one in locations]}}

@@ -13,15 +13,18 @@ import base64
 import binascii
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
+from pydantic import model_validator
 
 from config.errors import BadRequest
-from config.schemas.schema import OneOf, Path, Schema, Text, Texts, Whole, literal
+from config.schemas.model import Model
+from config.schemas.types import About, Items, Text, Whole
+from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import quote
 from connections.providers.github import RIGHTS, paged
@@ -30,38 +33,79 @@ from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Write, Written
 
-SCOPE = "The GitHub scope that secrets should be synced to."
-OWNER = Text(
-    "owner",
-    "Owner",
-    "The account that the repository belongs to.",
-    max_length=100,
-    empty_message="Repository owner required",
-)
-REPO = Text(
-    "repo", "Repository", "The name of the repository.", max_length=100, empty_message="Repository name required"
-)
-ENV = Text(
-    "env",
-    "Environment",
-    "The name of the repository's environment, which exists.",
-    max_length=255,
-    empty_message="Environment required",
-)
+SCOPE = About(help="The GitHub scope that secrets should be synced to.")
+Owner = Annotated[
+    str,
+    Text(
+        "Owner",
+        "The account that the repository belongs to.",
+        max_length=100,
+        empty_message="Repository owner required",
+    ),
+]
+Repo = Annotated[
+    str,
+    Text("Repository", "The name of the repository.", max_length=100, empty_message="Repository name required"),
+]
 ORGANIZATION_KEYS, REPOSITORY_KEYS = 1000, 100
 
 
-class _Organization(Schema):
-    """The repositories are named with the visibility `selected`, and only there."""
+class Organization(Model):
+    """The repositories are listed with the visibility `selected`, and only there."""
 
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        found = super().validate(data, path)
-        selected = found.get("selectedRepositoryIds") or found.pop("selectedRepositoryIds", [])
-        if found["visibility"] == "selected" and not selected:
+    scope: Annotated[Literal["organization"], SCOPE]
+    org: Annotated[
+        str,
+        Text(
+            "Organization",
+            "The name of the organization.",
+            max_length=100,
+            empty_message="Organization required",
+            example="acme",
+        ),
+    ]
+    visibility: Annotated[
+        str,
+        Text("Visibility", "Which of its repositories see the secrets.", choices=("all", "private", "selected")),
+    ]
+    selectedRepositoryIds: Annotated[
+        list[Annotated[int, Whole(minimum=1, maximum=2**53 - 1)]] | None,
+        Items("The numbers of the repositories that see them, with the visibility selected.", max_items=1000),
+    ] = None
+
+    @model_validator(mode="after")
+    def _selected(self) -> Self:
+        if self.visibility == "selected" and not self.selectedRepositoryIds:
             raise BadRequest('selectedRepositoryIds: with the visibility "selected", name at least one repository')
-        if found["visibility"] != "selected" and selected:
+        if self.visibility != "selected" and self.selectedRepositoryIds:
             raise BadRequest('selectedRepositoryIds: leave it out unless the visibility is "selected"')
-        return found
+        return self
+
+    def stored(self) -> dict[str, Any]:
+        """Without an empty list: it means the same as none."""
+        return {name: value for name, value in super().stored().items() if value != []}
+
+
+class Repository(Model):
+    scope: Annotated[Literal["repository"], SCOPE]
+    owner: Owner
+    repo: Repo
+
+
+class RepositoryEnvironment(Model):
+    scope: Annotated[Literal["repository-environment"], SCOPE]
+    owner: Owner
+    repo: Repo
+    env: Annotated[
+        str,
+        Text(
+            "Environment",
+            "The name of the repository's environment, which exists.",
+            max_length=255,
+            empty_message="Environment required",
+            example="development",
+        ),
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +120,9 @@ class GitHub(KeyValueDestination):
     slug: ClassVar[str] = "github"
     label: ClassVar[str] = "GitHub"
     provider: ClassVar[str] = "github"
-    Config: ClassVar[OneOf] = OneOf(
-        "scope",
-        {
-            "organization": _Organization(
-                (
-                    literal("scope", "organization", SCOPE),
-                    Text(
-                        "org",
-                        "Organization",
-                        "The name of the organization.",
-                        max_length=100,
-                        empty_message="Organization required",
-                    ),
-                    Text(
-                        "visibility",
-                        "Visibility",
-                        "Which of its repositories see the secrets.",
-                        choices=("all", "private", "selected"),
-                    ),
-                    Texts(
-                        "selectedRepositoryIds",
-                        "The numbers of the repositories that see them, with the visibility selected.",
-                        max_items=1000,
-                        item=Whole("id", minimum=1, maximum=2**53 - 1),
-                    ),
-                )
-            ),
-            "repository": Schema((literal("scope", "repository", SCOPE), OWNER, REPO)),
-            "repository-environment": Schema((literal("scope", "repository-environment", SCOPE), OWNER, REPO, ENV)),
-        },
-    )
-    Options: ClassVar[Schema] = sync_options("GitHub")
+    Config: ClassVar[OneOf] = OneOf("scope", Organization, Repository, RepositoryEnvironment)
+    Options: ClassVar[type[Model]] = sync_options("GitHub")
+    config: Organization | Repository | RepositoryEnvironment
     capabilities: ClassVar[Capabilities] = Capabilities(
         holds_comments=False,
         key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
@@ -137,23 +152,27 @@ class GitHub(KeyValueDestination):
         self._key_lock = threading.Lock()
 
     @classmethod
-    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+    def limits(cls, config: Model) -> Capabilities:
         """Source: https://docs.github.com/en/actions/reference/security/secrets#limits-for-secrets"""
-        keys = ORGANIZATION_KEYS if config["scope"] == "organization" else REPOSITORY_KEYS
+        keys = ORGANIZATION_KEYS if isinstance(config, Organization) else REPOSITORY_KEYS
         return replace(cls.capabilities, max_keys=keys)
 
     def write_fingerprint(self) -> str:
         """Who is to see an organization's secrets goes with each of them."""
-        if self.config["scope"] != "organization":
+        if not isinstance(self.config, Organization):
             return ""
-        selected = sorted(self.config.get("selectedRepositoryIds") or ())
-        return " ".join([self.config["visibility"], *map(str, selected)])
+        selected = sorted(self.config.selectedRepositoryIds or ())
+        return " ".join([self.config.visibility, *map(str, selected)])
 
     def location(self) -> str:
         """Names of accounts, repositories and environments are not case sensitive."""
-        parts = (self.config.get(part, "") for part in ("org", "owner", "repo", "env"))
-        spot = "/".join(part.lower() for part in parts if part)
-        return f"github|{self.client.base_url}|{self.config['scope']}/{spot}"
+        if isinstance(self.config, Organization):
+            spot = self.config.org
+        else:
+            spot = f"{self.config.owner}/{self.config.repo}"
+        if isinstance(self.config, RepositoryEnvironment):
+            spot += f"/{self.config.env}"
+        return f"github|{self.client.base_url}|{self.config.scope}/{spot.lower()}"
 
     def normalize_key(self, key: str) -> str:
         return key.upper()
@@ -192,9 +211,9 @@ class GitHub(KeyValueDestination):
     def _send(self, write: Write, key: _Key) -> None:
         sealed = base64.b64encode(SealedBox(key.public).encrypt(write.value.encode())).decode()
         body: dict[str, Any] = {"encrypted_value": sealed, "key_id": key.id}
-        if self.config["scope"] == "organization":
-            body["visibility"] = self.config["visibility"]
-            if selected := self.config.get("selectedRepositoryIds"):
+        if isinstance(self.config, Organization):
+            body["visibility"] = self.config.visibility
+            if selected := self.config.selectedRepositoryIds:
                 body["selected_repository_ids"] = selected
         self.client.request("PUT", self._secret(write), json=body)
 
@@ -220,12 +239,12 @@ class GitHub(KeyValueDestination):
             return self._key
 
     def _secrets(self) -> str:
-        if self.config["scope"] == "organization":
-            return f"/orgs/{quote(self.config['org'])}/actions/secrets"
-        repository = f"/repos/{quote(self.config['owner'])}/{quote(self.config['repo'])}"
-        if self.config["scope"] == "repository":
-            return f"{repository}/actions/secrets"
-        return f"{repository}/environments/{quote(self.config['env'])}/secrets"
+        if isinstance(self.config, Organization):
+            return f"/orgs/{quote(self.config.org)}/actions/secrets"
+        repository = f"/repos/{quote(self.config.owner)}/{quote(self.config.repo)}"
+        if isinstance(self.config, RepositoryEnvironment):
+            return f"{repository}/environments/{quote(self.config.env)}/secrets"
+        return f"{repository}/actions/secrets"
 
     def _secret(self, write: Write) -> str:
         return f"{self._secrets()}/{quote(self.normalize_key(write.key))}"

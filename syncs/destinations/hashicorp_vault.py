@@ -13,10 +13,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import model_validator
 
 from config.errors import BadRequest
-from config.schemas.schema import Checked, Path, Schema, Text
+from config.schemas.model import Model
+from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import Answer
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
@@ -29,46 +32,52 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 SEGMENTS = r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*"
 
 
-class _SecretPath(Text):
-    """Without slashes at its ends."""
+def _trimmed(text: str) -> str:
+    """Without blanks and slashes at its ends."""
+    return text.strip().strip("/").strip()
 
-    def check(self, value: object, path: Path) -> Checked:
-        given = value.strip().strip("/") if isinstance(value, str) else value
-        text, issues = super().check(given, path)
-        if isinstance(text, str) and not issues and any(part in (".", "..") for part in text.split("/")):
-            raise BadRequest(f"{self.name}: {self.label} has a part that is only dots")
-        return text, issues
+
+class SecretPath(Model):
+    mount: Annotated[
+        str,
+        Text(
+            "Mount",
+            "The key-value mount, such as secret.",
+            max_length=128,
+            pattern=r"[!-.0-~]+(/[!-.0-~]+)*",  # printable, and not the slash between
+            pattern_message="Invalid mount: letters, digits and signs without blanks, with single slashes between",
+            empty_message="Secrets Engine Mount required",
+            prepare=_trimmed,
+        ),
+    ]
+    path: Annotated[
+        str,
+        Text(
+            "Path",
+            "The secret below the mount that holds all keys, such as dev/shop; made where it is missing.",
+            max_length=128,
+            pattern=SEGMENTS,
+            pattern_message="Invalid path: letters, digits, dots, underscores and dashes, with single slashes between",
+            empty_message="Path required",
+            prepare=_trimmed,
+        ),
+    ]
+
+    @model_validator(mode="after")
+    def _without_dots(self) -> Self:
+        for name, value in (("mount", self.mount), ("path", self.path)):
+            if any(part in (".", "..") for part in value.split("/")):
+                raise BadRequest(f"{name}: {name.capitalize()} has a part that is only dots")
+        return self
 
 
 class HashicorpVault(DocumentDestination):
     slug: ClassVar[str] = "hashicorp-vault"
     label: ClassVar[str] = "Hashicorp Vault"
     provider: ClassVar[str] = "hashicorp-vault"
-    Config: ClassVar[Schema] = Schema(
-        (
-            _SecretPath(
-                "mount",
-                "Mount",
-                "The key-value mount, such as secret.",
-                max_length=128,
-                pattern=r"[!-.0-~]+(/[!-.0-~]+)*",  # printable, and not the slash between
-                pattern_message="Invalid mount: letters, digits and signs without blanks, with single slashes between",
-                empty_message="Secrets Engine Mount required",
-            ),
-            _SecretPath(
-                "path",
-                "Path",
-                "The secret below the mount that holds all keys, such as dev/shop; made where it is missing.",
-                max_length=128,
-                pattern=SEGMENTS,
-                pattern_message=(
-                    "Invalid path: letters, digits, dots, underscores and dashes, with single slashes between"
-                ),
-                empty_message="Path required",
-            ),
-        )
-    )
-    Options: ClassVar[Schema] = sync_options("Hashicorp Vault", can_import=True)
+    Config: ClassVar[type[Model]] = SecretPath
+    Options: ClassVar[type[Model]] = sync_options("Hashicorp Vault", can_import=True)
+    config: SecretPath
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -88,7 +97,7 @@ class HashicorpVault(DocumentDestination):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._mount, self._path = path_of(self.config["mount"]), path_of(self.config["path"])
+        self._mount, self._path = path_of(self.config.mount), path_of(self.config.path)
         self._version: int | None = None
         self._may_patch = True
 
@@ -112,7 +121,7 @@ class HashicorpVault(DocumentDestination):
             self._version = 2
             return document
         if self._version is None:
-            self._version = version_of(self.client, self.config["mount"])
+            self._version = version_of(self.client, self.config.mount)
         if self._version == 1:
             return self._read_first()
         if answer is None:

@@ -8,9 +8,11 @@ Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
-from config.schemas.schema import OneOf, Schema, Text, literal
+from config.schemas.model import Model
+from config.schemas.types import About, Text
+from config.schemas.unions import OneOf
 from connections.errors import BadResponse, NotFound
 from connections.http.client import quote
 from syncs.destination.base import KeyValueDestination
@@ -18,24 +20,51 @@ from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Write, Written
 
-SCOPE = "The Humanitec scope that secrets should be synced to."
-ORG = Text("org", "Org ID", "The ID of the Humanitec org to sync secrets to.", empty_message="Org ID required")
-APP = Text("app", "App ID", "The ID of the Humanitec app to sync secrets to.", empty_message="App ID required")
-ENV = Text("env", "Env ID", "The ID of the Humanitec environment to sync secrets to.", empty_message="Env ID required")
+SCOPE = About(help="The Humanitec scope that secrets should be synced to.")
+Org = Annotated[
+    str,
+    Text("Org ID", "The ID of the Humanitec org to sync secrets to.", empty_message="Org ID required", example="acme"),
+]
+App = Annotated[
+    str,
+    Text(
+        "App ID",
+        "The ID of the Humanitec app to sync secrets to.",
+        empty_message="App ID required",
+        example="humanitec",
+    ),
+]
+Env = Annotated[
+    str,
+    Text(
+        "Env ID",
+        "The ID of the Humanitec environment to sync secrets to.",
+        empty_message="Env ID required",
+        example="development",
+    ),
+]
+
+
+class Application(Model):
+    scope: Annotated[Literal["application"], SCOPE]
+    org: Org
+    app: App
+
+
+class Environment(Model):
+    scope: Annotated[Literal["environment"], SCOPE]
+    org: Org
+    app: App
+    env: Env
 
 
 class Humanitec(KeyValueDestination):
     slug: ClassVar[str] = "humanitec"
     label: ClassVar[str] = "Humanitec"
     provider: ClassVar[str] = "humanitec"
-    Config: ClassVar[OneOf] = OneOf(
-        "scope",
-        {
-            "application": Schema((literal("scope", "application", SCOPE), ORG, APP)),
-            "environment": Schema((literal("scope", "environment", SCOPE), ORG, APP, ENV)),
-        },
-    )
-    Options: ClassVar[Schema] = sync_options("Humanitec")
+    Config: ClassVar[OneOf] = OneOf("scope", Application, Environment)
+    Options: ClassVar[type[Model]] = sync_options("Humanitec")
+    config: Application | Environment
     capabilities: ClassVar[Capabilities] = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",
@@ -50,7 +79,9 @@ class Humanitec(KeyValueDestination):
     )
 
     def location(self) -> str:
-        spot = "/".join(self.config[part] for part in ("org", "app", "env") if part in self.config)
+        spot = f"{self.config.org}/{self.config.app}"
+        if isinstance(self.config, Environment):
+            spot += f"/{self.config.env}"
         return f"humanitec|{self.client.base_url}|{spot}"
 
     def overlaps(self, location: str) -> bool:
@@ -109,8 +140,8 @@ class Humanitec(KeyValueDestination):
             raise BadResponse(f"Humanitec: GET {path} answered with something that is no list of versions") from None
 
     def _scope(self) -> str:
-        path = f"/orgs/{quote(self.config['org'])}/apps/{quote(self.config['app'])}"
-        return f"{path}/envs/{quote(self.config['env'])}" if self.config["scope"] == "environment" else path
+        path = f"/orgs/{quote(self.config.org)}/apps/{quote(self.config.app)}"
+        return f"{path}/envs/{quote(self.config.env)}" if isinstance(self.config, Environment) else path
 
     def _values(self) -> str:
         return f"{self._scope()}/values"
@@ -126,7 +157,7 @@ class Humanitec(KeyValueDestination):
                 comment=value.get("description"),
                 object_id=_text(value["created_at"]),
                 etag=_etag(value),
-                inherited=self.config["scope"] == "environment" and value["source"] == "app",
+                inherited=isinstance(self.config, Environment) and value["source"] == "app",
                 is_secret=value["is_secret"] is True,
             )
         except (KeyError, TypeError, AttributeError):

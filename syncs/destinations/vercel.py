@@ -17,94 +17,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from config.errors import BadRequest
-from config.schemas.schema import Flag, OneOf, Path, Schema, Text, Texts, literal
+from config.schemas.model import Model
+from config.schemas.unions import OneOf
 from connections.errors import IntegrationError, NotFound, Rejected
-from connections.providers.vercel import ENVIRONMENTS
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import sync_options
-from syncs.destinations._vercel_project import ProjectSpot
-from syncs.destinations._vercel_shared import SharedSpot, targets_of
+from syncs.destinations._vercel_project import Project, ProjectSpot
+from syncs.destinations._vercel_shared import SharedSpot, Team
 from syncs.destinations._vercel_variables import Spot, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 MANY = 50  # keys a request: documented for shared variables, and kept to for a project's
-SCOPE = "The Vercel scope that secrets should be synced to."
-SENSITIVE = Flag("sensitive", "Sensitive", "Values can never be read again, by anyone.", default=False)
-
-
-class _Project(Schema):
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        found = super().validate(data, path)
-        if found.get("branch") and found["env"] != "preview":
-            raise BadRequest("branch: only the preview environment has branches")
-        if found["sensitive"] and found["env"] == "development":
-            raise BadRequest("sensitive: development variables cannot be sensitive at Vercel")
-        return found
-
-
-class _Team(Schema):
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        found = {"targetEnvironments": [], **super().validate(data, path)}
-        if not targets_of(found) and not found["applyToAllCustomEnvironments"]:
-            said = "at least one target environment is required, or all custom environments"
-            if found["targetEnvironments"]:
-                said = "development variables cannot be sensitive at Vercel: choose one more target environment"
-            raise BadRequest(f"targetEnvironments: {said}")
-        return found
-
-
-class _Scopes(OneOf):
-    """What older clients send has no scope: it is a project's."""
-
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        if isinstance(data, Mapping) and "scope" not in data:
-            data = {**data, "scope": "project"}
-        return super().validate(data, path)
-
-
-CONFIG = _Scopes(
-    "scope",
-    {
-        "project": _Project(
-            (
-                literal("scope", "project", SCOPE),
-                Text("teamId", "Team ID", "The Vercel team or account that the project is of.", min_length=0),
-                Text("app", "Project", "The ID of the Vercel project.", empty_message="App ID required"),
-                Text("appName", "Project name", "Its name, for people.", empty_message="App Name required"),
-                Text("env", "Environment", "production, preview, development, or the ID of a custom environment."),
-                Text("branch", "Branch", "One Git branch of the preview environment; blank: all.", required=False),
-                SENSITIVE,
-            )
-        ),
-        "team": _Team(
-            (
-                literal("scope", "team", SCOPE),
-                Text("teamId", "Team ID", "The Vercel team that shares the secrets.", empty_message="Team ID required"),
-                Text("teamName", "Team name", "Its name, for people.", required=False),
-                Texts(
-                    "targetEnvironments",
-                    "Of production, preview and development those that get the secrets.",
-                    item=Text("targetEnvironments", "Target environments", choices=ENVIRONMENTS),
-                ),
-                Flag("applyToAllCustomEnvironments", "All custom environments", default=False),
-                Texts("targetProjects", "The IDs of the projects that get the secrets; none: people link them."),
-                SENSITIVE,
-            )
-        ),
-    },
-)
 
 
 class Vercel(KeyValueDestination):
     slug: ClassVar[str] = "vercel"
     label: ClassVar[str] = "Vercel"
     provider: ClassVar[str] = "vercel"
-    Config: ClassVar[OneOf] = CONFIG
-    Options: ClassVar[Schema] = sync_options("Vercel", can_import=True)
+    # What older clients send has no scope: it is a project's.
+    Config: ClassVar[OneOf] = OneOf("scope", Project, Team, default="project")
+    Options: ClassVar[type[Model]] = sync_options("Vercel", can_import=True)
+    config: Project | Team
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -130,14 +66,16 @@ class Vercel(KeyValueDestination):
     split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected, NotFound)
 
     @classmethod
-    def limits(cls, config: Mapping[str, Any]) -> Capabilities:
+    def limits(cls, config: Project | Team) -> Capabilities:
         """A project takes 1000 variables an environment; sensitive values are not read."""
-        found = replace(cls.capabilities, can_read_values=not config["sensitive"])
-        return found if config["scope"] == "team" else replace(found, max_keys=1000)
+        found = replace(cls.capabilities, can_read_values=not config.sensitive)
+        return replace(found, max_keys=1000) if isinstance(config, Project) else found
 
     @property
     def spot(self) -> Spot:
-        return (SharedSpot if self.config["scope"] == "team" else ProjectSpot)(self.client, self.config)
+        if isinstance(self.config, Team):
+            return SharedSpot(self.client, self.config)
+        return ProjectSpot(self.client, self.config)
 
     def location(self) -> str:
         return f"vercel|{self.client.base_url}|{self.spot.name}"
@@ -153,7 +91,7 @@ class Vercel(KeyValueDestination):
 
     def write_fingerprint(self) -> str:
         """The type, so that variables are made anew where the sync is told another."""
-        return "sensitive" if self.config["sensitive"] else ""
+        return "sensitive" if self.config.sensitive else ""
 
     def fetch(self) -> Iterable[Remote]:
         return self.spot.remotes()

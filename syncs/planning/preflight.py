@@ -76,7 +76,7 @@ def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, beh
         ) from None
     concurrency = sync.policy.max_concurrency
     warnings = [*problems(plan), *warnings_of(actor, sync)]
-    limits = found.limits(sync.destination_config)
+    limits = found.limits_of(sync.destination_config)
     return Checked(plan, tuple(warnings), estimate(plan, found, limits, concurrency))
 
 

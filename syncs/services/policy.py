@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import re
+from typing import Annotated, Any
 
-from config.schemas.schema import NULL, Flag, Schema, Text, Texts, Whole
+from config.schemas.json_schema import openapi
+from config.schemas.model import Model
+from config.schemas.types import Flag, Items, Text, Whole
 from syncs.models import UNMANAGED, SyncPolicy
 
-POLICY = Schema(
-    (
-        Text("unmanaged", "Unmanaged keys", "What a run does with keys it did not write.", False, choices=UNMANAGED),
-        Whole("maxDeletions", "Deletes that one run may do unasked; null: no limit.", nullable=True, maximum=1_000_000),
-        Texts("include", "Globs of the source's keys; empty: all."),
-        Texts("exclude", "Globs of the source's keys."),
-        Texts("tags", "Slugs; a secret needs one of them. Empty: all."),
-        Flag("recursive", "", "Take the folders below too."),
-        Whole("driftCheckMinutes", "0: off.", maximum=525_600),
-        Flag("heal", "", "Run when a drift check finds something."),
-        Flag("paused", "", "Stop automatic work."),
-        Whole("maxConcurrency", "Requests side by side; null: the default.", nullable=True, minimum=1, maximum=32),
-    )
-)
 
+class Policy(Model):
+    """The members of a policy that a request changes; those of `SyncPolicy` have the same names, in snake case."""
 
-_POLICY_FIELDS = {
-    "unmanaged": "unmanaged",
-    "maxDeletions": "max_deletions",
-    "include": "include",
-    "exclude": "exclude",
-    "tags": "tags",
-    "recursive": "recursive",
-    "driftCheckMinutes": "drift_check_minutes",
-    "heal": "heal",
-    "paused": "paused",
-    "maxConcurrency": "max_concurrency",
-}
+    unmanaged: Annotated[
+        str | None, Text("Unmanaged keys", "What a run does with keys it did not write.", choices=UNMANAGED)
+    ] = None
+    maxDeletions: Annotated[
+        int | None,
+        Whole("Deletes that one run may do unasked; null: no limit.", nullable=True, maximum=1_000_000),
+    ] = None
+    include: Annotated[
+        list[Annotated[str, Text("include", max_length=512)]] | None,
+        Items("Globs of the source's keys; empty: all.", max_items=100, example=["DB_*"]),
+    ] = None
+    exclude: Annotated[
+        list[Annotated[str, Text("exclude", max_length=512)]] | None,
+        Items("Globs of the source's keys.", max_items=100, example=["*_LOCAL"]),
+    ] = None
+    tags: Annotated[
+        list[Annotated[str, Text("tags", max_length=512)]] | None,
+        Items("Slugs; a secret needs one of them. Empty: all.", max_items=100, example=["db"]),
+    ] = None
+    recursive: Annotated[bool | None, Flag(help="Take the folders below too.")] = None
+    driftCheckMinutes: Annotated[int | None, Whole("0: off.", maximum=525_600)] = None
+    heal: Annotated[bool | None, Flag(help="Run when a drift check finds something.")] = None
+    paused: Annotated[bool | None, Flag(help="Stop automatic work.")] = None
+    maxConcurrency: Annotated[
+        int | None,
+        Whole("Requests side by side; null: the default.", nullable=True, minimum=1, maximum=32),
+    ] = None
 
 
 def policy_as_json(policy: SyncPolicy) -> dict[str, Any]:
-    return {wire: getattr(policy, name) for wire, name in _POLICY_FIELDS.items()}
+    return {name: getattr(policy, _field(name)) for name in Policy.model_fields}
 
 
-def policy_changes(given: Mapping[str, Any]) -> dict[str, Any]:
-    """A validated policy as model fields."""
-    return {_POLICY_FIELDS[wire]: None if value is NULL else value for wire, value in given.items()}
+def policy_changes(policy: Policy) -> dict[str, Any]:
+    """The members that were sent, by their names in `SyncPolicy`."""
+    return {_field(name): value for name, value in policy.sent().items() if name in Policy.model_fields}
+
+
+def _field(name: str) -> str:
+    return re.sub(r"(?=[A-Z])", "_", name).lower()
 
 
 def policy_shape() -> dict[str, Any]:
-    properties = POLICY.json_schema()["properties"]
+    properties = openapi(Policy)["properties"]
     return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

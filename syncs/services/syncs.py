@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
 from django.db.models import F
+from pydantic import create_model
 
 from config.access import audit
 from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
 from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
-from config.schemas.schema import Field, Flag, Id, Nested, Schema, Slug, Text
+from config.schemas.issues import Path
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Body, Model
+from config.schemas.types import Flag, Id, Slug, Text
+from config.schemas.unions import OneOf
 from connections.errors import IntegrationError
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
@@ -24,7 +29,7 @@ from syncs.destination.base import Destination
 from syncs.models import UNMANAGED, Folder, SecretSync, SyncPolicy
 from syncs.planning.builder import destination_class
 from syncs.planning.overlaps import refuse_overlaps
-from syncs.source.paths import FolderPath, normal_path
+from syncs.source.paths import PathText, normal_path
 from syncs.source.selectors import defaults_of, syncs
 
 from .deletion import leave_elsewhere
@@ -47,36 +52,71 @@ class SyncInput:
     destination_config: object = None
 
 
-def sync_schema(found: type[Destination], *, new: bool) -> Schema:
-    """The body that makes (`new`) or changes a sync of this destination, as the API takes it."""
-    fields: list[Field] = [
-        Slug("name", "Unique in the project.", required=new, most=256),
-        Text("description", "Description", required=False, min_length=0, max_length=256, multiline=True),
-        Id("connectionId", f"A connection of {found.label}.", required=new),
-        Text("environment", "Environment", "The slug of the source's environment.", required=new, max_length=64),
-        FolderPath(
-            "secretPath", "The source's folder.", required=new, default=None, empty_message="Secret path required"
-        ),
-        Flag("isAutoSyncEnabled", "Auto-sync", "Run on every change of the source."),
-        Nested("syncOptions", found.Options, required=new),
-        Nested("destinationConfig", found.described_config(), required=new),
+_NAME = Slug("name", "Unique in the project.", most=256, example="shop-dev")
+_ENVIRONMENT = Text("Environment", "The slug of the source's environment.", max_length=64, example="dev")
+_SECRET_PATH = PathText(
+    "secretPath", "The source's folder.", empty_message="Secret path required", example="/services/api"
+)
+
+
+class SyncChanges(Body):
+    """The body that changes a sync; one for each destination, made by `sync_changes`."""
+
+    name: Annotated[str | None, _NAME] = None
+    description: Annotated[
+        str | None,
+        Text("Description", min_length=0, max_length=256, multiline=True, example="What the shop needs"),
+    ] = None
+    connectionId: str | None = None
+    environment: Annotated[str | None, _ENVIRONMENT] = None
+    secretPath: Annotated[str | None, _SECRET_PATH] = None
+    isAutoSyncEnabled: Annotated[bool | None, Flag("Auto-sync", "Run on every change of the source.")] = None
+    syncOptions: Any = None
+    destinationConfig: Any = None
+
+
+class NewSync(SyncChanges):
+    """The body that creates a sync; one for each destination, made by `new_sync`."""
+
+    name: Annotated[str, _NAME]
+    connectionId: str
+    environment: Annotated[str, _ENVIRONMENT]
+    secretPath: Annotated[str, _SECRET_PATH]
+    projectId: Annotated[
+        str, Text("Project", "The project's id.", empty_message="Project ID required", example=EXAMPLE_ID)
     ]
-    if new:
-        fields.append(Text("projectId", "Project", "The project's id.", empty_message="Project ID required"))
-    return Schema(tuple(fields), strict=False)
 
 
-def given_sync(data: Mapping[str, Any]) -> SyncInput:
-    """A body that `sync_schema` has validated, as the services take it."""
+def new_sync(found: type[Destination]) -> type[NewSync]:
+    return create_model("NewSync", __base__=NewSync, **_members(found, ...))
+
+
+def sync_changes(found: type[Destination]) -> type[SyncChanges]:
+    return create_model("SyncChanges", __base__=SyncChanges, **_members(found, None))
+
+
+def _members(found: type[Destination], default: Any) -> dict[str, Any]:
+    """The members that differ by destination; `default` is ... where they are required."""
+    config = found.described_config()
+    connection = Id(f"A connection of {found.label}.", label="connectionId")
+    return {
+        "connectionId": (Annotated[str if default is ... else str | None, connection], default),
+        "syncOptions": (found.Options, default),
+        "destinationConfig": (config if isinstance(config, type) else Annotated[Any, config], default),
+    }
+
+
+def sync_input(body: SyncChanges) -> SyncInput:
+    """A body as the services take it."""
     return SyncInput(
-        name=data.get("name"),
-        description=data.get("description"),
-        connection_id=data.get("connectionId"),
-        environment=data.get("environment"),
-        secret_path=data.get("secretPath"),
-        is_auto_sync_enabled=data.get("isAutoSyncEnabled"),
-        sync_options=data.get("syncOptions"),
-        destination_config=data.get("destinationConfig"),
+        name=body.name,
+        description=body.description,
+        connection_id=body.connectionId,
+        environment=body.environment,
+        secret_path=body.secretPath,
+        is_auto_sync_enabled=body.isAutoSyncEnabled,
+        sync_options=body.syncOptions,
+        destination_config=body.destinationConfig,
     )
 
 
@@ -203,18 +243,22 @@ def _checked(found: type[Destination], given: SyncInput, *, new: bool) -> tuple[
     config: dict[str, Any] = {}
     options: dict[str, Any] = {}
     if new or given.destination_config is not None:
-        try:
-            config = found.Config.validate(given.destination_config, ("destinationConfig",))
-        except Invalid as error:
-            issues += error.issues
+        config = _stored(found.Config, given.destination_config, ("destinationConfig",), issues)
     if new or given.sync_options is not None:
-        try:
-            options = found.Options.validate(given.sync_options, ("syncOptions",))
-        except Invalid as error:
-            issues += error.issues
+        options = _stored(found.Options, given.sync_options, ("syncOptions",), issues)
     if issues:
         raise Invalid(issues)
     return config, options
+
+
+def _stored(shape: type[Model] | OneOf, data: object, path: Path, issues: list[Issue]) -> dict[str, Any]:
+    """The data as they will be stored; problems are added to `issues`."""
+    try:
+        found: dict[str, Any] = shape.parse(data, path).stored()
+    except Invalid as error:
+        issues += error.issues
+        return {}
+    return found
 
 
 def _folder(actor: Actor, project: Project, environment: str, path: str) -> Folder:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from django.test import Client
@@ -14,7 +14,10 @@ from pytest_django import DjangoAssertNumQueries
 from config.access.models import Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from config.errors import Invalid, PermissionDenied
-from config.schemas.schema import Flag, OneOf, Schema, Text, Texts, Whole, literal
+from config.schemas import schema as old
+from config.schemas.model import Model
+from config.schemas.types import About, Flag, Items, Text, Whole
+from config.schemas.unions import OneOf
 from connections.models import AppConnection
 from connections.providers.humanitec import Humanitec as Vendor
 from connections.services import create_connection, pause_connection
@@ -399,26 +402,25 @@ def test_a_wrong_token_stores_nothing_and_is_not_shown_again(world: World, ada: 
     assert ada.kept().step("connection").typed == {"connection": str(made.pk)}
 
 
-class Acme(Humanitec):
+class Vault(Model):
     """What a destination may declare that Humanitec does not: lists, flags, numbers, lines, a choice of one."""
 
-    Config = OneOf(
-        "kind",
-        {
-            "vault": Schema(
-                (
-                    literal("kind", "vault"),
-                    Text("org", "Organisation", "Which.", empty_message="Organisation required"),
-                    Texts("app", "Which ones."),
-                    Flag("isStrict", "Strict", "Refuse what is odd."),
-                    Whole("ttl", "Seconds.", minimum=1),
-                    Text("note", "Note", "Some lines.", required=False, multiline=True),
-                    Text("edition", "Edition", choices=("first",)),
-                )
-            ),
-            "shelf": Schema((literal("kind", "shelf"), Text("row", "Row", "Any."))),
-        },
-    )
+    kind: Annotated[Literal["vault"], About()]
+    org: Annotated[str, Text("Organisation", "Which.", empty_message="Organisation required")]
+    app: Annotated[list[Annotated[str, Text()]] | None, Items("Which ones.")] = None
+    isStrict: Annotated[bool | None, Flag("Strict", "Refuse what is odd.")] = None
+    ttl: Annotated[int | None, Whole("Seconds.", minimum=1)] = None
+    note: Annotated[str | None, Text("Note", "Some lines.", multiline=True)] = None
+    edition: Annotated[str, Text("Edition", choices=("first",))]
+
+
+class Shelf(Model):
+    kind: Annotated[Literal["shelf"], About()]
+    row: Annotated[str, Text("Row", "Any.")]
+
+
+class Acme(Humanitec):
+    Config = OneOf("kind", Vault, Shelf)
 
 
 def test_all_members_of_a_schema_are_requested_and_stored(
@@ -458,9 +460,9 @@ def test_all_members_of_a_schema_are_requested_and_stored(
 def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
     world: World, ada: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = Text("apiToken", "Private key", "As it is.", secret=True, multiline=True)
-    plain = Text("account", "Account", "Whose.", required=False)
-    monkeypatch.setattr(Vendor, "methods", {"key": Schema((plain, key)), "other-way": Schema((plain,))})
+    key = old.Text("apiToken", "Private key", "As it is.", secret=True, multiline=True)
+    plain = old.Text("account", "Account", "Whose.", required=False)
+    monkeypatch.setattr(Vendor, "methods", {"key": old.Schema((plain, key)), "other-way": old.Schema((plain,))})
     ada.start()
     given = {"connection": "new", "method": "key", "name": "lines", "credentials__account": "me"}
     refused = ada.post("connection", {**given, "credentials__apiToken": f"{SECRET}\nsecond"})

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from config.errors import Invalid
+from config.schemas.json_schema import openapi
+from config.schemas.unions import OneOf
 from syncs.models import SecretSync
 from syncs.planning.builder import destination_class
 from tests.fixtures.api import Api, api_for
@@ -50,11 +52,12 @@ def test_a_role_that_shall_end_is_refused(api: Api, world: World) -> None:
 def test_secrets_of_their_own_are_given_with_an_empty_name_of_the_one_document() -> None:
     config = destination_class("aws-secrets-manager").Config
     each = {"mappingBehavior": "one-to-one", "region": "eu-west-1"}
-    assert config.validate({**each, "secretName": ""}) == each
+    assert config.parse({**each, "secretName": ""}).stored() == each
     for wrong in ({**each, "secretName": "prod"}, {**each, "mappingBehavior": "many-to-one", "secretName": ""}):
         with pytest.raises(Invalid):
-            config.validate(wrong)
-    described = config.variants["one-to-one"].json_schema()
+            config.parse(wrong)
+    assert isinstance(config, OneOf)
+    described = openapi(config.variants["one-to-one"])
     assert "" in described["properties"]["secretName"]["enum"]
     assert "secretName" not in described["required"]
 

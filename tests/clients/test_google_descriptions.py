@@ -143,6 +143,6 @@ def test_the_regions_hosts_are_those_that_google_names(monkeypatch: pytest.Monke
     with Gcp().client("service-account-key", {}) as client:
         for one in endpoints:
             config = {"scope": "region", "projectId": "p", "locationId": one["location"]}
-            GcpSecretManager(client, GcpSecretManager.Config.validate(config)).listing()
+            GcpSecretManager(client, GcpSecretManager.Config.parse(config)).listing()
     assert asked == [one["endpointUrl"] for one in endpoints]
     assert len(asked) > 40

@@ -58,7 +58,7 @@ def destination(client: ApiClient, request: pytest.FixtureRequest) -> Iterator[V
     team = next(one.value for one in login.choices(client, "teamId", {}) if one.label == "Acme")
     (app,) = login.choices(client, "app", {"teamId": team})
     chosen = {"scope": "project", "teamId": team, "app": app.value, "appName": app.label, "env": request.param}
-    destination = Vercel(client, Vercel.Config.validate(chosen))
+    destination = Vercel(client, Vercel.Config.parse(chosen))
     yield destination
     apply(destination, *(Write(Action.DELETE, one.key, one.key, remote=one) for one in destination.listing()))
     assert destination.listing() == ()
@@ -78,8 +78,8 @@ def listed(destination: Vercel) -> dict[str, Remote]:
 
 def value(destination: Vercel, remote: Remote) -> str:
     """As the emulator's own endpoint for one variable gives it."""
-    path = f"/v10/projects/{destination.config['app']}/env/{remote.object_id}"
-    params = {"teamId": destination.config["teamId"], "decrypt": "true"}
+    path = f"/v10/projects/{destination.config.app}/env/{remote.object_id}"
+    params = {"teamId": destination.config.teamId, "decrypt": "true"}
     return str(destination.client.request("GET", path, params=params)["value"])
 
 
@@ -123,12 +123,12 @@ def test_an_update_of_what_is_gone_makes_nothing(destination: Vercel) -> None:
 
 
 def test_a_variable_of_two_environments_is_narrowed_not_lost(destination: Vercel) -> None:
-    other = "preview" if destination.config["env"] == "production" else "production"
-    path = f"/v10/projects/{destination.config['app']}/env"
+    other = "preview" if destination.config.env == "production" else "production"
+    path = f"/v10/projects/{destination.config.app}/env"
     body = {"key": "BOTH", "value": "theirs", "type": "encrypted", "target": ["production", "preview"]}
-    destination.client.request("POST", path, params={"teamId": destination.config["teamId"]}, json=body)
+    destination.client.request("POST", path, params={"teamId": destination.config.teamId}, json=body)
     apply(destination, Write(Action.UPDATE, "BOTH", "BOTH", "ours", remote=listed(destination)["BOTH"]))
-    beside = Vercel(destination.client, {**destination.config, "env": other})
+    beside = Vercel(destination.client, {**destination.config.stored(), "env": other})
     assert value(destination, listed(destination)["BOTH"]) == "ours"
     assert value(beside, listed(beside)["BOTH"]) == "theirs"
     apply(beside, Write(Action.DELETE, "BOTH", "BOTH", remote=listed(beside)["BOTH"]))

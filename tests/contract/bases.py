@@ -8,27 +8,41 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from config.schemas.schema import Schema, Text, Texts, secret
+from config.schemas import schema as old
+from config.schemas.model import Model
+from config.schemas.schema import Schema, secret
+from config.schemas.types import Items, Text
 from connections.errors import BadResponse, NotFound
 from connections.http.client import ApiClient
 from connections.provider import Provider, Session
 from syncs.destination.base import DocumentDestination, KeyValueDestination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import sync_options
+from syncs.destination.options import SyncOptions, sync_options
 from syncs.destination.write import Document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from tests.destinations.serving import Answer, Ask, Served
 
-PLACE = Schema((Text("location", "Place"), Texts("more", required=False)))
+Texts = list[Annotated[str, Text()]] | None
+
+
+class Place(Model):
+    location: Annotated[str, Text("Place")]
+    more: Annotated[Texts, Items()] = None
+
+
+class BatchOptions(SyncOptions):
+    tags: Annotated[Texts, Items()] = None
 
 
 class Bases(Provider):
     slug: ClassVar[str] = "bases"
     label: ClassVar[str] = "Bases"
     base_url: ClassVar[str] = "https://bases.invalid"
-    methods: ClassVar[Mapping[str, Schema]] = {"token": Schema((Text("account", "Account"), secret("token", "Token")))}
+    methods: ClassVar[Mapping[str, Schema]] = {
+        "token": Schema((old.Text("account", "Account"), secret("token", "Token")))
+    }
 
     def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
         token = credentials["token"]
@@ -42,8 +56,9 @@ class Batches(KeyValueDestination):
     slug: ClassVar[str] = "batches"
     label: ClassVar[str] = "Batches"
     provider: ClassVar[str] = "bases"
-    Config: ClassVar[Schema] = PLACE
-    Options: ClassVar[Schema] = sync_options("Batches", Texts("tags"))
+    Config: ClassVar[type[Model]] = Place
+    Options: ClassVar[type[Model]] = sync_options("Batches", BatchOptions)
+    config: Place
     capabilities: ClassVar[Capabilities] = Capabilities(
         has_etag=False,
         has_object_ids=False,
@@ -58,7 +73,7 @@ class Batches(KeyValueDestination):
     batch: ClassVar[Mapping[Action, int]] = {Action.CREATE: 10, Action.UPDATE: 10}
 
     def location(self) -> str:
-        return f"batches|{self.client.base_url}|{self.config['location']}"
+        return f"batches|{self.client.base_url}|{self.config.location}"
 
     def normalize_key(self, key: str) -> str:
         return key.upper()
@@ -129,7 +144,8 @@ class FakeBatches(Served):
 
 class _Documents(DocumentDestination):
     provider: ClassVar[str] = "bases"
-    Config: ClassVar[Schema] = PLACE
+    Config: ClassVar[type[Model]] = Place
+    config: Place
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -140,7 +156,7 @@ class _Documents(DocumentDestination):
     )
 
     def location(self) -> str:
-        return f"{self.slug}|{self.client.base_url}|{self.config['location']}"
+        return f"{self.slug}|{self.client.base_url}|{self.config.location}"
 
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
         body = {"entries": dict(entries), "version": before.version}
@@ -151,7 +167,7 @@ class _Documents(DocumentDestination):
 class Checked(_Documents):
     slug: ClassVar[str] = "checked"
     label: ClassVar[str] = "Checked"
-    Options: ClassVar[Schema] = sync_options("Checked", can_import=True)
+    Options: ClassVar[type[Model]] = sync_options("Checked", can_import=True)
 
     def read(self) -> Document:
         answer = self.client.request("GET", "/document")
@@ -163,7 +179,7 @@ class Checked(_Documents):
 class Unchecked(_Documents):
     slug: ClassVar[str] = "unchecked"
     label: ClassVar[str] = "Unchecked"
-    Options: ClassVar[Schema] = sync_options("Unchecked", can_import=True)
+    Options: ClassVar[type[Model]] = sync_options("Unchecked", can_import=True)
 
     def read(self) -> Document:
         answer = self.client.request("GET", "/document")

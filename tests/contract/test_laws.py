@@ -14,6 +14,7 @@ from django.apps import apps
 from django.db import connection
 
 from config.errors import BadRequest, Invalid
+from config.schemas.json_schema import openapi
 from syncs.engine.types import Action
 from syncs.models import ManagedSecret, SyncRun
 from syncs.planning.preview import plan_as_json, preview
@@ -229,7 +230,7 @@ def test_an_incomplete_source_deletes_nothing(case: Case) -> None:
 def test_names_follow_the_schema(case: Case) -> None:
     case.put("FOREIGN", "x")
     case.set(A="1", B="2")
-    if "keySchema" not in {field.name for field in case.found.Options.fields}:
+    if "keySchema" not in case.found.Options.model_fields:
         with pytest.raises(Invalid, match="keySchema"):
             case.sync(keySchema="KF_{{environment}}_{{secretKey}}")
         return
@@ -351,7 +352,7 @@ def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(case: 
     if not case.can.can_import:
         with pytest.raises(BadRequest, match="does not support importing secrets"):
             triggers.import_secrets(case.actor, sync)
-        assert "import" not in str(case.found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"])
+        assert "import" not in str(openapi(case.found.Options)["properties"]["initialSyncBehavior"]["enum"])
         return
     case.fake.asked()
     shown = preview(sync, "import")

@@ -99,7 +99,7 @@ def test_500_keys_with_one_changed_cost_50_pages_and_one_write(vendor: Fake, cli
 def test_deletes_go_by_tens_and_one_that_is_gone_is_a_success(vendor: Fake, destination: AwsParameterStore) -> None:
     keys = [f"K{number}" for number in range(23)]
     apply(destination, *(create(key) for key in keys))
-    vendor.drop(destination.config, "K5")
+    vendor.drop(destination.config.stored(), "K5")
     vendor.asked()
     outcomes = apply(destination, *delete(*keys))
     assert [outcome.error for outcome in outcomes] == [None] * 23
@@ -255,16 +255,16 @@ def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(ac
 
 
 def test_a_plain_parameter_is_told_apart(vendor: Fake, destination: AwsParameterStore) -> None:
-    vendor.put_as(destination.config, "PLAIN", "x", "String")
-    vendor.put_as(destination.config, "LIST", "a,b", "StringList")
+    vendor.put_as(destination.config.stored(), "PLAIN", "x", "String")
+    vendor.put_as(destination.config.stored(), "LIST", "a,b", "StringList")
     assert [remote.is_secret for remote in destination.listing()] == [False, False]
 
 
 def test_a_create_never_overwrites(vendor: Fake, destination: AwsParameterStore) -> None:
-    vendor.put(destination.config, "KEY", "theirs")
+    vendor.put(destination.config.stored(), "KEY", "theirs")
     (outcome,) = apply(destination, create("KEY", "ours"))
     assert isinstance(outcome.error, Conflict)
-    assert vendor.held(destination.config) == {"KEY": "theirs"}
+    assert vendor.held(destination.config.stored()) == {"KEY": "theirs"}
 
 
 def test_a_value_of_more_than_4_KB_arrives_and_one_with_braces_is_refused_alone(
@@ -276,11 +276,11 @@ def test_a_value_of_more_than_4_KB_arrives_and_one_with_braces_is_refused_alone(
         "BIG": type(None),
         "REFERENCE": Rejected,
     }
-    assert vendor.held(destination.config) == {"SMALL": "v", "BIG": "x" * 8192}
+    assert vendor.held(destination.config.stored()) == {"SMALL": "v", "BIG": "x" * 8192}
 
 
 def test_at_the_root_names_that_aws_keeps_are_known_beforehand() -> None:
-    at_root, below = (AwsParameterStore.limits(config) for config in (ROOT, PATH))
+    at_root, below = (AwsParameterStore.limits_of(config) for config in (ROOT, PATH))
     for name, root, path in (
         ("awsKEY", False, True),
         ("SSM_KEY", False, True),
@@ -358,10 +358,10 @@ def test_a_name_outside_the_path_is_not_believed(vendor: Fake, client: AwsClient
 
 @pytest.mark.parametrize("path", ["/", "/a/", "/a/b-c/D_1/"])
 def test_a_path_as_the_modelled_api_has_it(path: str) -> None:
-    assert AwsParameterStore.Config.validate({"region": REGION, "path": f" {path} "})["path"] == path
+    assert AwsParameterStore.Config.parse({"region": REGION, "path": f" {path} "}).path == path
 
 
 @pytest.mark.parametrize("path", ["", "a/", "/a", "//", "/a//b/", "/a b/"])
 def test_a_path_that_is_none_is_refused(path: str) -> None:
     with pytest.raises(Invalid):
-        AwsParameterStore.Config.validate({"region": REGION, "path": path})
+        AwsParameterStore.Config.parse({"region": REGION, "path": path})

@@ -322,10 +322,10 @@ def test_the_place_is_the_folder_whoever_signs_in(client: ApiClient) -> None:
 
 @pytest.mark.parametrize("path", ["/services/api/", "services//api", " /services/api "])
 def test_a_path_has_one_form(path: str) -> None:
-    assert ExternalInfisical.Config.validate({**FOLDER, "secretPath": path}) == FOLDER
+    assert ExternalInfisical.Config.parse({**FOLDER, "secretPath": path}).stored() == FOLDER
 
 
 def test_names_are_not_changed_on_the_way() -> None:
     given = {"initialSyncBehavior": "overwrite-destination", "keySchema": "A_{{secretKey}}"}
     with pytest.raises(Invalid, match="keySchema"):
-        ExternalInfisical.Options.validate(given)
+        ExternalInfisical.Options.parse(given)

@@ -313,28 +313,28 @@ def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.
 @pytest.mark.parametrize("location", ["evil.example/", "europe-west1.evil", "", "EUROPE-WEST1", "a-b"])
 def test_a_location_that_would_lead_to_another_host_is_refused(location: str) -> None:
     with pytest.raises(Invalid):
-        GcpSecretManager.Config.validate({**REGION, "locationId": location})
+        GcpSecretManager.Config.parse({**REGION, "locationId": location})
     with pytest.raises(Invalid):
-        GcpSecretManager.Config.validate({**REPLICAS, "userReplicaLocationIds": [location]})
+        GcpSecretManager.Config.parse({**REPLICAS, "userReplicaLocationIds": [location]})
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_a_project_has_no_second_name(config: dict[str, Any]) -> None:
     with pytest.raises(Invalid):
-        GcpSecretManager.Config.validate({**config, "projectId": "123456789012"})
-    assert GcpSecretManager.Config.validate({**config, "projectId": "example.com:shop-1"})
+        GcpSecretManager.Config.parse({**config, "projectId": "123456789012"})
+    assert GcpSecretManager.Config.parse({**config, "projectId": "example.com:shop-1"})
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
-    assert GcpSecretManager.Config.validate(config) == config
+    assert GcpSecretManager.Config.parse(config).stored() == config
 
 
 def test_options_are_the_modelled_ones_where_nothing_else_is_chosen() -> None:
     plain = {"initialSyncBehavior": "overwrite-destination"}
-    assert GcpSecretManager.Options.validate(plain) == plain
+    assert GcpSecretManager.Options.parse(plain).stored() == plain
     with pytest.raises(Invalid):
-        GcpSecretManager.Options.validate({**plain, "oldVersions": "forget"})
+        GcpSecretManager.Options.parse({**plain, "oldVersions": "forget"})
 
 
 def test_many_accesses_go_side_by_side(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:

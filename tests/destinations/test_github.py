@@ -55,7 +55,7 @@ def test_what_arrives_is_opened_with_the_private_key_and_never_travels_open(
 ) -> None:
     (outcome,) = apply(destination, create("KEY", "värde-canary\n"))
     assert outcome.error is None
-    assert vendor.held(destination.config) == {"KEY": "värde-canary\n"}
+    assert vendor.held(destination.config.stored()) == {"KEY": "värde-canary\n"}
     assert "canary" not in str([ask.body for ask, _ in vendor.exchanges])
 
 
@@ -83,21 +83,21 @@ def test_a_look_that_fails_does_not_undo_the_write(vendor: Vendor, destination: 
     vendor.fault = fault
     (outcome,) = apply(destination, create("KEY"))
     assert (outcome.error, outcome.written.etag) == (None, None)
-    assert vendor.held(destination.config) == {"KEY": "v"}
+    assert vendor.held(destination.config.stored()) == {"KEY": "v"}
 
 
 def test_a_key_that_appeared_since_the_list_is_not_overwritten(vendor: Vendor, destination: GitHub) -> None:
-    vendor.put(destination.config, "KEY", "theirs")
+    vendor.put(destination.config.stored(), "KEY", "theirs")
     (outcome,) = apply(destination, create("key", "ours"))
     assert isinstance(outcome.error, Conflict)
-    assert vendor.held(destination.config) == {"KEY": "theirs"}
+    assert vendor.held(destination.config.stored()) == {"KEY": "theirs"}
     assert {method for method, _ in vendor.asked()} == {"GET"}
 
 
 def test_an_update_of_a_key_that_is_gone_makes_it_anew_and_says_so(vendor: Vendor, destination: GitHub) -> None:
     apply(destination, create("KEY"))
     (before,) = destination.listing()
-    vendor.drop(destination.config, "KEY")
+    vendor.drop(destination.config.stored(), "KEY")
     (outcome,) = apply(destination, update("KEY", remote=before))
     assert outcome.error is None
     assert outcome.written.object_id not in (None, before.object_id)
@@ -115,7 +115,7 @@ def test_the_key_to_seal_with_is_asked_for_once_a_run_and_again_when_it_is_repla
     vendor.rotate()
     outcomes = apply(destination, *(update(f"K{number}", "new") for number in range(6)))
     assert [outcome.error for outcome in outcomes] == [None] * 6
-    assert set(vendor.held(destination.config).values()) == {"new"}
+    assert set(vendor.held(destination.config.stored()).values()) == {"new"}
     assert sum(path.endswith("/public-key") for _, path in vendor.asked()) == 2
 
 
@@ -131,7 +131,7 @@ def test_a_key_that_is_none_seals_nothing(vendor: Vendor, destination: GitHub, g
     vendor.fault = lambda ask: Answer(200, given) if ask.path.endswith("/public-key") else None
     (outcome,) = apply(destination, update("KEY"))
     assert isinstance(outcome.error, BadResponse)
-    assert vendor.held(destination.config) == {}
+    assert vendor.held(destination.config.stored()) == {}
 
 
 def test_a_secondary_rate_limit_is_a_403_and_closes_the_gate(vendor: Vendor, destination: GitHub) -> None:
@@ -144,13 +144,13 @@ def test_a_secondary_rate_limit_is_a_403_and_closes_the_gate(vendor: Vendor, des
 
 def test_a_long_list_is_read_by_pages_of_a_hundred(vendor: Vendor, destination: GitHub) -> None:
     for number in range(250):
-        vendor.put(destination.config, f"K{number}", "x")
+        vendor.put(destination.config.stored(), f"K{number}", "x")
     assert len(destination.listing()) == 250
     assert len(vendor.asked()) == 3
 
 
 def test_a_list_that_lacks_what_it_counts_is_not_believed(vendor: Vendor, destination: GitHub) -> None:
-    vendor.put(destination.config, "KEY", "x")
+    vendor.put(destination.config.stored(), "KEY", "x")
     vendor.fault = lambda ask: Answer(200, {"total_count": 2, "secrets": [{**ITEM, "name": "KEY"}]})
     with pytest.raises(BadResponse, match="1 of 2"):
         destination.listing()
@@ -231,12 +231,12 @@ def test_another_choice_of_who_sees_the_secrets_is_written_to_each(client: ApiCl
 def test_repositories_are_selected_with_that_visibility_and_only_then(visibility: str, ids: Any, said: str) -> None:
     given = {"scope": "organization", "org": "acme", "visibility": visibility}
     with pytest.raises(ServiceError, match=said):
-        GitHub.Config.validate(given if ids is None else {**given, "selectedRepositoryIds": ids})
+        GitHub.Config.parse(given if ids is None else {**given, "selectedRepositoryIds": ids})
 
 
 def test_no_repositories_are_as_good_as_none_given() -> None:
     given = {"scope": "organization", "org": "acme", "visibility": "all"}
-    assert GitHub.Config.validate({**given, "selectedRepositoryIds": []}) == given
+    assert GitHub.Config.parse({**given, "selectedRepositoryIds": []}).stored() == given
 
 
 def test_names_of_accounts_are_not_case_sensitive_so_neither_is_the_place(client: ApiClient) -> None:
@@ -246,7 +246,7 @@ def test_names_of_accounts_are_not_case_sensitive_so_neither_is_the_place(client
 
 
 def test_an_organization_takes_a_thousand_and_a_repository_a_hundred() -> None:
-    assert [GitHub.limits(config).max_keys for config in (ORG, REPO, ENV)] == [1000, 100, 100]
+    assert [GitHub.limits_of(config).max_keys for config in (ORG, REPO, ENV)] == [1000, 100, 100]
 
 
 def test_a_write_of_other_hands_within_the_second_of_ours_cannot_be_told(vendor: Vendor, client: ApiClient) -> None:

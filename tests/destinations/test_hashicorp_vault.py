@@ -268,10 +268,10 @@ def test_pickers_offer_key_value_mounts_and_what_lies_at_their_top(vault: Fake, 
 
 def test_a_path_is_kept_without_slashes_at_its_ends() -> None:
     given = {"mount": " secret/ ", "path": "/dev/shop/"}
-    assert HashicorpVault.Config.validate(given) == {"mount": "secret", "path": "dev/shop"}
+    assert HashicorpVault.Config.parse(given).stored() == {"mount": "secret", "path": "dev/shop"}
 
 
 @pytest.mark.parametrize("path", ["", "/", "a//b", "a b", "../b", "a/./b", "ä", "x" * 129])
 def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
     with pytest.raises(ServiceError):
-        HashicorpVault.Config.validate({"mount": "secret", "path": path})
+        HashicorpVault.Config.parse({"mount": "secret", "path": path})

@@ -40,7 +40,7 @@ def destination(client: ApiClient, request: pytest.FixtureRequest) -> Humanitec:
 
 
 def scope_of(destination: Humanitec) -> tuple[str, str, str]:
-    return "acme", "shop", destination.config.get("env", "")
+    return "acme", "shop", destination.config.stored().get("env", "")
 
 
 def create(key: str, value: str = "v", comment: str = "") -> Write:
@@ -185,7 +185,7 @@ def test_every_request_is_one_that_the_vendor_publishes(vendor: HumanitecSandbox
     apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
     destination.purge("KEY", remote.object_id or "")
     assert [asked for asked in vendor.asked if "/purge/" in asked[1]]
-    env = "/envs/{envId}" if "env" in destination.config else ""
+    env = "/envs/{envId}" if "env" in destination.config.stored() else ""
     base = "/orgs/{orgId}/apps/{appId}" + env
     real = f"/orgs/acme/apps/shop{'/envs/development' if env else ''}"
     for (method, path), (body, status, answer) in zip(vendor.asked, vendor.exchanges, strict=True):

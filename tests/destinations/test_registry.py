@@ -2,6 +2,7 @@
 
 import pkgutil
 
+from config.schemas.json_schema import openapi
 from syncs import destinations as package
 from syncs.destination.base import destinations
 
@@ -18,7 +19,7 @@ def test_destinations_are_found_without_a_list() -> None:
 def test_the_config_of_humanitec_is_the_modelled_one() -> None:
     humanitec = destinations.get("humanitec")
     assert humanitec is not None
-    application, environment = humanitec.Config.json_schema()["anyOf"]
+    application, environment = openapi(humanitec.Config)["anyOf"]
     assert application["required"] == ["scope", "org", "app"]
     assert environment["required"] == ["scope", "org", "app", "env"]
     assert application["additionalProperties"] is environment["additionalProperties"] is False

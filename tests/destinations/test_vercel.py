@@ -373,12 +373,12 @@ def test_a_wait_is_told_by_its_end_too(vendor: vercel.Vercel, client: ApiClient)
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
 def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
-    assert Vercel.Config.validate(config) == config
+    assert Vercel.Config.parse(config).stored() == config
 
 
 def test_a_config_without_scope_is_a_projects() -> None:
     old = {"teamId": "team_acme", "app": "prj_shop", "appName": "shop", "env": "production"}
-    assert Vercel.Config.validate(old) == {**old, "scope": "project", "sensitive": False}
+    assert Vercel.Config.parse(old).stored() == {**old, "scope": "project", "sensitive": False}
 
 
 @pytest.mark.parametrize(
@@ -400,12 +400,12 @@ def test_a_config_without_scope_is_a_projects() -> None:
 )
 def test_what_does_not_go_together_is_refused_by_name(config: dict[str, Any], field: str) -> None:
     with pytest.raises(BadRequest, match=f"^{field}: "):
-        Vercel.Config.validate(config)
+        Vercel.Config.parse(config)
 
 
 def test_an_environment_that_there_is_not_is_refused() -> None:
     with pytest.raises(Invalid):
-        Vercel.Config.validate({**TEAM, "targetEnvironments": ["staging"]})
+        Vercel.Config.parse({**TEAM, "targetEnvironments": ["staging"]})
 
 
 def test_the_account_of_a_person_is_not_named_as_a_team(vendor: vercel.Vercel, client: ApiClient) -> None:

@@ -7,6 +7,7 @@ from django.test import Client
 from django.urls import reverse
 
 from config.access.models import User
+from config.schemas.json_schema import openapi
 from syncs.destination.base import Destination, destinations
 from syncs.destination.catalogue import catalogue, facts_of
 from tests.contract.bases import Batches, Checked
@@ -23,7 +24,7 @@ def test_every_destination_tells_what_people_ask_of_it(found: type[Destination])
     assert facts.rights, "what the login needs (Capabilities.rights)"
     assert found.capabilities.verified, "against what it was checked, and when (Capabilities.verified)"
     assert facts.docs.startswith("https://"), "where the vendor says so (Capabilities.docs_url)"
-    assert facts.imports == ("import" in str(found.Options.json_schema()["properties"]["initialSyncBehavior"]["enum"]))
+    assert facts.imports == ("import" in str(openapi(found.Options)["properties"]["initialSyncBehavior"]["enum"]))
 
 
 def test_limits_and_drift_are_said_in_words() -> None:

@@ -11,7 +11,7 @@ from config.access.roles import Actor, actor_of_user
 from syncs.models import SecretSync
 from syncs.planning.overlaps import overlaps_of, warnings_of
 from syncs.services.folders import create_project, ensure_folder
-from syncs.services.syncs import draft_sync, given_sync
+from syncs.services.syncs import NewSync, draft_sync, sync_input
 from syncs.source.selectors import syncs
 from tests.api.test_syncs import SYNCS, body
 from tests.fixtures.api import api_for
@@ -91,5 +91,5 @@ def test_the_plan_of_a_sync_about_to_be_made_warns(world: World) -> None:
     assert warning.startswith("The sync first writes the same keys: K00, K01")
     assert "and 2 more" in warning
     assert SecretSync.objects.count() == 1
-    draft = draft_sync(world.actor, world.project, "humanitec", given_sync(body(world, name="second")))
+    draft = draft_sync(world.actor, world.project, "humanitec", sync_input(NewSync.parse(body(world, name="second"))))
     assert len(overlaps_of(world.actor, draft)) == 1

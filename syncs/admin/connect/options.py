@@ -15,17 +15,17 @@ from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.encryption import Undecryptable
 from config.errors import Invalid, Issue, ServiceError, problem
-from config.schemas.schema import Schema
-from config.ui.model_forms import collected, form_fields
+from config.schemas.form_fields import Member
+from config.ui.model_forms import collected, fields_for, members_of
 from connections.selectors import connection_by_id
 from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync
 from syncs.planning.preflight import naming, rules_of
-from syncs.services.policy import POLICY, policy_as_json, policy_changes
+from syncs.services.policy import Policy, policy_as_json
 from syncs.services.syncs import require_free_name
 from syncs.source.selectors import defaults_of, environment_by_slug, folder_by_path
 
-from .step import Step, as_segments, prefixed, with_settled, without_settled
+from .step import Step, as_segments, completed, open_members, prefixed
 
 OPTIONS, RULES = "syncOptions", "policy"
 PREVIEWED = 8
@@ -54,8 +54,8 @@ class OptionsStep(Step):
     lead = gettext_lazy("What the keys are called there, and what a run may do. The defaults are careful ones.")
 
     @property
-    def policy(self) -> Schema:
-        return Schema(tuple(field for field in POLICY.fields if field.name in WORDS))
+    def rules(self) -> list[Member]:
+        return [member for member in members_of(Policy) if member.name in WORDS]
 
     @cached_property
     def project(self) -> Project:
@@ -75,9 +75,9 @@ class OptionsStep(Step):
                 help_text=_("Lower case, digits and hyphens."),
             )
         }
-        asked = without_settled(self.found.Options)
-        found |= form_fields(OPTIONS, asked)
-        as_segments(found, {prefixed(OPTIONS, field) for field in asked.fields})
+        asked = open_members(members_of(self.found.Options))
+        found |= fields_for(OPTIONS, asked)
+        as_segments(found, {prefixed(OPTIONS, field) for field in asked})
         found["auto"] = forms.BooleanField(
             label=_("Follow changes"),
             required=False,
@@ -87,7 +87,7 @@ class OptionsStep(Step):
         )
         if self.may_write_policy:
             held = defaults_of(self.project).new_policy()
-            found |= form_fields(RULES, self.policy, policy_as_json(held))
+            found |= fields_for(RULES, self.rules, policy_as_json(held))
             for name, (label, said) in WORDS.items():
                 found[prefixed(RULES, name)].label, found[prefixed(RULES, name)].help_text = label, said
             as_segments(found, {prefixed(RULES, "unmanaged")})
@@ -112,7 +112,7 @@ class OptionsStep(Step):
             "first": [self.form[name] for name in names if not name.startswith(RULES)],
             "rules": [self.form[name] for name in names if name.startswith(RULES)],
             "label": self.found.label,
-            "vendor": rules_of(self.found.limits(self.given("target"))),
+            "vendor": rules_of(self.found.limits_of(self.given("target"))),
             **self._preview(),
         }
 
@@ -145,7 +145,7 @@ class OptionsStep(Step):
             destination_config=self.given("target"),
             sync_options={"keySchema": key_schema},
         )
-        chosen = collected(RULES, self.policy, self._loosely())
+        chosen = collected(RULES, Policy, self._loosely())
         globs = {name: chosen[name] for name in ("include", "exclude", "tags") if name in chosen}
         sync.policy = defaults_of(self.project).new_policy(sync=sync, recursive=source["recursive"], **globs)
         return sync
@@ -157,7 +157,7 @@ class OptionsStep(Step):
 
     def submit(self) -> dict[str, Any]:
         data = self.cleaned()
-        options = with_settled(self.found.Options, collected(OPTIONS, without_settled(self.found.Options), data))
+        options = completed(members_of(self.found.Options), collected(OPTIONS, self.found.Options, data))
         issues: list[Issue] = []
         try:
             require_free_name(self.project, data["name"])
@@ -167,7 +167,7 @@ class OptionsStep(Step):
             issues.append(problem(["name"], str(error)))
         policy = self._policy(data, issues)
         try:
-            self.found.Options.validate(options, (OPTIONS,))
+            self.found.Options.parse(options, (OPTIONS,))
         except Invalid as error:
             issues += error.issues
         if issues:
@@ -178,9 +178,9 @@ class OptionsStep(Step):
         """What is given of the policy, as the API takes it."""
         if not self.may_write_policy:
             return {}
-        given = {"maxDeletions": None, **collected(RULES, self.policy, data)}
+        given = {"maxDeletions": None, **collected(RULES, Policy, data)}
         try:
-            policy_changes(self.policy.validate(given, (RULES,)))
+            Policy.parse(given, (RULES,))
         except Invalid as error:
             issues += error.issues
         return given

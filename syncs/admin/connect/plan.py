@@ -16,7 +16,7 @@ from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import SecretSync
 from syncs.planning.preflight import Checked, checked_plan
-from syncs.services.policy import POLICY, policy_changes
+from syncs.services.policy import Policy, policy_changes
 from syncs.services.sync_drafts import finish
 from syncs.services.syncs import SyncInput, draft_sync
 
@@ -51,7 +51,7 @@ class PlanStep(Step):
     def policy(self) -> dict[str, Any]:
         """As the model's fields."""
         given = self.given("options")["policy"]
-        changes = policy_changes(POLICY.validate(given)) if given else {}
+        changes = policy_changes(Policy.parse(given)) if given else {}
         return {**changes, "recursive": self.given("source")["recursive"]}
 
     @cached_property
@@ -81,7 +81,7 @@ class PlanStep(Step):
             "estimate": checked.estimate,
             "deletes": len(plan.deletes),
             "writes": sum(change.write is not None for change in plan.changes),
-            "note": self.found.limits(self.given("target")).note,
+            "note": self.found.limits_of(self.given("target")).note,
             "auto": self.given("options")["auto"],
         }
 

@@ -55,7 +55,7 @@ def progress(draft: SyncDraft) -> dict[str, Any]:
         "rows": [(row, _remedy(row)) for row in rows],
         "more": max(0, number.total() - LISTED),
         "label": found.label if found else draft.destination,
-        "note": found.limits(draft.sync.destination_config).note if found else "",
+        "note": found.limits_of(draft.sync.destination_config).note if found else "",
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -12,8 +12,8 @@ from django.http import HttpRequest
 
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
-from config.schemas.schema import Field, Schema
-from config.ui.model_forms import JOINT, WRITE_ONLY, place_of, settled
+from config.schemas.form_fields import Member
+from config.ui.model_forms import JOINT, WRITE_ONLY, place_of
 from connections.provider import providers
 from connections.selectors import usable_by
 from syncs.destination.base import Destination, describe_target, destinations
@@ -111,16 +111,17 @@ class Step(ABC):
         return destination_class(self.draft.destination)
 
 
-def without_settled(shape: Schema) -> Schema:
+def open_members(members: Iterable[Member]) -> list[Member]:
     """The members that somebody must be asked for."""
-    return Schema(tuple(field for field in shape.fields if settled(field) is None), shape.strict)
+    return [member for member in members if member.only is None]
 
 
-def with_settled(shape: Schema, given: Mapping[str, Any]) -> dict[str, Any]:
-    """What was collected, with the members that can be but one thing, and without lists that may be and are empty."""
-    fixed = {field.name: text for field in shape.fields if (text := settled(field)) is not None}
-    needed = {field.name for field in shape.fields if field.required}
-    return {**fixed, **{name: value for name, value in given.items() if value != [] or name in needed}}
+def completed(members: Iterable[Member], data: Mapping[str, Any]) -> dict[str, Any]:
+    """The data of a form, with the members that have one possible value and without optional lists that are empty."""
+    members = list(members)
+    fixed = {member.name: member.only for member in members if member.only is not None}
+    required = {member.name for member in members if member.required}
+    return {**fixed, **{name: value for name, value in data.items() if value != [] or name in required}}
 
 
 def as_segments(form_fields: dict[str, forms.Field], names: set[str]) -> None:
@@ -133,8 +134,8 @@ def as_segments(form_fields: dict[str, forms.Field], names: set[str]) -> None:
             field.initial = field.initial or choices[0][0]
 
 
-def prefixed(prefix: str, field: Field | str) -> str:
-    return f"{prefix}{JOINT}{field if isinstance(field, str) else field.name}"
+def prefixed(prefix: str, member: Member | str) -> str:
+    return f"{prefix}{JOINT}{member if isinstance(member, str) else member.name}"
 
 
 # -- the first page, and the line that every page shows --------------------------------------------------------

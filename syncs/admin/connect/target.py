@@ -12,14 +12,15 @@ from django.utils.translation import gettext_lazy
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from config.errors import BadRequest
-from config.schemas.schema import Field, OneOf, Schema, Text, Texts
-from config.ui.model_forms import JOINT, ListedChoices, SuggestingInput, collected, form_fields, of_variant
+from config.schemas.form_fields import Member
+from config.schemas.unions import OneOf
+from config.ui.model_forms import JOINT, ListedChoices, SuggestingInput, collected, fields_for, members_of_variant
 from connections import services
 from connections.models import AppConnection
 from connections.provider import Choice
 from connections.selectors import connection_by_id
 
-from .step import Step, StepForm, as_segments, prefixed, with_settled, without_settled
+from .step import Step, StepForm, as_segments, completed, open_members, prefixed
 
 CONFIG = "destinationConfig"
 LONG = 60  # choices; more are searched by typing a part of one
@@ -32,9 +33,10 @@ class TargetStep(Step):
     away = ""  # why the vendor offers nothing
 
     @cached_property
-    def variant(self) -> Schema:
-        held = {name.removeprefix(f"{CONFIG}{JOINT}"): value for name, value in self.values.items()}
-        return of_variant(self.found.Config, held)
+    def members(self) -> list[Member]:
+        """Those of the variant that is chosen so far."""
+        typed = {name.removeprefix(f"{CONFIG}{JOINT}"): value for name, value in self.values.items()}
+        return members_of_variant(self.found.Config, typed)
 
     @cached_property
     def connection(self) -> AppConnection:
@@ -64,9 +66,9 @@ class TargetStep(Step):
         found: dict[str, list[Choice] | None] = {}
         chosen: dict[str, str] = {}
         skipped = self._shown_already()
-        for field in without_settled(self.variant).fields:
+        for field in open_members(self.members):
             name = prefixed(CONFIG, field)
-            if not isinstance(field, Texts) and not (isinstance(field, Text) and _is_open(field)):
+            if not _is_list(field) and not _is_open(field):
                 continue
             value = self.values.get(name, "")
             if field.name not in skipped and not self.away:
@@ -91,21 +93,21 @@ class TargetStep(Step):
         """Whether the only thing there is is chosen by itself: on a page to look at, never in what is sent."""
         return self.request.method != "POST" or self.is_live()
 
-    def _is_clear(self, field: Field, offered: list[Choice]) -> bool:
-        single = isinstance(field, Text) and len(offered) == 1
+    def _is_clear(self, field: Member, offered: list[Choice]) -> bool:
+        single = not _is_list(field) and len(offered) == 1
         return single and field.required and field.name not in self.by_hand
 
     def _shown_already(self) -> set[str]:
         """The members up to the one that was just changed: the page keeps those as they are."""
-        names = [field.name for field in without_settled(self.variant).fields]
+        names = [field.name for field in open_members(self.members)]
         changed = self.request.headers.get("HX-Trigger-Name", "").removeprefix(f"{CONFIG}{JOINT}")
         return set(names[: names.index(changed) + 1]) if super().is_live() and changed in names else set()
 
     def fields(self) -> dict[str, forms.Field]:
-        asked = without_settled(self.variant)
+        asked = open_members(self.members)
         offers = self.offers
-        made = form_fields(CONFIG, asked)
-        as_segments(made, {prefixed(CONFIG, field) for field in asked.fields if getattr(field, "choices", ())})
+        made = fields_for(CONFIG, asked)
+        as_segments(made, {prefixed(CONFIG, field) for field in asked if field.choices})
         for name, offered in offers.items():
             field = made[prefixed(CONFIG, name)]
             if offered is None:
@@ -126,7 +128,7 @@ class TargetStep(Step):
     @cached_property
     def lists(self) -> set[str]:
         """The members of which several can be chosen."""
-        return {field.name for field in self.variant.fields if isinstance(field, Texts)}
+        return {field.name for field in self.members if _is_list(field)}
 
     def _options(self, name: str, offered: list[Choice]) -> list[tuple[str, str]]:
         """What is chosen already is always among them; of a list it is several."""
@@ -168,21 +170,26 @@ class TargetStep(Step):
         return bool(later) and (not self.away or name == kind)
 
     def typed(self) -> dict[str, str]:
-        secrets = {prefixed(CONFIG, field) for field in self.variant.fields if getattr(field, "secret", False)}
+        secrets = {prefixed(CONFIG, field) for field in self.members if field.is_secret}
         return {name: value for name, value in self.values.items() if name not in {*secrets, "by_hand", "by_list"}}
 
     def cleaned(self) -> dict[str, Any]:
         """The vendor is not asked what there is only to go on; it is where the page must be shown again."""
-        plain: Any = type("Form", (StepForm,), dict(form_fields(CONFIG, without_settled(self.variant))))
+        plain: Any = type("Form", (StepForm,), fields_for(CONFIG, open_members(self.members)))
         form = plain(data=self.values)
         return form.cleaned_data if form.is_valid() else super().cleaned()
 
     def submit(self) -> dict[str, Any]:
-        given = with_settled(self.variant, collected(CONFIG, self.variant, self.cleaned()))
-        self.found.Config.validate(given, (CONFIG,))
+        given = completed(self.members, collected(CONFIG, self.found.Config, self.cleaned()))
+        self.found.Config.parse(given, (CONFIG,))
         return given
 
 
-def _is_open(field: Text) -> bool:
+def _is_open(field: Member) -> bool:
     """Whether the vendor may know what the text can be."""
-    return not (field.choices or field.secret or field.multiline)
+    return field.kind == "string" and not (field.choices or field.is_secret or "x-multiline" in field.schema)
+
+
+def _is_list(field: Member) -> bool:
+    """Whether it is a list of texts or numbers."""
+    return field.kind == "array" and "properties" not in field.schema["items"]
