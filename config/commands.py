@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -46,7 +47,7 @@ class OperatorCommand(BaseCommand):
     def work(self, options: dict[str, Any]) -> int:
         raise NotImplementedError
 
-    def line(self, data: dict[str, Any]) -> None:
+    def line(self, data: Mapping[str, Any]) -> None:
         """Print one object as one line of JSON."""
         self.stdout.write(json.dumps(data, default=str, separators=(",", ":")))
 

@@ -33,6 +33,11 @@ def one_of(choices: Sequence[str], **keywords: Any) -> WithJsonSchema:
     return text(enum=list(choices), **keywords)
 
 
+def members(of: dict[str, Any]) -> WithJsonSchema:
+    """A dictionary with just these keys, each with its schema."""
+    return WithJsonSchema({"type": "object", "properties": of, "required": list(of), "additionalProperties": False})
+
+
 Uuid = Annotated[str, text(format="uuid")]
 Time = Annotated[str, text(format="date-time")]
 IdText = Annotated[str, text(example=EXAMPLE_ID)]

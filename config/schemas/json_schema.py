@@ -1,8 +1,8 @@
 """OpenAPI 3.0.3 of models and of answers (TypedDicts), and the same with what forms need besides.
 
 Differences from pydantic's own JSON Schema, which is that of OpenAPI 3.1: `enum` for a constant, `nullable` for null,
-no titles of classes, closed objects, definitions in place. A TypedDict carries its name as `x-component`, and so does
-what `named` was called with; `config.api.openapi` puts such parts under `components`.
+no titles of classes, closed objects, definitions in place. A TypedDict carries its name, without the suffix Json, as
+`x-component`, and so does what `named` was called with; `config.api.openapi` puts such parts under `components`.
 """
 
 from __future__ import annotations
@@ -65,7 +65,8 @@ class _Generator(GenerateJsonSchema):
         own: Any = schema["cls"]
         if title := getattr(own, "__pydantic_config__", {}).get("title"):
             made["title"] = title
-        return {"x-component": own.__name__, **made, "type": "object", "additionalProperties": False}
+        name = own.__name__.removesuffix("Json")
+        return {"x-component": name, **made, "type": "object", "additionalProperties": False}
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -111,7 +112,7 @@ def policy_facts(sync: SecretSync) -> list[str]:
     return facts
 
 
-def with_moments(explanation: dict[str, Any]) -> dict[str, Any]:
+def with_moments(explanation: Mapping[str, Any]) -> dict[str, Any]:
     """The result of `why` with its times as datetimes."""
 
     def moments(part: Any) -> Any:

@@ -15,14 +15,14 @@ from rest_framework.response import Response
 from config.access import audit
 from config.access.roles import Actor, Right, project_for
 from config.api.base import View
-from config.api.openapi import FLAG, TEXT, WHOLE, closed, component, described, listed
+from config.api.openapi import FLAG, TEXT, WHOLE, closed, described, listed
 from config.errors import Invalid, NotFound
 from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
 from syncs.destination.base import Destination, destinations
 from syncs.engine.error_codes import Code
 from syncs.history.explain import why
 from syncs.history.export import FORMATS
-from syncs.history.serialize import run_as_json
+from syncs.history.serialize import run_as_json, run_with_keys
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.builder import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
@@ -34,13 +34,9 @@ from syncs.services import syncs as services
 from syncs.services.policy import Policy, policy_as_json, policy_changes, policy_shape
 from syncs.source import selectors
 
-from .wire import DRIFT, PLAN, RUN, RUN_DETAIL, WHY, sync_as_json, sync_shape
+from .wire import DRIFT, PLAN, RUN, RUN_DETAIL, RUN_IN_HISTORY, WHY, sync_as_json, sync_shape
 
 TAG = "Secret Syncs"
-_IN_HISTORY = {
-    "properties": {"sync": TEXT, "destination": TEXT, **RUN_DETAIL["properties"]},
-    "required": ["sync", "destination", *RUN_DETAIL["required"]],
-}
 OF_PROJECT = Schema((Text("projectId", "Project", "The project's id.", empty_message="Project ID required"),), False)
 PURGE = Flag(
     "purgeVersions",
@@ -376,7 +372,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             f"export{pascal}SecretSyncRuns",
             TAG,
             "The runs with every key, newest first, as JSON or CSV.",
-            listed(component("RunInHistory", {**RUN_DETAIL, **_IN_HISTORY})),
+            listed(RUN_IN_HISTORY),
             query=EXPORT,
             path=SYNC,
         )
@@ -397,7 +393,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def get(self, request: Request, syncId: str, runId: str) -> Response:
             ids = self.named_ids(syncId=syncId, runId=runId)
             run = self.run(self.remembered(ids["syncId"]), ids["runId"])
-            return Response({"run": run_as_json(run, detail=True)})
+            return Response({"run": run_with_keys(run)})
 
     class Approve(_SyncView):
         @described(
@@ -413,7 +409,7 @@ def _routes(found: type[Destination]) -> list[Any]:
             writes_only = self.body(APPROVE)["writesOnly"]
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
             approved = approvals.approve(self.actor, run, writes_only=writes_only)
-            return Response({"run": run_as_json(approved, detail=True)})
+            return Response({"run": run_with_keys(approved)})
 
     class Dismiss(_SyncView):
         @described(
@@ -426,7 +422,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request, syncId: str, runId: str) -> Response:
             ids = self.named_ids(syncId=syncId, runId=runId)
             run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            return Response({"run": run_as_json(approvals.dismiss(self.actor, run), detail=True)})
+            return Response({"run": run_with_keys(approvals.dismiss(self.actor, run))})
 
     class Undo(_SyncView):
         def ended(self, sync_id: str, run_id: str) -> SyncRun:
@@ -457,7 +453,7 @@ def _routes(found: type[Destination]) -> list[Any]:
         def post(self, request: Request, syncId: str, runId: str) -> Response:
             digest = self.body(UNDO).get("digest", "")
             made = triggers.undo(self.actor, self.ended(syncId, runId), digest)
-            return Response({"run": run_as_json(made, detail=True)})
+            return Response({"run": run_with_keys(made)})
 
     class Why(_SyncView):
         @described(

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, WHOLE, closed, component, listed
+from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, TIME_OR_NULL, UUID, closed, component
 from config.conventions import timestamp
 from config.schemas.json_schema import openapi
 from syncs.destination.base import Destination
-from syncs.engine.types import Action
+from syncs.history.explain import Why
+from syncs.history.serialize import Run, RunInHistory, RunWithKeys
 from syncs.models import SecretSync
+from syncs.planning.preview import PlanJson
+from syncs.running.drift import DriftJson
 
 
 def sync_as_json(sync: SecretSync) -> dict[str, Any]:
@@ -99,119 +102,9 @@ def sync_shape(found: type[Destination]) -> dict[str, Any]:
     return component(f"{pascal}SecretSync", shape)
 
 
-PLAN = component(
-    "Plan",
-    closed(
-        {
-            "warnings": listed(TEXT),
-            "estimate": {**closed({"requests": WHOLE, "seconds": WHOLE}), "nullable": True},
-            "digest": TEXT,
-            "complete": FLAG,
-            "held": TEXT_OR_NULL,
-            "counts": closed({action.value: WHOLE for action in Action}),
-            "changes": listed(
-                closed(
-                    {
-                        "key": TEXT,
-                        "sourceKey": TEXT_OR_NULL,
-                        "action": {"type": "string", "enum": [action.value for action in Action]},
-                        "reason": TEXT,
-                    }
-                )
-            ),
-        }
-    ),
-)
-
-DRIFT = component(
-    "Drift",
-    closed(
-        {
-            "status": {"type": "string", "enum": ["none", "drifted", "unknown"]},
-            "complete": FLAG,
-            "checkedAt": TIME_OR_NULL,
-            "changes": listed(
-                closed(
-                    {
-                        "key": TEXT,
-                        "state": {"type": "string", "enum": ["changed", "missing", "unmanaged", "unknown"]},
-                        "reason": TEXT,
-                    }
-                )
-            ),
-        }
-    ),
-)
-
-_RUN = {
-    "id": UUID,
-    "operation": {"type": "string", "enum": ["sync", "import", "remove", "undo"]},
-    "trigger": {"type": "string", "enum": ["manual", "change", "schedule", "retry", "approval"]},
-    "actor": closed({"kind": TEXT, "id": TEXT_OR_NULL, "name": TEXT}),
-    "status": TEXT,
-    "message": TEXT_OR_NULL,
-    "attempts": WHOLE,
-    "counts": {"type": "object", "additionalProperties": WHOLE},
-    "createdAt": TIME,
-    "startedAt": TIME_OR_NULL,
-    "endedAt": TIME_OR_NULL,
-}
-WHY = component(
-    "Why",
-    closed(
-        {
-            "key": TEXT,
-            "owner": {**closed({"syncId": TEXT_OR_NULL, "name": TEXT}), "nullable": True},
-            "state": TEXT_OR_NULL,
-            "secret": {
-                **closed(
-                    {
-                        "id": UUID,
-                        "secretKey": TEXT,
-                        "environment": TEXT,
-                        "secretPath": TEXT,
-                        "through": TEXT,
-                        "references": listed(TEXT),
-                        "writtenVersion": WHOLE,
-                        "currentVersion": WHOLE,
-                        "changedBy": TEXT_OR_NULL,
-                        "changedAt": TIME_OR_NULL,
-                    }
-                ),
-                "nullable": True,
-            },
-            "keySchema": TEXT_OR_NULL,
-            "writtenAt": TIME_OR_NULL,
-            "writtenBy": {
-                **closed({"runId": UUID, "operation": TEXT, "trigger": TEXT, "actor": TEXT, "startedAt": TIME_OR_NULL}),
-                "nullable": True,
-            },
-            "lastOutcome": {
-                **closed(
-                    {
-                        "runId": UUID,
-                        "action": TEXT,
-                        "outcome": TEXT_OR_NULL,
-                        "reason": TEXT,
-                        "errorCode": TEXT_OR_NULL,
-                        "at": TIME_OR_NULL,
-                    }
-                ),
-                "nullable": True,
-            },
-            "lastCheckedAt": TIME_OR_NULL,
-        }
-    ),
-)
-_RUN_CHANGE = closed(
-    {
-        "key": TEXT,
-        "sourceKey": TEXT_OR_NULL,
-        "action": TEXT,
-        "outcome": TEXT_OR_NULL,
-        "reason": TEXT,
-        "error": {**closed({"code": TEXT, "message": TEXT}), "nullable": True},
-    }
-)
-RUN = component("Run", closed(_RUN))
-RUN_DETAIL = component("RunWithKeys", closed({**_RUN, "changes": listed(_RUN_CHANGE)}))
+PLAN = openapi(PlanJson)
+DRIFT = openapi(DriftJson)
+WHY = openapi(Why)
+RUN = openapi(Run)
+RUN_DETAIL = openapi(RunWithKeys)
+RUN_IN_HISTORY = openapi(RunInHistory)

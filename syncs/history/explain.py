@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from typing import Annotated
 from uuid import UUID
+
+from typing_extensions import TypedDict
 
 from config.access.roles import Actor, Right
 from config.conventions import timestamp
 from config.errors import NotFound
+from config.schemas.answers import Environment, FolderPath, IdText, Name, Time, Uuid, text
 from connections.services import open_client
 from syncs.engine.reasons import Reason
 from syncs.engine.references import precedence, references_in
@@ -17,8 +21,55 @@ from syncs.source.loader import imports_of
 from syncs.source.selectors import value_or_none
 
 
-def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:
-    """The `why` object of the API; nothing is asked of the vendor. Raises NotFound for an unknown key."""
+class KeyOwner(TypedDict):
+    syncId: IdText | None
+    name: Name
+
+
+class KeySecret(TypedDict):
+    id: Uuid
+    secretKey: Annotated[str, text(example="DB_URL")]
+    environment: Environment
+    secretPath: FolderPath
+    through: str
+    references: list[str]
+    writtenVersion: int
+    currentVersion: int
+    changedBy: str | None
+    changedAt: Time | None
+
+
+class KeyWriter(TypedDict):
+    runId: Uuid
+    operation: str
+    trigger: str
+    actor: str
+    startedAt: Time | None
+
+
+class KeyOutcome(TypedDict):
+    runId: Uuid
+    action: str
+    outcome: str | None
+    reason: str
+    errorCode: str | None
+    at: Time | None
+
+
+class Why(TypedDict):
+    key: Annotated[str, text(example="DB_URL")]
+    owner: KeyOwner | None
+    state: str | None
+    secret: KeySecret | None
+    keySchema: Annotated[str, text(example="SHOP_{{secretKey}}")] | None
+    writtenAt: Time | None
+    writtenBy: KeyWriter | None
+    lastOutcome: KeyOutcome | None
+    lastCheckedAt: Time | None
+
+
+def why(actor: Actor, sync: SecretSync, key: str) -> Why:
+    """What is known of a key; nothing is asked of the vendor. Raises NotFound for an unknown key."""
     with open_client(sync.connection) as client:
         normalized_key = open_destination(sync, client).normalize_key(key)
     rows = ManagedSecret.objects.select_related("sync", "run")
@@ -46,7 +97,7 @@ def why(actor: Actor, sync: SecretSync, key: str) -> dict[str, Any]:
     }
 
 
-def _owner(actor: Actor, row: ManagedSecret | None) -> dict[str, Any] | None:
+def _owner(actor: Actor, row: ManagedSecret | None) -> KeyOwner | None:
     if row is None or row.sync is None:
         return None
     if not actor.may(Right.SEE_SYNCS, row.sync.project_id):
@@ -54,7 +105,7 @@ def _owner(actor: Actor, row: ManagedSecret | None) -> dict[str, Any] | None:
     return {"syncId": str(row.sync.pk), "name": row.sync.name}
 
 
-def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> dict[str, Any] | None:
+def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> KeySecret | None:
     """The source of the key, as far as it is still there."""
     known = Secret.objects.select_related("folder__environment").filter(pk=row.secret_id or UUID(int=0)).first()
     if known is None:
@@ -94,7 +145,7 @@ def _through(sync: SecretSync, secret: Secret) -> str:
     return "no longer a part of this sync's source"
 
 
-def _run(run: SyncRun) -> dict[str, Any]:
+def _run(run: SyncRun) -> KeyWriter:
     return {
         "runId": str(run.pk),
         "operation": run.operation,
@@ -104,7 +155,7 @@ def _run(run: SyncRun) -> dict[str, Any]:
     }
 
 
-def _outcome(change: RunChange) -> dict[str, Any]:
+def _outcome(change: RunChange) -> KeyOutcome:
     return {
         "runId": str(change.run_id),
         "action": change.action,
@@ -115,16 +166,22 @@ def _outcome(change: RunChange) -> dict[str, Any]:
     }
 
 
-def _seen_unmanaged(sync: SecretSync, names: set[str]) -> dict[str, Any] | None:
+def _seen_unmanaged(sync: SecretSync, names: set[str]) -> KeyOutcome | None:
     """As an outcome: that the last run which listed the place left the key alone."""
     run = SyncRun.objects.filter(sync=sync, location=sync.location, ended_at__isnull=False, operation="sync").first()
     if run is None or names.isdisjoint(run.unmanaged):
         return None
-    told = {"action": "keep", "outcome": "kept", "reason": Reason.UNMANAGED.text(), "errorCode": None}
-    return {"runId": str(run.pk), **told, "at": timestamp(run.ended_at)}
+    return {
+        "runId": str(run.pk),
+        "action": "keep",
+        "outcome": "kept",
+        "reason": Reason.UNMANAGED.text(),
+        "errorCode": None,
+        "at": timestamp(run.ended_at),
+    }
 
 
-def _checked_at(sync: SecretSync) -> Any:
+def _checked_at(sync: SecretSync) -> datetime | None:
     """When the destination was last listed: by a run that ended, or by a look for drift."""
     ended = SyncRun.objects.filter(sync=sync, status=Status.SUCCEEDED).order_by("-ended_at").first()
     drift = DriftCheck.objects.filter(sync=sync).first()

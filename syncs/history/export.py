@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from syncs.history.serialize import changes_as_json, run_as_json
+from syncs.history.serialize import RunInHistory, changes_as_json, run_as_json, run_with_keys
 from syncs.models import SyncRun
 
 COLUMNS = (
@@ -35,7 +35,7 @@ def as_json(runs: Iterable[SyncRun]) -> Iterator[str]:
     """An array of runs with their keys, run by run."""
     yield "["
     for number, run in enumerate(runs):
-        shown = {"sync": run.sync.name, "destination": run.sync.destination, **run_as_json(run, detail=True)}
+        shown: RunInHistory = {**run_with_keys(run), "sync": run.sync.name, "destination": run.sync.destination}
         yield ("," if number else "") + json.dumps(shown)
     yield "]"
 
@@ -60,7 +60,7 @@ def as_csv(runs: Iterable[SyncRun]) -> Iterator[str]:
         for change in changes_as_json(run):
             empty = False
             error = change["error"] or {"code": "", "message": ""}
-            own = [change[name] for name in ("key", "sourceKey", "action", "outcome", "reason")]
+            own = [change["key"], change["sourceKey"], change["action"], change["outcome"], change["reason"]]
             yield _line([*common, *own, error["code"], error["message"]])
         if empty:
             yield _line([*common, "", "", "", "", run.message or "", "", ""])

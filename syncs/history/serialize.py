@@ -3,16 +3,65 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated
+
+from typing_extensions import TypedDict
 
 from config.conventions import timestamp
+from config.schemas.answers import Message, Name, Time, Uuid, one_of, text
 from syncs.engine.reasons import Reason
 from syncs.models import RunChange, SyncRun
 
+OPERATIONS = ("sync", "import", "remove", "undo")
+TRIGGERS = ("manual", "change", "schedule", "retry", "approval")
+_Key = Annotated[str, text(example="DB_URL")]
 
-def run_as_json(run: SyncRun, *, detail: bool = False) -> dict[str, Any]:
-    """The `run` object of the API; `detail` adds its keys."""
-    shown: dict[str, Any] = {
+
+class RunActor(TypedDict):
+    kind: str
+    id: str | None
+    name: Name
+
+
+class Run(TypedDict):
+    id: Uuid
+    operation: Annotated[str, one_of(OPERATIONS)]
+    trigger: Annotated[str, one_of(TRIGGERS)]
+    actor: RunActor
+    status: str
+    message: Message | None
+    attempts: int
+    counts: dict[str, int]
+    createdAt: Time
+    startedAt: Time | None
+    endedAt: Time | None
+
+
+class RunError(TypedDict):
+    code: str
+    message: Message
+
+
+class RunChangeJson(TypedDict):
+    key: _Key
+    sourceKey: str | None
+    action: str
+    outcome: str | None
+    reason: str
+    error: RunError | None
+
+
+class RunWithKeys(Run):
+    changes: list[RunChangeJson]
+
+
+class RunInHistory(RunWithKeys):
+    sync: str
+    destination: str
+
+
+def run_as_json(run: SyncRun) -> Run:
+    return {
         "id": str(run.pk),
         "operation": run.operation,
         "trigger": run.trigger,
@@ -25,12 +74,13 @@ def run_as_json(run: SyncRun, *, detail: bool = False) -> dict[str, Any]:
         "startedAt": timestamp(run.started_at),
         "endedAt": timestamp(run.ended_at),
     }
-    if detail:
-        shown["changes"] = list(changes_as_json(run))
-    return shown
 
 
-def changes_as_json(run: SyncRun) -> Iterator[dict[str, Any]]:
+def run_with_keys(run: SyncRun) -> RunWithKeys:
+    return {**run_as_json(run), "changes": list(changes_as_json(run))}
+
+
+def changes_as_json(run: SyncRun) -> Iterator[RunChangeJson]:
     """Every key of the run: those with something to tell first, then those that needed nothing."""
     for row in run.changes.all():
         yield {
@@ -74,7 +124,7 @@ def outcomes(run: SyncRun) -> Iterator[dict[str, str]]:
         yield {"outcome": "kept", "action": "", "key": key, "why": why}
 
 
-def _error(row: RunChange) -> dict[str, str] | None:
+def _error(row: RunChange) -> RunError | None:
     if row.outcome not in ("failed", "blocked"):
         return None
     return {"code": row.error_code, "message": row.error_message or row.reason}

@@ -7,8 +7,10 @@ does not arrive is tried again a few times.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -51,7 +53,7 @@ def run_ended(run: SyncRun, sync: SecretSync, state: NoticeState, message: str |
         _tell(sync, state, message or "Every key is as it should be.", f"syncs/syncrun/{run.pk}/change/")
 
 
-def drift_checked(sync: SecretSync, changes: list[dict[str, str]]) -> None:
+def drift_checked(sync: SecretSync, changes: Sequence[Mapping[str, Any]]) -> None:
     """Call it in the transaction that keeps the result of a check. `changes`: the keys that drifted."""
     with transaction.atomic():
         told = _told(sync)

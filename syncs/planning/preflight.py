@@ -8,8 +8,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from config.access.roles import Actor
 from config.encryption import Undecryptable
@@ -24,7 +23,7 @@ from syncs.engine.types import Action, Desired
 from syncs.models import SecretSync
 from syncs.planning.builder import desired_of, destination_class, open_destination
 from syncs.planning.overlaps import warnings_of
-from syncs.planning.preview import plan_as_json, preview
+from syncs.planning.preview import EstimateJson, PlanJson, plan_as_json, preview
 from syncs.source.loader import read
 
 NAMED = 10  # keys that a problem names
@@ -55,9 +54,10 @@ class Checked:
     warnings: tuple[str, ...]
     estimate: Estimate
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> PlanJson:
         """The `plan` object of the API."""
-        return plan_as_json(self.plan, self.warnings, asdict(self.estimate))
+        estimate = EstimateJson(requests=self.estimate.requests, seconds=self.estimate.seconds)
+        return plan_as_json(self.plan, self.warnings, estimate)
 
 
 def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, behavior: str = "") -> Checked:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Annotated
+
+from typing_extensions import TypedDict
 
 from config.encryption import Undecryptable
 from config.errors import BadRequest
+from config.schemas.answers import members, one_of, text
 from connections.errors import IntegrationError
 from connections.services import open_client
 from syncs.engine.plan import Change, Drift, Plan, Rule, State
 from syncs.engine.reasons import Reason
+from syncs.engine.types import Action
 from syncs.models import SecretSync, SyncRun
 from syncs.planning.builder import import_behavior, open_destination, picture, removal_for
 from syncs.planning.imports import import_for, imports_first, listed
@@ -46,7 +50,35 @@ def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = 
         raise BadRequest("The connection's credentials cannot be decrypted; enter them again.") from None
 
 
-def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: Mapping[str, int] | None = None) -> dict[str, Any]:
+class EstimateJson(TypedDict):
+    requests: int
+    seconds: int
+
+
+class PlanChange(TypedDict):
+    key: Annotated[str, text(example="DB_URL")]
+    sourceKey: str | None
+    action: Annotated[str, one_of([action.value for action in Action])]
+    reason: str
+
+
+class PlanJson(TypedDict):
+    warnings: list[str]
+    estimate: EstimateJson | None
+    digest: str
+    complete: bool
+    held: str | None
+    counts: Annotated[dict[str, int], members({action.value: {"type": "integer"} for action in Action})]
+    changes: list[PlanChange]
+
+
+class DriftChange(TypedDict):
+    key: Annotated[str, text(example="DB_URL")]
+    state: Annotated[str, one_of(["changed", "missing", "unmanaged", "unknown"])]
+    reason: str
+
+
+def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: EstimateJson | None = None) -> PlanJson:
     """The `plan` object of the API."""
     return {
         "warnings": list(warnings),
@@ -59,7 +91,7 @@ def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: Mapping[str
     }
 
 
-def change_as_json(change: Change) -> dict[str, Any]:
+def change_as_json(change: Change) -> PlanChange:
     return {
         "key": change.key,
         "sourceKey": change.source_key or None,
@@ -71,9 +103,9 @@ def change_as_json(change: Change) -> dict[str, Any]:
 _EXTERNAL = {Drift.CHANGED: Reason.DRIFTED, Drift.MISSING: Reason.MISSING_EXTERNALLY}
 
 
-def drift_of(plan: Plan) -> list[dict[str, str]]:
+def drift_of(plan: Plan) -> list[DriftChange]:
     """Keys that the destination does not hold as this sync left them."""
-    found = []
+    found: list[DriftChange] = []
     for change in plan.changes:
         if change.drift:
             decided = change.rule in (Rule.CREATE, Rule.UPDATE)  # its reason tells of the drift
@@ -100,7 +132,7 @@ def _unknown(change: Change) -> Reason | None:
     return None
 
 
-def drift_status(found: Sequence[Mapping[str, str]]) -> str:
+def drift_status(found: Sequence[DriftChange]) -> str:
     """Of what `drift_of` found: drifted, unknown or none."""
     states = {one["state"] for one in found}
     if states & {"changed", "missing"}:

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import transaction
 from django.utils import timezone
+from typing_extensions import TypedDict
 
 from config.access.roles import PLATFORM
 from config.conventions import timestamp
 from config.errors import BadRequest
+from config.schemas.answers import Time, one_of
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
 from syncs.notifications.outbox import drift_checked
-from syncs.planning.preview import drift_of, drift_status, preview
+from syncs.planning.preview import DriftChange, drift_of, drift_status, preview
 from syncs.services.propagation import want
 from syncs.source.selectors import syncs
 
@@ -84,7 +86,14 @@ def queue_due() -> int:
     return queued
 
 
-def drift_as_json(sync: SecretSync) -> dict[str, Any]:
+class DriftJson(TypedDict):
+    status: Annotated[str, one_of(["none", "drifted", "unknown"])]
+    complete: bool
+    checkedAt: Time | None
+    changes: list[DriftChange]
+
+
+def drift_as_json(sync: SecretSync) -> DriftJson:
     """The `drift` object of the API."""
     last = DriftCheck.objects.filter(sync=sync).first() or DriftCheck(sync=sync)
     return {

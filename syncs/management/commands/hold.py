@@ -8,7 +8,7 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import NotFound
-from syncs.history.serialize import outcomes, run_as_json
+from syncs.history.serialize import outcomes, run_as_json, run_with_keys
 from syncs.models import Status, SyncRun
 from syncs.services import approvals
 from syncs.source.selectors import find_sync
@@ -38,7 +38,7 @@ class Command(OperatorCommand):
         else:
             run, decided = held, False
         if options["json"]:
-            self.line(run_as_json(run, detail=not decided))
+            self.line(run_as_json(run) if decided else run_with_keys(run))
         elif decided:
             self.stdout.write(f"{sync}: {'dismissed' if options['dismiss'] else 'approved, and queued'}")
         else:

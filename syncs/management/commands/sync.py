@@ -9,7 +9,7 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import BadRequest, ServiceError
-from syncs.history.serialize import outcomes, run_as_json
+from syncs.history.serialize import outcomes, run_as_json, run_with_keys
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.services.triggers import trigger
 from syncs.source.selectors import find_sync, syncs
@@ -42,7 +42,7 @@ class Command(OperatorCommand):
         if json:
             self.line(
                 {
-                    "runs": [run_as_json(run, detail=wait) for run in ended],
+                    "runs": [(run_with_keys if wait else run_as_json)(run) for run in ended],
                     "refused": [{"sync": str(sync), "message": message} for sync, message in refused],
                 }
             )
