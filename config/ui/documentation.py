@@ -88,6 +88,6 @@ register_help(
         "access.project": "concepts#where-secrets-are",
         "access.requestwindow": "operating#limits-and-retention",
         "access.datakeyset": "security#encryption",
-        "access.instance": "operating#stop-everything",
+        "access.instance": "operating#pause-all-syncs",
     }
 )
