@@ -143,6 +143,24 @@ def named(name: str, schema: JsonSchema) -> JsonSchema:
     return {**schema, "x-component": name}
 
 
+def with_component(schema: JsonSchema, name: str, by: JsonSchema) -> JsonSchema:
+    """The same with `by` in place of the component of this name; what holds it is no component any more."""
+    return dict(_with_component(schema, name, by))
+
+
+def _with_component(node: Any, name: str, by: JsonSchema) -> Any:
+    if isinstance(node, list):
+        return [_with_component(each, name, by) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if node.get("x-component") == name:
+        return by
+    made = {key: _with_component(value, name, by) for key, value in node.items()}
+    if made != node:
+        made.pop("x-component", None)
+    return made
+
+
 EXAMPLE_ID = "3f0c2a9e-5b1d-4c7e-9a64-0d2b8f6e1c35"
 _EXAMPLES = {"uuid": EXAMPLE_ID, "date-time": "2026-02-01T09:30:00.000Z"}
 _TEXTS = ("text", "4711", "https://example.com", "person@example.com", "/services/api/")

@@ -3,16 +3,23 @@
 Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 """
 
-from django.urls import path
-
-from . import defaults, environments, folders, imports, notifications, projects, secret_relations, secrets, tags
-from .syncs import CodesView, ListView, OptionsView, routes
+from . import (
+    defaults,
+    environments,
+    folders,
+    imports,
+    notifications,
+    projects,
+    runs,
+    secret_relations,
+    secrets,
+    syncs,
+    tags,
+)
 
 urlpatterns = [
-    path("v1/secret-syncs", ListView.as_view()),
-    path("v1/secret-syncs/options", OptionsView.as_view()),
-    path("v1/secret-syncs/error-codes", CodesView.as_view()),
-    *routes(),
+    *syncs.urlpatterns,
+    *runs.urlpatterns,
     *environments.urlpatterns,
     *projects.urlpatterns,
     *tags.urlpatterns,

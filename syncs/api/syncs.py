@@ -1,187 +1,132 @@
-"""The endpoints of each destination, made from its registry entry."""
+"""Syncs of each destination, and what can be done with one.
+
+Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
+"""
 
 from __future__ import annotations
 
 import contextlib
-from typing import Any
+from typing import Annotated, Any, ClassVar, NotRequired
 
-from django.db.models import QuerySet
-from django.http import StreamingHttpResponse
-from django.http.response import HttpResponseBase
 from django.urls import path
+from rest_framework.decorators import action
 from rest_framework.request import Request
-from rest_framework.response import Response
+from typing_extensions import TypedDict
 
-from config.access import audit
-from config.access.roles import Actor, Right, project_for
-from config.api.base import View
-from config.api.openapi import FLAG, TEXT, WHOLE, closed, described, listed
+from config.access.roles import Right, project_for
+from config.api.base import View, router
+from config.api.operations import Answer, operation
 from config.errors import Invalid, NotFound
-from config.schemas.schema import Anything, Flag, Id, Schema, Text, Whole
-from syncs.destination.base import Destination, destinations
+from config.schemas.answers import IdText, text
+from config.schemas.json_schema import JsonSchema, with_component
+from config.schemas.model import Body
+from config.schemas.types import Anything, Flag, Id, Text
+from syncs.destination.base import destinations
 from syncs.engine.error_codes import Code
-from syncs.history.explain import why
-from syncs.history.export import FORMATS
-from syncs.history.serialize import run_as_json, run_with_keys
-from syncs.models import SecretSync, Status, SyncRun
+from syncs.history.explain import Why, why
 from syncs.planning.builder import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
-from syncs.planning.preview import plan_as_json, preview
-from syncs.planning.undo import require_undoable
-from syncs.running.drift import check, drift_as_json
-from syncs.services import approvals, deletion, triggers
+from syncs.planning.preview import PlanJson
+from syncs.running.drift import DriftJson, check, drift_as_json
+from syncs.services import deletion, triggers
 from syncs.services import syncs as services
-from syncs.services.policy import Policy, policy_as_json, policy_changes, policy_shape
+from syncs.services.policy import Policy, PolicyJson, policy_as_json, policy_changes
+from syncs.services.syncs import NewSync, SyncChanges
 from syncs.source import selectors
 
-from .wire import DRIFT, PLAN, RUN, RUN_DETAIL, RUN_IN_HISTORY, WHY, sync_as_json, sync_shape
+from .destination_views import DestinationViewSet, ProjectQuery, answer, listed, of_destination, read
+from .sync_answers import OneSecretSync, SecretSyncList, sync_schema
 
-TAG = "Secret Syncs"
-OF_PROJECT = Schema((Text("projectId", "Project", "The project's id.", empty_message="Project ID required"),), False)
-PURGE = Flag(
-    "purgeVersions",
-    "",
-    "Also take the old values out of the vendor's own history, where it keeps one.",
-    text=True,
-    default=False,
-)
-REMOVE = Schema((PURGE,), False)
-DELETE = Schema((Flag("removeSecrets", "", "Remove what the sync owns first.", text=True, default=False), PURGE), False)
-IMPORT = Schema((Text("importBehavior", "Behavior", choices=IMPORT_PRIORITIES),), strict=False)
-OPERATION = Schema(
-    (
-        Text("operation", "Operation", required=False, choices=("sync", "import", "remove"), default="sync"),
-        Text("importBehavior", "Of an import: which side wins", required=False, choices=IMPORT_PRIORITIES),
-    ),
-    False,
-)
-PAGE = Schema(
-    (Whole("offset", default=0, text=True), Whole("limit", default=20, minimum=1, maximum=100, text=True)), False
-)
-_CHOICE = (
-    Text("status", "Status", required=False, choices=tuple(Status.values)),
-    Text("operation", "Operation", required=False, choices=("sync", "import", "remove", "undo")),
-    Text(
-        "trigger",
-        "Trigger",
-        required=False,
-        choices=("manual", "change", "schedule", "retry", "approval"),
-    ),
-    Text("key", "Key", "Runs that touched this key of the destination.", required=False, max_length=1024),
-)
-RUNS = Schema((*PAGE.fields, *_CHOICE), strict=False)
-KEY = Schema((Text("key", "Key", "Its name at the destination.", max_length=1024),), strict=False)
-EXPORT = Schema((Text("format", "Format", required=False, choices=tuple(FORMATS), default="json"), *_CHOICE), False)
-APPROVE = Schema((Flag("writesOnly", "", "Create and update, delete nothing.", default=False),), strict=False)
-UNDO = Schema(
-    (Text("digest", "Digest", "Of the plan that was looked at: refused where it is another now.", required=False),),
-    strict=False,
-)
-CHECK = Schema(
-    (
-        Anything("destinationConfig"),
-        Id("projectId"),
-        Id("connectionId", required=False),
-        Id("excludeSyncId", required=False),
-    ),
-    strict=False,
-)
-IDS = Schema((Id("syncId"), Id("runId", required=False)))
-SYNC = (("syncId", "The sync's id."),)
-RUN_ID = (*SYNC, ("runId", "The run's id."))
+_PURGE = Flag(help="Also take the old values out of the vendor's own history, where it keeps one.", query=True)
 
 
-class _SyncView(View):
-    destination: type[Destination] = Destination  # type: ignore[type-abstract]
-
-    def named_ids(self, **given: str) -> dict[str, str]:
-        return IDS.validate(given)
-
-    def sync(self, sync_id: str, right: Right = Right.SEE_SYNCS) -> SecretSync:
-        """The sync, of this destination, where the actor has the right."""
-        found = selectors.syncs_seen_by(self.actor).filter(pk=sync_id).first()
-        if found is None:
-            raise NotFound(f'Could not find {self.destination.label} Sync with ID "{sync_id}"')
-        self.actor.require(right, found.project_id)
-        services.require_destination(found, self.destination.slug)
-        return found
-
-    def remembered(self, sync_id: str) -> SecretSync:
-        """The sync, also one that was deleted: for the history of its runs alone."""
-        found = selectors.with_history_seen_by(self.actor).filter(pk=sync_id, deleted_at__isnull=False).first()
-        if found is None:
-            return self.sync(sync_id)
-        self.actor.require(Right.SEE_SYNCS, found.project_id)
-        services.require_destination(found, self.destination.slug)
-        return found
-
-    def run(self, sync: SecretSync, run_id: str) -> SyncRun:
-        found = SyncRun.objects.select_related("sync").filter(sync=sync, pk=run_id).first()
-        if found is None:
-            raise NotFound(f'Could not find a run with ID "{run_id}" of the sync "{sync.name}"')
-        return found
+class RemovalQuery(Body):
+    purgeVersions: Annotated[bool, _PURGE] = False
 
 
-def _listed(actor: Actor, found: QuerySet[SecretSync], destination: str | None = None) -> Response:
-    """Syncs of one project, after the log was told."""
-    syncs = list(found)
-    if syncs:
-        told = {"destination": destination, "count": len(syncs), "syncIds": [str(sync.pk) for sync in syncs[:100]]}
-        audit.record(actor, "get-secret-syncs", syncs[0].project_id, **told)
-    return Response({"secretSyncs": [sync_as_json(sync) for sync in syncs]})
+class DeletionQuery(Body):
+    removeSecrets: Annotated[bool, Flag(help="Remove what the sync owns first.", query=True)] = False
+    purgeVersions: Annotated[bool, _PURGE] = False
 
 
-def _read(actor: Actor, sync: SecretSync) -> Response:
-    audit.record(actor, "get-secret-sync", sync.project_id, syncId=sync.pk, destination=sync.destination)
-    return _answer(sync)
+class ImportQuery(Body):
+    importBehavior: Annotated[str, Text("Behavior", choices=IMPORT_PRIORITIES)]
 
 
-def _answer(sync: SecretSync) -> Response:
-    return Response({"secretSync": sync_as_json(sync)})
+class PlanQuery(Body):
+    operation: Annotated[str, Text("Operation", choices=("sync", "import", "remove"))] = "sync"
+    importBehavior: Annotated[str | None, Text("Of an import: which side wins", choices=IMPORT_PRIORITIES)] = None
 
 
-def _chosen(sync: SecretSync, wish: dict[str, Any]) -> QuerySet[SyncRun]:
-    runs = SyncRun.objects.filter(
-        sync=sync, **{name: wish[name] for name in ("status", "operation", "trigger") if name in wish}
-    )
-    return runs.filter(changes__key=wish["key"]).distinct() if "key" in wish else runs
+class KeyQuery(Body):
+    key: Annotated[str, Text("Key", "Its name at the destination.", max_length=1024)]
 
 
-class CodesView(View):
-    @described(
-        "listSecretSyncErrorCodes",
-        TAG,
-        "What can keep a key from arriving, and what to do about it.",
-        closed({"errorCodes": listed(closed({"code": TEXT, "meaning": TEXT, "remedy": TEXT}))}),
-    )
-    def get(self, request: Request) -> Response:
-        codes = [{"code": code.value, "meaning": code.meaning, "remedy": code.remedy} for code in Code]
-        return Response({"errorCodes": codes})
+class DestinationCheck(Body):
+    destinationConfig: Annotated[Any, Anything()] = None
+    projectId: Annotated[str, Id(label="projectId")]
+    connectionId: Annotated[str | None, Id(label="connectionId")] = None
+    excludeSyncId: Annotated[str | None, Id(label="excludeSyncId")] = None
 
 
-class OptionsView(View):
-    @described(
-        "listSecretSyncOptions",
-        TAG,
-        "The destinations that secrets can be synced to.",
-        closed(
-            {
-                "secretSyncOptions": listed(
-                    closed(
-                        {
-                            "name": TEXT,
-                            "connection": TEXT,
-                            "destination": TEXT,
-                            "canImportSecrets": FLAG,
-                            "canRemoveSecretsOnDeletion": FLAG,
-                        }
-                    )
-                )
-            }
-        ),
-    )
-    def get(self, request: Request) -> Response:
-        options = [
+class ErrorCode(TypedDict):
+    code: str
+    meaning: str
+    remedy: str
+
+
+class ErrorCodeList(TypedDict):
+    errorCodes: list[ErrorCode]
+
+
+class SecretSyncOption(TypedDict):
+    name: Annotated[str, text(example="shop-dev")]
+    connection: str
+    destination: str
+    canImportSecrets: bool
+    canRemoveSecretsOnDeletion: bool
+
+
+class SecretSyncOptionList(TypedDict):
+    secretSyncOptions: list[SecretSyncOption]
+
+
+class Duplicate(TypedDict):
+    hasDuplicate: bool
+    duplicateProjectId: NotRequired[IdText]
+
+
+class OnePlan(TypedDict):
+    plan: PlanJson
+
+
+class OneDrift(TypedDict):
+    drift: DriftJson
+
+
+class OneWhy(TypedDict):
+    why: Why
+
+
+class OnePolicy(TypedDict):
+    policy: PolicyJson
+
+
+class ErrorCodes(View):
+    tag = "Secret Syncs"
+
+    @operation("listSecretSyncErrorCodes", "What can keep a key from arriving, and what to do about it.")
+    def get(self, request: Request) -> Answer[ErrorCodeList]:
+        codes: list[ErrorCode] = [{"code": code.value, "meaning": code.meaning, "remedy": code.remedy} for code in Code]
+        return Answer({"errorCodes": codes})
+
+
+class Options(View):
+    tag = "Secret Syncs"
+
+    @operation("listSecretSyncOptions", "The destinations that secrets can be synced to.")
+    def get(self, request: Request) -> Answer[SecretSyncOptionList]:
+        options: list[SecretSyncOption] = [
             {
                 "name": found.label,
                 "connection": found.provider,
@@ -191,324 +136,175 @@ class OptionsView(View):
             }
             for found in destinations
         ]
-        return Response({"secretSyncOptions": options})
+        return Answer({"secretSyncOptions": options})
 
 
-class ListView(View):
-    @described(
-        "listSecretSyncs",
-        TAG,
-        "All syncs of a project.",
-        closed({"secretSyncs": listed({"anyOf": [sync_shape(found) for found in destinations]})}),
-        query=OF_PROJECT,
+class SyncsOfProject(View):
+    tag = "Secret Syncs"
+
+    def specialized(self, answer: JsonSchema) -> JsonSchema:
+        variants = [sync_schema(found) for found in destinations]
+        return with_component(answer, "SecretSync", {"anyOf": variants})
+
+    @operation("listSecretSyncs", "All syncs of a project.", query=ProjectQuery)
+    def get(self, request: Request) -> Answer[SecretSyncList]:
+        project_id = self.query(ProjectQuery).projectId
+        return listed(self.actor, selectors.syncs_of_project(self.actor, project_id))
+
+
+class SecretSyncs(DestinationViewSet):
+    lookup_url_kwarg = "syncId"
+    new: ClassVar[type[NewSync]]
+    changes: ClassVar[type[SyncChanges]]
+
+    @operation("list{Name}SecretSyncs", "The {label} syncs of a project.", query=ProjectQuery)
+    def list(self, request: Request) -> Answer[SecretSyncList]:
+        project_id, slug = self.query(ProjectQuery).projectId, self.destination.slug
+        return listed(self.actor, selectors.syncs_of_project(self.actor, project_id, slug), slug)
+
+    @operation("create{Name}SecretSync", "Make a {label} sync.", body="new")
+    def create(self, request: Request) -> Answer[OneSecretSync]:
+        body = self.body(self.new)
+        project = project_for(self.actor, body.projectId, Right.EDIT_SYNCS)
+        return answer(services.create_sync(self.actor, project, self.destination.slug, services.sync_input(body)))
+
+    @operation("get{Name}SecretSync", "A {label} sync.")
+    def retrieve(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+        return read(self.actor, self.sync())
+
+    @operation("update{Name}SecretSync", "Change a {label} sync.", body="changes")
+    def partial_update(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+        self.id("syncId")
+        body = self.body(self.changes)
+        return answer(services.update_sync(self.actor, self.sync(Right.EDIT_SYNCS), services.sync_input(body)))
+
+    @operation("delete{Name}SecretSync", "Delete a {label} sync.", query=DeletionQuery)
+    def destroy(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+        self.id("syncId")
+        query = self.query(DeletionQuery)
+        sync = self.sync(Right.EDIT_SYNCS)
+        return answer(
+            deletion.delete_sync(self.actor, sync, with_secrets=query.removeSecrets, purge=query.purgeVersions)
+        )
+
+    @action(detail=False, url_path="sync-name/<str:name>")
+    @operation("get{Name}SecretSyncByName", "A {label} sync by its name.", query=ProjectQuery)
+    def by_name(self, request: Request, name: str) -> Answer[OneSecretSync]:
+        project_id = self.query(ProjectQuery).projectId
+        found = selectors.syncs_of_project(self.actor, project_id, self.destination.slug)
+        sync = found.filter(name=name).first()
+        if sync is None:
+            raise NotFound(f'Could not find {self.destination.label} Sync with name "{name}"')
+        return read(self.actor, sync)
+
+    @action(detail=False, methods=["post"], url_path="plan")
+    @operation("plan{Name}SecretSyncDraft", "What a sync about to be created would do; nothing is stored.", body="new")
+    def plan_draft(self, request: Request) -> Answer[OnePlan]:
+        body = self.body(self.new)
+        project = project_for(self.actor, body.projectId, Right.EDIT_SYNCS)
+        sync = services.draft_sync(self.actor, project, self.destination.slug, services.sync_input(body))
+        return Answer({"plan": checked_plan(self.actor, sync).as_json()})
+
+    @action(detail=False, methods=["post"], url_path="check-destination")
+    @operation("check{Name}SecretSyncDestination", "Whether another sync has this destination.", body=DestinationCheck)
+    def check_destination(self, request: Request) -> Answer[Duplicate]:
+        body = self.body(DestinationCheck)
+        project_for(self.actor, body.projectId, Right.SEE_SYNCS)
+        config = body.destinationConfig
+        with contextlib.suppress(Invalid):  # no sync has a config that is not valid
+            config = self.destination.Config.parse(config).stored()
+        twin = services.find_duplicate(self.destination.slug, config, body.excludeSyncId)
+        found: Duplicate = {"hasDuplicate": twin is not None}
+        if twin and self.actor.may(Right.SEE_SYNCS, twin.project_id):
+            found["duplicateProjectId"] = str(twin.project_id)
+        return Answer(found)
+
+    @action(detail=True, methods=["post"], url_path="sync-secrets")
+    @operation("sync{Name}SecretSync", "Trigger a sync for the {label} sync.")
+    def sync_secrets(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+        sync = self.sync(Right.RUN_SYNCS)
+        triggers.trigger(self.actor, sync, "sync")
+        return answer(selectors.syncs().get(pk=sync.pk))
+
+    @action(detail=True, methods=["post"], url_path="import-secrets")
+    @operation("import{Name}SecretSyncSecrets", "Import what the destination holds.", query=ImportQuery)
+    def import_secrets(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+        self.id("syncId")
+        behavior = self.query(ImportQuery).importBehavior
+        triggers.require_import(self.destination)
+        sync = self.sync(Right.RUN_SYNCS)
+        triggers.import_secrets(self.actor, sync, behavior)
+        return answer(selectors.syncs().get(pk=sync.pk))
+
+    @action(detail=True, methods=["post"], url_path="remove-secrets")
+    @operation("remove{Name}SecretSyncSecrets", "Remove what the sync owns.", query=RemovalQuery)
+    def remove_secrets(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+        self.id("syncId")
+        purge = self.query(RemovalQuery).purgeVersions
+        sync = self.sync(Right.REMOVE_SECRETS)
+        triggers.remove_secrets(self.actor, sync, purge=purge)
+        return answer(selectors.syncs().get(pk=sync.pk))
+
+    @action(detail=True, methods=["post"])
+    @operation("plan{Name}SecretSync", "What a run would do now; nothing is written.", query=PlanQuery)
+    def plan(self, request: Request, syncId: str) -> Answer[OnePlan]:
+        self.id("syncId")
+        query = self.query(PlanQuery)
+        sync = self.sync(Right.RUN_SYNCS)
+        if query.operation == "import":
+            triggers.require_import(self.destination)
+        found = checked_plan(self.actor, sync, query.operation, behavior=query.importBehavior or "")
+        return Answer({"plan": found.as_json()})
+
+    @action(detail=True)
+    @operation("get{Name}SecretSyncDrift", "What the last look found.")
+    def drift(self, request: Request, syncId: str) -> Answer[OneDrift]:
+        return Answer({"drift": drift_as_json(self.sync())})
+
+    @drift.mapping.post
+    @operation("check{Name}SecretSyncDrift", "Look now; nothing is written.")
+    def check_drift(self, request: Request, syncId: str) -> Answer[OneDrift]:
+        sync = self.sync(Right.RUN_SYNCS)
+        check(sync)
+        return Answer({"drift": drift_as_json(sync)})
+
+    @action(detail=True)
+    @operation("get{Name}SecretSyncPolicy", "The sync's policy.")
+    def policy(self, request: Request, syncId: str) -> Answer[OnePolicy]:
+        return Answer({"policy": policy_as_json(self.sync().policy)})
+
+    @policy.mapping.patch
+    @operation("update{Name}SecretSyncPolicy", "Change the sync's policy.", body=Policy)
+    def update_policy(self, request: Request, syncId: str) -> Answer[OnePolicy]:
+        self.id("syncId")
+        changes = policy_changes(self.body(Policy))
+        policy = services.update_policy(self.actor, self.sync(), changes)
+        return Answer({"policy": policy_as_json(policy)})
+
+    @action(detail=True)
+    @operation(
+        "explain{Name}SecretSyncKey",
+        "Which secret a key of the destination is, through what it came, and who wrote it when.",
+        query=KeyQuery,
     )
-    def get(self, request: Request) -> Response:
-        project_id = self.query(OF_PROJECT)["projectId"]
-        return _listed(self.actor, selectors.syncs_of_project(self.actor, project_id))
+    def why(self, request: Request, syncId: str) -> Answer[OneWhy]:
+        self.id("syncId")
+        key = self.query(KeyQuery).key
+        return Answer({"why": why(self.actor, self.sync(), key)})
 
 
-def routes() -> list[Any]:
-    return [route for found in destinations for route in _routes(found)]
-
-
-def _routes(found: type[Destination]) -> list[Any]:
-    """The endpoints of one destination."""
-    slug, label = found.slug, found.label
-    pascal = "".join(part.title() for part in slug.split("-"))
-    shape = sync_shape(found)
-    one, many = closed({"secretSync": shape}), closed({"secretSyncs": listed(shape)})
-    create_body, update_body = services.new_sync(found), services.sync_changes(found)
-
-    class Collection(_SyncView):
-        @described(f"list{pascal}SecretSyncs", TAG, f"The {label} syncs of a project.", many, query=OF_PROJECT)
-        def get(self, request: Request) -> Response:
-            project_id = self.query(OF_PROJECT)["projectId"]
-            return _listed(self.actor, selectors.syncs_of_project(self.actor, project_id, slug), slug)
-
-        @described(f"create{pascal}SecretSync", TAG, f"Make a {label} sync.", one, body=create_body)
-        def post(self, request: Request) -> Response:
-            given = self.body(create_body)
-            project = project_for(self.actor, given.projectId, Right.EDIT_SYNCS)
-            return _answer(services.create_sync(self.actor, project, slug, services.sync_input(given)))
-
-    class Draft(_SyncView):
-        @described(
-            f"plan{pascal}SecretSyncDraft",
-            TAG,
-            "What a sync about to be created would do; nothing is stored.",
-            closed({"plan": PLAN}),
-            body=create_body,
-        )
-        def post(self, request: Request) -> Response:
-            given = self.body(create_body)
-            project = project_for(self.actor, given.projectId, Right.EDIT_SYNCS)
-            sync = services.draft_sync(self.actor, project, slug, services.sync_input(given))
-            return Response({"plan": checked_plan(self.actor, sync).as_json()})
-
-    class Check(_SyncView):
-        @described(
-            f"check{pascal}SecretSyncDestination",
-            TAG,
-            "Whether another sync has this destination.",
-            closed({"hasDuplicate": FLAG, "duplicateProjectId": TEXT}, optional=("duplicateProjectId",)),
-            body=CHECK,
-        )
-        def post(self, request: Request) -> Response:
-            given = self.body(CHECK)
-            project_for(self.actor, given["projectId"], Right.SEE_SYNCS)
-            config = given.get("destinationConfig")
-            with contextlib.suppress(Invalid):  # what is none is nobody's
-                config = found.Config.parse(config).stored()
-            twin = services.find_duplicate(slug, config, given.get("excludeSyncId"))
-            answer: dict[str, Any] = {"hasDuplicate": twin is not None}
-            if twin and self.actor.may(Right.SEE_SYNCS, twin.project_id):
-                answer["duplicateProjectId"] = str(twin.project_id)
-            return Response(answer)
-
-    class ByName(_SyncView):
-        @described(f"get{pascal}SecretSyncByName", TAG, f"A {label} sync by its name.", one, query=OF_PROJECT)
-        def get(self, request: Request, name: str) -> Response:
-            project_id = self.query(OF_PROJECT)["projectId"]
-            sync = selectors.syncs_of_project(self.actor, project_id, slug).filter(name=name).first()
-            if sync is None:
-                raise NotFound(f'Could not find {label} Sync with name "{name}"')
-            return _read(self.actor, sync)
-
-    class One(_SyncView):
-        @described(f"get{pascal}SecretSync", TAG, f"A {label} sync.", one, path=SYNC)
-        def get(self, request: Request, syncId: str) -> Response:
-            return _read(self.actor, self.sync(self.named_ids(syncId=syncId)["syncId"]))
-
-        @described(f"update{pascal}SecretSync", TAG, f"Change a {label} sync.", one, body=update_body, path=SYNC)
-        def patch(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            given = services.sync_input(self.body(update_body))
-            return _answer(services.update_sync(self.actor, self.sync(sync_id, Right.EDIT_SYNCS), given))
-
-        @described(f"delete{pascal}SecretSync", TAG, f"Delete a {label} sync.", one, query=DELETE, path=SYNC)
-        def delete(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            given = self.query(DELETE)
-            sync = self.sync(sync_id, Right.EDIT_SYNCS)
-            secrets, purge = given["removeSecrets"], given["purgeVersions"]
-            return _answer(deletion.delete_sync(self.actor, sync, with_secrets=secrets, purge=purge))
-
-    class Sync(_SyncView):
-        @described(f"sync{pascal}SecretSync", TAG, f"Trigger a sync for the {label} sync.", one, path=SYNC)
-        def post(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.named_ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
-            triggers.trigger(self.actor, sync, "sync")
-            return _answer(selectors.syncs().get(pk=sync.pk))
-
-    class Import(_SyncView):
-        @described(
-            f"import{pascal}SecretSyncSecrets", TAG, "Import what the destination holds.", one, query=IMPORT, path=SYNC
-        )
-        def post(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            behavior = self.query(IMPORT)["importBehavior"]
-            triggers.require_import(found)
-            sync = self.sync(sync_id, Right.RUN_SYNCS)
-            triggers.import_secrets(self.actor, sync, behavior)
-            return _answer(selectors.syncs().get(pk=sync.pk))
-
-    class Remove(_SyncView):
-        @described(f"remove{pascal}SecretSyncSecrets", TAG, "Remove what the sync owns.", one, query=REMOVE, path=SYNC)
-        def post(self, request: Request, syncId: str) -> Response:
-            sync_id, purge = self.named_ids(syncId=syncId)["syncId"], self.query(REMOVE)["purgeVersions"]
-            sync = self.sync(sync_id, Right.REMOVE_SECRETS)
-            triggers.remove_secrets(self.actor, sync, purge=purge)
-            return _answer(selectors.syncs().get(pk=sync.pk))
-
-    class Plan(_SyncView):
-        @described(
-            f"plan{pascal}SecretSync",
-            TAG,
-            "What a run would do now; nothing is written.",
-            closed({"plan": PLAN}),
-            query=OPERATION,
-            path=SYNC,
-        )
-        def post(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            given = self.query(OPERATION)
-            operation, behavior = given["operation"], given.get("importBehavior", "")
-            sync = self.sync(sync_id, Right.RUN_SYNCS)
-            if operation == "import":
-                triggers.require_import(found)
-            return Response({"plan": checked_plan(self.actor, sync, operation, behavior=behavior).as_json()})
-
-    class Drift(_SyncView):
-        @described(f"get{pascal}SecretSyncDrift", TAG, "What the last look found.", closed({"drift": DRIFT}), path=SYNC)
-        def get(self, request: Request, syncId: str) -> Response:
-            return Response({"drift": drift_as_json(self.sync(self.named_ids(syncId=syncId)["syncId"]))})
-
-        @described(
-            f"check{pascal}SecretSyncDrift", TAG, "Look now; nothing is written.", closed({"drift": DRIFT}), path=SYNC
-        )
-        def post(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.named_ids(syncId=syncId)["syncId"], Right.RUN_SYNCS)
-            check(sync)
-            return Response({"drift": drift_as_json(sync)})
-
-    class Runs(_SyncView):
-        @described(
-            f"list{pascal}SecretSyncRuns",
-            TAG,
-            "Runs, newest first; also of a sync that was deleted.",
-            closed({"runs": listed(RUN), "totalCount": WHOLE}),
-            query=RUNS,
-            path=SYNC,
-        )
-        def get(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            page = self.query(RUNS)
-            runs = _chosen(self.remembered(sync_id), page)
-            shown = runs[page["offset"] : page["offset"] + page["limit"]]
-            return Response({"runs": [run_as_json(run) for run in shown], "totalCount": runs.count()})
-
-    class History(_SyncView):
-        @described(
-            f"export{pascal}SecretSyncRuns",
-            TAG,
-            "The runs with every key, newest first, as JSON or CSV.",
-            listed(RUN_IN_HISTORY),
-            query=EXPORT,
-            path=SYNC,
-        )
-        def get(self, request: Request, syncId: str) -> HttpResponseBase:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            wish = self.query(EXPORT)
-            sync = self.remembered(sync_id)
-            write, kind = FORMATS[wish["format"]]
-            runs = _chosen(sync, wish).select_related("sync").prefetch_related("changes")
-            answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
-            name = f"{sync.name}-runs.{wish['format']}"
-            answer["Content-Disposition"] = f'attachment; filename="{name}"'
-            answer["Cache-Control"] = "no-store"
-            return answer
-
-    class Run(_SyncView):
-        @described(f"get{pascal}SecretSyncRun", TAG, "A run.", closed({"run": RUN_DETAIL}), path=RUN_ID)
-        def get(self, request: Request, syncId: str, runId: str) -> Response:
-            ids = self.named_ids(syncId=syncId, runId=runId)
-            run = self.run(self.remembered(ids["syncId"]), ids["runId"])
-            return Response({"run": run_with_keys(run)})
-
-    class Approve(_SyncView):
-        @described(
-            f"approve{pascal}SecretSyncRun",
-            TAG,
-            "Let a held run go ahead with the deletes that it shows, or with its writes alone.",
-            closed({"run": RUN_DETAIL}),
-            body=APPROVE,
-            path=RUN_ID,
-        )
-        def post(self, request: Request, syncId: str, runId: str) -> Response:
-            ids = self.named_ids(syncId=syncId, runId=runId)
-            writes_only = self.body(APPROVE)["writesOnly"]
-            run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            approved = approvals.approve(self.actor, run, writes_only=writes_only)
-            return Response({"run": run_with_keys(approved)})
-
-    class Dismiss(_SyncView):
-        @described(
-            f"dismiss{pascal}SecretSyncRun",
-            TAG,
-            "Keep the keys that a held run would delete.",
-            closed({"run": RUN_DETAIL}),
-            path=RUN_ID,
-        )
-        def post(self, request: Request, syncId: str, runId: str) -> Response:
-            ids = self.named_ids(syncId=syncId, runId=runId)
-            run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            return Response({"run": run_with_keys(approvals.dismiss(self.actor, run))})
-
-    class Undo(_SyncView):
-        def ended(self, sync_id: str, run_id: str) -> SyncRun:
-            ids = self.named_ids(syncId=sync_id, runId=run_id)
-            run = self.run(self.sync(ids["syncId"], Right.RUN_SYNCS), ids["runId"])
-            require_undoable(run)
-            return run
-
-        @described(
-            f"planUndo{pascal}SecretSyncRun",
-            TAG,
-            "What undoing a run would restore, and what it cannot; nothing is written.",
-            closed({"plan": PLAN}),
-            path=RUN_ID,
-        )
-        def get(self, request: Request, syncId: str, runId: str) -> Response:
-            run = self.ended(syncId, runId)
-            return Response({"plan": plan_as_json(preview(selectors.syncs().get(pk=run.sync_id), undone=run))})
-
-        @described(
-            f"undo{pascal}SecretSyncRun",
-            TAG,
-            "Undo a run: the state before, for the keys that nobody touched since. Pauses the sync.",
-            closed({"run": RUN_DETAIL}),
-            body=UNDO,
-            path=RUN_ID,
-        )
-        def post(self, request: Request, syncId: str, runId: str) -> Response:
-            digest = self.body(UNDO).get("digest", "")
-            made = triggers.undo(self.actor, self.ended(syncId, runId), digest)
-            return Response({"run": run_with_keys(made)})
-
-    class Why(_SyncView):
-        @described(
-            f"explain{pascal}SecretSyncKey",
-            TAG,
-            "Which secret a key of the destination is, through what it came, and who wrote it when.",
-            closed({"why": WHY}),
-            query=KEY,
-            path=SYNC,
-        )
-        def get(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            key = self.query(KEY)["key"]
-            return Response({"why": why(self.actor, self.sync(sync_id), key)})
-
-    class PolicyOf(_SyncView):
-        @described(
-            f"get{pascal}SecretSyncPolicy", TAG, "The sync's policy.", closed({"policy": policy_shape()}), path=SYNC
-        )
-        def get(self, request: Request, syncId: str) -> Response:
-            sync = self.sync(self.named_ids(syncId=syncId)["syncId"])
-            return Response({"policy": policy_as_json(sync.policy)})
-
-        @described(
-            f"update{pascal}SecretSyncPolicy",
-            TAG,
-            "Change the sync's policy.",
-            closed({"policy": policy_shape()}),
-            body=Policy,
-            path=SYNC,
-        )
-        def patch(self, request: Request, syncId: str) -> Response:
-            sync_id = self.named_ids(syncId=syncId)["syncId"]
-            changes = policy_changes(self.body(Policy))
-            policy = services.update_policy(self.actor, self.sync(sync_id), changes)
-            return Response({"policy": policy_as_json(policy)})
-
-    views: list[tuple[str, type[View]]] = [
-        ("", Collection),
-        ("/plan", Draft),
-        ("/check-destination", Check),
-        ("/sync-name/<str:name>", ByName),
-        ("/<str:syncId>", One),
-        ("/<str:syncId>/sync-secrets", Sync),
-        ("/<str:syncId>/import-secrets", Import),
-        ("/<str:syncId>/remove-secrets", Remove),
-        ("/<str:syncId>/plan", Plan),
-        ("/<str:syncId>/drift", Drift),
-        ("/<str:syncId>/runs", Runs),
-        ("/<str:syncId>/runs/export", History),
-        ("/<str:syncId>/runs/<str:runId>", Run),
-        ("/<str:syncId>/runs/<str:runId>/approve", Approve),
-        ("/<str:syncId>/runs/<str:runId>/dismiss", Dismiss),
-        ("/<str:syncId>/runs/<str:runId>/undo", Undo),
-        ("/<str:syncId>/policy", PolicyOf),
-        ("/<str:syncId>/why", Why),
-    ]
-    return [path(f"v1/secret-syncs/{slug}{tail}", view.as_view(destination=found)) for tail, view in views]
+_router = router()
+for _destination in destinations:
+    _view = of_destination(
+        SecretSyncs,
+        _destination,
+        new=services.new_sync(_destination),
+        changes=services.sync_changes(_destination),
+    )
+    _router.register(f"v1/secret-syncs/{_destination.slug}", _view, basename=f"{_destination.slug}-sync")
+urlpatterns = [
+    path("v1/secret-syncs", SyncsOfProject.as_view()),
+    path("v1/secret-syncs/options", Options.as_view()),
+    path("v1/secret-syncs/error-codes", ErrorCodes.as_view()),
+    *_router.urls,
+]

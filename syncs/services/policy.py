@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from config.schemas.json_schema import openapi
+from config.schemas.answers import members
+from config.schemas.json_schema import described
 from config.schemas.model import Model
 from config.schemas.types import Flag, Items, Text, Whole
 from syncs.models import UNMANAGED, SyncPolicy
@@ -43,7 +44,11 @@ class Policy(Model):
     ] = None
 
 
-def policy_as_json(policy: SyncPolicy) -> dict[str, Any]:
+PolicyJson = Annotated[dict[str, Any], members(described(Policy)["properties"])]
+"""Every member of `Policy`."""
+
+
+def policy_as_json(policy: SyncPolicy) -> PolicyJson:
     return {name: getattr(policy, _field(name)) for name in Policy.model_fields}
 
 
@@ -54,8 +59,3 @@ def policy_changes(policy: Policy) -> dict[str, Any]:
 
 def _field(name: str) -> str:
     return re.sub(r"(?=[A-Z])", "_", name).lower()
-
-
-def policy_shape() -> dict[str, Any]:
-    properties = openapi(Policy)["properties"]
-    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}

@@ -1,0 +1,193 @@
+"""The runs of a sync: history, approval and undo. Keyferry's own, beside the modelled API."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from django.db.models import QuerySet
+from django.http import StreamingHttpResponse
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from typing_extensions import TypedDict
+
+from config.access.roles import Right
+from config.api.base import router
+from config.api.operations import Answer, operation
+from config.errors import NotFound
+from config.schemas.model import Body
+from config.schemas.pages import Page
+from config.schemas.types import Flag, Text
+from syncs import models
+from syncs.destination.base import destinations
+from syncs.history.export import FORMATS
+from syncs.history.serialize import (
+    OPERATIONS,
+    TRIGGERS,
+    Run,
+    RunInHistory,
+    RunWithKeys,
+    run_as_json,
+    run_with_keys,
+)
+from syncs.planning.preview import plan_as_json, preview
+from syncs.planning.undo import require_undoable
+from syncs.services import approvals, triggers
+from syncs.services import syncs as services
+from syncs.source import selectors
+
+from .destination_views import DestinationViewSet, of_destination
+from .syncs import OnePlan
+
+
+class RunFilters(Body):
+    status: Annotated[str | None, Text("Status", choices=tuple(models.Status.values))] = None
+    operation: Annotated[str | None, Text("Operation", choices=OPERATIONS)] = None
+    trigger: Annotated[str | None, Text("Trigger", choices=TRIGGERS)] = None
+    key: Annotated[str | None, Text("Key", "Runs that touched this key of the destination.", max_length=1024)] = None
+
+    def runs_of(self, sync: models.SecretSync) -> QuerySet[models.SyncRun]:
+        filters = {"status": self.status, "operation": self.operation, "trigger": self.trigger}
+        runs = models.SyncRun.objects.filter(
+            sync=sync, **{name: value for name, value in filters.items() if value is not None}
+        )
+        return runs if self.key is None else runs.filter(changes__key=self.key).distinct()
+
+
+class RunQuery(RunFilters, Page): ...
+
+
+class _Format(Body):
+    format: Annotated[str, Text("Format", choices=tuple(FORMATS))] = "json"
+
+
+class ExportQuery(RunFilters, _Format): ...
+
+
+class Approval(Body):
+    writesOnly: Annotated[bool, Flag(help="Create and update, delete nothing.")] = False
+
+
+class Undoing(Body):
+    digest: Annotated[
+        str | None, Text("Digest", "Of the plan that was looked at: refused where it is another now.")
+    ] = None
+
+
+class RunList(TypedDict):
+    runs: list[Run]
+    totalCount: int
+
+
+RunHistory = list[RunInHistory]
+
+
+class OneRun(TypedDict):
+    run: RunWithKeys
+
+
+class Runs(DestinationViewSet):
+    lookup_url_kwarg = "runId"
+
+    def sync_with_history(self) -> models.SecretSync:
+        """The sync, also one that was deleted: for the history of its runs alone."""
+        found = (
+            selectors.with_history_seen_by(self.actor).filter(pk=self.id("syncId"), deleted_at__isnull=False).first()
+        )
+        if found is None:
+            return self.sync()
+        self.actor.require(Right.SEE_SYNCS, found.project_id)
+        services.require_destination(found, self.destination.slug)
+        return found
+
+    def run(self, sync: models.SecretSync) -> models.SyncRun:
+        """The run that the path names. Raises NotFound."""
+        run_id = self.id("runId")
+        found = models.SyncRun.objects.select_related("sync").filter(sync=sync, pk=run_id).first()
+        if found is None:
+            raise NotFound(f'Could not find a run with ID "{run_id}" of the sync "{sync.name}"')
+        return found
+
+    def run_to_change(self) -> models.SyncRun:
+        self.ids("syncId", "runId")
+        return self.run(self.sync(Right.RUN_SYNCS))
+
+    def one(self, run: models.SyncRun) -> Answer[OneRun]:
+        return Answer({"run": run_with_keys(run)})
+
+    @operation("list{Name}SecretSyncRuns", "Runs, newest first; also of a sync that was deleted.", query=RunQuery)
+    def list(self, request: Request, syncId: str) -> Answer[RunList]:
+        self.id("syncId")
+        query = self.query(RunQuery)
+        runs = query.runs_of(self.sync_with_history())
+        return Answer({"runs": [run_as_json(run) for run in query.of(runs)], "totalCount": runs.count()})
+
+    @action(detail=False)
+    @operation(
+        "export{Name}SecretSyncRuns",
+        "The runs with every key, newest first, as JSON or CSV.",
+        query=ExportQuery,
+        answer=RunHistory,
+    )
+    def export(self, request: Request, syncId: str) -> StreamingHttpResponse:
+        self.id("syncId")
+        query = self.query(ExportQuery)
+        sync = self.sync_with_history()
+        write, kind = FORMATS[query.format]
+        runs = query.runs_of(sync).select_related("sync").prefetch_related("changes")
+        answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
+        answer["Content-Disposition"] = f'attachment; filename="{sync.name}-runs.{query.format}"'
+        answer["Cache-Control"] = "no-store"
+        return answer
+
+    @operation("get{Name}SecretSyncRun", "A run.")
+    def retrieve(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+        self.ids("syncId", "runId")
+        return self.one(self.run(self.sync_with_history()))
+
+    @action(detail=True, methods=["post"])
+    @operation(
+        "approve{Name}SecretSyncRun",
+        "Let a held run go ahead with the deletes that it shows, or with its writes alone.",
+        body=Approval,
+    )
+    def approve(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+        self.ids("syncId", "runId")
+        writes_only = self.body(Approval).writesOnly
+        return self.one(approvals.approve(self.actor, self.run_to_change(), writes_only=writes_only))
+
+    @action(detail=True, methods=["post"])
+    @operation("dismiss{Name}SecretSyncRun", "Keep the keys that a held run would delete.")
+    def dismiss(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+        return self.one(approvals.dismiss(self.actor, self.run_to_change()))
+
+    @action(detail=True, url_path="undo")
+    @operation(
+        "planUndo{Name}SecretSyncRun",
+        "What undoing a run would restore, and what it cannot; nothing is written.",
+    )
+    def plan_undo(self, request: Request, syncId: str, runId: str) -> Answer[OnePlan]:
+        run = self.run_to_change()
+        require_undoable(run)
+        return Answer({"plan": plan_as_json(preview(selectors.syncs().get(pk=run.sync_id), undone=run))})
+
+    @plan_undo.mapping.post
+    @operation(
+        "undo{Name}SecretSyncRun",
+        "Undo a run: the state before, for the keys that nobody touched since. Pauses the sync.",
+        body=Undoing,
+    )
+    def undo(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+        digest = self.body(Undoing).digest or ""
+        run = self.run_to_change()
+        require_undoable(run)
+        return self.one(triggers.undo(self.actor, run, digest))
+
+
+_router = router()
+for _destination in destinations:
+    _router.register(
+        f"v1/secret-syncs/{_destination.slug}/<str:syncId>/runs",
+        of_destination(Runs, _destination),
+        basename=f"{_destination.slug}-run",
+    )
+urlpatterns = _router.urls
