@@ -1,4 +1,4 @@
-"""How the modelled API writes slugs and moments."""
+"""Formats of slugs and timestamps in the modelled API."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*", re.ASCII)
 
 
 def slug_issues(field: str, text: str, *, least: int = 1, most: int = 64) -> list[Issue]:
-    """What the modelled slug rule finds wrong with `text`, in its words."""
-    named = field[:1].upper() + field[1:]
+    """The issues of the modelled slug rule for `text`, with its messages."""
+    label = field[:1].upper() + field[1:]
     if len(text) < least:
-        return [problem([field], f"{named} field must be at least {least} lowercase character(s)")]
+        return [problem([field], f"{label} field must be at least {least} lowercase character(s)")]
     if len(text) > most:
-        return [problem([field], f"{named} field must be at most {most} lowercase character(s)")]
+        return [problem([field], f"{label} field must be at most {most} lowercase character(s)")]
     if not SLUG.fullmatch(text):
-        return [problem([field], f"{named} field can only contain lowercase letters, numbers, and hyphens")]
+        return [problem([field], f"{label} field can only contain lowercase letters, numbers, and hyphens")]
     return []
 
 

@@ -1,8 +1,8 @@
-"""Every environment variable, declared once: `config.settings` reads them here, the operating page lists them.
+"""All environment variables, declared once: `config.settings` reads them, and the operating page lists them.
 
-Nothing else reads `os.environ`; a test holds that. (`manage.py`, `config.asgi` and `config.wsgi` only say there which
-settings module Django loads, because Django takes that from nowhere else.) A variable that is set to nothing counts as
-not set. Text is taken as it is: django-environ would take a value that begins with `$` for another variable's name.
+Nothing else reads `os.environ`, which a test checks. (`manage.py`, `config.asgi` and `config.wsgi` set the settings
+module in it, because Django reads it from there.) A variable with an empty value counts as not set. Text is used as is:
+django-environ would read a value that begins with `$` as the name of another variable.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 
 def _object(text: str) -> dict[str, Any]:
-    """Raises ValueError where it is no JSON object."""
+    """Raises ValueError for anything but a JSON object."""
     found = json.loads(text)
     if not isinstance(found, dict):
         raise ValueError("not an object")
@@ -32,7 +32,7 @@ def _items(text: str) -> list[str]:
 
 
 def _database(text: str) -> dict[str, Any]:
-    """Raises ValueError where Django has no such database: django-environ takes any scheme."""
+    """Raises ValueError for databases that Django does not support: django-environ accepts any scheme."""
     found: dict[str, Any] = environ.Env.db_url_config(text)
     if not found.get("ENGINE", "").startswith("django.db.backends."):
         raise ValueError("not a database of Django")
@@ -44,14 +44,14 @@ def _flag(text: str) -> bool:
 
 
 class Kind(enum.Enum):
-    """How a text is read. The value is what people call it, then the function; that raises ValueError."""
+    """How a text is parsed: a label, and a function that raises ValueError."""
 
     TEXT = ("text", str)
     PATH = ("path", str)
     NUMBER = ("whole number", int)
     SECONDS = ("seconds", float)
     FLAG = ("true or false", _flag)
-    LIST = ("list, with commas", _items)
+    LIST = ("comma-separated list", _items)
     OBJECT = ("JSON object", _object)
     DATABASE = ("URL of a database", _database)
     EMAIL = ("URL of a mail server", environ.Env.email_url_config)
@@ -67,18 +67,18 @@ class Kind(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """`meaning` and `shown` are Markdown; `shown` is the default in words where the value itself would not say it."""
+    """`meaning` and `default_text` are Markdown; `default_text` describes the default if the value alone would not."""
 
     name: str
     kind: Kind
     default: Any
     meaning: str
-    shown: str = ""
+    default_text: str = ""
 
     @property
-    def default_in_words(self) -> str:
-        if self.shown:
-            return self.shown
+    def described_default(self) -> str:
+        if self.default_text:
+            return self.default_text
         if self.default in (None, "", [], {}):
             return "none"
         if isinstance(self.default, list):
@@ -124,19 +124,19 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             Kind.TEXT,
             "",
             "The address that people use, such as `https://keyferry.example.com`. With `https://`, cookies are sent "
-            "over TLS only and `X-Forwarded-Proto` of the proxy is believed. Links in notifications begin with it.",
+            "over TLS only and `X-Forwarded-Proto` of the proxy is trusted. Links in notifications start with it.",
         ),
         Variable(
             "ALLOWED_HOSTS",
             Kind.LIST,
             ["localhost", "127.0.0.1", "[::1]"],
-            "Host names that requests may be addressed to. The host of `KEYFERRY_PUBLIC_URL` is always one.",
+            "Allowed host names of requests. The host of `KEYFERRY_PUBLIC_URL` is always allowed.",
         ),
         Variable(
             "KEYFERRY_TRUSTED_PROXIES",
             Kind.LIST,
             [],
-            "Addresses or ranges of proxies whose `X-Forwarded-For` is believed.",
+            "Addresses or ranges of proxies whose `X-Forwarded-For` is trusted.",
         ),
         Variable("DJANGO_DEBUG", Kind.FLAG, False, "Django's pages for developers. Never in production."),
     ),
@@ -158,15 +158,15 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "KEYFERRY_LEASE_SECONDS",
             Kind.SECONDS,
             15.0,
-            "How long a run leases its location. A lease is renewed while the run works; after a worker died, another "
-            "takes over when it has ended.",
+            "How long a run leases its location. The lease is renewed during the run; if a worker dies, another one "
+            "takes over when the lease expires.",
             "`15`",
         ),
         Variable(
             "KEYFERRY_REQUEST_DEADLINE",
             Kind.SECONDS,
             10.0,
-            "How long one request to a vendor may take in all. Must be less than `KEYFERRY_LEASE_SECONDS`.",
+            "Total time limit of one request to a vendor. Must be less than `KEYFERRY_LEASE_SECONDS`.",
             "`10`",
         ),
     ),
@@ -183,14 +183,14 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "KEYFERRY_ALLOWED_PRIVATE_CIDRS",
             Kind.LIST,
             [],
-            "Address ranges besides public ones that addresses given by users may lead to, such as `10.1.0.0/16`.",
+            "Private address ranges that addresses entered by users may resolve to, such as `10.1.0.0/16`.",
         ),
         Variable(
             "KEYFERRY_AWS_ROLES",
             Kind.LIST,
             [],
             "ARNs, with `*` as a wildcard, of the roles that connections may assume with this server's own AWS "
-            "identity. That identity is found as by every AWS SDK: environment, profile or the machine's role.",
+            "identity. It is found as in every AWS SDK: environment, profile or the machine's role.",
         ),
         Variable(
             "KEYFERRY_GCP_SERVICE_ACCOUNT_FILE",
@@ -202,7 +202,7 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "KEYFERRY_GCP_IMPERSONATED",
             Kind.LIST,
             [],
-            "E-mails of the accounts that it may impersonate. Whoever may create connections can use them.",
+            "E-mail addresses of accounts that it may impersonate. Anyone who may create connections can use them.",
         ),
     ),
     "Rate limits": (
@@ -210,13 +210,13 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "KEYFERRY_LOGIN_RATE_LIMIT",
             Kind.NUMBER,
             60,
-            "Logins of machine identities a minute from one address; 0 is no limit.",
+            "Logins of machine identities per minute and address; 0 means no limit.",
         ),
         Variable(
-            "KEYFERRY_RATE_LIMIT", Kind.NUMBER, 0, "API requests a minute of one person or identity; 0 is no limit."
+            "KEYFERRY_RATE_LIMIT", Kind.NUMBER, 0, "API requests per minute and person or identity; 0 means no limit."
         ),
         Variable(
-            "KEYFERRY_ADDRESS_RATE_LIMIT", Kind.NUMBER, 0, "API requests a minute from one address; 0 is no limit."
+            "KEYFERRY_ADDRESS_RATE_LIMIT", Kind.NUMBER, 0, "API requests per minute and address; 0 means no limit."
         ),
     ),
     "E-mail": (
@@ -224,7 +224,7 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "EMAIL_URL",
             Kind.EMAIL,
             None,
-            "The mail server, such as `smtp+tls://user:password@mail.example.com:587`; instead of the six below.",
+            "The mail server, such as `smtp+tls://user:password@mail.example.com:587`; instead of the variables below.",
         ),
         Variable("EMAIL_HOST", Kind.TEXT, "", "Host of the mail server."),
         Variable("EMAIL_PORT", Kind.NUMBER, 25, "Its port."),
@@ -232,7 +232,7 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
         Variable("EMAIL_HOST_PASSWORD", Kind.TEXT, "", "Password to sign in with."),
         Variable("EMAIL_USE_TLS", Kind.FLAG, False, "STARTTLS."),
         Variable("EMAIL_USE_SSL", Kind.FLAG, False, "TLS from the first byte."),
-        Variable("DEFAULT_FROM_EMAIL", Kind.TEXT, "keyferry@localhost", "Sender of what Keyferry mails."),
+        Variable("DEFAULT_FROM_EMAIL", Kind.TEXT, "keyferry@localhost", "Sender of e-mail from Keyferry."),
     ),
     "First start": (
         Variable(
@@ -246,23 +246,23 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "INFISICAL_CLIENT_SECRET",
             Kind.TEXT,
             "",
-            "Client secret for `import_infisical`, where `--client-secret` would show it in the list of processes.",
+            "Client secret for `import_infisical`; `--client-secret` would show it in the process list.",
         ),
     ),
 }
-"""By the heading that the operating page lists them under."""
+"""By heading of the operating page."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Reads declared variables out of `given`."""
+    """Reads declared variables from `variables`."""
 
-    given: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    variables: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
 
     def __call__(self, name: str) -> Any:
-        """The value, or the declared default. Raises ImproperlyConfigured without the text, which may be a secret."""
+        """The value or its default. Raises ImproperlyConfigured without the text, which may be a secret."""
         variable = DECLARED[name]
-        text = self.given.get(name, "")
+        text = self.variables.get(name, "")
         if not text:
             return copy(variable.default)
         try:
@@ -275,5 +275,5 @@ DECLARED: Mapping[str, Variable] = {each.name: each for group in VARIABLES.value
 
 
 def inherited(**changes: str) -> dict[str, str]:
-    """The environment of a child process: this one's, with changes."""
+    """The environment of a child process: that of this process with changes."""
     return {**os.environ, **changes}

@@ -1,6 +1,6 @@
-"""What a service may refuse, in the words and status codes of the modelled API's envelope.
+"""Errors of services, with the messages and status codes of the modelled API.
 
-Services raise these; the API turns them into the envelope, the admin and the commands into a message.
+Services raise them; the API returns them in its error envelope, admin and commands show their messages.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ Issue = dict[str, Any]
 
 
 class ServiceError(Exception):
-    """A request that cannot be done; `str()` is for the person who asked."""
+    """A refused request; `str()` is the message for the person."""
 
     status: ClassVar[int] = 500
     error: ClassVar[str] = "InternalServerError"
@@ -23,21 +23,21 @@ class ServiceError(Exception):
 
 
 class BadRequest(ServiceError):
-    """The request is understood and well-formed, but a rule forbids it as things stand."""
+    """A well-formed request that a rule forbids in the current state."""
 
     status = 400
     error = "BadRequest"
 
 
 class Unauthenticated(ServiceError):
-    """No credentials, or ones that are revoked, expired or wrong."""
+    """Missing, revoked, expired or wrong credentials."""
 
     status = 401
     error = "UnauthorizedError"
 
 
 class TokenError(ServiceError):
-    """A token that does not verify: the modelled API answers 403, not 401."""
+    """An invalid token: the modelled API returns 403, not 401."""
 
     status = 403
     error = "TokenError"
@@ -51,14 +51,14 @@ class PermissionDenied(ServiceError):
 
 
 class Forbidden(ServiceError):
-    """Refused for another reason than a role: an address, a protection."""
+    """Refused for a reason other than a role: an address, a protection."""
 
     status = 403
     error = "ForbiddenError"
 
 
 class TooMany(ServiceError):
-    """Asked too often; `wait` seconds until the next may be tried."""
+    """Too many requests; `wait` is the seconds until the next one is allowed."""
 
     status = 429
     error = "RateLimitExceeded"
@@ -70,37 +70,37 @@ class TooMany(ServiceError):
 
 
 class Unreadable(ServiceError):
-    """Stored, but not to be decrypted."""
+    """Stored data that cannot be decrypted."""
 
     status = 400
     error = "CryptographyError"
 
 
 class NotFound(ServiceError):
-    """No such thing, or none that the actor may know of."""
+    """It does not exist, or the actor may not know that it does."""
 
     status = 404
     error = "NotFound"
 
 
 class Invalid(ServiceError, ValueError):
-    """The data does not fit; `issues` names every problem, each as an issue of the modelled API (zod 3)."""
+    """Invalid data; `issues` lists all problems as issues of the modelled API (zod 3)."""
 
     status = 422
     error = "ValidationFailure"
 
     def __init__(self, issues: list[Issue]) -> None:
-        super().__init__("; ".join(_said(issue) for issue in issues))
+        super().__init__("; ".join(_issue_text(issue) for issue in issues))
         self.issues = issues
 
 
 def problem(path: Sequence[str | int], message: str) -> Issue:
-    """An issue that no other code fits."""
+    """An issue for which there is no other code."""
     return {"code": "custom", "path": list(path), "message": message}
 
 
 def where(error: BaseException) -> str:
-    """File and line that an error comes from. Not its message and not its arguments: either may hold a value."""
+    """File and line of an error, without its message and arguments, because those may contain values."""
     trace, location = error.__traceback__, ""
     while trace is not None:
         location = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}"
@@ -108,6 +108,6 @@ def where(error: BaseException) -> str:
     return location
 
 
-def _said(issue: Issue) -> str:
-    where = ".".join(map(str, issue["path"]))
-    return f"{where}: {issue['message']}" if where else str(issue["message"])
+def _issue_text(issue: Issue) -> str:
+    path = ".".join(map(str, issue["path"]))
+    return f"{path}: {issue['message']}" if path else str(issue["message"])

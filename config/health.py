@@ -1,4 +1,4 @@
-"""Signs of life for load balancers: the process serves; all that it needs is there."""
+"""Health checks for load balancers: whether the process serves, and whether everything it needs is available."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ def healthz(request: HttpRequest) -> JsonResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """200 when database, migrations, broker and a live worker are there, else 503 with the reasons."""
+    """200 if database, migrations, broker and a task worker are available, else 503 with the reasons."""
     reasons = {}
     for name, check in _CHECKS.items():
         try:
             reason = check()
         except DatabaseError as error:
-            reason = f"the database does not answer ({type(error).__name__})"
-        except Exception as error:  # noqa: BLE001 - a probe answers, whatever is broken
-            reason = f"it cannot be asked ({type(error).__name__})"
+            reason = f"the database does not respond ({type(error).__name__})"
+        except Exception as error:  # noqa: BLE001 - a health check must respond whatever is broken
+            reason = f"the check failed ({type(error).__name__})"
         if reason:
             reasons[name] = reason
     body = {"status": "unavailable", "reasons": reasons} if reasons else {"status": "ok", "reasons": {}}
@@ -41,19 +41,19 @@ def _database() -> str:
 def _migrations() -> str:
     executor = MigrationExecutor(connection)
     missing = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    return f"{len(missing)} migrations are to be applied; `manage.py up` applies them" if missing else ""
+    return f"{len(missing)} migrations are not applied; `manage.py up` applies them" if missing else ""
 
 
 def _broker() -> str:
-    return "" if get_broker().ping() else "the broker does not answer"
+    return "" if get_broker().ping() else "the broker does not respond"
 
 
 def _workers() -> str:
-    return "" if live_workers() else "no task worker is alive; start one with `manage.py up`"
+    return "" if live_workers() else "no task worker is running; start one with `manage.py up`"
 
 
 def live_workers() -> int:
-    """How many groups of task workers have given a sign of life."""
+    """The number of running groups of task workers."""
     return sum(stat.status in ("Idle", "Working", "Starting") for stat in Stat.get_all())
 
 

@@ -1,7 +1,7 @@
-"""The installation's own rows: its identity, and the keysets that seal its data.
+"""The rows of the installation itself: its identity, and the keysets that encrypt its data.
 
-They belong to the app `access` (its tables and migrations), but stand below it: encryption needs them, and access
-needs encryption.
+They belong to the app `access` (tables and migrations), but are defined in a lower layer: encryption needs them, and
+access needs encryption.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Instance(models.Model):
     keyset_fingerprint = models.CharField(max_length=64, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
-    # Where the audit log ends: how many events, the last one's hash, and a keyed MAC of both.
+    # The end of the audit log: number of events, hash of the last one, and a keyed MAC of both.
     audit_count = models.PositiveBigIntegerField(default=0)
     audit_head = models.CharField(max_length=64, blank=True)
     audit_seal = models.CharField(max_length=128, blank=True)
@@ -31,7 +31,7 @@ class Instance(models.Model):
 
 
 class DataKeyset(models.Model):
-    """The keysets that seal one project's data (`project` null: the instance's), wrapped by the root keyset."""
+    """The keysets of a project (`project` null: of the instance), wrapped by the root keyset."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.OneToOneField("access.Project", null=True, on_delete=models.CASCADE, related_name="keyset")

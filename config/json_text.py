@@ -1,7 +1,7 @@
 """Reads JSON strictly, and where needed without losing anything of it.
 
 The json module of the standard library takes NaN and Infinity, keeps the last of two members of one name, turns `1.10`
-into 1.1 and raises RecursionError when a text is nested too deeply. Its public hooks mend all of that.
+into 1.1 and raises RecursionError when a text is nested too deeply. Its public hooks correct all of that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is told of a defect: where it is and of what kind, never its words or variables, which may hold a value."""
+"""Reports of defects contain location and type, but no messages and no variables, because those may contain values."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Formatter(logging.Formatter):
     """Tracebacks without the exceptions' messages."""
 
     def format(self, record: logging.LogRecord) -> str:
-        kept, record.exc_text = record.exc_text, None  # another formatter may have left its own text there
+        cached, record.exc_text = record.exc_text, None  # another formatter may have cached its text
         try:
             return super().format(record)
         finally:
-            record.exc_text = kept
+            record.exc_text = cached
 
     def formatException(self, ei: ExcInfo) -> str:
         parts: list[str] = []
@@ -38,7 +38,7 @@ class Formatter(logging.Formatter):
 
 
 class Filter(SafeExceptionReporterFilter):
-    """No variable and nothing of a form, also with DJANGO_DEBUG on."""
+    """Hides all variables and form data, even with DJANGO_DEBUG."""
 
     def get_post_parameters(self, request: HttpRequest | None) -> dict[str, Any]:
         return dict.fromkeys(request.POST, self.cleansed_substitute) if request else {}
@@ -48,11 +48,11 @@ class Filter(SafeExceptionReporterFilter):
 
 
 class Reporter(ExceptionReporter):
-    """Django's page for developers, without the exception's words."""
+    """Django's debug page without the message of the exception."""
 
     def get_traceback_data(self) -> dict[str, Any]:
         data: dict[str, Any] = super().get_traceback_data()
-        data["exception_value"] = "(not shown: it may hold a secret)"
+        data["exception_value"] = "(hidden: it may contain a secret)"
         for frame in data["frames"]:
             frame.pop("exc_cause", None)
             frame.pop("exc_cause_explicit", None)

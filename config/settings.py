@@ -14,7 +14,7 @@ DATA_DIR = Path(env("KEYFERRY_DATA_DIR")).absolute()
 
 
 def _secret_key() -> str:
-    """The Django secret key: given, or made once and kept beside the database (0600)."""
+    """The Django secret key: configured, or generated once and stored next to the database (0600)."""
     if given := str(env("SECRET_KEY")):
         return given
     path = DATA_DIR / "secret_key"
@@ -128,10 +128,10 @@ USE_TZ = True
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "config" / "static"]
-WHITENOISE_USE_FINDERS = True  # served from the packages themselves: no collecting step to forget
+WHITENOISE_USE_FINDERS = True  # serves from the packages, without a collectstatic step
 
 CACHES = {
-    # Holds nothing but the task workers' signs of life, which the web process reads.
+    # Contains only the heartbeats of the task workers, which the web process reads.
     "default": {"BACKEND": "django.core.cache.backends.filebased.FileBasedCache", "LOCATION": DATA_DIR / "cache"},
 }
 
@@ -153,7 +153,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Keeps secrets in projects and ferries them to the services that need them.",
     "VERSION": "0.2.0",
     "SERVE_INCLUDE_SCHEMA": False,
-    # From here, not from a content delivery network: installations may have no way out.
+    # Served from here instead of a content delivery network: installations may have no internet access.
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
@@ -222,7 +222,7 @@ KEYSET_FILE = Path(env("KEYFERRY_KEYSET_FILE") or DATA_DIR / "keyset.json")
 BASE_URLS = env("KEYFERRY_BASE_URLS")
 ALLOWED_PRIVATE_CIDRS = env("KEYFERRY_ALLOWED_PRIVATE_CIDRS")
 TRUSTED_PROXIES = env("KEYFERRY_TRUSTED_PROXIES")
-# Handed to the providers that name them (`Provider.operator_settings`), which know no settings.
+# Passed to providers that declare them (`Provider.operator_settings`), because providers do not read settings.
 AWS_ROLES = env("KEYFERRY_AWS_ROLES")
 GCP_SERVICE_ACCOUNT_FILE = env("KEYFERRY_GCP_SERVICE_ACCOUNT_FILE")
 GCP_IMPERSONATED = env("KEYFERRY_GCP_IMPERSONATED")
@@ -233,7 +233,7 @@ FIRST_ADMIN_PASSWORD = env("DJANGO_SUPERUSER_PASSWORD")
 FIRST_ADMIN_EMAIL = env("DJANGO_SUPERUSER_EMAIL")
 INFISICAL_CLIENT_SECRET = env("INFISICAL_CLIENT_SECRET")
 
-# Requests a minute to the API; 0 is no limit.
+# API requests per minute; 0 means no limit.
 RATE_LIMIT = env("KEYFERRY_RATE_LIMIT")  # of one identity or person
 ADDRESS_RATE_LIMIT = env("KEYFERRY_ADDRESS_RATE_LIMIT")  # from one address
 LOGIN_RATE_LIMIT = env("KEYFERRY_LOGIN_RATE_LIMIT")  # logins from one address
@@ -257,12 +257,12 @@ LOGGING = {
     },
     "root": {"handlers": ["console"], "level": "INFO"},
     "loggers": {
-        # Without handlers of Django's own: they would mail and print what a defect holds.
+        # Without Django's own handlers: they would mail and print variables, which may contain values.
         "django": {"handlers": [], "level": "INFO"},
         "httpx": {"level": "WARNING"},
         "httpcore": {"level": "WARNING"},
         "django-q": {"level": "WARNING"},
-        # Addresses of notifications hold tokens, and these would write them down.
+        # Notification URLs contain tokens, and these loggers would log them.
         **{
             name: {"handlers": ["nowhere"], "propagate": False}
             for name in ("apprise", "urllib3", "requests", "requests_oauthlib", "oauthlib")

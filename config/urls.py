@@ -1,6 +1,6 @@
-"""Every address that the web process answers: the platform's, and those that each app brings.
+"""All URLs: those of the platform, and those of each app.
 
-Addresses of the API have no slash at their end; see `config.api.middleware.SlashMiddleware`.
+URLs of the API have no trailing slash; see `config.api.middleware.SlashMiddleware`.
 """
 
 from django.conf import settings

@@ -23,7 +23,7 @@ def environment() -> str:
     """Names, meanings and defaults; never the values of this installation."""
     parts = []
     for title, variables in VARIABLES.items():
-        rows = [(code(each.name), each.kind.label, each.meaning, each.default_in_words) for each in variables]
+        rows = [(code(each.name), each.kind.label, each.meaning, each.described_default) for each in variables]
         parts.append(f"### {title}\n\n{table(('Variable', 'Type', 'Meaning', 'Default'), rows)}\n")
     return "\n".join(parts)
 

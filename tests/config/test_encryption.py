@@ -64,6 +64,6 @@ def test_another_keyset_is_refused_and_the_right_one_named(keyset_file: Path, tm
     encryption.forget()
     with pytest.raises(encryption.WrongKeyset, match=known):
         encryption.seal(None, "c", "x")
-    encryption._make_root(keyset_file)
+    encryption._create_root(keyset_file)
     with pytest.raises(encryption.WrongKeyset, match=known):
         encryption.seal(None, "c", "x")

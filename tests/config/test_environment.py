@@ -50,7 +50,7 @@ def test_every_name_of_a_variable_in_the_code_is_declared() -> None:
 def test_every_variable_says_what_it_means() -> None:
     for variable in DECLARED.values():
         assert variable.meaning.endswith("."), variable.name
-        assert variable.default_in_words, variable.name
+        assert variable.described_default, variable.name
 
 
 @pytest.mark.parametrize(

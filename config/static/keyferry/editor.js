@@ -1,15 +1,15 @@
-// The secrets editor's behaviour in the browser: moving by keys, editing in place, dialogs, files, completion.
-// The server renders everything; what is sent is posted, so that no address ever holds a name or a value.
+// The secrets editor in the browser: keyboard navigation, editing in place, dialogs, files, completion.
+// The server renders everything. Every request is a POST, so that no URL ever contains a name or a value.
 (() => {
     "use strict";
-    htmx.config.historyCacheSize = 0; // no copy of a page, revealed values in it, is kept in the browser's storage
+    htmx.config.historyCacheSize = 0; // no copy of a page with revealed values is stored by the browser
     const ed = document.getElementById("ed");
     if (!ed) return;
     const dialog = document.getElementById("ed-dialog");
     const inside = document.getElementById("ed-dialog-in");
-    const HIDE_AFTER = 60_000; // milliseconds that a revealed value stays
+    const HIDE_AFTER = 60_000; // milliseconds until a revealed value is hidden
 
-    // -- asking the server ------------------------------------------------------------------------------------
+    // -- requests ---------------------------------------------------------------------------------------------
 
     const inEnv = (env) => `${ed.dataset.editor}in/${env}/`;
 
@@ -17,34 +17,34 @@
         return htmx.ajax("POST", url, { source: source || ed, target, swap, values: { path: ed.dataset.path, ...values } });
     }
 
-    function say(words, bad) {
+    function notify(message, isError) {
         const line = document.createElement("p");
-        line.textContent = words;
-        if (bad) { line.className = "is-bad"; line.setAttribute("role", "alert"); }
+        line.textContent = message;
+        if (isError) { line.className = "is-bad"; line.setAttribute("role", "alert"); }
         document.getElementById("ed-toasts").append(line);
-        setTimeout(() => line.remove(), bad ? 12_000 : 4_000);
+        setTimeout(() => line.remove(), isError ? 12_000 : 4_000);
     }
 
-    document.body.addEventListener("ed-message", (event) => event.detail.value && say(event.detail.value));
+    document.body.addEventListener("ed-message", (event) => event.detail.value && notify(event.detail.value));
     document.body.addEventListener("ed-refused", (event) => {
         const form = event.target.closest("form") || (dialog.open ? dialog.querySelector("form") : null);
         const slot = form && form.querySelector("[data-problem]");
         if (slot) slot.textContent = event.detail.value;
-        else say(event.detail.value, true);
+        else notify(event.detail.value, true);
     });
     document.body.addEventListener("htmx:responseError", (event) => {
         const { status } = event.detail.xhr;
-        const denied = document.cookie.includes("csrftoken=") ? ed.dataset.denied : ed.dataset.out; // every cookie is gone
-        say(status === 404 ? ed.dataset.gone : status === 403 ? denied : ed.dataset.failed, true);
+        const denied = document.cookie.includes("csrftoken=") ? ed.dataset.denied : ed.dataset.out; // all cookies were deleted
+        notify(status === 404 ? ed.dataset.gone : status === 403 ? denied : ed.dataset.failed, true);
     });
-    document.body.addEventListener("htmx:sendError", () => say(ed.dataset.failed, true));
+    document.body.addEventListener("htmx:sendError", () => notify(ed.dataset.failed, true));
     document.body.addEventListener("ed-grid", refresh);
 
-    let behind = false; // while something is being typed in the grid, it is not taken away
+    let isOutdated = false; // the grid is not refreshed while a cell is being edited
 
     function refresh() {
-        behind = document.querySelector("#ed-grid [data-save]") !== null;
-        if (!behind) htmx.ajax("GET", location.pathname + location.search, { source: "#ed-grid", target: "#ed-grid", swap: "outerHTML" });
+        isOutdated = document.querySelector("#ed-grid [data-save]") !== null;
+        if (!isOutdated) htmx.ajax("GET", location.pathname + location.search, { source: "#ed-grid", target: "#ed-grid", swap: "outerHTML" });
     }
     document.body.addEventListener("ed-feeds", feeds);
     document.body.addEventListener("ed-close", () => dialog.close());
@@ -54,33 +54,33 @@
         if (strip) post(`${ed.dataset.in}feeds/`, {}, strip, "outerHTML", strip);
     }
 
-    let looking;
-    function look() { // at the syncs again, while one is on its way
-        clearTimeout(looking);
-        if (document.querySelector("#ed-feeds[data-running]") && !document.hidden) looking = setTimeout(feeds, 1500);
+    let timer;
+    function poll() { // refresh the syncs while one of them is running
+        clearTimeout(timer);
+        if (document.querySelector("#ed-feeds[data-running]") && !document.hidden) timer = setTimeout(feeds, 1500);
     }
-    document.addEventListener("visibilitychange", look);
+    document.addEventListener("visibilitychange", poll);
 
-    // -- what is typed and not saved --------------------------------------------------------------------------
+    // -- unsaved input ----------------------------------------------------------------------------------------
 
-    let downloading = false; // an export leaves the page as it is, though the browser asks as if it were left
+    let downloading = false; // an export does not leave the page, although the browser fires beforeunload
 
-    const typed = (within) => [...within.querySelectorAll("textarea, input:not([type=file])")].some(
+    const hasInput = (within) => [...within.querySelectorAll("textarea, input:not([type=file])")].some(
         (one) => one.closest("[data-save], #ed-dialog") && one.value !== one.defaultValue,
     );
-    const mayDrop = (within) => !typed(within) || confirm(ed.dataset.unsaved);
+    const mayDrop = (within) => !hasInput(within) || confirm(ed.dataset.unsaved);
 
-    window.addEventListener("beforeunload", (event) => { if (!downloading && typed(ed)) event.preventDefault(); });
-    document.body.addEventListener("htmx:beforeRequest", (event) => { // another page of keys, or another filter
+    window.addEventListener("beforeunload", (event) => { if (!downloading && hasInput(ed)) event.preventDefault(); });
+    document.body.addEventListener("htmx:beforeRequest", (event) => { // paging or filtering replaces the grid
         if (event.detail.target.id === "ed-grid" && !mayDrop(event.detail.target)) event.preventDefault();
     });
 
     document.addEventListener("kf-signed-out", (event) => {
-        if (!typed(ed)) return;
+        if (!hasInput(ed)) return;
         event.preventDefault();
-        say(ed.dataset.out, true);
+        notify(ed.dataset.out, true);
     });
-    document.body.addEventListener("htmx:configRequest", (event) => { // signing in elsewhere made another token
+    document.body.addEventListener("htmx:configRequest", (event) => { // signing in in another tab changes the token
         const token = document.cookie.match(/(?:^|; )csrftoken=([^;]+)/);
         if (token) event.detail.headers["X-CSRFToken"] = token[1];
     });
@@ -89,7 +89,7 @@
 
     const stops = (row) => [...row.querySelectorAll("[data-stop]")].filter((one) => one.offsetParent);
 
-    function roam(to) { // one of the grid's stops is in the tab order, the rest are reached by arrows
+    function roam(to) { // one stop of the grid is in the tab order; arrow keys reach the others
         document.querySelectorAll("#ed-grid [data-stop][tabindex='0']").forEach((one) => { one.tabIndex = -1; });
         if (to) to.tabIndex = 0;
     }
@@ -113,12 +113,12 @@
             setTimeout(() => cell.isConnected && act(cell, "show"), HIDE_AFTER);
         });
         chosen();
-        look();
-        if (behind) refresh();
+        poll();
+        if (isOutdated) refresh();
     }
     document.body.addEventListener("htmx:afterSwap", settle);
 
-    function fit(form) { // wider than its cell, it goes over the cells on its left rather than out of sight
+    function fit(form) { // a form wider than its cell extends to the left instead of out of sight
         const right = form.closest(".ed-scroll").getBoundingClientRect().right - 2;
         form.style.marginLeft = "";
         form.style.marginLeft = `${Math.min(0, right - form.getBoundingClientRect().right)}px`;
@@ -131,7 +131,7 @@
         if (what === "details") return open("details", { key }, env);
         if (what === "copy") {
             const text = cell.querySelector(".ed-value").textContent;
-            return navigator.clipboard.writeText(text).then(() => say(ed.dataset.copied), () => say(ed.dataset.failed, true));
+            return navigator.clipboard.writeText(text).then(() => notify(ed.dataset.copied), () => notify(ed.dataset.failed, true));
         }
         return post(`${inEnv(env)}cell/${what}/`, { key, ...values }, cell, "outerHTML", cell);
     }
@@ -221,7 +221,7 @@
         if (event.key === "Escape" && menu.open) { menu.open = false; menu.querySelector("summary").focus(); }
     });
 
-    // -- choosing rows ----------------------------------------------------------------------------------------
+    // -- selecting rows ---------------------------------------------------------------------------------------
 
     const boxes = () => [...document.querySelectorAll("#ed-grid [name=keys]")];
 
@@ -253,10 +253,10 @@
         post(`${ed.dataset.in}imports/`, {}, strip, "outerHTML", strip);
     });
 
-    let before = null; // what had the focus when the dialog opened
+    let focusedBefore = null; // the element that had the focus when the dialog opened
 
     function open(what, values = {}, env = ed.dataset.env) {
-        if (!dialog.open) before = document.activeElement;
+        if (!dialog.open) focusedBefore = document.activeElement;
         return post(`${inEnv(env)}${what}/`, values, inside, "innerHTML").then(() => {
             if (!inside.firstElementChild) return;
             const look = inside.firstElementChild.dataset.look || "";
@@ -275,15 +275,15 @@
             if (opener.dataset.keys) keys.keys = [opener.dataset.keys];
             open(opener.dataset.open, { ...keys, ...(opener.dataset.values ? JSON.parse(opener.dataset.values) : {}) }, opener.dataset.env);
         }
-        const away = event.target.closest("[data-close]");
-        if (away && !away.matches(".ed-icon")) dialog.close(); // "Cancel" says that it drops what was typed
-        else if ((away || event.target === dialog) && mayDrop(dialog)) dialog.close();
+        const closer = event.target.closest("[data-close]");
+        if (closer && !closer.matches(".ed-icon")) dialog.close(); // "Cancel" discards input without asking
+        else if ((closer || event.target === dialog) && mayDrop(dialog)) dialog.close();
     });
     dialog.addEventListener("cancel", (event) => { if (event.target === dialog && !mayDrop(dialog)) event.preventDefault(); });
 
     dialog.addEventListener("close", () => {
-        inside.replaceChildren(); // nothing of what was shown or typed stays in the page
-        if (before && before.isConnected) before.focus();
+        inside.replaceChildren(); // no value stays in the page
+        if (focusedBefore && focusedBefore.isConnected) focusedBefore.focus();
     });
 
     document.addEventListener("submit", (event) => {
@@ -291,9 +291,9 @@
         if (!form.matches("[data-post]")) return;
         event.preventDefault();
         const values = {};
-        const given = new FormData(form, event.submitter);
-        for (const name of new Set(given.keys())) {
-            const all = given.getAll(name);
+        const data = new FormData(form, event.submitter);
+        for (const name of new Set(data.keys())) {
+            const all = data.getAll(name);
             values[name] = all.length > 1 ? all : all[0];
         }
         const slot = form.querySelector("[data-problem]");
@@ -314,30 +314,30 @@
     });
 
     document.addEventListener("click", (event) => {
-        const asked = event.target.closest("[data-version]");
-        if (!asked) return;
-        const slot = asked.closest("li").querySelector("[data-slot]");
+        const button = event.target.closest("[data-version]");
+        if (!button) return;
+        const slot = button.closest("li").querySelector("[data-slot]");
         if (slot.firstChild) return slot.replaceChildren();
-        const key = asked.closest("[data-key]").dataset.key;
-        post(`${inEnv(slot.dataset.env)}details/version/`, { key, version: asked.dataset.version }, slot, "innerHTML", slot);
+        const key = button.closest("[data-key]").dataset.key;
+        post(`${inEnv(slot.dataset.env)}details/version/`, { key, version: button.dataset.version }, slot, "innerHTML", slot);
     });
 
     // -- files ------------------------------------------------------------------------------------------------
 
-    // A file is read here and put into the form's field: nothing is sent before the person asks for the preview.
+    // A file is read in the browser and put into the form; it is sent with the preview.
     async function read(file) {
         const area = document.getElementById("ed-text");
         area.value = await file.text();
-        stale(area.form);
+        clearPreview(area.form);
         area.form.requestSubmit(area.form.querySelector("[data-first] .ed-primary"));
     }
 
-    function stale(form) { // what was shown is of another text
+    function clearPreview(form) { // it belongs to another text
         form.querySelector("#ed-preview").replaceChildren();
     }
     document.addEventListener("input", (event) => {
         const form = event.target.closest("form[data-post='file']");
-        if (form) stale(form);
+        if (form) clearPreview(form);
     });
     document.addEventListener("change", (event) => {
         if (event.target.matches("[data-file]") && event.target.files[0]) read(event.target.files[0]);
@@ -353,17 +353,17 @@
         area.scrollTop = (to.dataset.line - 3) * parseFloat(getComputedStyle(area).lineHeight);
     });
 
-    const carries = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
-    const takes = () => document.querySelector("[data-open='file']") || document.getElementById("ed-text");
+    const hasFile = (event) => event.dataTransfer && [...event.dataTransfer.types].includes("Files");
+    const acceptsFiles = () => document.querySelector("[data-open='file']") || document.getElementById("ed-text");
     document.addEventListener("dragover", (event) => {
-        if (!carries(event) || !takes()) return;
+        if (!hasFile(event) || !acceptsFiles()) return;
         event.preventDefault();
         ed.classList.add("is-dropping");
     });
     document.addEventListener("dragleave", (event) => { if (!event.relatedTarget) ed.classList.remove("is-dropping"); });
     document.addEventListener("drop", async (event) => {
         ed.classList.remove("is-dropping");
-        if (!carries(event) || !takes()) return;
+        if (!hasFile(event) || !acceptsFiles()) return;
         event.preventDefault();
         const [file] = event.dataTransfer.files;
         if (!document.getElementById("ed-text")) await open("file");
@@ -404,7 +404,7 @@
         dragged = null;
     });
 
-    // -- typing -----------------------------------------------------------------------------------------------
+    // -- inputs -----------------------------------------------------------------------------------------------
 
     function grow(area) {
         area.style.height = "auto";
@@ -415,17 +415,17 @@
         if (event.target.matches("[data-completes]")) complete(event.target);
     });
 
-    // References: the names are asked for once, whole; what is typed is compared here.
+    // References: all names are loaded once; input is matched in the browser.
     let names = null;
     let list = null;
     let index = 0;
 
-    function known() {
+    function loadNames() {
         names ||= (async () => {
             const body = new URLSearchParams({ path: ed.dataset.path });
             const headers = JSON.parse(ed.getAttribute("hx-headers"));
-            const answer = await fetch(`${ed.dataset.in}names/`, { method: "POST", headers, body });
-            return answer.ok ? (await answer.json()).names : [];
+            const response = await fetch(`${ed.dataset.in}names/`, { method: "POST", headers, body });
+            return response.ok ? (await response.json()).names : [];
         })();
         return names;
     }
@@ -434,19 +434,19 @@
 
     async function complete(area) {
         if (!started(area)) return shut();
-        const all = await known();
-        const start = started(area); // it may have gone on meanwhile
+        const all = await loadNames();
+        const start = started(area); // the input may have changed in the meantime
         if (!start) return shut();
         const typed = start[1].toLowerCase();
-        const fits = all.filter((name) => name.toLowerCase().includes(typed)).slice(0, 50);
-        if (!fits.length || document.activeElement !== area) return shut();
+        const matches = all.filter((name) => name.toLowerCase().includes(typed)).slice(0, 50);
+        if (!matches.length || document.activeElement !== area) return shut();
         shut();
         list = document.createElement("ul");
         list.className = "ed-names";
         list.id = "ed-names";
         list.setAttribute("role", "listbox");
         list.setAttribute("aria-label", "${");
-        fits.forEach((name, at) => {
+        matches.forEach((name, at) => {
             const item = document.createElement("li");
             item.id = `ed-name-${at}`;
             item.setAttribute("role", "option");
@@ -491,7 +491,7 @@
     }
     document.addEventListener("focusout", shut);
 
-    function completing(event) { // whether the list took the key
+    function completing(event) { // whether the list handled the key
         if (!list || !event.target.matches("[data-completes]")) return false;
         if (event.key === "ArrowDown") mark(event.target, index + 1);
         else if (event.key === "ArrowUp") mark(event.target, index - 1);
