@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
-from typing import Any
+from typing import Annotated, Any
 
 from django.urls import path
+from pydantic import create_model
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -18,8 +18,10 @@ from config.api import pause
 from config.api.base import View
 from config.api.openapi import FLAG, TEXT, TEXT_OR_NULL, TIME, UUID, WHOLE, bare, closed, component, described, listed
 from config.conventions import timestamp
-from config.schemas.json_schema import openapi
-from config.schemas.schema import AllOf, Anything, Field, Flag, Id, Nested, OneOf, Schema, Slug, Text, literal
+from config.schemas.json_schema import EXAMPLE_ID, openapi
+from config.schemas.model import Body, Model
+from config.schemas.types import Anything, Flag, Id, Slug, Text
+from config.schemas.unions import AllOf
 
 from . import selectors, services
 from .models import AppConnection
@@ -27,12 +29,48 @@ from .provider import Provider, providers
 
 TAG = "App Connections"
 _PAUSE = openapi(pause.OnePause)
-OF_PROJECT = Schema((Text("projectId", "Project", "Leave out for the organisation's.", required=False),), strict=False)
-IN_PROJECT = Schema((Text("projectId", "Project", empty_message="Project ID required"),), strict=False)
-CONNECTION_ID = Schema((Id("connectionId"),))
 ID = (("connectionId", "The connection's id."),)
-GATEWAYS = ("gatewayId", "gatewayPoolId")
-"""Dropped as strays, they would send straight to the vendor what was to go through them."""
+
+
+class OfProject(Body):
+    projectId: Annotated[str | None, Text("Project", "Leave out for the organisation's.")] = None
+
+
+class InProject(Body):
+    projectId: Annotated[str, Text("Project", empty_message="Project ID required")]
+
+
+class ConnectionId(Model):
+    connectionId: Annotated[str, Id(label="connectionId")]
+
+
+class _Common(Body):
+    # Dropped as strays, they would send straight to the vendor what was to go through them.
+    blank = ("gatewayId", "gatewayPoolId")
+
+    name: str | None
+    description: Annotated[
+        str | None,
+        Text("Description", min_length=0, max_length=256, multiline=True, example="What the shop needs"),
+    ] = None
+    isPlatformManagedCredentials: Annotated[bool | None, Flag(only=False)] = None
+    isAutoRotationEnabled: Annotated[bool | None, Flag(only=False)] = None
+
+
+class NewConnection(_Common):
+    """The body that creates a connection, without its login."""
+
+    name: Annotated[str, Slug("name", "Unique in its scope.", example="shop-dev")]
+    projectId: Annotated[
+        str | None, Text("Project", "Leave out for an organisation-wide connection.", example=EXAMPLE_ID)
+    ] = None
+
+
+class ConnectionChanges(_Common):
+    """The body that changes a connection. The service validates the credentials, by the connection's method."""
+
+    name: Annotated[str | None, Slug("name", example="shop-dev")] = None
+    credentials: Annotated[Any, Anything()] = None
 
 
 def wire(connection: AppConnection, organisation: str) -> dict[str, Any]:
@@ -64,14 +102,7 @@ def _project(project: Project) -> dict[str, str]:
 
 
 def _shape(provider: type[Provider]) -> dict[str, Any]:
-    shown = {
-        name: schema.json_schema()
-        for name, schema in (
-            (method, Schema(tuple(f for f in fields.fields if not getattr(f, "secret", False))))
-            for method, fields in provider.methods.items()
-        )
-    }
-    variants = list(shown.values())
+    variants = [_shown(model) for model in provider.methods.values()]
     pascal = "".join(part.title() for part in provider.slug.split("-"))
     made = closed(
         {
@@ -98,11 +129,19 @@ def _shape(provider: type[Provider]) -> dict[str, Any]:
     return component(f"{pascal}AppConnection", made)
 
 
+def _shown(model: type[Model]) -> dict[str, Any]:
+    """Credentials without their secrets."""
+    names, schema = services.shown_members(model), openapi(model)
+    required = [name for name in schema.get("required", ()) if name in names]
+    found = {**schema, "properties": {name: schema["properties"][name] for name in names}, "required": required}
+    return found if required else {name: value for name, value in found.items() if name != "required"}
+
+
 class _ConnectionView(View):
     provider: type[Provider] = Provider  # type: ignore[type-abstract]
 
-    def scope(self, query: dict[str, Any], right: Right = Right.SEE_CONNECTIONS) -> Project | None:
-        return project_for(self.actor, query["projectId"], right) if query.get("projectId") else None
+    def scope(self, data: OfProject | NewConnection, right: Right = Right.SEE_CONNECTIONS) -> Project | None:
+        return project_for(self.actor, data.projectId, right) if data.projectId else None
 
     def answer(self, *found: AppConnection) -> list[dict[str, Any]]:
         organisation = str(instance().pk)
@@ -129,8 +168,8 @@ class _ConnectionView(View):
         return Response({"appConnections": self.answer(*rows)})
 
     def named(self, connection_id: str) -> AppConnection:
-        given = CONNECTION_ID.validate({"connectionId": connection_id})
-        return selectors.connection_by_id(self.actor, given["connectionId"], self.provider.slug)
+        found = ConnectionId.parse({"connectionId": connection_id}).connectionId
+        return selectors.connection_by_id(self.actor, found, self.provider.slug)
 
 
 class OptionsView(_ConnectionView):
@@ -151,10 +190,10 @@ class ListView(_ConnectionView):
         TAG,
         "The organisation's connections, or a project's.",
         closed({"appConnections": listed({"anyOf": [_shape(provider) for provider in providers]})}),
-        query=OF_PROJECT,
+        query=OfProject,
     )
     def get(self, request: Request) -> Response:
-        project = self.scope(self.query(OF_PROJECT))
+        project = self.scope(self.query(OfProject))
         return self.listed(selectors.connections_of(self.actor, project), project)
 
 
@@ -164,32 +203,13 @@ def _routes(provider: type[Provider]) -> list[Any]:
     pascal = "".join(part.title() for part in slug.split("-"))
     shape = _shape(provider)
     one, many = closed({"appConnection": shape}), closed({"appConnections": listed(shape)})
-    methods = {
-        method: Schema((literal("method", method), Nested("credentials", fields)), strict=False)
-        for method, fields in provider.methods.items()
-    }
-    common = (
-        Text("description", "Description", required=False, min_length=0, max_length=256, multiline=True),
-        Flag("isPlatformManagedCredentials", only=False),
-        Flag("isAutoRotationEnabled", only=False),
-    )
-    named = Schema(
-        (
-            Slug("name", "Unique in its scope."),
-            *common,
-            Text("projectId", "Project", "Leave out for an organisation-wide connection.", required=False),
-        ),
-        strict=False,
-        blank=GATEWAYS,
-    )
-    create_body = AllOf((named, OneOf("method", methods, title=f"{pascal}Login")))
-    update_body = Schema((Slug("name", required=False), *common, Anything("credentials")), strict=False, blank=GATEWAYS)
+    create_body = AllOf(NewConnection, services.login_shape(provider))
     brief = closed({"app": TEXT, "name": TEXT, "id": UUID, "projectId": TEXT_OR_NULL, "orgId": UUID})
 
     class Collection(_ConnectionView):
-        @described(f"list{pascal}AppConnections", TAG, f"Connections to {label}.", many, query=OF_PROJECT)
+        @described(f"list{pascal}AppConnections", TAG, f"Connections to {label}.", many, query=OfProject)
         def get(self, request: Request) -> Response:
-            project = self.scope(self.query(OF_PROJECT))
+            project = self.scope(self.query(OfProject))
             return self.listed(selectors.connections_of(self.actor, project).filter(app=slug), project, slug)
 
         @described(
@@ -200,15 +220,15 @@ def _routes(provider: type[Provider]) -> list[Any]:
             body=create_body,
         )
         def post(self, request: Request) -> Response:
-            given = self.body(create_body)
+            body, login = self.body(create_body)
             made = services.create_connection(
                 self.actor,
                 slug,
-                name=given["name"],
-                method=given["method"],
-                credentials=given["credentials"],
-                description=given.get("description"),
-                project=self.scope(given, Right.MANAGE_CONNECTIONS),
+                name=body.name,
+                method=login.method,
+                credentials=login.credentials,
+                description=body.description,
+                project=self.scope(body, Right.MANAGE_CONNECTIONS),
             )
             return self.one(made)
 
@@ -218,10 +238,10 @@ def _routes(provider: type[Provider]) -> list[Any]:
             TAG,
             f"The connections to {label} that you may use in a project.",
             closed({"appConnections": listed(brief)}),
-            query=IN_PROJECT,
+            query=InProject,
         )
         def get(self, request: Request) -> Response:
-            project = project_for(self.actor, self.query(IN_PROJECT)["projectId"])
+            project = project_for(self.actor, self.query(InProject).projectId)
             organisation = str(instance().pk)
             usable = selectors.usable_in(self.actor, project, slug)
             found = self.told(usable, project, "get-available-app-connections-details", slug)
@@ -241,9 +261,9 @@ def _routes(provider: type[Provider]) -> list[Any]:
             )
 
     class ByName(_ConnectionView):
-        @described(f"get{pascal}AppConnectionByName", TAG, "A connection by its name.", one, query=OF_PROJECT)
+        @described(f"get{pascal}AppConnectionByName", TAG, "A connection by its name.", one, query=OfProject)
         def get(self, request: Request, name: str) -> Response:
-            project = self.scope(self.query(OF_PROJECT))
+            project = self.scope(self.query(OfProject))
             return self.read(selectors.connection_by_name(self.actor, slug, name, project))
 
     class One(_ConnectionView):
@@ -256,23 +276,18 @@ def _routes(provider: type[Provider]) -> list[Any]:
             TAG,
             "Change a connection; new credentials are checked first.",
             one,
-            body=Schema(
-                (*update_body.fields[:-1], Nested("credentials", _any_of(provider), required=False)),
-                strict=False,
-                blank=GATEWAYS,
-            ),
+            body=create_model("ConnectionChanges", __base__=ConnectionChanges, credentials=(_any_of(provider), None)),
             path=ID,
         )
         def patch(self, request: Request, connectionId: str) -> Response:
-            connection_id = CONNECTION_ID.validate({"connectionId": connectionId})["connectionId"]
-            given = self.body(update_body)
-            connection = self.named(connection_id)
+            connection_id = ConnectionId.parse({"connectionId": connectionId}).connectionId
+            body = self.body(ConnectionChanges)
             changed = services.update_connection(
                 self.actor,
-                connection,
-                name=given.get("name"),
-                description=given.get("description"),
-                credentials=given.get("credentials"),
+                self.named(connection_id),
+                name=body.name,
+                description=body.description,
+                credentials=body.credentials,
             )
             return self.one(changed)
 
@@ -337,18 +352,16 @@ def _routes(provider: type[Provider]) -> list[Any]:
     return [*pickers, *(path(f"{base}{tail}", view.as_view(provider=provider)) for tail, view in views)]
 
 
-def _any_of(provider: type[Provider]) -> Schema:
-    """The credentials of whatever method the connection has; which one is checked by the service."""
-    fields = {field.name: field for schema in provider.methods.values() for field in schema.fields}
-    if len(provider.methods) == 1:
-        return Schema(tuple(fields.values()))
-    return Schema(tuple(_optional(field) for field in fields.values()))
-
-
-def _optional(field: Any) -> Field:
-    """The same member, which only some of the methods have."""
-    found: Field = replace(field, required=False)
-    return found
+def _any_of(provider: type[Provider]) -> type[Model]:
+    """The credentials of whatever method the connection has: of several methods every member, none required."""
+    models = list(provider.methods.values())
+    if len(models) == 1:
+        return models[0]
+    fields = {name: field for model in models for name, field in model.model_fields.items()}
+    members: dict[str, Any] = {
+        name: (Annotated[(field.annotation, *field.metadata)], None) for name, field in fields.items()
+    }
+    return create_model("Credentials", __base__=Model, **members)
 
 
 urlpatterns = [

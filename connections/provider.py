@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
 
-from config.schemas.schema import Schema, Text
+from config.schemas.model import Model
+from config.schemas.types import Text
 
 from .http.client import ApiClient
 from .registry import Registry
@@ -30,13 +31,11 @@ class Session:
     expires_at: datetime
 
 
-def address(name: str, label: str, help: str = "", *, required: bool = True) -> Text:
+def address(label: str, help: str = "") -> Text:
     """A credential's member that is the address of a user's own server."""
     return Text(
-        name,
         label,
         help,
-        required=required,
         max_length=512,
         pattern=r"https?://[^\s\u0000-\u001f\u007f/?#@\\]+(/[^\s\u0000-\u001f\u007f?#\\]*)?",
         pattern_message="Invalid url",
@@ -44,14 +43,16 @@ def address(name: str, label: str, help: str = "", *, required: bool = True) -> 
 
 
 class Provider(ABC):
-    """One vendor. `methods` maps each way to sign in to what it asks for; `pickers` names lists of the modelled API."""
+    """One vendor. `methods` maps each way to sign in to the model of its credentials, whose secrets are `SecretStr`;
+    `pickers` names lists of the modelled API.
+    """
 
     slug: ClassVar[str]
     label: ClassVar[str]
     base_url: ClassVar[str] = ""
     """The vendor's own address; "" where each user has one, which is then in the credentials."""
     docs_url: ClassVar[str] = ""
-    methods: ClassVar[Mapping[str, Schema]]
+    methods: ClassVar[Mapping[str, type[Model]]]
     pickers: ClassVar[tuple[str, ...]] = ()
     operator_settings: ClassVar[tuple[str, ...]] = ()
     """Names of the settings that this provider needs; whoever opens it hands over their values as `operator`."""
@@ -75,13 +76,13 @@ class Provider(ABC):
         return ApiClient(self.label, url, deadline=self._deadline, guarded=user_given, **arguments)
 
     @abstractmethod
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        """An open client; nothing is sent yet.
+    def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
+        """An open client; nothing is sent yet. `credentials` are of the model of the method.
 
         `session` is what `renew` gave; it is None for methods without, and where only the address is asked for.
         """
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+    def renew(self, method: str, credentials: Any) -> Session | None:
         """Sign in for a token that ends; None: the credentials are used as they are. Raises IntegrationError."""
         return None
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any
+from functools import cache
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, RestrictedError
 from django.utils import timezone
+from pydantic import create_model
 
 from config.access import audit
 from config.access.models import Project
@@ -19,7 +21,10 @@ from config.access.roles import Actor, Right, denied
 from config.conventions import slug_issues
 from config.encryption import fingerprint, fingerprint_matches, seal, unseal
 from config.errors import BadRequest, Invalid, NotFound, problem
-from config.schemas.schema import Nested, OneOf, Schema, literal
+from config.schemas.json_schema import described
+from config.schemas.model import Body, Model
+from config.schemas.types import About
+from config.schemas.unions import OneOf
 
 from .errors import IntegrationError, Unreachable
 from .http.client import ApiClient
@@ -44,7 +49,7 @@ def provider_of(app: str) -> Provider:
 def open_client(connection: AppConnection) -> ApiClient:
     """An open line to the vendor with the connection's credentials; nothing is sent yet. Raises Undecryptable."""
     provider = provider_of(connection.app)
-    credentials = _credentials(connection)
+    credentials = _credentials(provider, connection)
     client = provider.client(connection.method, credentials)
     if type(provider).renew is not Provider.renew:
         client.signs_in(Login(connection, provider, credentials))
@@ -55,20 +60,24 @@ def _context(connection_id: UUID) -> str:
     return f"connection:{connection_id}:credentials"
 
 
-def _credentials(connection: AppConnection) -> dict[str, str]:
+def _credentials(provider: Provider | type[Provider], connection: AppConnection) -> Model:
     opened = unseal(connection.project_id, _context(connection.pk), connection.credentials_sealed)
-    return dict(json.loads(opened))
+    return provider.methods[connection.method].restored(json.loads(opened))
 
 
 def shown_credentials(connection: AppConnection) -> dict[str, str]:
     """The members that are no secret, such as an address or an account's name."""
     provider = providers.get(connection.app)
-    schema = provider.methods.get(connection.method) if provider else None
-    names = [field.name for field in schema.fields if not getattr(field, "secret", False)] if schema else []
-    if not names:
+    model = provider.methods.get(connection.method) if provider else None
+    if provider is None or model is None or not (names := shown_members(model)):
         return {}
-    held = _credentials(connection)
-    return {name: held[name] for name in names if name in held}
+    credentials = _credentials(provider, connection).stored()
+    return {name: credentials[name] for name in names if name in credentials}
+
+
+def shown_members(model: type[Model]) -> list[str]:
+    """The members of credentials that are no secret."""
+    return [name for name, each in described(model)["properties"].items() if not each.get("writeOnly")]
 
 
 def create_connection(
@@ -101,26 +110,36 @@ def create_connection(
     return connection
 
 
-def _checked(
-    provider: Provider, name: str, method: str, credentials: object, description: str | None
-) -> dict[str, str]:
-    """The credentials as they will be kept. Raises Invalid with every problem."""
+def _checked(provider: Provider, name: str, method: str, credentials: object, description: str | None) -> Model:
+    """The credentials. Raises Invalid with every problem."""
     issues = slug_issues("name", name.strip())
     if description is not None and len(description.strip()) > 256:
         issues.append(problem(["description"], "Description cannot exceed 256 characters"))
-    checked: dict[str, str] = {}
     try:
-        whole = OneOf("method", {key: _with_method(key, schema) for key, schema in provider.methods.items()})
-        checked = whole.validate({"method": method, "credentials": credentials})["credentials"]
+        login: SignIn = login_shape(type(provider)).parse({"method": method, "credentials": credentials})
     except Invalid as error:
         issues += error.issues
     if issues:
         raise Invalid(issues)
+    checked: Model = login.credentials
     return checked
 
 
-def _with_method(method: str, schema: Schema) -> Schema:
-    return Schema((literal("method", method), Nested("credentials", schema)))
+class SignIn(Body):
+    """The part of a request that signs in; one for each method of a provider, made by `login_shape`."""
+
+    method: str
+    credentials: Any
+
+
+@cache
+def login_shape(provider: type[Provider]) -> OneOf:
+    """The ways to sign in at a provider."""
+    variants = []
+    for method, model in provider.methods.items():
+        members: dict[str, Any] = {"method": (Annotated[Literal[method], About()], ...), "credentials": (model, ...)}
+        variants.append(create_model("SignIn", __base__=SignIn, **members))
+    return OneOf("method", *variants, title="".join(part.title() for part in provider.slug.split("-")) + "Login")
 
 
 def update_connection(
@@ -135,7 +154,7 @@ def update_connection(
     _require_manager(actor, connection.project)
     provider = provider_of(connection.app)
     given = connection.name if name is None else name.strip()
-    kept = _credentials(connection) if credentials is None else credentials
+    kept = _credentials(provider, connection) if credentials is None else credentials
     checked = _checked(provider, given, connection.method, kept, description)
     if given != connection.name:
         _refuse_taken(given, connection.project, connection.pk)
@@ -206,7 +225,7 @@ def reserve_slot(connection_id: UUID, pace: float) -> float:
     return (slot - now).total_seconds()
 
 
-def verify(provider: Provider, method: str, credentials: Mapping[str, str]) -> Session | None:
+def verify(provider: Provider, method: str, credentials: Model) -> Session | None:
     """Ask the vendor whether it takes the credentials: the session it gives for them, if any.
 
     Raises BadRequest in the modelled words.
@@ -227,7 +246,8 @@ def check_connection(actor: Actor, connection: AppConnection) -> None:
     require_use(actor, connection)
     same = AppConnection.objects.filter(pk=connection.pk, credentials_hash=connection.credentials_hash)
     try:
-        session = verify(provider_of(connection.app), connection.method, _credentials(connection))
+        provider = provider_of(connection.app)
+        session = verify(provider, connection.method, _credentials(provider, connection))
     except BadRequest as refusal:
         same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024])
         raise
@@ -272,9 +292,9 @@ def _require_manager(actor: Actor, project: Project | None) -> None:
         actor.require_instance_admin("manage organisation-wide connections")
 
 
-def _put(connection: AppConnection, credentials: Mapping[str, str]) -> None:
+def _put(connection: AppConnection, credentials: Model) -> None:
     """Seal the credentials; the hash changes exactly when they do."""
-    text = json.dumps(credentials, sort_keys=True, separators=(",", ":"))
+    text = json.dumps(credentials.stored(), sort_keys=True, separators=(",", ":"))
     context = _context(connection.pk)
     known = connection.credentials_hash
     if known and fingerprint_matches(connection.project_id, context, text, known):

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -19,6 +18,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from config.encryption import Undecryptable, seal, unseal
+from config.schemas.model import Model
 
 from .errors import Unauthorized
 from .http.client import ApiClient
@@ -52,7 +52,7 @@ def _context(connection_id: UUID) -> str:
 class Login:
     """The login of one open client: what `ApiClient.signs_in` asks. The caller sees to one thread at a time."""
 
-    def __init__(self, connection: AppConnection, provider: Provider, credentials: Mapping[str, str]) -> None:
+    def __init__(self, connection: AppConnection, provider: Provider, credentials: Model) -> None:
         self._connection, self._provider, self._credentials = connection, provider, credentials
         self._owner = threading.get_ident()
         self._plain = False

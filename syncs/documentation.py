@@ -70,9 +70,9 @@ def _config(found: type[Destination]) -> Iterable[str]:
 
 def _methods(found: type[Destination]) -> Iterable[str]:
     provider = providers.get(found.provider)
-    for method, schema in provider.methods.items() if provider else ():
+    for method, model in provider.methods.items() if provider else ():
         yield f"### {method}"
-        yield _members(schema.json_schema())
+        yield _members(described(model))
 
 
 def _members(schema: Mapping[str, Any]) -> str:

@@ -13,9 +13,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from config.schemas.schema import Schema, Text, secret
+from pydantic import SecretStr
+
+from config.schemas.model import Model
+from config.schemas.types import Secret, Text
 from connections.aws import AwsClient, Keys, aws_of, botocore
 from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
@@ -27,19 +30,57 @@ ROLES = "KEYFERRY_AWS_ROLES"
 """Where the operator names the roles that may be assumed: not everyone may use those that trust this server."""
 KNOWN_FOR = timedelta(hours=12)
 """How long the account of an access key is remembered. It never changes."""
-STS_ENDPOINT = Text(
-    "stsEndpoint",
-    "STS endpoint",
-    "Leave empty for the usual one. For GovCloud, FIPS or a VPC endpoint, such as https://sts.eu-west-1.amazonaws.com.",
-    required=False,
-    # Whoever answers in its place says whose account this is, and is shown the token of this server's own identity.
-    pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
-    r"\.(amazonaws\.com(\.cn)?|api\.aws)/?",
-    pattern_message="Must be the https:// address of an STS of AWS, without a path",
-)
+StsEndpoint = Annotated[
+    str | None,
+    Text(
+        "STS endpoint",
+        "Leave empty for the usual one. For GovCloud, FIPS or a VPC endpoint, such as"
+        " https://sts.eu-west-1.amazonaws.com.",
+        # Whoever answers in its place says whose account this is, and is shown the token of this server's own identity.
+        pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
+        r"\.(amazonaws\.com(\.cn)?|api\.aws)/?",
+        pattern_message="Must be the https:// address of an STS of AWS, without a path",
+        example="https://sts.eu-west-1.amazonaws.com",
+    ),
+]
 RIGHTS = (
     "Give it just the actions that the page of the destination names, on just the secrets or parameters that are synced"
 )
+
+
+class AssumeRole(Model):
+    roleArn: Annotated[
+        str,
+        Text(
+            "Role ARN",
+            f"A role that trusts this server, and that its operator has named in {ROLES}. {RIGHTS}.",
+            pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
+            pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
+            empty_message="Role ARN required",
+            example="arn:aws:iam::123456789012:role/keyferry",
+        ),
+    ]
+    stsEndpoint: StsEndpoint = None
+
+
+class AccessKey(Model):
+    accessKeyId: Annotated[
+        str,
+        Text(
+            "Access key ID",
+            f"Of an IAM user that is for nothing else. {RIGHTS}.",
+            empty_message="Access Key ID required",
+            max_length=128,
+            pattern=r"[A-Za-z0-9_]+",
+            pattern_message="Access Key ID can only contain letters, digits and underscores",
+        ),
+    ]
+    secretAccessKey: Annotated[SecretStr, Secret("Secret access key", empty_message="Secret Access Key required")]
+    stsEndpoint: StsEndpoint = None
+
+    @property
+    def keys(self) -> Keys:
+        return Keys(self.accessKeyId, self.secretAccessKey.get_secret_value())
 
 
 class Aws(Provider):
@@ -48,64 +89,34 @@ class Aws(Provider):
     base_url: ClassVar[str] = "https://sts.us-east-1.amazonaws.com"
     docs_url: ClassVar[str] = "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html"
     operator_settings: ClassVar[tuple[str, ...]] = ("AWS_ROLES",)
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "assume-role": Schema(
-            (
-                Text(
-                    "roleArn",
-                    "Role ARN",
-                    f"A role that trusts this server, and that its operator has named in {ROLES}. {RIGHTS}.",
-                    pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
-                    pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
-                    empty_message="Role ARN required",
-                ),
-                STS_ENDPOINT,
-            )
-        ),
-        "access-key": Schema(
-            (
-                Text(
-                    "accessKeyId",
-                    "Access key ID",
-                    f"Of an IAM user that is for nothing else. {RIGHTS}.",
-                    empty_message="Access Key ID required",
-                    max_length=128,
-                    pattern=r"[A-Za-z0-9_]+",
-                    pattern_message="Access Key ID can only contain letters, digits and underscores",
-                ),
-                secret("secretAccessKey", "Secret access key", empty_message="Secret Access Key required"),
-                STS_ENDPOINT,
-            )
-        ),
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"assume-role": AssumeRole, "access-key": AccessKey}
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> AwsClient:
+    def client(self, method: str, credentials: AssumeRole | AccessKey, session: Session | None = None) -> AwsClient:
         if session:
             return self._line(Keys(**json.loads(session.token)), credentials)
-        if method == "access-key":
-            return self._line(Keys(credentials["accessKeyId"], credentials["secretAccessKey"]), credentials)
-        return self._line(Keys("", "", account=_account_of(credentials["roleArn"])), credentials)
+        if isinstance(credentials, AccessKey):
+            return self._line(credentials.keys, credentials)
+        return self._line(Keys("", "", account=_account_of(credentials.roleArn)), credentials)
 
-    def _line(self, keys: Keys, credentials: Mapping[str, str]) -> AwsClient:
+    def _line(self, keys: Keys, credentials: AssumeRole | AccessKey) -> AwsClient:
         """The operator's address is that of all services; a user's, which must not lead inside, of STS alone."""
         if operators := self._given_by_operator:
             return AwsClient(keys, operators, one_address=True, deadline=self._deadline)
-        given = credentials.get("stsEndpoint")
-        address = given or _sts_for(credentials.get("roleArn", ""))
+        given = credentials.stsEndpoint
+        address = given or _sts_for(credentials.roleArn if isinstance(credentials, AssumeRole) else "")
         return AwsClient(keys, address.rstrip("/"), deadline=self._deadline, guarded=bool(given))
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+    def renew(self, method: str, credentials: AssumeRole | AccessKey) -> Session | None:
         """A role's keys, which end; of an access key the account that it belongs to."""
-        if method == "assume-role":
+        if isinstance(credentials, AssumeRole):
             keys, ends_at = self._assumed(credentials)
         else:
-            keys = Keys(credentials["accessKeyId"], credentials["secretAccessKey"])
-            with self._line(keys, credentials) as client:
-                keys, ends_at = replace(keys, account=client.identity()), datetime.now(UTC) + KNOWN_FOR
+            with self._line(credentials.keys, credentials) as client:
+                keys, ends_at = replace(credentials.keys, account=client.identity()), datetime.now(UTC) + KNOWN_FOR
         return Session(json.dumps(asdict(keys)), ends_at)
 
-    def _assumed(self, credentials: Mapping[str, str]) -> tuple[Keys, datetime]:
-        role = credentials["roleArn"]
+    def _assumed(self, credentials: AssumeRole) -> tuple[Keys, datetime]:
+        role = credentials.roleArn
         if not any(fnmatchcase(role, each) for each in self.operator.get("AWS_ROLES", ())):
             raise Unauthorized(f"AWS: the operator has not named {role} in {ROLES}, so this server does not assume it")
         given = {

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
+
+from pydantic import SecretStr
 
 from config.access.tokens import issued_here
-from config.schemas.schema import Id, Schema, Text
+from config.schemas.model import Model
+from config.schemas.types import Id, Secret
 from connections.errors import BadResponse, Rejected
 from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session, address
@@ -20,46 +23,47 @@ LOGIN = "/api/v1/auth/universal-auth/login"
 WITHOUT_END = timedelta(days=1)  # after which a token that does not end is asked for again
 
 
+class MachineIdentity(Model):
+    machineIdentityClientSecret: Annotated[
+        SecretStr,
+        Secret(
+            "Client secret",
+            "Without a limit of uses: each time its token ends, it is used again.",
+            max_length=512,
+            empty_message="Machine Identity Client Secret required",
+        ),
+    ]
+    machineIdentityClientId: Annotated[
+        str,
+        Id(
+            "Client id of a machine identity that is a member of just the project that is synced to, with a role that"
+            " reads and writes its secrets.",
+            label="machineIdentityClientId",
+        ),
+    ]
+    instanceUrl: Annotated[
+        str,
+        address("Instance URL", "Where that server is, such as https://secrets.example.com; not this server."),
+    ]
+
+
 class ExternalInfisical(Provider):
     slug: ClassVar[str] = "external-infisical"
     label: ClassVar[str] = "Infisical"
     docs_url: ClassVar[str] = "https://infisical.com/docs/documentation/platform/identities/universal-auth"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "machine-identity": Schema(
-            (
-                Text(
-                    "machineIdentityClientSecret",
-                    "Client secret",
-                    "Without a limit of uses: each time its token ends, it is used again.",
-                    max_length=512,
-                    empty_message="Machine Identity Client Secret required",
-                    secret=True,
-                ),
-                Id(
-                    "machineIdentityClientId",
-                    "Client id of a machine identity that is a member of just the project that is synced to, with a"
-                    " role that reads and writes its secrets.",
-                ),
-                address(
-                    "instanceUrl",
-                    "Instance URL",
-                    "Where that server is, such as https://secrets.example.com; not this server.",
-                ),
-            )
-        )
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"machine-identity": MachineIdentity}
     pickers: ClassVar[tuple[str, ...]] = ("projects",)
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        secrets = [credentials["machineIdentityClientSecret"], *([session.token] if session else [])]
+    def client(self, method: str, credentials: MachineIdentity, session: Session | None = None) -> ApiClient:
+        secrets = [credentials.machineIdentityClientSecret.get_secret_value(), *([session.token] if session else [])]
         headers = {"Authorization": f"Bearer {session.token}"} if session else {}
-        return self.open(credentials["instanceUrl"], headers=headers, secrets=secrets)
+        return self.open(credentials.instanceUrl, headers=headers, secrets=secrets)
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+    def renew(self, method: str, credentials: MachineIdentity) -> Session | None:
         """Raises Rejected where the other server is this one."""
         login = {
-            "clientId": credentials["machineIdentityClientId"],
-            "clientSecret": credentials["machineIdentityClientSecret"],
+            "clientId": credentials.machineIdentityClientId,
+            "clientSecret": credentials.machineIdentityClientSecret.get_secret_value(),
         }
         with self.client(method, credentials) as client:
             given = client.request("POST", LOGIN, json=login, read=True)

@@ -14,13 +14,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path as FilePath
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import httpx
 import jwt
+from pydantic import SecretStr, model_validator
 
 from config.errors import BadRequest
-from config.schemas.schema import Path, Schema, Text
+from config.schemas.model import Model
+from config.schemas.types import Secret, Text
 from connections.errors import BadResponse, Conflict, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
@@ -80,39 +82,64 @@ class Key:
         return jwt.encode(claims, self.pem, algorithm="RS256", headers={"kid": self.id} if self.id else None)
 
 
-class _KeyLogin(Schema):
-    """With a key file, read as it is pasted."""
-
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        found = super().validate(data, path)
-        if "serviceAccountKey" in found:
-            try:
-                Key.parse(found["serviceAccountKey"])
-            except ValueError as error:
-                raise BadRequest(f"serviceAccountKey: it {error}") from None
-        return found
+def _key_file(help: str) -> Secret:
+    return Secret("Service account key", help, multiline=True, empty_message="Service account key required")
 
 
-def _key_field(help: str, *, required: bool) -> Text:
-    return Text(
-        "serviceAccountKey",
-        "Service account key",
-        help,
-        required=required,
-        secret=True,
-        multiline=True,
-        empty_message="Service account key required",
-    )
+def _require_readable(key: SecretStr | None) -> None:
+    """Raises BadRequest for a text that is no key file, as it is pasted."""
+    if key is None:
+        return
+    try:
+        Key.parse(key.get_secret_value())
+    except ValueError as error:
+        raise BadRequest(f"serviceAccountKey: it {error}") from None
 
 
-class _Impersonation(_KeyLogin):
+class Impersonation(Model):
     """Without a key of its own it uses the operator's, and only for accounts that the operator has named."""
 
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        found = super().validate(data, path)
-        if not found["serviceAccountEmail"].endswith(".gserviceaccount.com"):
+    serviceAccountEmail: Annotated[
+        str,
+        Text(
+            "Service account email",
+            f"The account that secrets are synced as. It needs {RIGHTS} The account that stands in for it needs"
+            " Service Account Token Creator on it.",
+            pattern=r"[a-z0-9-]+@[a-z0-9.-]+",
+            pattern_message=NO_ACCOUNT,
+        ),
+    ]
+    serviceAccountKey: Annotated[
+        SecretStr | None,
+        _key_file(
+            "Of the account that stands in; without it, the operator's. Its only right should be Service Account Token"
+            " Creator on the account above."
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _of_service_accounts(self) -> Self:
+        _require_readable(self.serviceAccountKey)
+        if not self.serviceAccountEmail.endswith(".gserviceaccount.com"):
             raise BadRequest(f"serviceAccountEmail: {NO_ACCOUNT}")
-        return found
+        return self
+
+
+class ServiceAccountKey(Model):
+    serviceAccountKey: Annotated[
+        SecretStr,
+        _key_file(f"The JSON file of a key. It does not end by itself: impersonation is safer. It needs {RIGHTS}"),
+    ]
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        _require_readable(self.serviceAccountKey)
+        return self
+
+
+def _key_of(credentials: Impersonation | ServiceAccountKey) -> str:
+    key = credentials.serviceAccountKey
+    return key.get_secret_value() if key else ""
 
 
 class Gcp(Provider):
@@ -120,47 +147,27 @@ class Gcp(Provider):
     label: ClassVar[str] = "GCP"
     base_url: ClassVar[str] = "https://secretmanager.googleapis.com"
     docs_url: ClassVar[str] = "https://cloud.google.com/iam/docs/service-account-overview"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "service-account-impersonation": _Impersonation(
-            (
-                Text(
-                    "serviceAccountEmail",
-                    "Service account email",
-                    f"The account that secrets are synced as. It needs {RIGHTS} The account that stands in for it"
-                    " needs Service Account Token Creator on it.",
-                    pattern=r"[a-z0-9-]+@[a-z0-9.-]+",
-                    pattern_message=NO_ACCOUNT,
-                ),
-                _key_field(
-                    "Of the account that stands in; without it, the operator's. Its only right should be Service"
-                    " Account Token Creator on the account above.",
-                    required=False,
-                ),
-            )
-        ),
-        "service-account-key": _KeyLogin(
-            (
-                _key_field(
-                    f"The JSON file of a key. It does not end by itself: impersonation is safer. It needs {RIGHTS}",
-                    required=True,
-                ),
-            )
-        ),
+    methods: ClassVar[Mapping[str, type[Model]]] = {
+        "service-account-impersonation": Impersonation,
+        "service-account-key": ServiceAccountKey,
     }
     pickers: ClassVar[tuple[str, ...]] = ("secret-manager-projects",)
     operator_settings: ClassVar[tuple[str, ...]] = ("GCP_SERVICE_ACCOUNT_FILE", "GCP_IMPERSONATED")
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session:
-        key = self._key(credentials)
-        session = self._signed_in(key)
-        if method == "service-account-key":
-            return session
-        return self._impersonated(session, credentials["serviceAccountEmail"])
+    def renew(self, method: str, credentials: Impersonation | ServiceAccountKey) -> Session:
+        session = self._signed_in(self._key(credentials))
+        if isinstance(credentials, Impersonation):
+            return self._impersonated(session, credentials.serviceAccountEmail)
+        return session
 
-    def _key(self, credentials: Mapping[str, str]) -> Key:
+    def _key(self, credentials: Impersonation | ServiceAccountKey) -> Key:
         """The key that signs: the connection's own, else the operator's. Raises Unauthorized where there is none."""
-        text = credentials.get("serviceAccountKey", "")
-        if not text and not self._operator_allows(credentials["serviceAccountEmail"]):
+        text = _key_of(credentials)
+        if (
+            isinstance(credentials, Impersonation)
+            and not text
+            and not self._operator_allows(credentials.serviceAccountEmail)
+        ):
             raise Unauthorized(f"GCP: {NO_STAND_IN}")
         try:
             return Key.parse(text or FilePath(self.operator["GCP_SERVICE_ACCOUNT_FILE"]).read_text())
@@ -195,8 +202,10 @@ class Gcp(Provider):
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"GCP: POST {path} answered with something that is no token") from None
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        return self._with(session.token if session else "", credentials.get("serviceAccountKey", ""))
+    def client(
+        self, method: str, credentials: Impersonation | ServiceAccountKey, session: Session | None = None
+    ) -> ApiClient:
+        return self._with(session.token if session else "", _key_of(credentials))
 
     def _with(self, token: str, key: str = "") -> ApiClient:
         return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token, key], classify=_class_of)

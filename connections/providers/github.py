@@ -14,13 +14,16 @@ import time
 from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, Self
 
 import httpx
 import jwt
+from pydantic import SecretStr, model_validator
 
 from config.errors import BadRequest
-from config.schemas.schema import Path, Schema, Text, secret
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import Secret, Text
 from connections.errors import BadResponse, RateLimited, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
@@ -31,35 +34,99 @@ MINUTE = 60.0
 JWT_LIFE = 540  # seconds; GitHub takes at most 600
 SKEW = 60  # seconds that the JWT is older than it is, as GitHub advises
 
-_INSTANCE = Text(
-    "instanceType",
-    "Instance",
-    "cloud: github.com or an organization's own ghe.com address; server: GitHub Enterprise Server.",
-    required=False,
-    choices=("cloud", "server"),
-)
-_HOST = Text(
-    "host",
-    "Host",
-    "Of GitHub Enterprise, such as github.example.com; blank for github.com.",
-    required=False,
-    pattern=r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?",
-    pattern_message="Host must be a host's name, with a port where it needs one",
-)
 RIGHTS = (
     "Repository permissions Secrets and Environments: read and write, Metadata: read, on just the repositories that are"
     " synced; for an organization's secrets the organization permission Secrets: read and write."
 )
 
 
-class _Login(Schema):
-    """Credentials with the address they are for."""
+Instance = Annotated[
+    str | None,
+    Text(
+        "Instance",
+        "cloud: github.com or an organization's own ghe.com address; server: GitHub Enterprise Server.",
+        choices=("cloud", "server"),
+    ),
+]
+Host = Annotated[
+    str | None,
+    Text(
+        "Host",
+        "Of GitHub Enterprise, such as github.example.com; blank for github.com.",
+        pattern=r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?",
+        pattern_message="Host must be a host's name, with a port where it needs one",
+    ),
+]
 
-    def validate(self, data: object, path: Path = ()) -> dict[str, Any]:
-        found = super().validate(data, path)
-        if found.get("instanceType") == "server" and "host" not in found:
-            raise BadRequest("A GitHub Enterprise Server has a host: give it")
-        return found
+
+class AccessToken(Model):
+    personalAccessToken: Annotated[
+        SecretStr,
+        Secret(
+            "Personal access token",
+            f"A fine-grained token, of an account made for this, that ends some day. {RIGHTS}"
+            " A classic token needs the scope repo, or admin:org, and opens far more.",
+            empty_message="Personal Access Token required",
+        ),
+    ]
+    instanceType: Instance = None
+    host: Host = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _require_host(self)
+        return self
+
+
+class App(Model):
+    privateKey: Annotated[
+        SecretStr,
+        Secret(
+            "Private key",
+            "In PEM form, as the App's settings page gives it.",
+            empty_message="Private key required",
+            multiline=True,
+        ),
+    ]
+    appId: Annotated[
+        str,
+        Text(
+            "Client ID or App ID",
+            f"Of an App of your own, installed on just the repositories that are synced. {RIGHTS}",
+            empty_message="App ID required",
+            example=EXAMPLE_ID,
+        ),
+    ]
+    installationId: Annotated[
+        str,
+        Text(
+            "Installation ID",
+            "The number at the end of the installation's address.",
+            pattern="[0-9]+",
+            pattern_message="Installation ID must be a number",
+            empty_message="GitHub App Installation ID required",
+        ),
+    ]
+    instanceType: Instance = None
+    host: Host = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _require_host(self)
+        return self
+
+
+def _require_host(credentials: AccessToken | App) -> None:
+    if credentials.instanceType == "server" and not credentials.host:
+        raise BadRequest("A GitHub Enterprise Server has a host: give it")
+
+
+def _address(credentials: AccessToken | App) -> str:
+    """Where the API is; "" at github.com. Source: https://docs.github.com/en/enterprise-server/rest/quickstart"""
+    if not credentials.host:
+        return ""
+    server = credentials.instanceType == "server"
+    return f"https://{credentials.host}/api/v3" if server else f"https://api.{credentials.host}"
 
 
 class AppClient(ApiClient):
@@ -71,81 +138,41 @@ class GitHub(Provider):
     label: ClassVar[str] = "GitHub"
     base_url: ClassVar[str] = "https://api.github.com"
     docs_url: ClassVar[str] = "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "pat": _Login(
-            (
-                secret(
-                    "personalAccessToken",
-                    "Personal access token",
-                    f"A fine-grained token, of an account made for this, that ends some day. {RIGHTS}"
-                    " A classic token needs the scope repo, or admin:org, and opens far more.",
-                    empty_message="Personal Access Token required",
-                ),
-                _INSTANCE,
-                _HOST,
-            )
-        ),
-        "github-app": _Login(
-            (
-                Text(
-                    "privateKey",
-                    "Private key",
-                    "In PEM form, as the App's settings page gives it.",
-                    empty_message="Private key required",
-                    secret=True,
-                    multiline=True,
-                ),
-                Text(
-                    "appId",
-                    "Client ID or App ID",
-                    f"Of an App of your own, installed on just the repositories that are synced. {RIGHTS}",
-                    empty_message="App ID required",
-                ),
-                Text(
-                    "installationId",
-                    "Installation ID",
-                    "The number at the end of the installation's address.",
-                    pattern="[0-9]+",
-                    pattern_message="Installation ID must be a number",
-                    empty_message="GitHub App Installation ID required",
-                ),
-                _INSTANCE,
-                _HOST,
-            )
-        ),
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"pat": AccessToken, "github-app": App}
     pickers: ClassVar[tuple[str, ...]] = ("repositories", "organizations")
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        token = session.token if session else credentials.get("personalAccessToken", "")
-        return self._open(AppClient if method == "github-app" else ApiClient, credentials, token)
+    def client(self, method: str, credentials: AccessToken | App, session: Session | None = None) -> ApiClient:
+        if isinstance(credentials, AccessToken):
+            token = credentials.personalAccessToken.get_secret_value()
+            return self._open(ApiClient, credentials, token, [token])
+        token = session.token if session else ""
+        return self._open(AppClient, credentials, token, [token, credentials.privateKey.get_secret_value()])
 
-    def _open(self, kind: type[ApiClient], credentials: Mapping[str, str], token: str) -> ApiClient:
-        is_given = "host" in credentials and not self._given_by_operator
+    def _open(self, kind: type[ApiClient], credentials: AccessToken | App, token: str, secrets: list[str]) -> ApiClient:
+        address = _address(credentials)
+        is_given = bool(address) and not self._given_by_operator
         return kind(
             self.label,
-            _address(credentials) if is_given else self._base_url,
+            address if is_given else self._base_url,
             headers={
                 "Authorization": f"Bearer {token}",
                 "Accept": "application/vnd.github+json",
                 "X-GitHub-Api-Version": VERSION,
                 "User-Agent": "keyferry",
             },
-            secrets=[
-                token,
-                *(credentials[name] for name in ("personalAccessToken", "privateKey") if name in credentials),
-            ],
+            secrets=secrets,
             deadline=self._deadline,
             classify=classify,
             guarded=is_given,
         )
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+    def renew(self, method: str, credentials: AccessToken | App) -> Session | None:
         """Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
-        if method != "github-app":
+        if isinstance(credentials, AccessToken):
             return None
-        path = f"/app/installations/{quote(credentials['installationId'])}/access_tokens"
-        with self._open(ApiClient, credentials, _app_token(credentials)) as client:
+        path = f"/app/installations/{quote(credentials.installationId)}/access_tokens"
+        token, key = _app_token(credentials), credentials.privateKey.get_secret_value()
+        with self._open(ApiClient, credentials, token, [token, key]) as client:
             given = client.request("POST", path, read=True)
         try:
             return Session(token=str(given["token"]), expires_at=datetime.fromisoformat(given["expires_at"]))
@@ -261,18 +288,12 @@ def _organizations(client: ApiClient) -> dict[str, int]:
     return {each["login"]: each["id"] for each in paged(client, "/user/orgs")}
 
 
-def _address(credentials: Mapping[str, str]) -> str:
-    """Where the API of a host is. Source: https://docs.github.com/en/enterprise-server/rest/quickstart"""
-    host = credentials["host"]
-    return f"https://{host}/api/v3" if credentials.get("instanceType") == "server" else f"https://api.{host}"
-
-
-def _app_token(credentials: Mapping[str, str]) -> str:
+def _app_token(credentials: App) -> str:
     """What the App proves itself with, for some minutes."""
     now = int(time.time())
-    claims = {"iss": credentials["appId"], "iat": now - SKEW, "exp": now + JWT_LIFE}
+    claims = {"iss": credentials.appId, "iat": now - SKEW, "exp": now + JWT_LIFE}
     try:
-        return jwt.encode(claims, _pem(credentials["privateKey"]), "RS256")
+        return jwt.encode(claims, _pem(credentials.privateKey.get_secret_value()), "RS256")
     except (ValueError, TypeError, jwt.PyJWTError):
         raise Unauthorized("GitHub: the private key of the App is not an RSA key in PEM form") from None
 

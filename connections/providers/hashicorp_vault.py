@@ -9,72 +9,87 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import httpx
+from pydantic import SecretStr
 
-from config.schemas.schema import Schema, Text, secret
+from config.schemas.json_schema import EXAMPLE_ID
+from config.schemas.model import Model
+from config.schemas.types import Secret, Text
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session, address
 
 FOR_EVER = timedelta(days=365)  # until it is signed in anew for a token that does not end
 
-_SERVER = (
-    address("instanceUrl", "Instance URL", "Where the server answers, such as https://vault.example.com:8200."),
-    Text(
-        "namespace",
-        "Namespace",
-        "Such as team/shop; blank for the root namespace, or where the server has none.",
-        required=False,
-        max_length=256,
-        pattern=r"(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f]+",
-        pattern_message="Invalid namespace: no part that is only dots",
-    ),
-)
 RIGHTS = (
     "A policy with read, create, update and patch on MOUNT/data/PATH; on a KV version 1 mount read, create, update and"
     " delete on MOUNT/PATH."
 )
 
 
+class _Server(Model):
+    instanceUrl: Annotated[
+        str, address("Instance URL", "Where the server answers, such as https://vault.example.com:8200.")
+    ]
+    namespace: Annotated[
+        str | None,
+        Text(
+            "Namespace",
+            "Such as team/shop; blank for the root namespace, or where the server has none.",
+            max_length=256,
+            pattern=r"(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f]+",
+            pattern_message="Invalid namespace: no part that is only dots",
+        ),
+    ] = None
+
+
+class AccessToken(_Server):
+    accessToken: Annotated[
+        SecretStr,
+        Secret(
+            "Access token",
+            f"It is not renewed: take one that lives long, or an AppRole. {RIGHTS}",
+            empty_message="Access Token required",
+            example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...",
+        ),
+    ]
+
+
+class AppRole(_Server):
+    roleId: Annotated[str, Text("Role ID", f"Of an AppRole at the mount approle. {RIGHTS}", example=EXAMPLE_ID)]
+    secretId: Annotated[
+        SecretStr,
+        Secret(
+            "Secret ID",
+            "One that may be used more than once.",
+            empty_message="Secret ID required",
+            example=EXAMPLE_ID,
+        ),
+    ]
+
+
 class HashicorpVault(Provider):
     slug: ClassVar[str] = "hashicorp-vault"
     label: ClassVar[str] = "Hashicorp Vault"
     docs_url: ClassVar[str] = "https://developer.hashicorp.com/vault/docs/concepts/policies"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "access-token": Schema(
-            (
-                *_SERVER,
-                secret(
-                    "accessToken",
-                    "Access token",
-                    f"It is not renewed: take one that lives long, or an AppRole. {RIGHTS}",
-                    empty_message="Access Token required",
-                ),
-            )
-        ),
-        "app-role": Schema(
-            (
-                *_SERVER,
-                Text("roleId", "Role ID", f"Of an AppRole at the mount approle. {RIGHTS}"),
-                secret(
-                    "secretId", "Secret ID", "One that may be used more than once.", empty_message="Secret ID required"
-                ),
-            )
-        ),
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"access-token": AccessToken, "app-role": AppRole}
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        token = session.token if session else credentials.get("accessToken", "")
-        return self._open(credentials, [token, credentials.get("secretId", "")], {"X-Vault-Token": token})
+    def client(self, method: str, credentials: AccessToken | AppRole, session: Session | None = None) -> ApiClient:
+        if isinstance(credentials, AccessToken):
+            token = credentials.accessToken.get_secret_value()
+            return self._open(credentials, [token], {"X-Vault-Token": token})
+        token = session.token if session else ""
+        return self._open(credentials, [token, credentials.secretId.get_secret_value()], {"X-Vault-Token": token})
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
+    def renew(self, method: str, credentials: AccessToken | AppRole) -> Session | None:
         """Source: AppRole API, "Login With AppRole"."""
-        if method != "app-role":
+        if isinstance(credentials, AccessToken):
             return None
-        body = {"role_id": credentials["roleId"], "secret_id": credentials["secretId"]}
-        with self._open(credentials, [credentials["secretId"]]) as client:
+        secret = credentials.secretId.get_secret_value()
+        body = {"role_id": credentials.roleId, "secret_id": secret}
+        with self._open(credentials, [secret]) as client:
             answer = client.request("POST", "/auth/approle/login", json=body, read=True)
         try:
             token, seconds = answer["auth"]["client_token"], answer["auth"]["lease_duration"]
@@ -83,14 +98,10 @@ class HashicorpVault(Provider):
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"{self.label}: POST /auth/approle/login answered without a token") from None
 
-    def _open(
-        self, credentials: Mapping[str, str], secrets: list[str], headers: Mapping[str, str] | None = None
-    ) -> ApiClient:
-        names = [quote(part) for part in credentials.get("namespace", "").split("/") if part]
+    def _open(self, credentials: _Server, secrets: list[str], headers: Mapping[str, str] | None = None) -> ApiClient:
+        names = [quote(part) for part in (credentials.namespace or "").split("/") if part]
         below = "/".join(["/v1", *names])
-        return self.open(
-            credentials.get("instanceUrl", ""), below=below, headers=headers, secrets=secrets, classify=_classify
-        )
+        return self.open(credentials.instanceUrl, below=below, headers=headers, secrets=secrets, classify=_classify)
 
     def check(self, client: ApiClient) -> None:
         """Any token may look itself up."""

@@ -6,12 +6,27 @@ Source: https://developer.humanitec.com/platform-orchestrator/security/service-u
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from config.schemas.schema import Schema, secret
+from pydantic import SecretStr
+
+from config.schemas.model import Model
+from config.schemas.types import Secret
 from connections.errors import BadResponse
 from connections.http.client import ApiClient, quote
 from connections.provider import Choice, Provider, Session
+
+
+class ApiToken(Model):
+    apiToken: Annotated[
+        SecretStr,
+        Secret(
+            "API token",
+            "Of a service user with the Developer role on just the applications that are synced.",
+            empty_message="API Token required",
+            example="a token of a service user",
+        ),
+    ]
 
 
 class Humanitec(Provider):
@@ -19,23 +34,11 @@ class Humanitec(Provider):
     label: ClassVar[str] = "Humanitec"
     base_url: ClassVar[str] = "https://api.humanitec.io"
     docs_url: ClassVar[str] = "https://developer.humanitec.com/platform-orchestrator/security/service-users/"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "api-token": Schema(
-            (
-                secret(
-                    "apiToken",
-                    "API token",
-                    "Of a service user with the Developer role on just the applications that are synced.",
-                    empty_message="API Token required",
-                ),
-            )
-        )
-    }
-
+    methods: ClassVar[Mapping[str, type[Model]]] = {"api-token": ApiToken}
     pickers: ClassVar[tuple[str, ...]] = ("organizations",)
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        token = credentials["apiToken"]
+    def client(self, method: str, credentials: ApiToken, session: Session | None = None) -> ApiClient:
+        token = credentials.apiToken.get_secret_value()
         return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token])
 
     def check(self, client: ApiClient) -> None:

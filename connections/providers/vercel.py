@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import httpx
+from pydantic import SecretStr
 
-from config.schemas.schema import Schema, secret
+from config.schemas.model import Model
+from config.schemas.types import Secret
 from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
@@ -23,28 +25,29 @@ ENVIRONMENTS = ("production", "preview", "development")
 PAGE = 100  # at most, and 20 where nothing is said
 
 
+class ApiToken(Model):
+    apiToken: Annotated[
+        SecretStr,
+        Secret(
+            "API token",
+            "An access token whose scope is just the team that is synced, of a member with the role Project"
+            " Administrator on just those projects (team scope: Member), with an end date.",
+            empty_message="API Token required",
+            example="a token of a service user",
+        ),
+    ]
+
+
 class Vercel(Provider):
     slug: ClassVar[str] = "vercel"
     label: ClassVar[str] = "Vercel"
     base_url: ClassVar[str] = "https://api.vercel.com"
     docs_url: ClassVar[str] = "https://vercel.com/docs/sign-in-with-vercel/tokens"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "api-token": Schema(
-            (
-                secret(
-                    "apiToken",
-                    "API token",
-                    "An access token whose scope is just the team that is synced, of a member with the role Project"
-                    " Administrator on just those projects (team scope: Member), with an end date.",
-                    empty_message="API Token required",
-                ),
-            )
-        )
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"api-token": ApiToken}
     pickers: ClassVar[tuple[str, ...]] = ("projects",)
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        token = credentials["apiToken"]
+    def client(self, method: str, credentials: ApiToken, session: Session | None = None) -> ApiClient:
+        token = credentials.apiToken.get_secret_value()
         return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token], classify=_class_of)
 
     def check(self, client: ApiClient) -> None:

@@ -57,7 +57,7 @@ class RemoteFolder(Model):
     secretPath: Annotated[
         str,
         PathText(
-            "Secret path",
+            "secretPath",
             "The folder there, which exists; / is the root.",
             empty_message="Secret path required",
             example="/services/api",

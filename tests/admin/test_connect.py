@@ -9,12 +9,13 @@ from typing import Annotated, Any, Literal
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pydantic import SecretStr
 from pytest_django import DjangoAssertNumQueries
 
 from config.access.models import Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from config.errors import Invalid, PermissionDenied
-from config.schemas import schema as old
+from config.schemas import types
 from config.schemas.model import Model
 from config.schemas.types import About, Flag, Items, Text, Whole
 from config.schemas.unions import OneOf
@@ -457,12 +458,18 @@ def test_all_members_of_a_schema_are_requested_and_stored(
     assert ada.kept().step("target").given == {"kind": "shelf", "row": "9"}
 
 
+class Account(Model):
+    account: Annotated[str | None, Text("Account", "Whose.")] = None
+
+
+class PrivateKey(Account):
+    apiToken: Annotated[SecretStr, types.Secret("Private key", "As it is.", multiline=True)]
+
+
 def test_a_secret_of_several_lines_keeps_its_lines_and_is_not_shown_again(
     world: World, ada: Walk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = old.Text("apiToken", "Private key", "As it is.", secret=True, multiline=True)
-    plain = old.Text("account", "Account", "Whose.", required=False)
-    monkeypatch.setattr(Vendor, "methods", {"key": old.Schema((plain, key)), "other-way": old.Schema((plain,))})
+    monkeypatch.setattr(Vendor, "methods", {"key": PrivateKey, "other-way": Account})
     ada.start()
     given = {"connection": "new", "method": "key", "name": "lines", "credentials__account": "me"}
     refused = ada.post("connection", {**given, "credentials__apiToken": f"{SECRET}\nsecond"})

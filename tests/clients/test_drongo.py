@@ -21,6 +21,7 @@ from connections.provider import Session
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 from tests.running import PATIENCE
 
 DRONGO = Path(sys.executable).with_name("drongo")
@@ -60,7 +61,9 @@ def _wait(port: int) -> None:
 @pytest.fixture
 def client(url: str) -> Iterator[ApiClient]:
     session = Session("drongo-asks-for-none", datetime(2099, 1, 1, tzinfo=UTC))
-    with Gcp(url).client("service-account-key", {}, session) as client:
+    with Gcp(url).client(
+        "service-account-key", login(Gcp, "service-account-key", {"serviceAccountKey": ""}), session
+    ) as client:
         yield client
 
 

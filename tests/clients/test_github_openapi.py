@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from connections.providers.github import GitHub as Provider
 from syncs.destinations.github import GitHub
 from syncs.engine.types import Action, Write
+from tests.connections.logins import login
 from tests.destinations.github import APP_ID, INSTALLATION
 from tests.destinations.github import GitHub as Vendor
 from tests.destinations.serving import Answer, Ask
@@ -102,7 +103,7 @@ def test_every_request_of_a_sync_is_one_that_github_publishes(
     config = Vendor.configs[variant]
     for number in range(120):
         vendor.put(config, f"OLD{number}", "x")
-    with Provider(vendor.url).client("pat", vendor.credentials) as client:
+    with Provider(vendor.url).client("pat", login(Provider, "pat", vendor.credentials)) as client:
         destination = GitHub(client, config)
         (made,) = destination.apply([Write(Action.CREATE, "KEY", "KEY", "ä")])
         remote = next(each for each in destination.listing() if each.key == "KEY")
@@ -123,7 +124,9 @@ def test_every_request_of_a_login_is_one_that_github_publishes(description: Desc
     app = {"privateKey": pem, "appId": APP_ID, "installationId": INSTALLATION}
     provider = Provider(vendor.url)
     for method, credentials in (("pat", dict(vendor.credentials)), ("github-app", app)):
-        with provider.client(method, credentials, provider.renew(method, credentials)) as client:
+        with provider.client(
+            method, login(provider, method, credentials), provider.renew(method, login(provider, method, credentials))
+        ) as client:
             provider.check(client)
             for field in ("org", "owner", "repo", "env", "selectedRepositoryIds"):
                 assert provider.choices(client, field, {"org": "acme", "owner": "acme", "repo": "shop"})

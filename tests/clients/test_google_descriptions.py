@@ -14,6 +14,7 @@ from connections.http.client import ApiClient
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Write
+from tests.connections.logins import login
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations.serving import Answer, Ask
 
@@ -101,8 +102,12 @@ def test_every_request_and_answer_is_one_that_google_describes(
     with vendor.running() as url:
         provider = Gcp(url)
         credentials = {"serviceAccountEmail": gcp.TARGET, **vendor.credentials}
-        session = provider.renew("service-account-impersonation", credentials)
-        with provider.client("service-account-impersonation", credentials, session) as client:
+        session = provider.renew(
+            "service-account-impersonation", login(provider, "service-account-impersonation", credentials)
+        )
+        with provider.client(
+            "service-account-impersonation", login(provider, "service-account-impersonation", credentials), session
+        ) as client:
             for field in ("projectId", "locationId"):
                 assert provider.choices(client, field, {"projectId": "shop-prod"})
             _all_there_is(GcpSecretManager(client, vendor.configs[variant], {"oldVersions": policy}), vendor)
@@ -140,7 +145,7 @@ def test_the_regions_hosts_are_those_that_google_names(monkeypatch: pytest.Monke
     endpoints = json.loads((folder / "secretmanager.v1.json").read_text())["endpoints"]
     asked: list[str] = []
     monkeypatch.setattr(ApiClient, "request", lambda self, method, path, *, at="", **_: asked.append(f"{at}/") or {})
-    with Gcp().client("service-account-key", {}) as client:
+    with Gcp().client("service-account-key", login(Gcp, "service-account-key", {"serviceAccountKey": ""})) as client:
         for one in endpoints:
             config = {"scope": "region", "projectId": "p", "locationId": one["location"]}
             GcpSecretManager(client, GcpSecretManager.Config.parse(config)).listing()

@@ -19,6 +19,7 @@ from connections.http.client import ApiClient
 from connections.providers.vercel import Vercel as Login
 from syncs.destinations.vercel import Vercel
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 
 HERE = Path(__file__).parent
 pytestmark = [
@@ -47,7 +48,7 @@ def url() -> Iterator[str]:
 
 @pytest.fixture
 def client(url: str) -> Iterator[ApiClient]:
-    with Login(url).client("api-token", {"apiToken": "test_token_admin"}) as client:
+    with Login(url).client("api-token", login(Login, "api-token", {"apiToken": "test_token_admin"})) as client:
         yield client
 
 

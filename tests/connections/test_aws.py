@@ -16,11 +16,12 @@ import pytest
 from django.conf import settings
 
 from config.errors import BadRequest, Invalid
-from config.schemas.schema import Schema
+from config.schemas.model import Model
 from connections import aws as line
 from connections.aws import AwsClient, Keys, region_of
 from connections.errors import AddressRefused, BadResponse, Unauthorized
 from connections.providers.aws import Aws
+from tests.connections.logins import login
 from tests.destinations.aws_fake import REGION, AwsFake
 from tests.destinations.aws_secrets_manager import AwsSecretsManager as Fake
 
@@ -44,7 +45,7 @@ def provider(vendor: AwsFake, monkeypatch: pytest.MonkeyPatch) -> Aws:
 
 
 def test_an_access_key_is_checked_by_asking_who_it_is(vendor: AwsFake, provider: Aws) -> None:
-    with provider.client("access-key", KEY) as client:
+    with provider.client("access-key", login(provider, "access-key", KEY)) as client:
         provider.check(client)
     assert vendor.asked() == [("GET", "GetCallerIdentity")]
     assert vendor.keys == {"AKIDEXAMPLE"}
@@ -54,7 +55,10 @@ def test_a_bad_key_is_unauthorized_and_never_said(vendor: AwsFake, provider: Aws
     said = "The security token included in the request is invalid, canary/secret"
     error = f"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>{said}</Message></Error></ErrorResponse>"
     vendor.answer_with(403, error.encode())
-    with provider.client("access-key", KEY) as client, pytest.raises(Unauthorized) as caught:
+    with (
+        provider.client("access-key", login(provider, "access-key", KEY)) as client,
+        pytest.raises(Unauthorized) as caught,
+    ):
         provider.check(client)
     assert str(caught.value).startswith("AWS: GetCallerIdentity answered 403: The security token included")
     assert "canary" not in str(caught.value)
@@ -74,7 +78,7 @@ def test_a_bad_key_is_unauthorized_and_never_said(vendor: AwsFake, provider: Aws
 )
 def test_an_answer_of_another_shape_is_not_believed(vendor: AwsFake, provider: Aws, body: bytes) -> None:
     vendor.answer_with(200, body)
-    with provider.client("access-key", KEY) as client, pytest.raises(BadResponse):
+    with provider.client("access-key", login(provider, "access-key", KEY)) as client, pytest.raises(BadResponse):
         provider.check(client)
 
 
@@ -93,14 +97,14 @@ def test_a_role_without_complete_keys_is_an_unexpected_response(
     result = f"<AssumeRoleResult>{credentials}</AssumeRoleResult>"
     vendor.answer_with(200, f"<?xml version='1.0'?><AssumeRoleResponse>{result}</AssumeRoleResponse>".encode())
     with pytest.raises(BadResponse):
-        provider.renew("assume-role", ROLE)
+        provider.renew("assume-role", login(provider, "assume-role", ROLE))
 
 
 def test_the_account_of_a_key_is_asked_for_once_and_kept_with_the_session(vendor: AwsFake, provider: Aws) -> None:
-    session = provider.renew("access-key", KEY)
+    session = provider.renew("access-key", login(provider, "access-key", KEY))
     assert session
     vendor.asked()
-    with provider.client("access-key", KEY, session) as client:
+    with provider.client("access-key", login(provider, "access-key", KEY), session) as client:
         assert client.account == "123456789012"
     assert vendor.asked() == []
     assert "canary" not in repr(session)
@@ -108,13 +112,13 @@ def test_the_account_of_a_key_is_asked_for_once_and_kept_with_the_session(vendor
 
 def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provider: Aws) -> None:
     before = datetime.datetime.now(datetime.UTC)
-    session = provider.renew("assume-role", ROLE)
+    session = provider.renew("assume-role", login(provider, "assume-role", ROLE))
     assert session
     assert vendor.keys == {"AKIDSERVER"}
     assert session.expires_at > before
     ask, _ = vendor.exchanges[-1]
     assert (ask.body["RoleArn"], ask.body["DurationSeconds"]) == (ROLE["roleArn"], "3600")
-    with provider.client("assume-role", ROLE, session) as client:
+    with provider.client("assume-role", login(provider, "assume-role", ROLE), session) as client:
         assert client.account == "210987654321"
         client.call("secretsmanager", REGION, "ListSecrets", {}, read=True)
     ask, _ = vendor.exchanges[-1]
@@ -126,12 +130,12 @@ def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provid
 @pytest.mark.parametrize("named", [[], ["arn:aws:iam::210987654321:role/path/other"], ["arn:aws:iam::210987654322:*"]])
 def test_a_role_that_the_operator_has_not_named_is_not_assumed(vendor: AwsFake, named: list[str]) -> None:
     with pytest.raises(Unauthorized, match="KEYFERRY_AWS_ROLES"):
-        Aws(vendor.url, operator={"AWS_ROLES": named}).renew("assume-role", ROLE)
+        Aws(vendor.url, operator={"AWS_ROLES": named}).renew("assume-role", login(Aws, "assume-role", ROLE))
     assert vendor.asked() == []
 
 
 def test_where_a_role_leads_is_known_before_it_is_assumed(vendor: AwsFake, provider: Aws) -> None:
-    with provider.client("assume-role", ROLE) as client:
+    with provider.client("assume-role", login(provider, "assume-role", ROLE)) as client:
         assert client.account == "210987654321"
     assert vendor.asked() == []
 
@@ -143,18 +147,20 @@ def test_a_server_without_an_identity_says_how_to_give_it_one(provider: Aws, mon
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nonexistent")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nonexistent")
     with pytest.raises(Unauthorized, match="AWS_ACCESS_KEY_ID"):
-        provider.renew("assume-role", ROLE)
+        provider.renew("assume-role", login(provider, "assume-role", ROLE))
 
 
 def test_a_users_own_endpoint_must_not_lead_inside(vendor: AwsFake) -> None:
     credentials = {**KEY, "stsEndpoint": vendor.url}
-    with Aws().client("access-key", credentials) as client, pytest.raises(AddressRefused):
+    with Aws().client("access-key", login(Aws, "access-key", credentials)) as client, pytest.raises(AddressRefused):
         Aws().check(client)
     assert vendor.asked() == []
 
 
 def test_the_operators_address_wins_over_a_users(vendor: AwsFake, provider: Aws) -> None:
-    with provider.client("access-key", {**KEY, "stsEndpoint": "https://sts.eu-west-1.amazonaws.com"}) as client:
+    with provider.client(
+        "access-key", login(provider, "access-key", {**KEY, "stsEndpoint": "https://sts.eu-west-1.amazonaws.com"})
+    ) as client:
         provider.check(client)
     assert vendor.asked() == [("GET", "GetCallerIdentity")]
 
@@ -169,7 +175,7 @@ def test_the_operators_address_wins_over_a_users(vendor: AwsFake, provider: Aws)
 )
 def test_the_address_of_sts_is_that_of_its_part_of_aws(credentials: dict[str, str], expected: str) -> None:
     method = "assume-role" if "roleArn" in credentials else "access-key"
-    with Aws().client(method, credentials) as client:
+    with Aws().client(method, login(Aws, method, credentials)) as client:
         assert client.base_url == expected
         assert client.address("ssm", "eu-west-1") == "https://ssm.eu-west-1.amazonaws.com"
 
@@ -177,7 +183,7 @@ def test_the_address_of_sts_is_that_of_its_part_of_aws(credentials: dict[str, st
 @pytest.mark.parametrize("role", ["", "keyferry", "arn:aws:iam::1:role/x", "arn:aws:iam::210987654321:user/x"])
 def test_what_is_no_role_is_refused(role: str) -> None:
     with pytest.raises(Invalid):
-        Aws.methods["assume-role"].validate({"roleArn": role})
+        Aws.methods["assume-role"].parse({"roleArn": role})
 
 
 @pytest.mark.parametrize(
@@ -190,7 +196,7 @@ def test_what_is_no_role_is_refused(role: str) -> None:
 )
 def test_an_endpoint_that_is_not_of_aws_cannot_say_whose_account_it_is(address: str) -> None:
     with pytest.raises(Invalid):
-        Aws.methods["access-key"].validate({**KEY, "stsEndpoint": address})
+        Aws.methods["access-key"].parse({**KEY, "stsEndpoint": address})
 
 
 @pytest.mark.parametrize(
@@ -204,26 +210,28 @@ def test_an_endpoint_that_is_not_of_aws_cannot_say_whose_account_it_is(address: 
     ],
 )
 def test_an_endpoint_of_aws_is_signed_for_in_its_region(address: str, region: str) -> None:
-    assert Aws.methods["access-key"].validate({**KEY, "stsEndpoint": address})["stsEndpoint"] == address
+    assert Aws.methods["access-key"].parse({**KEY, "stsEndpoint": address}).stored()["stsEndpoint"] == address
     assert region_of(address) == region
 
 
 def test_tags_are_as_aws_takes_them() -> None:
-    shape = Schema((line.TAGS,))
+    class Tagged(Model):
+        tags: line.Tags = None
+
     tags = [{"key": "a b/ä", "value": ""}, {"key": "c", "value": "d:e"}]
-    assert shape.validate({"tags": tags}) == {"tags": tags}
+    assert Tagged.parse({"tags": tags}).stored() == {"tags": tags}
     for wrong in ({"key": " ", "value": ""}, {"key": "a?", "value": ""}, {"key": "a", "value": "x" * 257}):
         with pytest.raises(Invalid):
-            shape.validate({"tags": [wrong]})
+            Tagged.parse({"tags": [wrong]})
     with pytest.raises(BadRequest, match="unique"):
-        shape.validate({"tags": [*tags, {"key": "c", "value": "other"}]})
+        Tagged.parse({"tags": [*tags, {"key": "c", "value": "other"}]})
 
 
 def test_kms_keys_and_secrets_are_offered(vendor: AwsFake, provider: Aws) -> None:
     made = vendor.by_hand("kms", "CreateKey")["KeyMetadata"]["KeyId"]
     vendor.by_hand("kms", "CreateAlias", AliasName="alias/shop", TargetKeyId=made)
     vendor.by_hand("secretsmanager", "CreateSecret", Name="team/settings", SecretString="{}")
-    with provider.client("access-key", KEY) as client:
+    with provider.client("access-key", login(provider, "access-key", KEY)) as client:
         offered = provider.choices(client, "keyId", {"region": REGION})
         assert (made, "alias/shop") in [(one.value, one.label) for one in offered]
         assert [one.value for one in provider.choices(client, "secretName", {"region": REGION})] == ["team/settings"]
@@ -238,9 +246,9 @@ def test_botocore_is_not_imported_before_it_is_needed() -> None:
 
 def test_nothing_that_is_signed_is_logged(vendor: AwsFake, provider: Aws, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    session = provider.renew("assume-role", ROLE)
+    session = provider.renew("assume-role", login(provider, "assume-role", ROLE))
     assert session
-    with provider.client("assume-role", ROLE, session) as client:
+    with provider.client("assume-role", login(provider, "assume-role", ROLE), session) as client:
         client.call("secretsmanager", REGION, "CreateSecret", {"Name": "A", "SecretString": "canary-value"})
     keys = json.loads(session.token)
     for canary in ("canary-value", "server-secret", keys["secret_access_key"], keys["token"]):

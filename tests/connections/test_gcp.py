@@ -16,6 +16,7 @@ from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.gcp import IMPERSONATED, OWN_KEY_FILE, Gcp
 from connections.services import verify
+from tests.connections.logins import login
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations.serving import Answer
 
@@ -33,14 +34,14 @@ def vendor() -> Iterator[gcp.GcpSecretManager]:
 
 def client_of(vendor: gcp.GcpSecretManager) -> ApiClient:
     provider = Gcp(vendor.url)
-    return provider.client(KEY, OWN, provider.renew(KEY, OWN))
+    return provider.client(KEY, login(provider, KEY, OWN), provider.renew(KEY, login(provider, KEY, OWN)))
 
 
 # -- signing in ----------------------------------------------------------------------------------------------------
 
 
 def test_a_key_signs_in_with_one_request_and_its_token_ends_in_an_hour(vendor: gcp.GcpSecretManager) -> None:
-    session = Gcp(vendor.url).renew(KEY, OWN)
+    session = Gcp(vendor.url).renew(KEY, login(Gcp, KEY, OWN))
     assert [session.token] == vendor.tokens
     assert timedelta(minutes=58) < session.expires_at - datetime.now(UTC) < timedelta(minutes=61)
     assert vendor.asked() == [("POST", "/token")]
@@ -49,7 +50,7 @@ def test_a_key_signs_in_with_one_request_and_its_token_ends_in_an_hour(vendor: g
 
 def test_the_address_within_a_key_file_is_not_believed(vendor: gcp.GcpSecretManager) -> None:
     assert json.loads(OWN["serviceAccountKey"])["token_uri"] == "http://127.0.0.1:9/token"
-    assert Gcp(vendor.url).renew(KEY, OWN).token
+    assert Gcp(vendor.url).renew(KEY, login(Gcp, KEY, OWN)).token
 
 
 def test_tokens_are_asked_of_googles_own_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,12 +68,12 @@ def test_tokens_are_asked_of_googles_own_hosts(monkeypatch: pytest.MonkeyPatch) 
         return answers[path]
 
     monkeypatch.setattr(ApiClient, "request", answer)
-    assert Gcp().renew(IMPERSONATION, STAND_IN).token == "t2"
+    assert Gcp().renew(IMPERSONATION, login(Gcp, IMPERSONATION, STAND_IN)).token == "t2"
     assert asked == ["https://oauth2.googleapis.com", "https://iamcredentials.googleapis.com"]
 
 
 def test_an_account_is_impersonated_with_the_token_of_the_one_that_stands_in(vendor: gcp.GcpSecretManager) -> None:
-    session = Gcp(vendor.url).renew(IMPERSONATION, STAND_IN)
+    session = Gcp(vendor.url).renew(IMPERSONATION, login(Gcp, IMPERSONATION, STAND_IN))
     assert [session.token] == vendor.tokens[1:]
     assert session.expires_at == datetime(2099, 1, 1, tzinfo=UTC)
     ask, _ = vendor.exchanges[-1]
@@ -83,7 +84,7 @@ def test_an_account_is_impersonated_with_the_token_of_the_one_that_stands_in(ven
 def test_an_account_that_does_not_trust_it_is_not_impersonated(vendor: gcp.GcpSecretManager) -> None:
     other = {**STAND_IN, "serviceAccountEmail": "other@blog-prod.iam.gserviceaccount.com"}
     with pytest.raises(Unauthorized, match="getAccessToken' denied"):
-        Gcp(vendor.url).renew(IMPERSONATION, other)
+        Gcp(vendor.url).renew(IMPERSONATION, login(Gcp, IMPERSONATION, other))
 
 
 def test_a_signature_that_google_does_not_know_is_a_bad_login_and_nothing_of_it_is_said(
@@ -91,7 +92,7 @@ def test_a_signature_that_google_does_not_know_is_a_bad_login_and_nothing_of_it_
 ) -> None:
     wrong = {"serviceAccountKey": gcp.key_file("nobody@shop-prod.iam.gserviceaccount.com")}
     with pytest.raises(Unauthorized) as caught:
-        Gcp(vendor.url).renew(KEY, wrong)
+        Gcp(vendor.url).renew(KEY, login(Gcp, KEY, wrong))
     assert str(caught.value) == "GCP: POST /token answered 400: invalid_grant"
 
 
@@ -99,7 +100,7 @@ def test_a_signature_that_google_does_not_know_is_a_bad_login_and_nothing_of_it_
 def test_an_answer_that_is_no_token_is_not_believed(vendor: gcp.GcpSecretManager, body: object) -> None:
     vendor.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
-        Gcp(vendor.url).renew(KEY, OWN)
+        Gcp(vendor.url).renew(KEY, login(Gcp, KEY, OWN))
 
 
 # -- whom the operator's account may stand in for ------------------------------------------------------------------
@@ -116,8 +117,8 @@ def operator(tmp_path: Path) -> dict[str, Any]:
 def test_an_account_that_the_operator_names_needs_no_key_of_its_own(
     vendor: gcp.GcpSecretManager, operator: dict[str, Any]
 ) -> None:
-    checked = Gcp.methods[IMPERSONATION].validate({"serviceAccountEmail": gcp.TARGET})
-    assert checked == {"serviceAccountEmail": gcp.TARGET}
+    checked = Gcp.methods[IMPERSONATION].parse({"serviceAccountEmail": gcp.TARGET})
+    assert checked.stored() == {"serviceAccountEmail": gcp.TARGET}
     assert Gcp(vendor.url, operator=operator).renew(IMPERSONATION, checked).token
 
 
@@ -129,16 +130,18 @@ def test_one_that_the_operator_does_not_name_is_refused(
 ) -> None:
     provider = Gcp(vendor.url, operator={**operator, **changed})
     with pytest.raises(BadRequest, match=IMPERSONATED):  # when the connection is created
-        verify(provider, IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+        verify(provider, IMPERSONATION, login(provider, IMPERSONATION, {"serviceAccountEmail": gcp.TARGET}))
     with pytest.raises(Unauthorized, match=IMPERSONATED):  # and in every run
-        provider.renew(IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+        provider.renew(IMPERSONATION, login(provider, IMPERSONATION, {"serviceAccountEmail": gcp.TARGET}))
     assert vendor.asked() == []
 
 
 def test_a_key_file_that_is_gone_is_named(vendor: gcp.GcpSecretManager, operator: dict[str, Any]) -> None:
     Path(operator["GCP_SERVICE_ACCOUNT_FILE"]).unlink()
     with pytest.raises(Unauthorized, match=OWN_KEY_FILE):
-        Gcp(vendor.url, operator=operator).renew(IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+        Gcp(vendor.url, operator=operator).renew(
+            IMPERSONATION, login(Gcp, IMPERSONATION, {"serviceAccountEmail": gcp.TARGET})
+        )
 
 
 # -- what is asked for ---------------------------------------------------------------------------------------------
@@ -160,7 +163,7 @@ def broken(**changes: str) -> str:
 )
 def test_a_key_that_cannot_be_one_is_refused_without_its_words(given: str, said: str) -> None:
     with pytest.raises(BadRequest) as caught:
-        Gcp.methods[KEY].validate({"serviceAccountKey": given})
+        Gcp.methods[KEY].parse({"serviceAccountKey": given})
     text = str(caught.value)
     assert said in text
     assert "canary" not in text
@@ -168,7 +171,7 @@ def test_a_key_that_cannot_be_one_is_refused_without_its_words(given: str, said:
 
 
 def test_a_key_is_kept_as_it_was_pasted() -> None:
-    assert Gcp.methods[KEY].validate({"serviceAccountKey": f"  {gcp.key_file()}\n"}) == OWN
+    assert Gcp.methods[KEY].parse({"serviceAccountKey": f"  {gcp.key_file()}\n"}).stored() == OWN
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_a_key_is_kept_as_it_was_pasted() -> None:
 )
 def test_only_the_email_of_a_service_account_is_taken(email: str) -> None:
     with pytest.raises((BadRequest, Invalid), match="email of a service account"):
-        Gcp.methods[IMPERSONATION].validate({"serviceAccountEmail": email, **OWN})
+        Gcp.methods[IMPERSONATION].parse({"serviceAccountEmail": email, **OWN})
 
 
 # -- pickers -------------------------------------------------------------------------------------------------------

@@ -23,6 +23,7 @@ from connections.errors import AddressRefused, BadResponse, RateLimited, Unautho
 from connections.provider import Choice
 from connections.providers.github import GitHub, classify
 from connections.services import choices, create_connection, shown_credentials
+from tests.connections.logins import login
 from tests.destinations.github import APP_ID, INSTALLATION
 from tests.destinations.github import GitHub as Vendor
 from tests.destinations.serving import Answer
@@ -51,16 +52,16 @@ def app(pair: tuple[str, str]) -> dict[str, str]:
 
 def test_a_token_is_checked_with_one_request(vendor: Vendor) -> None:
     provider = GitHub(vendor.url)
-    with provider.client("pat", vendor.credentials) as client:
+    with provider.client("pat", login(provider, "pat", vendor.credentials)) as client:
         provider.check(client)
     assert vendor.asked() == [("GET", "/user")]
-    assert provider.renew("pat", vendor.credentials) is None
+    assert provider.renew("pat", login(provider, "pat", vendor.credentials)) is None
 
 
 def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor: Vendor) -> None:
     provider = GitHub(vendor.url)
     with (
-        provider.client("pat", {"personalAccessToken": "canary-wrong"}) as client,
+        provider.client("pat", login(provider, "pat", {"personalAccessToken": "canary-wrong"})) as client,
         pytest.raises(Unauthorized) as caught,
     ):
         provider.check(client)
@@ -69,11 +70,11 @@ def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor:
 
 def test_an_app_signs_for_a_token_that_ends_and_works_with_it(vendor: Vendor, app: dict[str, str]) -> None:
     provider = GitHub(vendor.url)
-    session = provider.renew("github-app", app)
+    session = provider.renew("github-app", login(provider, "github-app", app))
     assert session
     assert session.token not in repr(session)
     assert timedelta(minutes=59) < session.expires_at - datetime.now(UTC) <= timedelta(hours=1)
-    with provider.client("github-app", app, session) as client:
+    with provider.client("github-app", login(provider, "github-app", app), session) as client:
         provider.check(client)
     assert vendor.asked() == [
         ("POST", f"/app/installations/{INSTALLATION}/access_tokens"),
@@ -85,13 +86,15 @@ def test_an_app_signs_for_a_token_that_ends_and_works_with_it(vendor: Vendor, ap
 def test_a_private_key_whose_lines_were_lost_is_read_all_the_same(
     vendor: Vendor, app: dict[str, str], change: Any
 ) -> None:
-    assert GitHub(vendor.url).renew("github-app", {**app, "privateKey": change(app["privateKey"])})
+    assert GitHub(vendor.url).renew(
+        "github-app", login(GitHub, "github-app", {**app, "privateKey": change(app["privateKey"])})
+    )
 
 
 @pytest.mark.parametrize("text", ["nonsense", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"])
 def test_what_is_no_private_key_is_named_and_not_shown(vendor: Vendor, app: dict[str, str], text: str) -> None:
     with pytest.raises(Unauthorized, match="not an RSA key in PEM form") as caught:
-        GitHub(vendor.url).renew("github-app", {**app, "privateKey": text})
+        GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", {**app, "privateKey": text}))
     assert text not in str(caught.value)
     assert vendor.asked() == []
 
@@ -100,14 +103,14 @@ def test_an_app_that_is_not_installed_there_is_refused_in_the_vendors_words(
     vendor: Vendor, app: dict[str, str]
 ) -> None:
     with pytest.raises(Unauthorized, match="answered 401"):
-        GitHub(vendor.url).renew("github-app", {**app, "installationId": "1"})
+        GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", {**app, "installationId": "1"}))
 
 
 @pytest.mark.parametrize("body", [{}, {"token": "ghs_x"}, {"token": "ghs_x", "expires_at": "soon"}, ["ghs_x"]])
 def test_an_answer_without_a_token_is_not_believed(vendor: Vendor, app: dict[str, str], body: Any) -> None:
     vendor.fault = lambda ask: Answer(201, body)
     with pytest.raises(BadResponse):
-        GitHub(vendor.url).renew("github-app", app)
+        GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", app))
 
 
 @pytest.mark.parametrize(
@@ -120,16 +123,19 @@ def test_an_answer_without_a_token_is_not_believed(vendor: Vendor, app: dict[str
 )
 def test_the_address_follows_the_instance(where: dict[str, str], address: str) -> None:
     credentials = {"personalAccessToken": "x", **where}
-    with GitHub().client("pat", credentials) as client:
+    with GitHub().client("pat", login(GitHub, "pat", credentials)) as client:
         assert client.base_url == address
-    with GitHub("http://127.0.0.1:9").client("pat", credentials) as client:
+    with GitHub("http://127.0.0.1:9").client("pat", login(GitHub, "pat", credentials)) as client:
         assert client.base_url == "http://127.0.0.1:9"  # the operator's word stands above it
 
 
 def test_a_host_that_leads_inside_is_not_called(vendor: Vendor) -> None:
     host = vendor.url.removeprefix("http://")
     credentials = {**vendor.credentials, "instanceType": "server", "host": host}
-    with GitHub().client("pat", credentials) as client, pytest.raises(AddressRefused, match="not a public address"):
+    with (
+        GitHub().client("pat", login(GitHub, "pat", credentials)) as client,
+        pytest.raises(AddressRefused, match="not a public address"),
+    ):
         client.request("GET", "/user")
     assert vendor.asked() == []
 
@@ -144,7 +150,7 @@ def test_a_host_that_leads_inside_is_not_called(vendor: Vendor) -> None:
 )
 def test_an_address_that_is_none_is_named(where: dict[str, str], said: str) -> None:
     with pytest.raises(ServiceError, match=said):
-        GitHub.methods["pat"].validate({"personalAccessToken": "x", **where})
+        GitHub.methods["pat"].parse({"personalAccessToken": "x", **where})
 
 
 @pytest.mark.parametrize(
@@ -163,13 +169,15 @@ def test_pickers_offer_what_the_login_reaches(
 ) -> None:
     provider = GitHub(vendor.url)
     credentials = app if method == "github-app" else dict(vendor.credentials)
-    with provider.client(method, credentials, provider.renew(method, credentials)) as client:
+    with provider.client(
+        method, login(provider, method, credentials), provider.renew(method, login(provider, method, credentials))
+    ) as client:
         assert provider.choices(client, field, chosen) == expected
 
 
 def test_the_modelled_lists_have_numbers_names_and_owners(vendor: Vendor) -> None:
     provider = GitHub(vendor.url)
-    with provider.client("pat", vendor.credentials) as client:
+    with provider.client("pat", login(provider, "pat", vendor.credentials)) as client:
         assert provider.pick(client, "organizations") == {"organizations": [{"id": 9, "login": "acme"}]}
         first = provider.pick(client, "repositories")["repositories"][0]
     assert first == {"id": 1002, "name": "blog", "owner": {"id": 9, "login": "acme"}}
@@ -205,7 +213,7 @@ def test_a_403_without_a_word_of_limits_is_a_want_of_rights() -> None:
 
 
 def test_the_jwt_is_older_than_it_is_so_that_clocks_may_differ(vendor: Vendor, app: dict[str, str]) -> None:
-    GitHub(vendor.url).renew("github-app", app)
+    GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", app))
     ask, _ = vendor.exchanges[0]
     claims = jwt.decode(ask.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] <= 600

@@ -11,6 +11,7 @@ from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
 from connections.provider import Choice, providers
 from connections.sandbox import HumanitecSandbox
+from tests.connections.logins import login
 
 
 @pytest.fixture
@@ -22,7 +23,7 @@ def vendor() -> Iterator[HumanitecSandbox]:
 def open_client(vendor: HumanitecSandbox, token: str) -> ApiClient:
     provider = providers.get("humanitec")
     assert provider
-    return provider(vendor.url).client("api-token", {"apiToken": token})
+    return provider(vendor.url).client("api-token", login(provider, "api-token", {"apiToken": token}))
 
 
 def test_a_good_token_passes_the_check_with_one_request(vendor: HumanitecSandbox) -> None:
@@ -74,4 +75,4 @@ def test_an_empty_token_is_named() -> None:
     provider = providers.get("humanitec")
     assert provider
     with pytest.raises(Invalid, match="API Token required"):
-        provider.methods["api-token"].validate({"apiToken": "  "})
+        provider.methods["api-token"].parse({"apiToken": "  "})

@@ -7,20 +7,22 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import pytest
 from django.db import connection as database
 from django.db import connections
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from pydantic import SecretStr
 from pytest_django import Settings
 
 from config import encryption
 from config.access.models import User
 from config.access.roles import Actor, actor_of_user
 from config.errors import BadRequest
-from config.schemas.schema import Schema, secret
+from config.schemas.model import Model
+from config.schemas.types import Secret
 from connections.errors import Unauthorized
 from connections.http.client import ApiClient
 from connections.models import AppConnection
@@ -69,24 +71,29 @@ class Vendor(Served):
     def drop(self, config: Mapping[str, Any], key: str) -> None: ...
 
 
+class Password(Model):
+    password: Annotated[SecretStr, Secret("Password")]
+
+
+class Token(Model):
+    token: Annotated[SecretStr, Secret("Token")]
+
+
 class Signing(Provider):
     slug: ClassVar[str] = "signing"
     label: ClassVar[str] = "Signing"
     base_url: ClassVar[str] = "https://signing.invalid"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "password": Schema((secret("password", "Password"),)),
-        "token": Schema((secret("token", "Token"),)),
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"password": Password, "token": Token}
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        token = session.token if session else credentials.get("token", "")
+    def client(self, method: str, credentials: Password | Token, session: Session | None = None) -> ApiClient:
+        token = session.token if session else credentials.stored().get("token", "")
         return self.open(headers={"Authorization": token}, secrets=[token])
 
-    def renew(self, method: str, credentials: Mapping[str, str]) -> Session | None:
-        if method == "token":
+    def renew(self, method: str, credentials: Password | Token) -> Session | None:
+        if isinstance(credentials, Token):
             return None
-        with self.open(secrets=[credentials["password"]]) as client:
-            answer = client.request("POST", "/login", json=dict(credentials), read=True)
+        with self.open(secrets=[credentials.password.get_secret_value()]) as client:
+            answer = client.request("POST", "/login", json=credentials.stored(), read=True)
         return Session(answer["token"], timezone.now() + timedelta(seconds=answer["seconds"]))
 
     def check(self, client: ApiClient) -> None:

@@ -10,6 +10,7 @@ from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.vercel import Vercel
+from tests.connections.logins import login
 from tests.destinations import vercel
 from tests.destinations.serving import Answer
 
@@ -22,7 +23,7 @@ def vendor() -> Iterator[vercel.Vercel]:
 
 
 def client_of(vendor: vercel.Vercel, token: str = "contract-token") -> ApiClient:
-    return Vercel(vendor.url).client("api-token", {"apiToken": token})
+    return Vercel(vendor.url).client("api-token", login(Vercel, "api-token", {"apiToken": token}))
 
 
 def test_a_good_token_passes_the_check_with_one_request(vendor: vercel.Vercel) -> None:

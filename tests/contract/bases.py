@@ -10,10 +10,10 @@ import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
-from config.schemas import schema as old
+from pydantic import SecretStr
+
 from config.schemas.model import Model
-from config.schemas.schema import Schema, secret
-from config.schemas.types import Items, Text
+from config.schemas.types import Items, Secret, Text
 from connections.errors import BadResponse, NotFound
 from connections.http.client import ApiClient
 from connections.provider import Provider, Session
@@ -36,16 +36,19 @@ class BatchOptions(SyncOptions):
     tags: Annotated[Texts, Items()] = None
 
 
+class Token(Model):
+    account: Annotated[str, Text("Account")]
+    token: Annotated[SecretStr, Secret("Token")]
+
+
 class Bases(Provider):
     slug: ClassVar[str] = "bases"
     label: ClassVar[str] = "Bases"
     base_url: ClassVar[str] = "https://bases.invalid"
-    methods: ClassVar[Mapping[str, Schema]] = {
-        "token": Schema((old.Text("account", "Account"), secret("token", "Token")))
-    }
+    methods: ClassVar[Mapping[str, type[Model]]] = {"token": Token}
 
-    def client(self, method: str, credentials: Mapping[str, str], session: Session | None = None) -> ApiClient:
-        token = credentials["token"]
+    def client(self, method: str, credentials: Token, session: Session | None = None) -> ApiClient:
+        token = credentials.token.get_secret_value()
         return self.open(headers={"Authorization": token}, secrets=[token])
 
     def check(self, client: ApiClient) -> None:

@@ -15,6 +15,7 @@ from connections.provider import providers
 from connections.services import open_client
 from syncs.destination.base import Destination
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 from tests.fixtures.contract import Case
 
 NAMES = [f"KEY_{number}" for number in range(7)]
@@ -153,7 +154,8 @@ def test_pickers_offer_what_the_config_names(case: Case) -> None:
 def test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor(case: Case) -> None:
     provider = providers.get(case.found.provider)
     assert provider
-    opened, method, credentials = provider(case.url), case.fake.method, case.fake.credentials
+    opened, method = provider(case.url), case.fake.method
+    credentials = login(provider, method, case.fake.credentials)
 
     def check() -> None:
         session = opened.renew(method, credentials)

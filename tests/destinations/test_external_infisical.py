@@ -12,12 +12,14 @@ import pytest
 
 from config.access import tokens
 from config.errors import Invalid
+from config.schemas.json_schema import openapi
 from connections.errors import AddressRefused, BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import ApiClient
 from connections.provider import Choice
 from connections.providers.external_infisical import ExternalInfisical as Provider
 from syncs.destinations.external_infisical import ExternalInfisical
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 
 from .external_infisical import CLIENT_ID, LOGIN, PROJECT
 from .external_infisical import ExternalInfisical as Server
@@ -37,7 +39,9 @@ def server() -> Iterator[Server]:
 def client(server: Server) -> Iterator[ApiClient]:
     provider = Provider(server.url, deadline=2)
     with provider.client(
-        server.method, server.credentials, provider.renew(server.method, server.credentials)
+        server.method,
+        login(provider, server.method, server.credentials),
+        provider.renew(server.method, login(provider, server.method, server.credentials)),
     ) as client:
         server.asked()
         yield client
@@ -74,17 +78,17 @@ def apply(destination: ExternalInfisical, *writes: Write) -> list[Outcome]:
 
 def test_a_login_gives_a_token_that_ends_and_the_check_is_one_request(server: Server) -> None:
     provider = Provider(server.url)
-    session = provider.renew(server.method, server.credentials)
+    session = provider.renew(server.method, login(provider, server.method, server.credentials))
     assert session
     assert timedelta(days=29) < session.expires_at - datetime.now(UTC) <= timedelta(days=30)
-    with provider.client(server.method, server.credentials, session) as client:
+    with provider.client(server.method, login(provider, server.method, server.credentials), session) as client:
         provider.check(client)
     assert server.asked() == [("POST", LOGIN), ("GET", "/api/v1/projects")]
 
 
 def test_a_token_without_an_end_is_asked_for_again_after_a_day(server: Server) -> None:
     server.token_life = 0
-    session = Provider(server.url).renew(server.method, server.credentials)
+    session = Provider(server.url).renew(server.method, login(Provider, server.method, server.credentials))
     assert session
     assert timedelta(hours=23) < session.expires_at - datetime.now(UTC) <= timedelta(days=1)
 
@@ -92,7 +96,7 @@ def test_a_token_without_an_end_is_asked_for_again_after_a_day(server: Server) -
 def test_a_wrong_client_secret_is_refused_and_not_shown(server: Server) -> None:
     wrong = {**server.credentials, "machineIdentityClientSecret": "canary-secret"}
     with pytest.raises(Unauthorized) as caught:
-        Provider(server.url).renew(server.method, wrong)
+        Provider(server.url).renew(server.method, login(Provider, server.method, wrong))
     assert str(caught.value) == f"Infisical: POST {LOGIN} answered 401: Invalid credentials"
 
 
@@ -101,7 +105,7 @@ def test_a_token_that_this_server_signed_means_that_the_other_is_this_one(server
         ours = jwt.encode(ends, tokens._signing_key(), tokens.ALGORITHM)
         server.fault = lambda ask, ours=ours: Answer(200, {"accessToken": ours, "expiresIn": 60})
         with pytest.raises(Rejected, match="this very server"):
-            Provider(server.url).renew(server.method, server.credentials)
+            Provider(server.url).renew(server.method, login(Provider, server.method, server.credentials))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +114,7 @@ def test_a_token_that_this_server_signed_means_that_the_other_is_this_one(server
 def test_an_answer_without_a_token_is_not_believed(server: Server, body: Any) -> None:
     server.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
-        Provider(server.url).renew(server.method, server.credentials)
+        Provider(server.url).renew(server.method, login(Provider, server.method, server.credentials))
 
 
 @pytest.mark.parametrize(
@@ -128,19 +132,21 @@ def test_an_answer_without_a_token_is_not_believed(server: Server, body: Any) ->
 )
 def test_the_address_is_one_of_a_server_and_nothing_else(url: str, good: bool) -> None:
     given = {"instanceUrl": url, "machineIdentityClientId": CLIENT_ID, "machineIdentityClientSecret": "x"}
-    schema = Provider.methods["machine-identity"]
-    described = schema.json_schema()["properties"]["instanceUrl"]["pattern"]
+    model = Provider.methods["machine-identity"]
+    described = openapi(model)["properties"]["instanceUrl"]["pattern"]
     assert (re.search(described, url) is not None) == good
     if good:
-        assert schema.validate(given) == given
+        assert model.parse(given).stored() == given
     else:
         with pytest.raises(Invalid, match=r"Invalid url|control character"):
-            schema.validate(given)
+            model.parse(given)
 
 
 def test_an_address_that_leads_inside_is_not_called(server: Server) -> None:
     with pytest.raises(AddressRefused, match=r"127\.0\.0\.1 is not a public address"):
-        Provider().renew(server.method, {**server.credentials, "instanceUrl": server.url})
+        Provider().renew(
+            server.method, login(Provider, server.method, {**server.credentials, "instanceUrl": server.url})
+        )
     assert server.asked() == []
 
 

@@ -15,6 +15,7 @@ from connections.http.client import ApiClient
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 
 from . import gcp_secret_manager as gcp
 from .serving import Answer, Ask
@@ -34,8 +35,8 @@ def vendor() -> Iterator[gcp.GcpSecretManager]:
 @pytest.fixture
 def client(vendor: gcp.GcpSecretManager) -> Iterator[ApiClient]:
     provider = Gcp(vendor.url, deadline=2)
-    session = provider.renew(vendor.method, vendor.credentials)
-    with provider.client(vendor.method, vendor.credentials, session) as client:
+    session = provider.renew(vendor.method, login(provider, vendor.method, vendor.credentials))
+    with provider.client(vendor.method, login(provider, vendor.method, vendor.credentials), session) as client:
         vendor.asked()
         yield client
 
@@ -297,7 +298,7 @@ def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.
         return {}
 
     monkeypatch.setattr(ApiClient, "request", answer)
-    with Gcp().client("service-account-key", {}) as client:
+    with Gcp().client("service-account-key", login(Gcp, "service-account-key", {"serviceAccountKey": ""})) as client:
         for config in (GLOBAL, REGION):
             GcpSecretManager(client, config).listing()
         assert GcpSecretManager(client, GLOBAL).location() != GcpSecretManager(client, REGION).location()

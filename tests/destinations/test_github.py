@@ -13,6 +13,7 @@ from connections.http.client import ApiClient
 from connections.providers.github import GitHub as Provider
 from syncs.destinations.github import GitHub
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 
 from .github import GitHub as Vendor
 from .serving import Answer, Ask
@@ -29,7 +30,7 @@ def vendor() -> Iterator[Vendor]:
 
 @pytest.fixture
 def client(vendor: Vendor) -> Iterator[ApiClient]:
-    with Provider(vendor.url, deadline=2).client("pat", vendor.credentials) as client:
+    with Provider(vendor.url, deadline=2).client("pat", login(Provider, "pat", vendor.credentials)) as client:
         yield client
 
 

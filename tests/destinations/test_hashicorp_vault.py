@@ -14,6 +14,7 @@ from connections.provider import Choice
 from connections.providers.hashicorp_vault import HashicorpVault as Provider
 from syncs.destinations.hashicorp_vault import HashicorpVault
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 
 from .hashicorp_vault import ROLE, SECRET, STALE
 from .hashicorp_vault import HashicorpVault as Fake
@@ -30,7 +31,9 @@ def vault() -> Iterator[Fake]:
 
 
 def opened(vault: Fake, **credentials: str) -> ApiClient:
-    return Provider(vault.url).client("access-token", {**vault.credentials, **credentials})
+    return Provider(vault.url).client(
+        "access-token", login(Provider, "access-token", {**vault.credentials, **credentials})
+    )
 
 
 @pytest.fixture
@@ -237,23 +240,23 @@ def test_a_namespace_is_one_place_in_the_login_and_at_the_head_of_the_mount(vaul
 def test_a_namespace_that_leads_elsewhere_is_refused(namespace: str) -> None:
     method = Provider.methods["access-token"]
     given = {"instanceUrl": "https://vault.example.com", "accessToken": "x"}
-    assert method.validate({**given, "namespace": "/team/sh.op/"})
+    assert method.parse({**given, "namespace": "/team/sh.op/"})
     with pytest.raises(Invalid) as refused:
-        method.validate({**given, "namespace": namespace})
+        method.parse({**given, "namespace": namespace})
     assert "only dots" in refused.value.issues[0]["message"]
 
 
 def test_an_app_role_is_signed_in_for_a_token_that_ends(vault: Fake) -> None:
     provider = Provider(vault.url)
     credentials = {"instanceUrl": "https://v.example", "roleId": ROLE, "secretId": SECRET}
-    session = provider.renew("app-role", credentials)
+    session = provider.renew("app-role", login(provider, "app-role", credentials))
     assert session
-    with provider.client("app-role", credentials, session) as client:
+    with provider.client("app-role", login(provider, "app-role", credentials), session) as client:
         provider.check(client)
     assert session.token == vault.given[0]
     with pytest.raises(Unauthorized, match="invalid role or secret ID"):
-        provider.renew("app-role", {**credentials, "secretId": "wrong"})
-    assert provider.renew("access-token", dict(vault.credentials)) is None
+        provider.renew("app-role", login(provider, "app-role", {**credentials, "secretId": "wrong"}))
+    assert provider.renew("access-token", login(provider, "access-token", dict(vault.credentials))) is None
 
 
 def test_pickers_offer_key_value_mounts_and_what_lies_at_their_top(vault: Fake, client: ApiClient) -> None:

@@ -13,6 +13,7 @@ from connections.http.client import ApiClient
 from connections.providers.vercel import Vercel as Login
 from syncs.destinations.vercel import Vercel
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.connections.logins import login
 
 from . import vercel
 from .serving import Answer
@@ -33,7 +34,7 @@ def vendor() -> Iterator[vercel.Vercel]:
 
 @pytest.fixture
 def client(vendor: vercel.Vercel) -> Iterator[ApiClient]:
-    with Login(vendor.url, deadline=2).client("api-token", vendor.credentials) as client:
+    with Login(vendor.url, deadline=2).client("api-token", login(Login, "api-token", vendor.credentials)) as client:
         yield client
 
 

@@ -1,0 +1,13 @@
+"""Credentials as a provider is given them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connections.provider import Provider
+
+
+def login(provider: Provider | type[Provider], method: str, data: Mapping[str, str]) -> Any:
+    """The credentials of what a connection stores."""
+    return provider.methods[method].restored(data)
