@@ -22,7 +22,7 @@ settings.load_profile("quick")
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_data_dir() -> Iterator[None]:
-    """The directory that `tests.settings` made goes with the run."""
+    """The directory that `tests.settings` created is deleted after the run."""
     yield
     shutil.rmtree(django_settings.DATA_DIR, ignore_errors=True)
 

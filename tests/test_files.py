@@ -72,7 +72,7 @@ def test_yaml_is_read_as_text_and_evaluates_nothing() -> None:
         ("A: b\x07c", [(1, "control character")]),
     ],
 )
-def test_every_problem_is_told_at_its_line(text: str, expected: list[tuple[int, str]]) -> None:
+def test_every_problem_is_reported_with_its_line(text: str, expected: list[tuple[int, str]]) -> None:
     found = problems(text)
     assert len(found) == len(expected), found
     for (number, said), (line, words) in zip(found, expected, strict=True):
@@ -94,7 +94,7 @@ def test_every_problem_is_told_at_its_line(text: str, expected: list[tuple[int, 
         f"A: !{MARKER} x",
     ],
 )
-def test_no_problem_tells_a_value(kind: str, text: str) -> None:
+def test_no_problem_contains_a_value(kind: str, text: str) -> None:
     found = parse(text, kind)
     assert MARKER not in " ".join(each.message for each in found.problems)
     assert MARKER not in repr(found.lines)
@@ -115,7 +115,7 @@ def test_a_json_file_holds_one_object() -> None:
     ("text", "kind"),
     [("\n {\n", "json"), ("# x\nA=1", "dotenv"), ("A: b=c", "yaml"), ("---\nA: 1", "yaml"), ("A=b: c", "dotenv")],
 )
-def test_the_kind_is_told_by_its_look(text: str, kind: str) -> None:
+def test_the_format_is_detected(text: str, kind: str) -> None:
     assert kind_of(text) == kind
 
 
@@ -135,7 +135,7 @@ def test_what_is_written_reads_back_the_same(kind: str, found: dict[str, str]) -
     assert values(parse(written(found, kind), kind)) == found
 
 
-def test_a_name_that_dotenv_cannot_hold_is_told() -> None:
+def test_names_that_dotenv_cannot_hold_are_reported() -> None:
     names = ["A", "two words", "it's", "it's two words", "'quoted"]
     assert unwritable(names, "dotenv") == ["it's two words", "'quoted"]
     assert unwritable(names, "json") == []

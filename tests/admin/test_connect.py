@@ -343,7 +343,7 @@ def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
     assert ada.kept().steps.get("target") is None, "a live look keeps nothing"
     world.sandbox.asked.clear()
     ada.pass_("target", config(scope="application", org="zeta", app="web"), "options")
-    assert world.sandbox.asked == [], "nothing is asked only to go on"
+    assert world.sandbox.asked == [], "continuing sends no request"
 
 
 def test_without_the_vendor_everything_can_be_typed(world: World, ada: Walk) -> None:
@@ -362,7 +362,7 @@ def test_without_the_vendor_everything_can_be_typed(world: World, ada: Walk) -> 
     ada.pass_("target", config(**PLACE), "options")
     world.sandbox.asked.clear()
     ada.page("target")
-    assert {path for _, path in world.sandbox.asked} == {"/orgs"}, "once away, it is not asked for the next fields"
+    assert {path for _, path in world.sandbox.asked} == {"/orgs"}, "after a failure no further choices are requested"
     ada.pass_("options", {"name": "shop-dev", "auto": "on", "policy__maxDeletions": "10"}, "plan")
     page = ada.page("plan")
     assert "The plan could not be made" in page
@@ -515,7 +515,7 @@ def test_going_back_keeps_the_input(world: World, ada: Walk) -> None:
     page = ada.page("options")
     assert 'value="half a na"' in page
     assert 'value="{{secret"' in page
-    assert "Key schema must include exactly one" in page, "the preview says it, in the place of the names"
+    assert "Key schema must include exactly one" in page, "the preview shows the problem instead of the names"
     assert '<option value="shop" selected>' in ada.page("target")
 
 

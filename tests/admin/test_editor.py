@@ -1,4 +1,4 @@
-"""The secrets editor with Django's test client: what is shown to whom, what is written, and what is told of it."""
+"""The secrets editor with Django's test client: what is shown to whom, what is written, and what is recorded."""
 
 from __future__ import annotations
 

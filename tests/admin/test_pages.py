@@ -1,4 +1,4 @@
-"""The pages of the admin that people live in: what they tell, to whom, and at what cost."""
+"""The pages of the admin for daily work: what they show to whom, and the number of queries."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Chromium, driven as a person drives it, over the product served on loopback with a Humanitec stand-in beside it.
 
-A page that a fixture gives watches itself: an error on the console, an exception of a script, an answer of 500 and
+A page of a fixture checks itself: an error on the console, an exception of a script, a response of 500 and
 above and a request to any other host fail the test that the page was given to.
 """
 
@@ -87,7 +87,9 @@ def watched(browser: Browser, base: str, session: str = "", **given: Any) -> Ite
         if urlsplit(url).scheme in ("http", "https") and urlsplit(url).netloc != urlsplit(base).netloc:
             complaints.append(f"asked another host: {url}")
 
-    page.on("console", lambda said: complaints.append(f"console: {said.text}") if said.type == "error" else None)
+    page.on(
+        "console", lambda message: complaints.append(f"console: {message.text}") if message.type == "error" else None
+    )
     page.on("pageerror", lambda error: complaints.append(f"script: {error}"))
     page.on("request", lambda request: asked(request.url))
     page.on("response", lambda got: complaints.append(f"{got.status}: {got.url}") if got.status >= 500 else None)

@@ -99,13 +99,13 @@ def test_the_theme_is_the_admins(page: Page) -> None:
     assert page.evaluate(ground) == light
 
 
-def test_in_the_dark_by_the_systems_choice(open_as: OpenAs) -> None:
+def test_dark_mode_by_system_preference(open_as: OpenAs) -> None:
     page = open_as(None, color_scheme="dark")
     page.goto("/docs/")
     page.get_by_role("button", name="Light").wait_for()
 
 
-def test_without_a_script(open_as: OpenAs) -> None:
+def test_it_works_without_scripts(open_as: OpenAs) -> None:
     page = open_as(None, java_script_enabled=False, color_scheme="dark")
     page.goto("/docs/operating")
     assert page.get_by_role("button", name="Copy").count() == 0
@@ -120,7 +120,7 @@ def test_without_a_script(open_as: OpenAs) -> None:
     assert page.url.endswith("/docs/security")
 
 
-def test_a_held_run_leads_to_what_can_be_done(world: Any, admin_page: Page) -> None:
+def test_a_held_run_links_to_its_documentation(world: Any, admin_page: Page) -> None:
     sync, run = held(world)
     admin_page.goto(reverse("admin:syncs_syncrun_change", args=[run.pk]))
     with admin_page.expect_popup() as opened:

@@ -176,7 +176,7 @@ def test_input_survives_the_end_of_the_session(filled: World, member_page: Page,
     page.context.clear_cookies(**gone)
     page.get_by_role("button", name="Save").click()
     page.get_by_text("You are signed out. Sign in in another tab").wait_for()
-    page.complaints.clear()  # type: ignore[attr-defined] - without any cookie the answer is 403
+    page.complaints.clear()  # type: ignore[attr-defined] - without any cookie the response is 403
     person = User.objects.get(username="the-member")
     person.set_password("a long password")
     person.save()

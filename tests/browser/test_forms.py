@@ -44,7 +44,7 @@ def test_every_form_opens(world: World, admin_page: Page, model: type) -> None:
         axe(page)
 
 
-def test_a_machine_is_made_and_its_secret_shown_once(world: World, admin_page: Page) -> None:
+def test_a_machine_is_created_and_its_secret_shown_once(world: World, admin_page: Page) -> None:
     page = admin_page
     page.goto(reverse("admin:access_identity_add"))
     page.get_by_label("Name").fill("pipeline")

@@ -21,7 +21,7 @@ def sync_url(sync: SecretSync, page: str = "change") -> str:
     return reverse(f"admin:syncs_secretsync_{page}", args=[sync.pk])
 
 
-def test_the_first_page_while_empty(world: World, admin_page: Page) -> None:
+def test_the_overview_of_an_empty_installation(world: World, admin_page: Page) -> None:
     admin_page.goto("/admin/")
     assert admin_page.get_by_role("heading", name="First steps").is_visible()
     axe(admin_page)
@@ -63,7 +63,7 @@ def held_elsewhere(world: World) -> tuple[SecretSync, SyncRun]:
     return sync, world.run(sync)
 
 
-def test_a_held_run_is_found_looked_at_and_approved(world: World, member_page: Page) -> None:
+def test_a_held_run_is_reviewed_and_approved(world: World, member_page: Page) -> None:
     page = member_page
     held(world)
     page.goto("/admin/")
@@ -73,11 +73,11 @@ def test_a_held_run_is_found_looked_at_and_approved(world: World, member_page: P
     page.get_by_role("button", name="Approve the 3 listed deletes").click()
     page.get_by_text("Approved. The run continues.").wait_for()
     world.due()
-    page.get_by_text("3 of 3 keys written").wait_for()  # the page has asked for itself
+    page.get_by_text("3 of 3 keys written").wait_for()  # the page refreshes itself
     assert world.held() == {}
 
 
-def test_a_failing_key_is_found_and_mended(world: World, member_page: Page) -> None:
+def test_a_failing_key_is_found_and_fixed(world: World, member_page: Page) -> None:
     page = member_page
     sync = failing(world)
     page.goto("/admin/")
@@ -97,7 +97,7 @@ def test_a_failing_key_is_found_and_mended(world: World, member_page: Page) -> N
     page.get_by_text("owned by shop-dev").wait_for()
 
 
-def test_a_viewer_looks_and_touches_nothing(world: World, viewer_page: Page) -> None:
+def test_a_viewer_sees_pages_without_actions(world: World, viewer_page: Page) -> None:
     page = viewer_page
     sync = failing(world)
     for path in ("/admin/", sync_url(sync), reverse("admin:syncs_syncrun_change", args=[ended(sync).pk])):
@@ -111,7 +111,7 @@ def test_a_viewer_looks_and_touches_nothing(world: World, viewer_page: Page) -> 
     assert page.get_by_role("button", name="Save").count() == 0
 
 
-def test_in_the_dark(world: World, open_as: OpenAs) -> None:
+def test_dark_mode(world: World, open_as: OpenAs) -> None:
     page = open_as(Role.MEMBER, color_scheme="dark")
     failing(world)
     page.goto("/admin/")
@@ -166,7 +166,7 @@ def test_filters_open_by_keyboard(world: World, member_page: Page) -> None:
     assert page.get_by_role("link", name="shop-dev").is_visible()
 
 
-def test_many_are_chosen_looked_at_and_run(world: World, member_page: Page) -> None:
+def test_several_syncs_are_selected_previewed_and_run(world: World, member_page: Page) -> None:
     page = member_page
     world.set(A="1")
     world.sync(is_auto_sync_enabled=False)
@@ -184,7 +184,7 @@ def test_many_are_chosen_looked_at_and_run(world: World, member_page: Page) -> N
 
 
 @pytest.mark.parametrize("zone", ["Asia/Tokyo", "America/New_York"])
-def test_moments_are_told_in_the_viewers_zone(world: World, open_as: OpenAs, zone: str) -> None:
+def test_times_are_shown_in_the_viewers_time_zone(world: World, open_as: OpenAs, zone: str) -> None:
     sync = failing(world)
     page = open_as(Role.VIEWER, timezone_id=zone)
     page.goto(sync_url(sync))

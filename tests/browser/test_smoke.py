@@ -49,7 +49,7 @@ def test_every_list_opens(world: World, admin_page: Page, name: str) -> None:
     axe(page)
 
 
-def test_a_page_watches_itself(open_as: OpenAs) -> None:
+def test_the_page_fixture_detects_errors(open_as: OpenAs) -> None:
     page = open_as(User.objects.get(username="ada"))
     page.goto("/admin/")
     page.evaluate("console.error('nobody should miss this')")
@@ -76,7 +76,7 @@ def test_other_pages_are_clean(world: World, admin_page: Page, path: str) -> Non
     narrow(admin_page)
 
 
-def test_what_opens_is_clean_too(world: World, admin_page: Page) -> None:
+def test_menus_and_dialogs_are_clean(world: World, admin_page: Page) -> None:
     world.sync()
     page = admin_page
     page.goto("/admin/")

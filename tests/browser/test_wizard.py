@@ -55,8 +55,8 @@ def arrive(page: Page, world: World) -> None:
     page.get_by_role("heading", name="Your secrets are synced").wait_for()
 
 
-def test_from_nothing_to_a_finished_sync(world: World, open_as: OpenAs) -> None:
-    """At most ten fields; and every page on the way stands before axe, in light and dark."""
+def test_from_an_empty_installation_to_a_finished_sync(world: World, open_as: OpenAs) -> None:
+    """At most ten fields; and every page on the way passes axe, in light and dark."""
     world.connection.delete()
     page = open_as(User.objects.create_superuser("newcomer", password="a long password"))
     fields = 0
@@ -161,7 +161,7 @@ def test_the_keyboard_is_enough(world: World, admin_page: Page) -> None:
     assert world.held(SPOT) == {"B": "2", "C": "3"}
 
 
-def test_enter_goes_on(world: World, admin_page: Page) -> None:
+def test_enter_continues(world: World, admin_page: Page) -> None:
     world.set(A="1")
     page = admin_page
     to_place(page)
@@ -172,7 +172,7 @@ def test_enter_goes_on(world: World, admin_page: Page) -> None:
     page.wait_for_url("**/options/")
 
 
-def test_with_the_service_away_everything_is_typed(world: World, admin_page: Page) -> None:
+def test_without_the_service_everything_is_typed(world: World, admin_page: Page) -> None:
     world.set(A="1")
     page = admin_page
     world.sandbox.fault = lambda method, path: (503, {"error": "API-503", "message": "back at noon"})
@@ -219,7 +219,7 @@ def test_deletes_above_the_limit_are_red_and_confirmed_by_name(world: World, adm
     judged(page)
 
 
-def test_what_did_not_arrive_says_why_and_what_to_do(world: World, admin_page: Page) -> None:
+def test_blocked_keys_have_reason_and_remedy(world: World, admin_page: Page) -> None:
     world.set(A="1", **{"B C": "2"})
     page = admin_page
     to_place(page)
@@ -234,7 +234,7 @@ def test_what_did_not_arrive_says_why_and_what_to_do(world: World, admin_page: P
     judged(page)
 
 
-def test_back_and_reload_keep_what_was_typed(world: World, admin_page: Page) -> None:
+def test_back_and_reload_keep_the_input(world: World, admin_page: Page) -> None:
     world.set(A="1")
     page = admin_page
     to_plan(page)
@@ -257,7 +257,7 @@ def test_a_viewer_sees_no_wizard(world: World, viewer_page: Page) -> None:
     answer = page.goto(START)
     assert answer
     assert answer.status == 403
-    page.complaints.clear()  # type: ignore[attr-defined]  # the console tells of a 403
+    page.complaints.clear()  # type: ignore[attr-defined]  # the console reports a 403
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

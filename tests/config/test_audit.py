@@ -88,7 +88,7 @@ def put_in() -> None:
     made.save(force_insert=True)
 
 
-def test_a_log_that_nobody_touched_is_whole(log: list[AuditEvent]) -> None:
+def test_an_untouched_log_is_intact(log: list[AuditEvent]) -> None:
     assert broken() == ""
     assert [each.event for each in log] == [audit.BEGIN, *["create-tag"] * EVENTS]
     AuditEvent.objects.all().delete()
@@ -117,14 +117,14 @@ def test_a_log_that_nobody_touched_is_whole(log: list[AuditEvent]) -> None:
         (unseal, "was taken away"),
     ],
 )
-def test_whoever_touches_it_is_found_out(harm: Callable[[], None], said: str) -> None:
+def test_tampering_is_detected(harm: Callable[[], None], said: str) -> None:
     harm()
     assert said in broken()
     audit.record(PLATFORM, "pause-everything")
     assert broken(), "what is written later hides it"
 
 
-def test_a_log_of_before_the_seal_goes_on() -> None:
+def test_a_log_from_before_the_seal_continues() -> None:
     AuditEvent.objects.filter(event=audit.BEGIN).delete()
     previous = audit.GENESIS
     for each in AuditEvent.objects.order_by("sequence"):

@@ -22,7 +22,7 @@ def keyset_file(tmp_path: Path, settings: Settings) -> Iterator[Path]:
     encryption.forget()
 
 
-def test_what_is_sealed_opens_again_and_hides_the_text() -> None:
+def test_sealed_text_is_hidden_and_can_be_opened() -> None:
     sealed = encryption.seal(None, "secret:1:value", "canary ä\n")
     assert b"canary" not in sealed
     assert encryption.unseal(None, "secret:1:value", sealed) == "canary ä\n"
@@ -57,7 +57,7 @@ def test_the_keyset_file_is_private_and_survives_a_restart(keyset_file: Path) ->
     assert encryption.unseal(None, "c", sealed) == "x"
 
 
-def test_another_keyset_is_refused_and_the_right_one_named(keyset_file: Path, tmp_path: Path) -> None:
+def test_another_keyset_is_refused_with_the_expected_fingerprint(keyset_file: Path, tmp_path: Path) -> None:
     encryption.seal(None, "c", "x")
     known = Instance.objects.get().keyset_fingerprint
     shutil.move(keyset_file, tmp_path / "right.json")

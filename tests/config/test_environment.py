@@ -1,4 +1,4 @@
-"""Environment variables: one declaration, read in one place."""
+"""Environment variables: declared once, read by the settings only."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_every_name_of_a_variable_in_the_code_is_declared() -> None:
         assert named <= set(DECLARED), file
 
 
-def test_every_variable_says_what_it_means() -> None:
+def test_every_variable_has_a_meaning() -> None:
     for variable in DECLARED.values():
         assert variable.meaning.endswith("."), variable.name
         assert variable.described_default, variable.name

@@ -53,7 +53,7 @@ def test_commands_can_be_typed_as_they_are_written(file: Path) -> None:
         parser_of(name).parse_args(arguments)  # raises CommandError where it does not take them
 
 
-def test_commands_and_options_that_are_named_exist(file: Path) -> None:
+def test_documented_commands_and_options_exist(file: Path) -> None:
     names = [name for name, app in get_commands().items() if str(app).startswith(("config.", "connections", "syncs"))]
     every_option = set().union(*(options_of(parser_of(name)) for name in names))
     for span in spans(file.read_text()):
@@ -64,12 +64,12 @@ def test_commands_and_options_that_are_named_exist(file: Path) -> None:
             assert span.split()[0] in every_option, span
 
 
-def test_variables_that_are_named_are_declared(file: Path) -> None:
+def test_documented_variables_are_declared(file: Path) -> None:
     named = set(re.findall(r"\b(?:KEYFERRY|DJANGO)_[A-Z_]+\b", file.read_text()))
     assert named <= {*DECLARED, *HELD_BY_TESTS}
 
 
-def test_paths_that_are_named_are_answered(file: Path) -> None:
+def test_documented_paths_exist(file: Path) -> None:
     text = file.read_text()
     known = described()["paths"]
     asked = [PATH.fullmatch(span) for span in spans(text)]
@@ -85,12 +85,12 @@ def test_paths_that_are_named_are_answered(file: Path) -> None:
             raise AssertionError(f"nothing answers at {path}") from None
 
 
-def test_codes_that_are_named_exist(file: Path) -> None:
+def test_documented_codes_exist(file: Path) -> None:
     for code in re.findall(r"\bcodes? `([^`]+)`", file.read_text()):
         assert code in set(Code), code
 
 
-def test_files_that_are_named_exist(file: Path) -> None:
+def test_documented_files_exist(file: Path) -> None:
     for span in spans(file.read_text()):
         if "<" in span or "*" in span:
             continue
@@ -103,7 +103,7 @@ def test_files_that_are_named_exist(file: Path) -> None:
             assert (ROOT / span).exists() or (PAGES / span).exists(), span
 
 
-def test_links_lead_somewhere(file: Path) -> None:
+def test_links_have_a_target(file: Path) -> None:
     """Between files, as a code host follows them; the pages of destinations are generated."""
     here = FENCE.sub("", file.read_text())
     for target in re.findall(r"\]\(([^)\s]+)\)", here):
@@ -121,7 +121,7 @@ def test_links_lead_somewhere(file: Path) -> None:
             assert PAGES in found.parents, f"{target} leads out of the pages: it works on a code host alone"
 
 
-def test_extras_that_are_named_exist(file: Path) -> None:
+def test_documented_extras_exist(file: Path) -> None:
     for extra in re.findall(r"\bextra `(\w+)`", file.read_text()):
         assert extra in PROJECT["project"]["optional-dependencies"], extra
 
@@ -140,7 +140,7 @@ def test_python_compiles_and_shell_and_javascript_parse(file: Path, tmp_path: Pa
     assert {found[1] for found in FENCE.finditer(text)} <= known, "what language is it?"
 
 
-def test_blocks_are_written_as_they_are_generated_now(file: Path) -> None:
+def test_generated_blocks_are_up_to_date(file: Path) -> None:
     """`python -m tests.docs` writes them."""
     docs.library()
     assert file.read_text() == docs.with_blocks(file.read_text(), empty=False)

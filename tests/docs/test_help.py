@@ -33,7 +33,7 @@ def test_every_target_is_a_heading() -> None:
         assert docs.library().heading(target), name
 
 
-def test_every_name_is_one_of_a_page() -> None:
+def test_every_name_is_a_page() -> None:
     known = {*views(get_resolver()), *PARTS}
     for name in set(help.targets()) - PARTS:
         view, _, step = name.partition("/")
@@ -44,7 +44,7 @@ def test_every_name_is_one_of_a_page() -> None:
         assert not step or step in {"destination", *STEPS}, name
 
 
-def test_every_model_of_ours_and_every_step_is_explained() -> None:
+def test_every_model_and_every_step_has_help() -> None:
     models = {f"{model._meta.app_label}.{model._meta.model_name}" for model in admin.site._registry}
     steps = {f"admin:syncs_syncdraft_step/{step}" for step in STEPS}
     assert {name for name in models if name.startswith(OURS)} | steps <= set(help.targets())
@@ -77,15 +77,15 @@ def help_of(client: Client, path: str) -> str:
         ("secrets", "/docs/secrets#the-editor"),
     ],
 )
-def test_a_page_leads_to_what_explains_it(ada: Client, name: str, target: str) -> None:
+def test_a_page_links_to_its_documentation(ada: Client, name: str, target: str) -> None:
     assert help_of(ada, reverse(name)) == target
 
 
-def test_the_sign_in_page_has_the_documentation_too(client: Client, db: None) -> None:
+def test_the_sign_in_page_links_to_the_documentation(client: Client, db: None) -> None:
     assert help_of(client, "/admin/login/") == "/docs/"
 
 
-def test_the_sidebar_has_the_documentation(ada: Client) -> None:
+def test_the_sidebar_links_to_the_documentation(ada: Client) -> None:
     shown = ada.get("/admin/").content.decode()
     assert 'href="/docs/"' in shown
     assert 'href="/api/docs"' in shown

@@ -67,7 +67,7 @@ def anonymous(client: Client, db: None) -> Client:
     return client
 
 
-def test_every_page_is_shown_to_everybody(anonymous: Client) -> None:
+def test_every_page_is_public(anonymous: Client) -> None:
     pages = docs.library().pages.values()
     for page in pages:
         answer = anonymous.get(page.url)
@@ -85,7 +85,7 @@ def test_every_file_is_listed_by_the_index() -> None:
     assert files == {page.slug for page in docs.library().pages.values() if not page.parent}
 
 
-def test_pages_lead_to_the_ones_before_and_after(anonymous: Client) -> None:
+def test_pages_link_to_the_previous_and_next_page(anonymous: Client) -> None:
     pages = list(docs.library().pages.values())
     for before, page, after in zip(pages, pages[1:], pages[2:], strict=False):
         shown = anonymous.get(page.url).content.decode()
@@ -95,7 +95,7 @@ def test_pages_lead_to_the_ones_before_and_after(anonymous: Client) -> None:
     assert docs.library().neighbours(pages[-1])[1] is None
 
 
-def test_every_link_of_every_page_leads_somewhere(anonymous: Client) -> None:
+def test_every_link_of_every_page_has_a_target(anonymous: Client) -> None:
     ids: dict[str, set[str]] = {}
     links: set[tuple[str, str]] = set()
     for page in docs.library().pages.values():
@@ -123,7 +123,7 @@ def test_addresses_with_and_without_a_slash(anonymous: Client) -> None:
     assert anonymous.post("/docs/").status_code == 405
 
 
-def test_who_is_signed_in_finds_the_way_back(anonymous: Client) -> None:
+def test_signed_in_people_get_a_link_back_to_the_admin(anonymous: Client) -> None:
     assert b"Sign in" in anonymous.get("/docs/").content
     anonymous.force_login(User.objects.create_user("ada", is_staff=True))
     assert b"Back to Keyferry" in anonymous.get("/docs/").content
@@ -144,7 +144,7 @@ def test_nothing_of_the_installation_is_shown(
         assert str(settings.DATA_DIR) not in shown
 
 
-def test_a_block_is_generated_now_whatever_the_file_holds() -> None:
+def test_blocks_are_generated_when_served() -> None:
     docs.library()
     old = "# Title\n\n<!-- generated: error-codes -->\nOUTDATED\n<!-- /generated -->\n"
     assert "OUTDATED" not in docs.with_blocks(old)
@@ -172,11 +172,11 @@ def urls(query: str) -> list[str]:
         ("Decision TABLE", "/docs/architecture#decision-table"),
     ],
 )
-def test_what_is_looked_for_is_found(query: str, first: str) -> None:
+def test_search_finds_sections(query: str, first: str) -> None:
     assert first in urls(query)[:3]
 
 
-def test_every_word_must_be_there() -> None:
+def test_search_needs_every_word() -> None:
     assert urls("held zzzz") == []
     assert urls("") == urls("   ") == []
     assert set(urls("drift check")) <= set(urls("drift"))

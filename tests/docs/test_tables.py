@@ -50,7 +50,7 @@ def test_every_action() -> None:
     assert sorted(first(actions)) == sorted(Action)
 
 
-def test_the_whole_policy_with_its_defaults() -> None:
+def test_every_member_of_the_policy_with_its_default() -> None:
     (members,) = tables(page("syncs"), "The policy")
     words = {"[]": "empty", "False": "off", "None": "null"}
     now = {name: words.get(str(value), str(value)) for name, value in policy_as_json(SyncPolicy()).items()}
