@@ -87,13 +87,14 @@ class HumanitecSandbox:
             self.asked.append((method, path))
         fault = self.fault and self.fault(method, path)
         with self._lock:
-            answer = fault or self._answer(method, path, body)
+            answer = fault or self.respond(method, path, body)
             self.exchanges.append((body, answer[0], answer[1]))
         if not fault and self.late_fault:
             answer = self.late_fault(method, path) or answer
         return answer[0], answer[1], answer[2] if len(answer) == 3 else {}
 
-    def _answer(self, method: str, path: str, body: dict[str, Any]) -> Answer:
+    def respond(self, method: str, path: str, body: dict[str, Any]) -> Answer:
+        """The vendor's own response, without faults. Tests wrap it."""
         if method == "GET" and (named := self._names(urlsplit(path).path)) is not None:
             return 200, named
         if found := VERSIONS.fullmatch(urlsplit(path).path):

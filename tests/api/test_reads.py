@@ -85,7 +85,7 @@ def test_unchanged_is_not_sent_again(api: Api, world: World) -> None:
     for path in ("/v4/secrets", "/v4/secrets/A"):
         first = api.raw("GET", path, None, **query)
         assert first["ETag"].startswith('"')
-        api._headers["if-none-match"] = f'W/"other", {first["ETag"]}'
+        api.headers["if-none-match"] = f'W/"other", {first["ETag"]}'
         again = api.raw("GET", path, None, **query)
         assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
         world.set(A=f"{path} now")

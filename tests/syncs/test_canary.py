@@ -235,7 +235,7 @@ def broken_source(scene: Scene) -> None:
 @contextmanager
 def echoing(scene: Scene, status: int, method: str, *, late: bool = False) -> Iterator[None]:
     """A vendor that says back what it was sent, and by whom."""
-    plain = scene.world.sandbox._answer
+    plain = scene.world.sandbox.respond
 
     def answer(asked: str, path: str, body: dict[str, Any]) -> Any:
         if asked != method:
@@ -246,7 +246,7 @@ def echoing(scene: Scene, status: int, method: str, *, late: bool = False) -> It
         return status, {"message": said, "error": said, "value": VALUES["QUOTED"]}
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(scene.world.sandbox, "_answer", answer)
+        patch.setattr(scene.world.sandbox, "respond", answer)
         yield
 
 

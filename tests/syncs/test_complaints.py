@@ -142,12 +142,12 @@ def test_one_refused_key_among_fifty_does_not_hide_the_rest(world: World) -> Non
     world.set(**{f"K{number:02}": "1" for number in range(50)})
     sync = world.sync()
 
-    real = world.sandbox._create  # the stand-in's own rule: one name that it does not take
+    respond = world.sandbox.respond
 
-    def create(scope: tuple[str, str, str], body: dict[str, Any]) -> Any:
-        return (400, {"error": "no"}) if body.get("key") == "K25" else real(scope, body)
+    def refusing(method: str, path: str, body: dict[str, Any]) -> Any:
+        return (400, {"error": "no"}) if body.get("key") == "K25" else respond(method, path, body)
 
-    world.sandbox._create = create  # type: ignore[method-assign]
+    world.sandbox.respond = refusing  # type: ignore[method-assign]
     run = world.run(sync)
     assert run.status == Status.FAILED
     assert len(world.held()) == 49

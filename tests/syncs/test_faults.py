@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
+import httpx
 import pytest
 from django.db.models import F
 from django.utils import timezone
@@ -15,6 +16,7 @@ from pytest_django import Settings
 
 from config.access.models import Instance
 from connections import services as connections
+from connections.http.transport import Transport
 from connections.models import AppConnection
 from connections.sandbox import Drop
 from syncs.destinations.humanitec import Humanitec
@@ -104,7 +106,7 @@ def test_a_worker_killed_at_any_request_leaves_what_the_next_run_mends(
 
     monkeypatch.setattr(world.sandbox, "answer", killing)
     # The worker never learns of the broken connection: it dies where it would have been told.
-    monkeypatch.setattr("connections.http.client.ApiClient._send", dying(world, number))
+    monkeypatch.setattr(Transport, "handle_request", dying(number))
     run = trigger(world.actor, sync, "sync")
     with pytest.raises(Killed):
         runner.execute(run.pk)
@@ -121,17 +123,15 @@ def test_a_worker_killed_at_any_request_leaves_what_the_next_run_mends(
     assert [method for method, _ in world.sandbox.asked] == ["GET"]
 
 
-def dying(world: World, number: int) -> Callable[..., Any]:
-    """`ApiClient._send` of a worker that does not survive its `number`-th request."""
-    from connections.http.client import ApiClient
+def dying(number: int) -> Callable[..., httpx.Response]:
+    """`Transport.handle_request` of a worker that does not survive its `number`-th request."""
+    send, count = Transport.handle_request, iter(range(1000))
 
-    send, count = ApiClient._send, iter(range(1000))
-
-    def sending(self: Any, *args: Any) -> Any:
+    def sending(self: Transport, request: httpx.Request) -> httpx.Response:
         mine = next(count)
         try:
-            return send(self, *args)
-        except Exception:
+            return send(self, request)
+        except httpx.TransportError:
             if mine == number:
                 raise Killed from None
             raise
@@ -239,14 +239,12 @@ def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
 
 
 @pytest.mark.parametrize("status", [429, 503])
-def test_retry_after_holds_the_whole_connection(world: World, status: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from connections.http import client
-
-    monkeypatch.setattr(client, "_seconds", lambda header: 30.0)
+def test_retry_after_holds_the_whole_connection(world: World, status: int) -> None:
     world.set(A="1", B="2")
     first, other = world.sync(), world.sync("other", ENVIRONMENT)
     services.update_policy(world.actor, first, {"max_concurrency": 1})
-    world.sandbox.fault = lambda method, path: (status, {"message": "slow down"}) if method == "POST" else None
+    slow_down = (status, {"message": "slow down"}, {"Retry-After": "30"})
+    world.sandbox.fault = lambda method, path: slow_down if method == "POST" else None
     run = world.run(first)
     assert (run.status, len(world.writes())) == ("pending", 1)
     assert run.due_at

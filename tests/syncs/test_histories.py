@@ -125,7 +125,7 @@ class Model:
 def watched(model: Model, fault: str = "", *, undoing: bool = False) -> Iterator[None]:
     """Every write of the time being is looked at; the second one meets the fault."""
     sandbox = model.world.sandbox
-    plain = sandbox._answer
+    plain = sandbox.respond
     count = iter(range(1000))
 
     def answer(method: str, path: str, body: dict[str, Any]) -> Any:
@@ -149,7 +149,7 @@ def watched(model: Model, fault: str = "", *, undoing: bool = False) -> Iterator
             raise Drop
         return (int(fault[-3:]), {}) if fault[-3:].isdigit() else None
 
-    sandbox._answer = answer  # type: ignore[method-assign]
+    sandbox.respond = answer  # type: ignore[method-assign]
     setattr(sandbox, "late_fault" if fault.startswith("late") else "fault", failing)
     try:
         with crashing(fault):
@@ -157,7 +157,7 @@ def watched(model: Model, fault: str = "", *, undoing: bool = False) -> Iterator
     except Crash:
         pass
     finally:
-        sandbox._answer = plain  # type: ignore[method-assign]
+        sandbox.respond = plain  # type: ignore[method-assign]
         sandbox.fault = sandbox.late_fault = None
 
 

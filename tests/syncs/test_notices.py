@@ -7,7 +7,6 @@ import email.policy
 import logging
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import StringIO
@@ -39,6 +38,7 @@ from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
 from tests.fixtures.notifications import WEBHOOK_TOKEN, Listener
 from tests.fixtures.world import World
+from tests.running import wait_until
 
 APP = ("acme", "shop", "")
 pytestmark = pytest.mark.usefixtures("no_queue")
@@ -405,14 +405,14 @@ def test_an_address_reads_no_file(world: World, tmp_path: Any) -> None:
     assert secret.read_text() == "{}"
 
 
-def test_a_target_that_drips_holds_nobody(
-    world: World, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
+def test_a_target_that_does_not_answer_holds_nobody(
+    world: World, listener: Listener, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    waiting = threading.Event()
-    monkeypatch.setattr(sender, "DEADLINE", 0.05)
-    monkeypatch.setattr(sender, "_push", lambda *_: str(waiting.wait(10)))
-    assert sender.send(target, "t", "x") == "it did not take the message within 0.05 s"
-    waiting.set()
+    listener.may_answer.clear()
+    monkeypatch.setattr(sender, "DEADLINE", 0.5)
+    assert sender.send(target, "t", "x") == "it did not take the message within 0.5 s"
+    listener.may_answer.set()
+    wait_until(lambda: listener.answered)
 
 
 def test_the_address_is_nowhere(
