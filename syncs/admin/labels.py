@@ -7,9 +7,10 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action
-from syncs.models import Status
+from syncs.models import RunChange, Status
 
 ACTIONS: dict[str, tuple[Any, str]] = {
     Action.CREATE: (_("create"), "good"),
@@ -62,6 +63,12 @@ DRIFT: dict[str, tuple[Any, str]] = {
 def count_badges(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     """Text and tone for each action with a count, such as ("3 create", "good")."""
     return [(f"{counts[action]} {label}", tone) for action, (label, tone) in ACTIONS.items() if counts.get(action)]
+
+
+def remedy_of(row: RunChange) -> str:
+    """The remedy for a failed or blocked key of a run; "" for others."""
+    is_known = row.outcome in ("failed", "blocked") and row.error_code in set(Code)
+    return Code(row.error_code).remedy if is_known else ""
 
 
 MAX_ROWS = 1000  # changes listed on a page

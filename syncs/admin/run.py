@@ -21,16 +21,15 @@ from config.access.roles import Right
 from config.errors import ServiceError
 from config.ui.base import ReadOnlyAdmin, actor_of
 from config.ui.markup import badge, took, when
-from syncs.engine.error_codes import Code
 from syncs.history.export import FORMATS
 from syncs.history.status import outcome_counts
-from syncs.models import RunChange, Status, SyncRun
+from syncs.models import Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable, undoable
 from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
-from .labels import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context
+from .labels import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context, remedy_of
 from .sync_page import summary_of
 
 PAGE_SIZE = 100
@@ -40,12 +39,6 @@ URGENT = Case(
     When(outcome="", then=2),
     default=3,
 )
-
-
-def _remedy(row: RunChange) -> str:
-    """The remedy for a failed or blocked key; "" for others."""
-    known = row.outcome in ("failed", "blocked") and row.error_code in set(Code)
-    return Code(row.error_code).remedy if known else ""
 
 
 def _title(run: SyncRun) -> str:
@@ -159,7 +152,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "operation": OPERATIONS[run.operation],
             "trigger": TRIGGERS[run.trigger],
             "page": page,
-            "rows": [(row, ACTIONS[row.action], OUTCOMES[row.outcome], _remedy(row)) for row in page],
+            "rows": [(row, ACTIONS[row.action], OUTCOMES[row.outcome], remedy_of(row)) for row in page],
             "counts": count_badges(run.counts),
             "outcomes": [
                 (name, label, by_outcome[name]) for name, (label, _) in OUTCOMES.items() if by_outcome.get(name)

@@ -10,8 +10,9 @@ from django.db.models import Case, Count, IntegerField, Value, When
 from django.utils import timezone
 
 from syncs.destination.base import destinations
-from syncs.engine.error_codes import Code
 from syncs.models import RunChange, Status, SyncDraft, SyncRun
+
+from ..labels import remedy_of
 
 LISTED = 200
 PATIENCE = timedelta(seconds=15)
@@ -52,7 +53,7 @@ def progress(draft: SyncDraft) -> dict[str, Any]:
         "failed": failed,
         "up_to_date": len(run.unchanged) + sum(number[action, "applied"] for action in WRITES),
         "deleted": number["delete", "applied"],
-        "rows": [(row, _remedy(row)) for row in rows],
+        "rows": [(row, remedy_of(row)) for row in rows],
         "more": max(0, number.total() - LISTED),
         "label": found.label if found else draft.destination,
         "note": found.limits_of(draft.sync.destination_config).note if found else "",
@@ -63,10 +64,3 @@ def _run(draft: SyncDraft) -> SyncRun | None:
     """The first run, or the one that superseded it."""
     runs = SyncRun.objects.filter(sync=draft.sync, operation="sync").exclude(status=Status.SUPERSEDED)
     return runs.order_by("created_at").first()
-
-
-def _remedy(row: RunChange) -> str:
-    try:
-        return Code(row.error_code).remedy if row.error_code else ""
-    except ValueError:
-        return ""
