@@ -15,7 +15,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from config.encryption import Undecryptable
-from config.errors import BadRequest
+from config.errors import ServiceError
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 from syncs.planning.builder import destination_class
 from syncs.running import leases, preconditions
@@ -62,7 +62,7 @@ def _follow_address(sync: SecretSync) -> None:
     """The operator may have changed the vendor's address since the sync was saved; then its location is another."""
     try:
         location = location_of(destination_class(sync.destination), sync.connection, sync.destination_config)
-    except (Undecryptable, BadRequest):
+    except (Undecryptable, ServiceError):
         return  # the run reports it
     if location != sync.location:
         sync.location = location

@@ -37,6 +37,9 @@ from .folders import lock_folders
 from .propagation import schedule, want
 from .triggers import audited, stop_waiting
 
+LONGEST_LOCATION = 512
+"""Characters of the columns that hold a location; a database that does not check them would store more."""
+
 
 @dataclass(frozen=True)
 class SyncInput:
@@ -301,15 +304,19 @@ def _connection(
 def location_of(found: type[Destination], connection: AppConnection, config: Mapping[str, Any]) -> str:
     """Where the keys live. Nothing is sent, unless only the vendor can tell whose account a login opens.
 
-    Raises BadRequest where it does not tell.
+    Raises BadRequest if the vendor does not tell, and Invalid if the location is too long to be stored.
     """
     try:
         with open_client(connection) as client:
-            return found(client, config).location()
+            location = found(client, config).location()
     except IntegrationError as error:
         raise BadRequest(f"Where the secrets would go is not known: {error}") from error
     except ValueError as error:  # a part of an address that would lead elsewhere
         raise BadRequest(f"Where the secrets would go is not known: {error}") from None
+    if len(location) > LONGEST_LOCATION:
+        said = f"The target is too long: with the service's address it may have {LONGEST_LOCATION} characters"
+        raise Invalid([problem(["destinationConfig"], f"{said}, and has {len(location)}")])
+    return location
 
 
 def _owned_by(sync: SecretSync, actor: Actor) -> None:

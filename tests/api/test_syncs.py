@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 import yaml
 
-from syncs.models import SecretSync, SyncRun
+from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
 from tests.api.openapi import require_fit
 from tests.fixtures.api import Api, api_for
 from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
@@ -250,6 +250,26 @@ def test_what_create_refuses(api: Api, world: World, changes: dict[str, Any], st
     assert set(envelope) == {"reqId", "statusCode", "message", "error"}
     assert said in str(envelope["message"])
     assert not SecretSync.objects.exists()
+
+
+@pytest.mark.parametrize("member", ["org", "app"])
+def test_a_target_that_no_column_can_hold_is_refused(api: Api, world: World, member: str) -> None:
+    """SQLite stores what is longer than the column; PostgreSQL does not."""
+    location = world.sync().location
+    longest = {**APPLICATION, member: APPLICATION[member] + "x" * (512 - len(location))}
+    longer = {**longest, member: longest[member] + "x"}
+    columns = [(each, "location") for each in (SecretSync, SyncRun, ManagedSecret, Lease)]
+    assert {each._meta.get_field(name).max_length for each, name in columns} == {512}
+    for method, where in (("POST", SYNCS), ("PATCH", f"{SYNCS}/{SecretSync.objects.get().pk}")):
+        status, envelope = api(method, where, {**body(world, name="long"), "destinationConfig": longer})
+        (issue,) = envelope["message"]
+        assert (status, issue["path"]) == (422, ["destinationConfig"])
+        assert "it may have 512 characters, and has 513" in issue["message"]
+        status, changed = api(
+            method, where, {**body(world, name=f"long-{method.lower()}"), "destinationConfig": longest}
+        )
+        assert (status, changed["secretSync"]["destinationConfig"]) == (200, longest)
+        SecretSync.objects.filter(name="long-post").delete()
 
 
 def test_every_problem_is_named_at_once(api: Api, world: World) -> None:
