@@ -10,6 +10,7 @@ from config.schemas.unions import OneOf
 from connections.provider import providers
 from syncs.destination.base import Destination, destinations
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.limits_text import limits_as_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def facts_of(found: type[Destination]) -> Facts:
         scopes=tuple(found.Config.variants) if isinstance(found.Config, OneOf) else (),
         imports=can.can_import,
         drift=_drift(can),
-        limits=tuple(_limits(found)),
+        limits=tuple(limits_as_text(_by_scope(found))),
         pace=_pace(can),
         rights=can.rights,
         note=can.note,
@@ -76,35 +77,6 @@ def _pace(can: Capabilities) -> str:
     side = f"{can.concurrency} requests side by side"
     side += f", at most {can.concurrency_limit}" if can.concurrency_limit else ""
     return f"{can.pace:g} requests a second, {side}" if can.pace else side
-
-
-def _limits(found: type[Destination]) -> list[str]:
-    can = found.capabilities
-    said = []
-    if can.key_rule:
-        said.append(f"Names: {can.key_rule.rstrip(',')}.")
-    if can.max_key_length is not None:
-        said.append(f"Names of at most {can.max_key_length} bytes.")
-    if can.reserved:
-        said.append(f"Kept for itself: {', '.join(can.reserved)}.")
-    if not can.takes_empty:
-        said.append("No empty values.")
-    said += _sizes("Values of at most {} bytes.", found, "max_value_bytes")
-    said += _sizes("At most {} keys.", found, "max_keys")
-    said += _sizes("At most {} bytes in all keys and values together.", found, "max_total_bytes")
-    if not can.holds_comments:
-        said.append("Comments are not carried.")
-    return said
-
-
-def _sizes(words: str, found: type[Destination], name: str) -> list[str]:
-    """One sentence where all scopes have the same, else one a scope."""
-    by_scope = {scope: getattr(limits, name) for scope, limits in _by_scope(found).items()}
-    if len(set(by_scope.values())) == 1:
-        by_scope = {"": next(iter(by_scope.values()))}
-    return [
-        words.format(size) + (f" ({scope})" if scope else "") for scope, size in by_scope.items() if size is not None
-    ]
 
 
 def _by_scope(found: type[Destination]) -> dict[str, Capabilities]:

@@ -32,10 +32,10 @@ def test_limits_and_drift_are_said_in_words() -> None:
     assert facts.limits == (
         "Names: letters, digits and underscores.",
         "Names of at most 100 bytes.",
-        "Kept for itself: OWN_*.",
+        "Reserved names: OWN_*.",
         "No empty values.",
         "At most 600 keys.",
-        "Comments are not carried.",
+        "Comments are not written.",
     )
     assert facts.drift.startswith("Keys that are gone; a value that was changed is not noticed.")
     assert facts_of(Checked).drift.startswith("Exact: values are compared.")
