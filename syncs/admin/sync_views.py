@@ -18,7 +18,7 @@ from config.ui.base import actor_of
 from syncs.destination.catalogue import catalogue
 from syncs.history.explain import why
 from syncs.models import SecretSync
-from syncs.planning.builder import IMPORT_PRIORITIES, destination_class
+from syncs.planning.opening import IMPORT_PRIORITIES, destination_class
 from syncs.planning.preflight import checked_plan
 from syncs.running.drift import check
 from syncs.services import triggers

@@ -24,7 +24,7 @@ from config.schemas.types import Anything, Flag, Id, Text
 from syncs.destination.base import destinations
 from syncs.engine.error_codes import Code
 from syncs.history.explain import Why, why
-from syncs.planning.builder import IMPORT_PRIORITIES
+from syncs.planning.opening import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import PlanJson
 from syncs.running.drift import DriftJson, check, drift_as_json

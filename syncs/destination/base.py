@@ -6,6 +6,7 @@ deletion rules or ownership, so it cannot forget them; and it never turns a refu
 
 from __future__ import annotations
 
+import math
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
@@ -109,8 +110,16 @@ class Destination(ABC):
         return 1
 
     def request_cost(self, action: Action) -> float:
-        """How many requests one key takes, for the pace: 2 where it takes two, 0.1 where ten go together."""
+        """How many requests of the vendor's pace one key takes: 2 if it takes two, 0.1 if ten go together."""
         return 1 / self.batch_size(action)
+
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """How many requests that many writes take, for the estimate; reads that go with a write count too."""
+        batches = {action: self.batch_size(action) for action in writes}
+        return sum(
+            math.ceil(number / batches[action] if batches[action] > 1 else number * self.request_cost(action))
+            for action, number in writes.items()
+        )
 
     def write_fingerprint(self) -> str:
         """What else each write sends, as one text made of the options: where it changes, own keys are written anew."""
@@ -278,6 +287,10 @@ class DocumentDestination(Destination):
 
     def batch_size(self, action: Action) -> int:
         return sys.maxsize
+
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """The document is read once more and written once."""
+        return 2 if any(writes.values()) else 0
 
     def fetch(self) -> Iterable[Remote]:
         self._seen = self.read()

@@ -160,6 +160,10 @@ class AwsSecretsManager(KeyValueDestination):
     def request_cost(self, action: Action) -> float:
         return 0.0 if self._name else 1.0
 
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """A document: the new version, and the stage that makes it current."""
+        return (2 if any(writes.values()) else 0) if self._name else super().requests(writes)
+
     def fetch(self) -> Iterable[Remote]:
         if self._name:
             self._seen = self._read()

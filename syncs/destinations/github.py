@@ -1,10 +1,9 @@
 """GitHub Actions secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
 
 Surprising facts: a name is kept in upper case, whatever was sent. Create and update are one request, so each create
-looks first whether the name is still free, each update whether it is still there. What a write did to the object is not
-in its answer: a look after it tells.
+looks first whether the name is still free. What a write did to the object is not in its answer: a look after it tells.
 Organization secrets are sent with their visibility each time, and a list does not say which repositories were selected.
-Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write, and a look on both sides.
+Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write and the look after it.
 Source: https://docs.github.com/en/rest/actions/secrets
 """
 
@@ -14,7 +13,7 @@ import base64
 import binascii
 import contextlib
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
@@ -32,7 +31,7 @@ from connections.providers.github import RIGHTS, paged
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import sync_options
-from syncs.engine.types import Remote, Write, Written
+from syncs.engine.types import Action, Remote, Write, Written
 
 SCOPE = About(help="The GitHub scope that secrets should be synced to.")
 Owner = Annotated[
@@ -134,10 +133,10 @@ class GitHub(KeyValueDestination):
         concurrency=4,
         concurrency_limit=100,
         note=(
-            "Names are kept in upper case. GitHub has one request for create and update: a look goes before each, and"
-            " what others create or delete between the two is overwritten or created. Times are kept to the second: a"
-            " change by others within the second of a write is not seen as drift. A workflow sees the first 100"
-            " secrets of an organization, by name."
+            "Names are kept in upper case. GitHub has no create that refuses a name that is taken: a look goes before"
+            " it, and what other hands create between the two is overwritten. Times are kept to the second: what other"
+            " hands change within the second of a write is not seen as drift. A workflow sees the first 100 secrets of"
+            " an organization, by name."
         ),
         rights=RIGHTS,
         verified=(
@@ -178,6 +177,12 @@ class GitHub(KeyValueDestination):
     def normalize_key(self, key: str) -> str:
         return key.upper()
 
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """The public key once, and each write with the reads around it; the pace is that of writes alone."""
+        per_key = {Action.CREATE: 3, Action.UPDATE: 2, Action.DELETE: 1}
+        sealed = writes.get(Action.CREATE, 0) + writes.get(Action.UPDATE, 0)
+        return sum(number * per_key[action] for action, number in writes.items()) + (1 if sealed else 0)
+
     def fetch(self) -> Iterable[Remote]:
         path = self._secrets()
         return [self._remote(each, path) for each in paged(self.client, path, "secrets")]
@@ -191,8 +196,6 @@ class GitHub(KeyValueDestination):
         return self._look(write)
 
     def update(self, write: Write) -> Written:
-        """Looks first: the write itself would create what was deleted since the list was made."""
-        self.client.request("GET", self._secret(write))
         self._put(write)
         return self._look(write)
 

@@ -16,7 +16,7 @@ from connections.services import open_client
 from syncs.engine.reasons import Reason
 from syncs.engine.references import precedence, references_in
 from syncs.models import DriftCheck, ManagedSecret, RunChange, Secret, SecretSync, SecretVersion, Status, SyncRun
-from syncs.planning.builder import open_destination
+from syncs.planning.opening import open_destination
 from syncs.source.loader import imports_of
 from syncs.source.selectors import value_or_none
 

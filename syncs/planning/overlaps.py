@@ -1,4 +1,4 @@
-"""Syncs that would write the same keys: found when one is saved or planned, before they meet at the destination."""
+"""Syncs that would write the same keys: found when one is saved or planned, before they collide at the destination."""
 
 from __future__ import annotations
 
@@ -7,86 +7,88 @@ from uuid import UUID
 
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
-from connections.services import open_client
+from syncs.destination.base import Destination
 from syncs.models import SecretSync, SyncDefaults
-from syncs.planning.builder import desired_of, open_destination
-from syncs.source.loader import read
+from syncs.source.loader import Sources
 from syncs.source.selectors import syncs
+
+from .desired import desired_of
+from .opening import opened
 
 NAMED = 10  # keys that a warning names
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Another live sync, as the reader may know it, and the keys that both want."""
+    """Another live sync, named as far as the reader may see it, and the keys that both write."""
 
     name: str
     keys: tuple[str, ...]
     sync_id: UUID
-    project_id: UUID | None  # None: the reader may not know it
+    project_id: UUID | None  # None: the reader may not see it
     same_location: bool
 
     @property
-    def said(self) -> str:
+    def summary(self) -> str:
         more = f" and {len(self.keys) - NAMED} more" if len(self.keys) > NAMED else ""
         keys = "key" if len(self.keys) == 1 else "keys"
         return f"{self.name} writes the same {keys}: {', '.join(self.keys[:NAMED])}{more}."
 
     def __str__(self) -> str:
         if self.same_location:
-            return f"{self.said} Whoever wrote a key first keeps it; the other is blocked."
+            return f"{self.summary} The sync that wrote a key first keeps it; the other is blocked."
         # An override of an environment, a branch, a path within another: which it is, the vendor decides.
-        return f"{self.said} Both places are seen together there: one may hide or block the other."
+        return f"{self.summary} Both locations are read together: one may hide or block the other."
 
 
-def overlaps_of(actor: Actor, sync: SecretSync) -> list[Overlap]:
-    """Every live sync whose keys stand where this one's do, at the same place or one seen from it."""
+def overlaps_of(actor: Actor, sync: SecretSync, sources: Sources | None = None) -> list[Overlap]:
+    """Every live sync with keys in common, at the same location or one that is visible from it."""
     if sync.folder is None:
         return []
-    with open_client(sync.connection) as client:
-        destination = open_destination(sync, client)
-        reading = read(sync)
-        mine = {
-            want.normalized_key: want.key
-            for want in desired_of(sync, destination, reading.source.entries, reading.environment)
-        }
-        found = []
-        others = syncs().filter(destination=sync.destination, folder__isnull=False).exclude(pk=sync.pk)
-        for other in others.order_by("name"):
-            called = str if destination.overlaps(other.location) else destination.visible_as(other.location)
-            if called is None:
-                continue
-            source = read(other)
-            wants = desired_of(other, destination, source.source.entries, source.environment)
-            theirs = {destination.normalize_key(name) for want in wants if (name := called(want.key))}
-            if shared := sorted(mine[normalized_key] for normalized_key in theirs & set(mine)):
-                seen = actor.may(Right.SEE_SYNCS, other.project_id)
-                name = f"The sync {other.name}" if seen else "A sync of another project"
-                project_id = other.project_id if seen else None
-                found.append(Overlap(name, tuple(shared), other.pk, project_id, other.location == sync.location))
-        return found
+    with opened(sync) as destination:
+        return overlaps_at(actor, sync, destination, sources or Sources())
+
+
+def overlaps_at(actor: Actor, sync: SecretSync, destination: Destination, sources: Sources) -> list[Overlap]:
+    """As `overlaps_of`, at the opened destination."""
+    own = {each.normalized_key: each.key for each in desired_of(sync, destination, sources.read(sync))}
+    found = []
+    others = syncs().filter(destination=sync.destination, folder__isnull=False).exclude(pk=sync.pk)
+    for other in others.order_by("name"):
+        visible_as = str if destination.overlaps(other.location) else destination.visible_as(other.location)
+        if visible_as is None:
+            continue
+        names = (visible_as(each.key) for each in desired_of(other, destination, sources.read(other)))
+        theirs = {destination.normalize_key(name) for name in names if name}
+        if shared := sorted(own[normalized_key] for normalized_key in theirs & own.keys()):
+            may_see = actor.may(Right.SEE_SYNCS, other.project_id)
+            name = f"The sync {other.name}" if may_see else "A sync of another project"
+            project_id = other.project_id if may_see else None
+            found.append(Overlap(name, tuple(shared), other.pk, project_id, other.location == sync.location))
+    return found
 
 
 def refuse_overlaps(actor: Actor, sync: SecretSync, stored: SecretSync | None = None) -> None:
-    """Of a sync as it shall be: raises BadRequest for keys that it would newly share, where its project says so.
+    """Of a sync before it is saved: raises BadRequest for keys newly in common, if its project refuses overlaps.
 
-    What `stored`, the sync as it is, shares already does not keep it from being changed.
+    Keys that `stored`, the sync as it is now, has in common already do not prevent changes.
     """
     if not SyncDefaults.objects.filter(project=sync.project_id, refuse_overlaps=True).exists():
         return
+    sources = Sources()
     known: dict[UUID, tuple[str, ...]] = {}
     if stored:
-        known = {overlap.sync_id: overlap.keys for overlap in overlaps_of(actor, stored)}
+        known = {overlap.sync_id: overlap.keys for overlap in overlaps_of(actor, stored, sources)}
     new = [
         replace(overlap, keys=keys)
-        for overlap in overlaps_of(actor, sync)
+        for overlap in overlaps_of(actor, sync, sources)
         if (keys := tuple(key for key in overlap.keys if key not in known.get(overlap.sync_id, ())))
     ]
     if new:
         twin = next((overlap for overlap in new if overlap.same_location), None)
-        said = [_duplicate(twin, stored is not None)] if twin else []
-        said += [overlap.said for overlap in new]
-        raise BadRequest(" ".join(said) + " This project refuses syncs that overlap.")
+        sentences = [_duplicate(twin, stored is not None)] if twin else []
+        sentences += [overlap.summary for overlap in new]
+        raise BadRequest(" ".join(sentences) + " This project refuses syncs that overlap.")
 
 
 def _duplicate(twin: Overlap, update: bool) -> str:
@@ -96,5 +98,5 @@ def _duplicate(twin: Overlap, update: bool) -> str:
 
 
 def warnings_of(actor: Actor, sync: SecretSync) -> list[str]:
-    """The overlaps in words."""
+    """The overlaps as sentences."""
     return [str(overlap) for overlap in overlaps_of(actor, sync)]

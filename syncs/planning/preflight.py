@@ -1,7 +1,4 @@
-"""What stands in a sync's way, and how long it will take: looked for before it runs, and told all at once.
-
-Pure but for `checked_plan`, which asks the destination for its list, and the login alone where that fails.
-"""
+"""Checks before a sync runs: its plan, every problem that can be known beforehand, and the requests it will take."""
 
 from __future__ import annotations
 
@@ -15,24 +12,27 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest
 from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
 from connections.services import open_client, provider_of
-from syncs.destination.base import Destination, DocumentDestination, KeyValueDestination
+from syncs.destination.base import Destination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.limits_text import limits_as_text
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action, Desired
 from syncs.models import SecretSync
-from syncs.planning.builder import desired_of, destination_class, open_destination
-from syncs.planning.overlaps import warnings_of
-from syncs.planning.preview import EstimateJson, PlanJson, plan_as_json, preview
-from syncs.source.loader import read
+from syncs.source.loader import Sources
+
+from .desired import desired_of
+from .opening import destination_class, opened
+from .overlaps import overlaps_at
+from .preview import EstimateJson, PlanJson, opened_for_plan, plan_as_json, planned
 
 NAMED = 10  # keys that a problem names
-SECONDS_A_REQUEST = 0.3  # of a vendor across the internet that says nothing of its pace
+SECONDS_PER_REQUEST = 0.3  # to a vendor across the internet
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Requests to do, and the seconds that they take if the vendor is in good health."""
+    """Requests of a run, and the seconds that they take if the vendor responds as usual."""
 
     requests: int
     seconds: int
@@ -48,7 +48,7 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A plan, what is wrong with it or around it, in words, and what it costs."""
+    """A plan, warnings about it, and its cost."""
 
     plan: Plan
     warnings: tuple[str, ...]
@@ -61,137 +61,115 @@ class Checked:
 
 
 def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, behavior: str = "") -> Checked:
-    """What a run would do now, with every problem that can be known before it. Nothing is written anywhere.
+    """What a run would do now, with every problem that can be known beforehand. Nothing is written.
 
-    Raises BadRequest where the destination does not tell; then with what is wrong with login and source as well.
+    Raises BadRequest if the destination cannot be listed; then with the problems of connection and source as well.
     """
-    found = destination_class(sync.destination)
+    sources = Sources()
     try:
-        plan = preview(sync, operation, behavior=behavior)
+        with opened_for_plan(sync, operation) as destination:
+            plan = planned(sync, destination, operation, behavior=behavior, sources=sources)
+            overlaps = overlaps_at(actor, sync, destination, sources) if sync.folder else []
+            return Checked(plan, (*problems(plan), *map(str, overlaps)), estimate(plan, destination))
     except BadRequest as refusal:
         if operation == "remove" or sync.folder is None:
             raise
-        raise BadRequest(
-            " ".join(map(_sentence, [str(refusal), *_login(sync, refusal.__context__), *_source(sync)]))
-        ) from None
-    concurrency = sync.policy.max_concurrency
-    warnings = [*problems(plan), *warnings_of(actor, sync)]
-    limits = found.limits_of(sync.destination_config)
-    return Checked(plan, tuple(warnings), estimate(plan, found, limits, concurrency))
+        sentences = [str(refusal), *_connection_problems(sync, refusal.__cause__), *_source_problems(sync, sources)]
+        raise BadRequest(" ".join(map(_sentence, sentences))) from None
 
 
 def problems(plan: Plan) -> list[str]:
-    """Gaps of the source, and keys that cannot go."""
-    found = [f"The source is incomplete: {gap}. Nothing is deleted until it is whole." for gap in plan.gaps]
+    """Gaps of the source, and blocked keys."""
+    found = [f"The source is incomplete: {gap}. Nothing is deleted until it is complete." for gap in plan.gaps]
     blocked = [change for change in plan.changes if change.action is Action.BLOCKED]
     found += grouped((change.code, change.key, change.reason) for change in blocked)
     return found
 
 
 def grouped(blocked: Iterable[tuple[Code | None, str, str]]) -> list[str]:
-    """Keys that cannot go, with code and reason, as one sentence a code: how many, why, which, and the way out."""
+    """Blocked keys, each with code and reason, as one sentence per code: how many, why, which, and the remedy."""
     by_code: dict[Code | None, list[tuple[str, str]]] = {}
     for code, key, reason in blocked:
         by_code.setdefault(code, []).append((key, reason))
     return [_group(code, by_code[code]) for code in sorted(by_code, key=str)]
 
 
-def _group(code: Code | None, met: Sequence[tuple[str, str]]) -> str:
-    keys = [key for key, _ in met]
-    reasons = {reason for _, reason in met}
+def _group(code: Code | None, blocked: Sequence[tuple[str, str]]) -> str:
+    keys = [key for key, _ in blocked]
+    reasons = {reason for _, reason in blocked}
     why = reasons.pop() if len(reasons) == 1 else code.meaning if code else "each for its own reason"
     more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
     named = ", ".join(keys[:NAMED]) + more
     count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
     remedy = f" {code.remedy}" if code else ""
-    return f"{count} cannot go ({named}): {why.rstrip('.')}.{remedy}"
+    return f"{count} cannot be written ({named}): {why.rstrip('.')}.{remedy}"
 
 
-def rules_of(rule: Capabilities) -> list[str]:
-    """What the vendor demands, and what is good to know of it, a sentence each."""
-    said = [
-        f"Names may have {rule.key_rule}." if rule.key_rule else "",
-        f"A name may have up to {rule.max_key_length} characters." if rule.max_key_length else "",
-        f"Kept by the service itself: {', '.join(rule.reserved)}." if rule.reserved else "",
-        f"A value may have up to {_size(rule.max_value_bytes)}." if rule.max_value_bytes else "",
-        f"At most {rule.max_keys} keys." if rule.max_keys else "",
-        f"All together up to {_size(rule.max_total_bytes)}." if rule.max_total_bytes else "",
-        f"About {rule.pace:g} requests a second." if rule.pace else "",
-        "Values can be read back, so that drift is told exactly."
-        if rule.can_read_values
-        else "Values cannot be read back: changes by other hands are told by their versions.",
-        rule.note,
-        f"The login needs: {rule.rights.rstrip('.')}." if rule.rights else "",
+def rules_of(limits: Capabilities) -> list[str]:
+    """Demands of the vendor and facts to know about it, a sentence each."""
+    sentences = [
+        *limits_as_text({"": limits}),
+        f"About {limits.pace:g} requests a second." if limits.pace else "",
+        "Values can be read, so drift is detected exactly."
+        if limits.can_read_values
+        else "Values cannot be read: drift is detected by etags.",
+        limits.note,
+        f"The login needs: {limits.rights.rstrip('.')}." if limits.rights else "",
     ]
-    return [sentence for sentence in said if sentence]
+    return [sentence for sentence in sentences if sentence]
 
 
-def _size(number: int) -> str:
-    return f"{number / 1024:g} KiB" if number >= 1024 else f"{number} bytes"
-
-
-def estimate(plan: Plan, found: type[Destination], rule: Capabilities, concurrency: int | None = None) -> Estimate:
-    """One list call and what the changes need: at the vendor's pace, and no more side by side than is allowed."""
-    writes = _requests(plan, found)
-    side_by_side = concurrency or rule.concurrency
-    if rule.concurrency_limit:
-        side_by_side = min(side_by_side, rule.concurrency_limit)
-    seconds = SECONDS_A_REQUEST * (1 + math.ceil(writes / side_by_side))
-    if rule.pace:
-        seconds = max(seconds, (1 + writes) / rule.pace)
-    return Estimate(1 + writes, math.ceil(seconds))
-
-
-def _requests(plan: Plan, found: type[Destination]) -> int:
-    """Those that write: one a key or a batch of keys; a document is read once more and written once."""
+def estimate(plan: Plan, destination: Destination) -> Estimate:
+    """One list request and those of the changes: at the vendor's pace, with the allowed number side by side."""
     writes = Counter(change.write.action for change in plan.changes if change.write)
-    if issubclass(found, DocumentDestination):
-        return 2 if writes else 0
-    batch = found.batch if issubclass(found, KeyValueDestination) else {}
-    return sum(math.ceil(number / batch.get(action, 1)) for action, number in writes.items())
+    requests = destination.requests(writes)
+    seconds = SECONDS_PER_REQUEST * (1 + math.ceil(requests / destination.concurrency))
+    if pace := destination.limits(destination.config).pace:
+        paced = sum(number * destination.request_cost(action) for action, number in writes.items())
+        seconds = max(seconds, (1 + paced) / pace)
+    return Estimate(1 + requests, math.ceil(seconds))
 
 
-def _login(sync: SecretSync, met: BaseException | None) -> list[str]:
-    """Whether the login itself fails or only the place: asked where the vendor has answered, and refused the list."""
+def _connection_problems(sync: SecretSync, error: BaseException | None) -> list[str]:
+    """Whether the login itself fails or only the target, if the vendor refused to list it."""
     connection = sync.connection
-    if not isinstance(met, Unauthorized | NotFound | Rejected):
+    if not isinstance(error, Unauthorized | NotFound | Rejected):
         return []
     try:
         with open_client(connection) as client:
             provider_of(connection.app).check(client)
-    except IntegrationError as error:
-        return [f"The connection {connection.name} does not work any more: {error}"]
+    except IntegrationError as refusal:
+        return [f"The connection {connection.name} does not work any more: {refusal}"]
     rights = destination_class(sync.destination).capabilities.rights
     needs = f" It needs: {rights.rstrip('.')}." if rights else ""
     return [
-        f"The connection {connection.name} is accepted; it is this place that is not there or not its to list.{needs}"
+        f"The connection {connection.name} is accepted, but its target does not exist or it may not list it.{needs}"
     ]
 
 
-def naming(sync: SecretSync) -> list[Desired]:
-    """The keys as they would be named at the destination, and what bars any of them. Nothing is sent.
+def naming(sync: SecretSync, sources: Sources | None = None) -> list[Desired]:
+    """The keys as they would be named at the destination, each with what blocks it. Nothing is sent.
 
-    Raises Undecryptable where the connection does not open.
+    Raises Undecryptable if the connection cannot be opened.
     """
-    with open_client(sync.connection) as client:
-        reading = read(sync)
-        wants = desired_of(sync, open_destination(sync, client), reading.source.entries, reading.environment)
-    met = Counter(want.normalized_key for want in wants)
+    with opened(sync) as destination:
+        desired = desired_of(sync, destination, (sources or Sources()).read(sync))
+    count = Counter(each.normalized_key for each in desired)
     return [
-        replace(want, blocked=f"{met[want.normalized_key]} secrets would have this name", blocked_code=Code.COLLISION)
-        if met[want.normalized_key] > 1 and not want.blocked
-        else want
-        for want in wants
+        replace(each, blocked=f"{count[each.normalized_key]} secrets would have this name", blocked_code=Code.COLLISION)
+        if count[each.normalized_key] > 1 and not each.blocked
+        else each
+        for each in desired
     ]
 
 
-def _source(sync: SecretSync) -> list[str]:
-    """What is wrong with the source and its names, whatever the destination holds."""
+def _source_problems(sync: SecretSync, sources: Sources) -> list[str]:
+    """Problems of the source and its names, whatever the destination holds."""
     try:
-        wants = naming(sync)
+        desired = naming(sync, sources)
     except Undecryptable:
         return []
-    return grouped((want.blocked_code, want.key, want.blocked) for want in wants if want.blocked)
+    return grouped((each.blocked_code, each.key, each.blocked) for each in desired if each.blocked)
 
 
 def _sentence(text: str) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 from typing_extensions import TypedDict
@@ -11,41 +12,41 @@ from config.encryption import Undecryptable
 from config.errors import BadRequest
 from config.schemas.answers import members, one_of, text
 from connections.errors import IntegrationError
-from connections.services import open_client
+from syncs.destination.base import Destination
 from syncs.engine.plan import Change, Drift, Plan, Rule, State
 from syncs.engine.reasons import Reason
 from syncs.engine.types import Action
 from syncs.models import SecretSync, SyncRun
-from syncs.planning.builder import import_behavior, open_destination, picture, removal_for
-from syncs.planning.imports import import_for, imports_first, listed
-from syncs.planning.undo import restore_for
+from syncs.source.loader import Sources
+
+from .builder import picture, removal_for
+from .imports import import_for, imports_first, listed
+from .opening import import_behavior, opened
+from .undo import restore_for
 
 
 def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None, *, behavior: str = "") -> Plan:
-    """What a run would do now, or what undoing one would; nothing is written anywhere.
+    """What a run would do now, or what undoing one would; nothing is written.
 
-    `behavior`: which side an import prefers, where it is not as for the sync's first run. Raises BadRequest where it
-    cannot be told.
+    `behavior`: which side an import prefers, if not as for the sync's first run. Raises BadRequest if the plan cannot
+    be made.
     """
+    with opened_for_plan(sync, operation, undone) as destination:
+        return planned(sync, destination, operation, undone, behavior=behavior)
+
+
+@contextmanager
+def opened_for_plan(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None) -> Iterator[Destination]:
+    """The destination; within, errors of the vendor are raised as BadRequest."""
     if operation in ("sync", "import") and undone is None and sync.folder is None:
         raise BadRequest(
             "Invalid source configuration: folder no longer exists. Please configure a valid source and try again."
         )
     try:
-        with open_client(sync.connection) as client:
-            destination = open_destination(sync, client)
-            if undone is not None:
-                return restore_for(undone, destination, destination.listing())
-            if operation == "remove":
-                return removal_for(sync, destination, destination.listing())
-            if operation == "import":
-                behavior = behavior or import_behavior(sync) or "prioritize-source"
-                return import_for(sync, destination, listed(destination), behavior)
-            first = imports_first(sync)
-            coming = import_for(sync, destination, listed(destination), first) if first else None
-            return picture(sync, destination, coming=coming).plan
+        with opened(sync) as destination:
+            yield destination
     except IntegrationError as error:
-        raise BadRequest(f"Unable to plan: {error}") from None
+        raise BadRequest(f"Unable to plan: {error}") from error
     except Undecryptable:
         raise BadRequest("The connection's credentials cannot be decrypted; enter them again.") from None
 
@@ -78,6 +79,28 @@ class DriftChange(TypedDict):
     reason: str
 
 
+def planned(
+    sync: SecretSync,
+    destination: Destination,
+    operation: str = "sync",
+    undone: SyncRun | None = None,
+    *,
+    behavior: str = "",
+    sources: Sources | None = None,
+) -> Plan:
+    """As `preview`, at an opened destination. Raises IntegrationError."""
+    if undone is not None:
+        return restore_for(undone, destination, destination.listing())
+    if operation == "remove":
+        return removal_for(sync, destination, destination.listing())
+    if operation == "import":
+        behavior = behavior or import_behavior(sync) or "prioritize-source"
+        return import_for(sync, destination, listed(destination), behavior)
+    first = imports_first(sync)
+    after_import = import_for(sync, destination, listed(destination), first) if first else None
+    return picture(sync, destination, sources or Sources(), after_import=after_import).plan
+
+
 def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: EstimateJson | None = None) -> PlanJson:
     """The `plan` object of the API."""
     return {
@@ -108,8 +131,8 @@ def drift_of(plan: Plan) -> list[DriftChange]:
     found: list[DriftChange] = []
     for change in plan.changes:
         if change.drift:
-            decided = change.rule in (Rule.CREATE, Rule.UPDATE)  # its reason tells of the drift
-            reason = change.reason if decided else _EXTERNAL[change.drift].text()
+            explained = change.rule in (Rule.CREATE, Rule.UPDATE)  # the reason mentions the drift
+            reason = change.reason if explained else _EXTERNAL[change.drift].text()
             found.append({"key": change.key, "state": change.drift.value, "reason": reason})
         elif change.owned and change.rule is Rule.MAYBE_OURS:
             found.append({"key": change.key, "state": "unknown", "reason": change.reason})
@@ -133,7 +156,7 @@ def _unknown(change: Change) -> Reason | None:
 
 
 def drift_status(found: Sequence[DriftChange]) -> str:
-    """Of what `drift_of` found: drifted, unknown or none."""
+    """Of the result of `drift_of`: drifted, unknown or none."""
     states = {one["state"] for one in found}
     if states & {"changed", "missing"}:
         return "drifted"

@@ -1,4 +1,4 @@
-"""Taking a finished run back: what that would restore, read from history, the ledger and the destination."""
+"""Undoing a finished run: what that would restore, read from history, the ledger and the destination."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ from syncs.engine.plan import Plan, State
 from syncs.engine.types import Action, Remote
 from syncs.engine.undo_plan import Before, Past, plan_restore
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
-from syncs.planning.builder import ledger_rows, verifier
-from syncs.planning.records import restore_context
+
+from .ledger_rows import ledger_rows, verifier
+from .records import restore_context
 
 LAST = 10
-"""Runs of a sync that can be undone: the newest that wrote something."""
+"""Number of runs of a sync that can be undone: the newest that wrote something."""
 
 WRITES = (Action.CREATE, Action.UPDATE, Action.ADOPT, Action.DELETE)
 
@@ -29,7 +30,7 @@ def undoable(sync: SecretSync) -> QuerySet[SyncRun]:
     """The runs that can still be undone, newest first."""
     wrote = RunChange.objects.filter(run=OuterRef("pk"), outcome="applied", action__in=WRITES)
     ended = SyncRun.objects.filter(Exists(wrote), sync=sync, status__in=(Status.SUCCEEDED, Status.FAILED))
-    ended = ended.exclude(operation="import")  # it wrote the source, whose versions can be gone back to
+    ended = ended.exclude(operation="import")  # it wrote the source, whose versions can be restored
     return ended.order_by("-ended_at")[:LAST]
 
 
@@ -38,15 +39,15 @@ def require_undoable(run: SyncRun) -> None:
     if run.status not in (Status.SUCCEEDED, Status.FAILED):
         raise BadRequest("Only a run that has ended can be undone")
     if run.sync.deleted_at:
-        raise BadRequest("The sync was deleted, and with it what undoing needs to know")
+        raise BadRequest("The sync was deleted, and with it the data that undo needs")
     if run.location != run.sync.location:
-        raise BadRequest("The sync writes to another place now. Point it back there to undo this run.")
+        raise BadRequest("The sync writes to another location now. Set its former target to undo this run.")
     if run.pk not in {each.pk for each in undoable(run.sync)}:
         raise BadRequest(f"Only the last {LAST} runs that wrote something can be undone")
 
 
 def restore_for(run: SyncRun, destination: Destination, listing: Sequence[Remote], by: SyncRun | None = None) -> Plan:
-    """What undoing the run would do now; `by`: the run that undoes it, which may have begun already."""
+    """What undoing the run would do now; `by`: the run that undoes it, if it has begun already."""
     rows, _ = ledger_rows(run.sync, run.location)
     pasts = [_with_history(past, destination) for past in _pasts(run, by)]
     listing = destination.resolve_listing(
@@ -58,7 +59,7 @@ def restore_for(run: SyncRun, destination: Destination, listing: Sequence[Remote
 
 
 def _with_history(past: Past, destination: Destination) -> Past:
-    """A value that could not be read may be in the vendor's own history. Raises IntegrationError."""
+    """A value that could not be read may be in the vendor's history. Raises IntegrationError."""
     before = past.before
     if not past.last or not past.wrote or before is None or before.owned or before.value is not None:
         return past
@@ -94,7 +95,7 @@ def _pasts(run: SyncRun, by: SyncRun | None) -> list[Past]:
 
 
 def _claimed(run: SyncRun, by: SyncRun) -> set[str]:
-    """Keys that the undoing has written, without an answer, over what the run had left there, or where it deleted."""
+    """Keys of the run that the undo wrote without a response."""
     rows = ManagedSecret.objects.filter(location=run.location, sync=run.sync, run=by, state=State.CLAIM)
     found = set()
     for normalized_key, prior in rows.values_list("normalized_key", "prior"):
@@ -109,7 +110,7 @@ def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool
     action = Action(change.action)
     before = None
     if change.before is not None and change.before.created:
-        action = Action.CREATE  # it had created the key without an answer, and wrote it again
+        action = Action.CREATE  # it had created the key without a response, and wrote it again
     elif change.before is not None:
         value, comment = _opened(run, change)
         before = Before(
@@ -133,7 +134,7 @@ def _past(run: SyncRun, change: RunChange, later: datetime | None, *, mine: bool
 
 
 def _opened(run: SyncRun, change: RunChange) -> tuple[str | None, str]:
-    """Value and comment as they were; (None, "") where they were never known, or do not open."""
+    """Value and comment as they were; (None, "") if they were never known, or cannot be decrypted."""
     if change.before_sealed is None:
         return None, ""
     try:
@@ -145,7 +146,7 @@ def _opened(run: SyncRun, change: RunChange) -> tuple[str | None, str]:
 
 
 def forget_older(sync: SecretSync) -> None:
-    """What stood there before the runs that can be undone no more."""
+    """Delete the values before runs that can no longer be undone."""
     kept = [run.pk for run in undoable(sync)]
     old = RunChange.objects.filter(run__sync=sync, before_sealed__isnull=False).exclude(run_id__in=kept)
     old.update(before_sealed=None)

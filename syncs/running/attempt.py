@@ -13,7 +13,7 @@ from config.errors import where
 from connections.errors import IntegrationError
 from connections.services import open_client
 from syncs.models import SecretSync, Status, SyncRun
-from syncs.planning.builder import open_destination
+from syncs.planning.opening import open_destination
 from syncs.running import leases, operations, preconditions
 from syncs.running.completion import COLUMNS, OPEN, Completion
 from syncs.running.ledger import LeaseLost, Ledger

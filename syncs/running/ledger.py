@@ -16,7 +16,7 @@ from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.plan import Change, Drift, Effect, Rule, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, RunChange, SecretSync, SyncRun
-from syncs.planning.builder import mac_of, verifier
+from syncs.planning.ledger_rows import mac_of, verifier
 from syncs.planning.records import BATCH, planned_row, record_changes
 from syncs.running.before import Before, sealed_for_undo, states_before
 from syncs.running.leases import Held

@@ -24,6 +24,7 @@ from syncs.running.recording import record_plan
 from syncs.running.stop import Stop
 from syncs.running.writer import Writer
 from syncs.services.deletion import leave_elsewhere
+from syncs.source.loader import Sources
 
 LIST_FRESH = 60.0  # seconds for which a list may justify deletes
 
@@ -58,7 +59,7 @@ class Operation:
             return
         options = self.run.options
         approved = None if options.approved is None else frozenset(options.approved)
-        seen = picture(self.sync, self.destination, approved=approved)
+        seen = picture(self.sync, self.destination, Sources(), approved=approved)
         plan = seen.plan
         self.run.source_rev, self.run.generation = seen.reading.rev, seen.reading.generation
         self.run.digest, self.run.counts = plan.digest, plan.counts

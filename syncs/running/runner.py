@@ -17,7 +17,7 @@ from django.utils import timezone
 from config.encryption import Undecryptable
 from config.errors import ServiceError
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
-from syncs.planning.builder import destination_class
+from syncs.planning.opening import destination_class
 from syncs.running import leases, preconditions
 from syncs.running.attempt import Attempt
 from syncs.running.completion import OPEN

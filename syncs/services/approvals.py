@@ -15,7 +15,7 @@ from config.errors import BadRequest
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import RunOptions, SecretSync, Status, SyncRun
-from syncs.planning.builder import stands_on
+from syncs.planning.memory import basis_of_dismissal
 from syncs.planning.preview import preview
 from syncs.planning.records import planned_row, record_changes
 from syncs.source.selectors import syncs
@@ -127,7 +127,7 @@ def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
             status=Status.DISMISSED,
             ended_at=timezone.now(),
             message=message,
-            options=replace(run.options, stands_on=stands_on(run.sync)),
+            options=replace(run.options, stands_on=basis_of_dismissal(run.sync)),
         )
         if not done:
             raise BadRequest(NOT_HELD)

@@ -15,7 +15,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right, denied
 from config.errors import BadRequest, NotFound
 from syncs.models import DraftStep, RunOptions, SecretSync, Status, SyncDraft, SyncRun
-from syncs.planning.builder import destination_class
+from syncs.planning.opening import destination_class
 
 from .syncs import SyncInput, create_sync
 from .triggers import trigger

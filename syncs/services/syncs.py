@@ -27,7 +27,7 @@ from connections.selectors import connection_by_id, label_of
 from connections.services import open_client, require_use
 from syncs.destination.base import Destination
 from syncs.models import UNMANAGED, Folder, SecretSync, SyncPolicy
-from syncs.planning.builder import destination_class
+from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.paths import PathText, normal_path
 from syncs.source.selectors import defaults_of, syncs

@@ -15,7 +15,7 @@ from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
 from syncs.destination.base import Destination
 from syncs.models import RunChange, RunOptions, SecretSync, Status, SyncPolicy, SyncRun
-from syncs.planning.builder import destination_class, import_behavior
+from syncs.planning.opening import destination_class, import_behavior
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable
 from syncs.source.selectors import syncs

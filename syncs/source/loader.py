@@ -28,8 +28,22 @@ class Reading:
     environment: str = field(default="")
 
 
+class Sources:
+    """Sources of syncs for one plan, each read once."""
+
+    def __init__(self) -> None:
+        self._readings: dict[object, Reading] = {}
+
+    def read(self, sync: SecretSync) -> Reading:
+        """As `read`; of a sync that is being changed, each version by itself."""
+        key = (sync.pk, sync.folder_id, sync.policy.recursive)
+        if key not in self._readings:
+            self._readings[key] = read(sync)
+        return self._readings[key]
+
+
 def read(sync: SecretSync) -> Reading:
-    """The source of a sync, consistently, or with a gap that says it was not. `sync.folder` must be there."""
+    """The source of a sync, consistently, or with a gap that says it was not. `sync.folder` must be set."""
     folder_id = sync.folder_id
     assert folder_id is not None
     for _ in range(TORN_READS):

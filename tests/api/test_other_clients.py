@@ -8,7 +8,7 @@ from config.errors import Invalid
 from config.schemas.json_schema import openapi
 from config.schemas.unions import OneOf
 from syncs.models import SecretSync
-from syncs.planning.builder import destination_class
+from syncs.planning.opening import destination_class
 from tests.fixtures.api import Api, api_for
 from tests.fixtures.world import World
 

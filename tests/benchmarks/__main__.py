@@ -205,8 +205,9 @@ def inside_unchanged(bench: Bench) -> Any:
 
 def inside_large(bench: Bench) -> Any:
     from connections.services import open_client
-    from syncs.planning.builder import open_destination, plan_for
-    from syncs.source.loader import read
+    from syncs.planning.builder import plan_for
+    from syncs.planning.opening import open_destination
+    from syncs.source.loader import Sources, read
     from syncs.source.selectors import syncs
 
     bench.set({f"KEY_{number:05}": f"value {number}" for number in range(10_000)})
@@ -217,7 +218,7 @@ def inside_large(bench: Bench) -> Any:
         destination = open_destination(sync, client)
         listing = destination.listing()
         began = time.process_time()
-        plan = plan_for(sync, destination, read(sync), listing)
+        plan = plan_for(sync, destination, read(sync), listing, Sources())
         took = time.process_time() - began
     assert plan.counts["unchanged"] == 10_000
     # Memory in a process that has done nothing else: idle, then one run.

@@ -8,7 +8,7 @@ import pytest
 
 from connections.services import open_client
 from syncs.models import ManagedSecret
-from syncs.planning.builder import open_destination
+from syncs.planning.opening import open_destination
 from syncs.planning.preview import preview
 from syncs.services.syncs import SyncInput, update_sync
 from syncs.source.selectors import syncs

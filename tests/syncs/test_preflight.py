@@ -8,14 +8,17 @@ import pytest
 
 from config.access.roles import PLATFORM
 from config.errors import BadRequest
+from connections.http.client import ApiClient
 from connections.services import update_connection
-from syncs.destination.base import DocumentDestination
+from syncs.destination.base import Destination, destinations
 from syncs.destination.capabilities import Capabilities
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Remote, Write
 from syncs.planning.preflight import checked_plan, estimate, grouped
+from syncs.services.folders import ensure_folder
+from syncs.source.selectors import syncs
 from tests.fixtures.world import APPLICATION, World
 
 
@@ -37,6 +40,14 @@ def plan_of(*changes: Change, **more: Any) -> Plan:
     return Plan(changes, complete=True, **more)
 
 
+def opened(found: type[Destination], *, concurrency: int | None = None, **config: str) -> Destination:
+    return found(ApiClient(found.label, "http://127.0.0.1:9"), config or APPLICATION, concurrency=concurrency)
+
+
+def writes(action: Action, number: int) -> list[Change]:
+    return [change(action, f"{action}{each}", action is not Action.CREATE) for each in range(number)]
+
+
 @pytest.mark.parametrize(
     ("rule", "concurrency", "seconds"),
     [
@@ -49,17 +60,47 @@ def plan_of(*changes: Change, **more: Any) -> Plan:
 def test_the_duration_follows_from_pace_and_concurrency(
     rule: Capabilities, concurrency: int | None, seconds: int
 ) -> None:
-    plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.KEEP, "kept"))
-    found = estimate(plan, Humanitec, rule, concurrency)
+    limited = type("Limited", (Humanitec,), {"capabilities": rule})
+    plan = plan_of(*writes(Action.CREATE, 100), change(Action.KEEP, "kept"))
+    found = estimate(plan, opened(limited, concurrency=concurrency))
     assert (found.requests, found.seconds) == (101, seconds)
     assert str(found).startswith("101 requests, about ")
 
 
-def test_batches_and_documents_cost_fewer_requests() -> None:
-    plan = plan_of(*(change(Action.CREATE, str(number)) for number in range(100)), change(Action.DELETE, "gone", True))
+def test_batches_cost_fewer_requests() -> None:
     batching = type("Acme", (Humanitec,), {"batch": {Action.CREATE: 30}})
-    assert estimate(plan, batching, Capabilities()).requests == 1 + 4 + 1
-    assert estimate(plan, type("Paper", (DocumentDestination,), {}), Capabilities()).requests == 3
+    plan = plan_of(*writes(Action.CREATE, 100), *writes(Action.DELETE, 1))
+    assert estimate(plan, opened(batching)).requests == 1 + 4 + 1
+
+
+GITHUB = {"scope": "repository", "owner": "acme", "repo": "shop"}
+AWS = {"region": "eu-central-1"}
+
+
+@pytest.mark.parametrize(
+    ("slug", "config", "requests"),
+    [
+        ("github", GITHUB, 1502),  # the list, the public key, and each key looked for, written and looked at
+        ("aws-secrets-manager", {"mappingBehavior": "many-to-one", **AWS, "secretName": "shop"}, 3),
+        ("aws-secrets-manager", {"mappingBehavior": "one-to-one", **AWS}, 501),
+        ("humanitec", APPLICATION, 501),
+    ],
+)
+def test_the_adapter_knows_how_many_requests_its_writes_take(slug: str, config: dict[str, str], requests: int) -> None:
+    found = destinations.get(slug)
+    assert found
+    assert estimate(plan_of(*writes(Action.CREATE, 500)), opened(found, **config)).requests == requests
+
+
+def test_a_plan_reads_each_source_once(world: World, django_assert_max_num_queries: Any) -> None:
+    ensure_folder(world.actor, world.environment(), "/other")
+    world.set(A="1")
+    world.set("/other", A="2")
+    world.sync("first")
+    second = syncs().get(pk=world.sync("second", secret_path="/other").pk)
+    with django_assert_max_num_queries(1000) as queries:
+        checked_plan(world.actor, second)
+    assert sum("value_sealed" in query["sql"] for query in queries if query["sql"].startswith("SELECT")) == 2
 
 
 def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
@@ -67,16 +108,16 @@ def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
     sizes = [(Code.VALUE_TOO_LARGE, "A", "its 10 bytes are too many"), (Code.VALUE_TOO_LARGE, "B", "its 20 bytes are")]
     names, large = grouped([*met, *sizes])
     assert names.startswith(
-        "12 keys cannot go (K0, K1, K2, K3, K4, K5, K6, K7, K8, K9 and 2 more): only letters. Rename"
+        "12 keys cannot be written (K0, K1, K2, K3, K4, K5, K6, K7, K8, K9 and 2 more): only letters. Rename"
     )
-    assert large.startswith("2 keys cannot go (A, B): The value is larger than the destination accepts. Shorten")
+    assert large.startswith(
+        "2 keys cannot be written (A, B): The value is larger than the destination accepts. Shorten"
+    )
 
 
 def test_a_run_that_changes_nothing_is_one_request() -> None:
-    assert (
-        str(estimate(plan_of(change(Action.UNCHANGED, "A", present=True)), Humanitec, Capabilities()))
-        == "1 request, about a second"
-    )
+    plan = plan_of(change(Action.UNCHANGED, "A", present=True))
+    assert str(estimate(plan, opened(Humanitec))) == "1 request, about a second"
 
 
 def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -86,9 +127,9 @@ def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pyte
     second = world.sync("second", secret_path="/")
     found = checked_plan(world.actor, second)
     said = "\n".join(found.warnings)
-    assert "1 key cannot go (lower): Humanitec takes only capitals in a name." in said
-    assert "1 key cannot go (BROKEN)" in said
-    assert "1 key cannot go (B): Humanitec takes at most 1 keys here, and they are taken." in said
+    assert "1 key cannot be written (lower): Humanitec takes only capitals in a name." in said
+    assert "1 key cannot be written (BROKEN)" in said
+    assert "1 key cannot be written (B): Humanitec takes at most 1 keys here, and they are taken." in said
     assert "The sync first writes the same keys: A, B, BROKEN, lower" in said
     assert found.as_json()["estimate"] == {"requests": 2, "seconds": 1}
     assert found.as_json() == checked_plan(PLATFORM, second).as_json()
@@ -103,8 +144,8 @@ def test_a_place_that_is_not_there_is_told_apart_from_a_login_that_fails(world: 
     with pytest.raises(BadRequest) as told:
         checked_plan(world.actor, sync)
     assert "Unable to plan: Humanitec: GET /orgs/acme/apps/nowhere/values answered 404" in str(told.value)
-    assert "The connection humanitec-dev is accepted; it is this place" in str(told.value)
-    assert "1 key cannot go (A B): Humanitec takes only letters" in str(told.value)
+    assert "The connection humanitec-dev is accepted, but its target does not exist" in str(told.value)
+    assert "1 key cannot be written (A B): Humanitec takes only letters" in str(told.value)
     assert world.writes() == []
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from syncs.engine.types import Action
-from syncs.planning.builder import destination_class
+from syncs.planning.opening import destination_class
 from syncs.planning.preflight import checked_plan
 from syncs.source.selectors import find_sync
 

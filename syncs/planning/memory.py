@@ -1,0 +1,145 @@
+"""What earlier runs and other syncs mean for a plan: initial set, dismissals, recent deletes, keys that others need."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from django.db.models import Value
+from django.utils import timezone
+
+from syncs.destination.base import Destination
+from syncs.engine.plan import Memory, Row
+from syncs.engine.reasons import Reason
+from syncs.engine.types import Action
+from syncs.models import InitialSet, RunChange, Secret, SecretSync, Status
+from syncs.source.loader import Sources
+from syncs.source.selectors import syncs
+
+from .desired import desired_of
+from .ledger_rows import nested_with, owner_name
+from .opening import import_behavior
+
+GUARD_WINDOW = timedelta(hours=1)
+
+
+def memory_of(
+    sync: SecretSync,
+    destination: Destination,
+    rows: Iterable[Row],
+    desired_keys: set[str],
+    *,
+    left: frozenset[str],
+    approved: frozenset[str] | None,
+    sources: Sources,
+) -> Memory:
+    """`left`: normalized keys that a deleted sync left on purpose; `approved`: those whose deletes were approved."""
+    location = destination.location()
+    initial = InitialSet.objects.filter(sync=sync, location=location).values_list("keys", flat=True).first()
+    if initial is None and import_behavior(sync):
+        initial = {}  # a key that was not imported must not be overwritten either
+    return Memory(
+        initial=initial,
+        wanted=_wanted_by_others(sync, destination, location, sources),
+        recent_deletes=_recent_deletes(sync, location),
+        dismissed=_dismissed(sync, location),
+        approved=approved,
+        waiting=_waiting(sync, rows, desired_keys),
+        left=left,
+    )
+
+
+def _wanted_by_others(sync: SecretSync, destination: Destination, location: str, sources: Sources) -> dict[str, str]:
+    """Normalized keys that other live syncs need at this location, with the sync's name."""
+    wanted: dict[str, str] = {}
+    others = syncs().alias(this=Value(location)).filter(nested_with(location), folder__isnull=False)
+    for other in others.exclude(pk=sync.pk):
+        name = owner_name(sync, other.name, other.project_id)
+        if other.location != location and other.location.startswith(location):
+            wanted |= {destination.normalize_key(key): name for key in destination.nested_locations(other.location)}
+        visible_as = str if other.location == location else destination.visible_as(other.location)
+        if visible_as is None:
+            continue
+        for desired in desired_of(other, destination, sources.read(other)):
+            if key := visible_as(desired.key):
+                wanted.setdefault(destination.normalize_key(key), name)
+    return wanted
+
+
+def _recent_deletes(sync: SecretSync, location: str) -> int:
+    """Unapproved deletes of this sync at this location within the guard's window."""
+    return (
+        RunChange.objects.filter(
+            run__sync=sync,
+            run__location=location,
+            run__operation="sync",
+            action="delete",
+            outcome="applied",
+            ended_at__gt=timezone.now() - GUARD_WINDOW,
+        )
+        .exclude(run__trigger="approval")
+        .count()
+    )
+
+
+def basis_of_dismissal(sync: SecretSync) -> str:
+    """A digest of the source and the policy that decide which keys are deleted: while it is equal, a dismissal holds.
+
+    A new name, another owner or a pause are no reason to delete keys that a person decided to keep.
+    """
+    policy = sync.policy
+    options = [sync.sync_options.get(name) for name in ("keySchema", "disableSecretDeletion")]
+    filters = [policy.include, policy.exclude, policy.tags, policy.recursive]
+    basis = [str(sync.folder_id), options, policy.unmanaged, policy.max_deletions, filters]
+    return hashlib.sha256(json.dumps(basis).encode()).hexdigest()
+
+
+def _dismissed(sync: SecretSync, location: str) -> frozenset[str]:
+    """Keys whose deletion was dismissed, unless the policy or, since then, the key has changed."""
+    shown = RunChange.objects.filter(
+        run__sync=sync,
+        run__location=location,
+        run__status=Status.DISMISSED,
+        run__options__standsOn=basis_of_dismissal(sync),
+        action__in=(Action.DELETE, Action.KEEP),
+    )
+    dismissed: dict[str, datetime] = {}
+    for normalized_key, ended_at in shown.order_by("run__ended_at").values_list("normalized_key", "run__ended_at"):
+        if ended_at is not None:
+            dismissed[normalized_key] = ended_at
+    if not dismissed:
+        return frozenset()
+    written = RunChange.objects.filter(
+        run__sync=sync, normalized_key__in=dismissed, outcome="applied", ended_at__isnull=False
+    )
+    for normalized_key, ended_at in written.values_list("normalized_key", "ended_at"):
+        if ended_at is not None and normalized_key in dismissed and ended_at > dismissed[normalized_key]:
+            del dismissed[normalized_key]
+    return frozenset(dismissed)
+
+
+def _waiting(sync: SecretSync, rows: Iterable[Row], desired_keys: set[str]) -> dict[str, str]:
+    """Own keys whose secret was moved to another folder, of a sync that has not written it yet."""
+    surplus = {
+        row.secret_id: row.normalized_key
+        for row in rows
+        if row.mine and row.secret_id and row.normalized_key not in desired_keys
+    }
+    if not surplus or sync.folder is None:
+        return {}
+    moved = Secret.objects.filter(pk__in=surplus).exclude(folder=sync.folder).values_list("pk", "folder_id")
+    folders = {folder_id for _, folder_id in moved}
+    behind = {
+        other.folder_id: other.name
+        for other in SecretSync.objects.filter(
+            folder_id__in=folders, is_auto_sync_enabled=True, policy__paused=False
+        ).exclude(pk=sync.pk)
+        if other.done_rev < other.wanted_rev
+    }
+    return {
+        surplus[str(secret_id)]: Reason.MOVED.text(owner=behind[folder_id])
+        for secret_id, folder_id in moved
+        if folder_id in behind
+    }
