@@ -19,9 +19,10 @@ from config.schemas.answers import Description, FolderPath, Name, Time, Uuid
 from config.schemas.model import Body
 from config.schemas.types import Flag, Id, Items, Moment, Text
 from syncs import models
+from syncs.engine.addresses import child_path
 from syncs.services import folders
 from syncs.source import paths, selectors
-from syncs.source.paths import PathText, folder_name
+from syncs.source.paths import PathText, below, folder_name
 from syncs.source.queries import find_folder, named_project
 
 from .fields import ENVIRONMENT, OfProject, OfWorkspace, project_of
@@ -203,18 +204,16 @@ class Folders(ViewSet, _FolderView):
     def list(self, request: Request) -> Answer[FolderList]:
         query = self.query(self.folder_query)
         environment = self.environment(query)
-        below = f"{query.parent.rstrip('/')}/"
-        found = models.Folder.objects.filter(environment=environment, path__startswith=below)
-        found = found.exclude(path=query.parent)
+        found = models.Folder.objects.filter(below(query.parent), environment=environment)
         if not query.recursive:
             found = found.filter(parent__path=query.parent)
         if query.lastSecretModified:
             found = found.filter(last_secret_modified__gte=query.lastSecretModified)
-        rows = (each for each in found.order_by("path") if each.path.startswith(below))  # SQLite's LIKE ignores case
+        start = len(child_path(query.parent, "")) - 1
         listed: list[ListedFolder] = []
-        for each in rows:
+        for each in found.order_by("path"):
             listed.append(
-                {**folder_json(each), "relativePath": each.path[len(below) - 1 :]} if query.recursive else _listed(each)
+                {**folder_json(each), "relativePath": each.path[start:]} if query.recursive else _listed(each)
             )
         return Answer({"folders": listed})
 
@@ -226,7 +225,7 @@ class Folders(ViewSet, _FolderView):
     def create(self, request: Request) -> Answer[OneFolder]:
         body = self.body(self.content)
         environment = self.environment(body, Right.WRITE_SECRETS)
-        location = f"{body.parent.rstrip('/')}/{folder_name(body.name)}"
+        location = child_path(body.parent, folder_name(body.name))
         folder = folders.ensure_folder(self.actor, environment, location, description=body.description)
         return Answer({"folder": with_path(folder)})
 

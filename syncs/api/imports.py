@@ -26,7 +26,7 @@ from syncs import models
 from syncs.services import imports
 from syncs.source import selectors
 from syncs.source.paths import PathText
-from syncs.source.queries import Wish, find_folder, secrets_of
+from syncs.source.queries import SecretQuery, find_folder, secrets_of
 
 from .fields import ENVIRONMENT, OfProject, OfWorkspace, project_of
 from .secret_answers import Secret, secret_json
@@ -237,7 +237,7 @@ class SecretImports(ViewSet, _ImportView):
         folder = self.folder(self.query(self.in_folder))
         project = folder.environment.project
         values = self.actor.may(Right.READ_VALUES, project.pk)
-        _, imported = secrets_of(folder, Wish(values=values, imports=True))
+        _, imported = secrets_of(folder, SecretQuery(values=values, imports=True))
         audit.record(
             self.actor,
             "get-secrets",

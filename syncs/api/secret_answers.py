@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 
 from config.conventions import timestamp
 from config.schemas.answers import Environment, FolderPath, IdText, Name, Time, Uuid, one_of, text
-from syncs.source.queries import Imported, Shown
+from syncs.source.queries import Imported, ReadSecret
 from syncs.source.selectors import HIDDEN, SecretMetadata, metadata_of
 
 Key = Annotated[str, text(example="DB_URL")]
@@ -96,7 +96,7 @@ class SecretVersionList(TypedDict):
     totalCount: int
 
 
-def secret_json(shown: Shown, project_id: UUID) -> Secret:
+def secret_json(shown: ReadSecret, project_id: UUID) -> Secret:
     """The modelled object; a value that is not shown is its literal text for that."""
     secret = shown.secret
     pk, folder = str(secret.pk), secret.folder

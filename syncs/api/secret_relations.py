@@ -22,7 +22,7 @@ from config.schemas.answers import Environment, FolderPath, Uuid
 from syncs.engine.references import Node
 from syncs.services import secrets as services
 from syncs.source import queries, references
-from syncs.source.queries import Wish, find_folder
+from syncs.source.queries import SecretQuery, find_folder
 from syncs.source.selectors import HIDDEN
 from syncs.source.validation import SecretInput
 
@@ -137,7 +137,7 @@ class TagsOfSecret(SecretView):
         body = self.body(Tagging)
         folder = self.folder(body, Right.WRITE_SECRETS)
         queries.require_tags(folder.environment.project, body.tagSlugs)
-        tags = {slug for _, slug, _ in queries.secret_at(folder, name.strip(), Wish(values=False)).tags}
+        tags = {slug for _, slug, _ in queries.secret_at(folder, name.strip(), SecretQuery(values=False)).tags}
         desired = tags - set(body.tagSlugs) if remove else tags | set(body.tagSlugs)
         (secret,) = services.set_secrets(self.actor, folder, [SecretInput(name, tags=sorted(desired))], mode="update")
         return self.one(secret)
@@ -148,7 +148,7 @@ class SecretVersions(SecretView):
     def get(self, request: Request, secretId: str) -> Answer[SecretVersionList]:
         secret_id = self.id("secretId")
         page = self.query(VersionPage)
-        secret = queries.secret_with_id(self.actor, secret_id, Wish(values=False)).secret
+        secret = queries.secret_with_id(self.actor, secret_id, SecretQuery(values=False)).secret
         environment = secret.folder.environment
         values = self.actor.may(Right.READ_VALUES, environment.project_id)
         found: list[SecretVersion] = [

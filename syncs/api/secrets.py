@@ -20,7 +20,7 @@ from config.errors import BadRequest
 from syncs import models
 from syncs.services import secrets as services
 from syncs.source import queries
-from syncs.source.queries import Shown, Wish, find_folder
+from syncs.source.queries import ReadSecret, SecretQuery, find_folder
 from syncs.source.validation import SecretInput
 
 from .fields import project_of
@@ -58,17 +58,17 @@ class SecretView(View):
         project = project_of(request, "You must provide workspaceSlug or workspaceId")
         return find_folder(self.actor, project, request.environment, request.secretPath, right)
 
-    def read_options(self, query: ReadOptions, project_id: UUID) -> Wish:
+    def read_options(self, query: ReadOptions, project_id: UUID) -> SecretQuery:
         """As requested, without the values that the caller may not read."""
         imports = [each for each in (query.include_imports, query.includeImports) if each is not None]
         listed = query if isinstance(query, ListOptions) else ListOptions()
-        return Wish(
+        return SecretQuery(
             values=query.viewSecretValue and self.actor.may(Right.READ_VALUES, project_id),
             expanded=query.expandSecretReferences,
             imports=any(imports) if imports else self.version is V4,
             recursive=listed.recursive,
             tags=frozenset(filter(None, (slug.strip() for slug in (listed.tagSlugs or "").split(",")))),
-            metadata=queries.metadata_wish(listed.metadataFilter or ""),
+            metadata=queries.metadata_filters(listed.metadataFilter or ""),
         )
 
     def inputs(self, folder: models.Folder, items: Sequence[tuple[str, SecretContent]]) -> list[SecretInput]:
@@ -86,9 +86,9 @@ class SecretView(View):
             return []
         project_id = secrets[0].folder.environment.project_id
         values = self.actor.may(Right.READ_VALUES, project_id)
-        return [secret_json(shown, project_id) for shown in queries.shown_of(secrets, values=values)]
+        return [secret_json(shown, project_id) for shown in queries.views_of(secrets, values=values)]
 
-    def read(self, shown: Shown) -> Answer[OneSecret]:
+    def read(self, shown: ReadSecret) -> Answer[OneSecret]:
         """One secret, recorded in the audit log as read."""
         secret, environment = shown.secret, shown.secret.folder.environment
         audit.record(
@@ -195,7 +195,7 @@ class SecretById(SecretView):
     def get(self, request: Request, secretId: str) -> Answer[OneSecret]:
         secret_id = self.id("secretId")
         query = self.query(self.version.read_by_id_query)
-        known = queries.secret_with_id(self.actor, secret_id, Wish(values=False))
+        known = queries.secret_with_id(self.actor, secret_id, SecretQuery(values=False))
         options = self.read_options(query, known.secret.folder.environment.project_id)
         return self.read(queries.with_values(known, options, query.version))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from .addresses import child_path
 from .decision_table import DecisionTable
 from .error_codes import Code
 from .plan import Change, Effect, Memory, Plan, Row, Rule, Rules, State, Verify
@@ -82,14 +83,10 @@ def _by_normalized_key(desired: Iterable[Desired]) -> dict[str, Desired]:
 
 def _collision(normalized_key: str, group: Sequence[Desired]) -> Desired:
     with_paths = len({each.source_path for each in group}) > 1
-    names = sorted(_with_path(each) if with_paths else each.source_key for each in group)
+    names = sorted(child_path(each.source_path, each.source_key) if with_paths else each.source_key for each in group)
     first = min(group, key=lambda each: each.source_key)
     blocked = Reason.COLLISION.text(count=len(group), key=group[0].key, names=" and ".join(names))
     return Desired(first.key, normalized_key, first.source_key, "", blocked=blocked, blocked_code=Code.COLLISION)
-
-
-def _with_path(desired: Desired) -> str:
-    return f"{desired.source_path.rstrip('/')}/{desired.source_key}"
 
 
 def _initial_set(

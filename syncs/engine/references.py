@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from .addresses import Address, SecretAddress, child_path
 from .types import Entry, Pairs, Source
 
 MAX_DEPTH = 10  # levels of imports, and of references within references
@@ -20,9 +21,6 @@ MAX_NODES = 500  # secrets in one tree of references
 MAX_TREE = 16 * MAX_VALUE  # of the values in one tree
 REFERENCE = re.compile(r"\$\{([A-Za-z0-9_.@-]+)\}", re.ASCII)
 PART = re.compile(r"[A-Za-z0-9_@-]+", re.ASCII)  # of a reference
-
-Address = tuple[str, str]
-"""Environment slug and folder path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,18 +80,18 @@ def target_of(name: str, folder: Address) -> tuple[Address, str]:
     return (first, "/" + "/".join(folders)), key
 
 
-def references_in(value: str, folder: Address) -> set[tuple[str, str, str]]:
-    """Environment, path and key of everything that a value refers to."""
+def references_in(value: str, folder: Address) -> set[SecretAddress]:
+    """Every secret that a value refers to, written in a secret of `folder`."""
     if "${" not in value:
         return set()  # most values: no need to scan them
     targets = (target_of(match[1], folder) for match in REFERENCE.finditer(value))
-    return {(*address, key) for address, key in targets}
+    return {SecretAddress(*address, key) for address, key in targets}
 
 
-def references_to_folders(value: str) -> set[tuple[str, str, str]]:
+def references_to_folders(value: str) -> set[SecretAddress]:
     """As `references_in`, without bare names: those refer to the secret's own folder, even after it moves."""
     nowhere = ("", "")
-    return {target for target in references_in(value, nowhere) if target[:2] != nowhere}
+    return {target for target in references_in(value, nowhere) if target.folder != nowhere}
 
 
 def precedence(folder: Address, imports_of: Callable[[Address], Sequence[Address] | None]) -> Iterator[Address]:
@@ -224,7 +222,7 @@ class _Resolver:
 
         `trail`: the secrets on the way to this one, at most MAX_DEPTH, so that no chain is followed further.
         """
-        name = f"{folder[0]}{folder[1].rstrip('/')}/{key}"
+        name = f"{folder[0]}{child_path(folder[1], key)}"
         if name in trail:
             cycle = " -> ".join((*trail[trail.index(name) :], name))
             raise _Unresolved(f"its references are circular: {cycle}")

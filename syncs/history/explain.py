@@ -13,6 +13,7 @@ from config.conventions import timestamp
 from config.errors import NotFound
 from config.schemas.answers import Environment, FolderPath, IdText, Name, Time, Uuid, text
 from connections.services import open_client
+from syncs.engine.addresses import folder_text, is_below
 from syncs.engine.reasons import Reason
 from syncs.engine.references import precedence, references_in
 from syncs.models import DriftCheck, ManagedSecret, RunChange, Secret, SecretSync, SecretVersion, Status, SyncRun
@@ -119,7 +120,7 @@ def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> KeySecret | N
         "environment": here[0],
         "secretPath": here[1],
         "through": _through(sync, known),
-        "references": [f"{slug}:{path} {name}" for slug, path, name in sorted(referred)],
+        "references": [str(target) for target in sorted(referred)],
         "writtenVersion": row.secret_version,
         "currentVersion": known.version,
         "changedBy": version.actor_name if version else None,
@@ -134,13 +135,12 @@ def _through(sync: SecretSync, secret: Secret) -> str:
         return "the sync has lost its folder"
     if secret.folder_id == folder.pk:
         return "the sync's folder"
-    address = secret.folder.environment.slug, secret.folder.path
-    start = folder.environment.slug, folder.path
+    address, start = secret.folder.address, folder.address
     imports = imports_of(sync.project_id)
     for target in reversed(imports.get(start, [])):
         if address in precedence(target, lambda each: imports.get(each, ())):
-            return f"the import of {target[0]}:{target[1]}"
-    if address[0] == start[0] and address[1].startswith(f"{start[1].rstrip('/')}/"):
+            return f"the import of {folder_text(target)}"
+    if address[0] == start[0] and is_below(address[1], start[1]):
         return "a folder below the sync's"
     return "no longer a part of this sync's source"
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from syncs.destination.base import Destination
+from syncs.engine.addresses import Address
 from syncs.engine.error_codes import Code
 from syncs.engine.import_plan import plan_import
 from syncs.engine.key_schema import KeySchema
 from syncs.engine.plan import Plan
-from syncs.engine.references import Address, references_in
+from syncs.engine.references import references_in
 from syncs.engine.types import Remote
 from syncs.models import InitialSet, Secret, SecretSync
 from syncs.source.selectors import value_or_none

@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from django.db import transaction
 
 from config.access.roles import Actor, Right
-from config.encryption import Undecryptable, unseal
+from config.encryption import Undecryptable
 from config.errors import BadRequest, NotFound
 from syncs.models import Folder, Secret
 from syncs.source.queries import tags_at
+from syncs.source.sealed import COMMENT, VALUE, open_member
 from syncs.source.selectors import comment_of, secrets_by_keys, value_or_none
 from syncs.source.validation import SecretInput
 
@@ -29,9 +30,8 @@ def restore_secret(actor: Actor, folder: Folder, key: str, version: int) -> Secr
     if secret is None or row is None:
         raise NotFound(f"Secret with name '{key}' has no version {version}")
     try:
-        value = unseal(project_id, f"secret:{secret.pk}:value", row.value_sealed)
-        sealed = row.comment_sealed
-        comment = unseal(project_id, f"secret:{secret.pk}:comment", sealed) if sealed else ""
+        value = open_member(project_id, secret.pk, VALUE, row.value_sealed)
+        comment = open_member(project_id, secret.pk, COMMENT, row.comment_sealed)
     except Undecryptable:
         raise BadRequest(f"Version {version} of {key} cannot be decrypted") from None
     (restored,) = set_secrets(actor, folder, [SecretInput(key, value, comment)], mode="update")

@@ -21,8 +21,9 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
+from syncs.engine.addresses import child_path, is_within
 from syncs.models import Environment, Folder, SecretSync
-from syncs.source.paths import MAX_PATH, folder_name, normal_path
+from syncs.source.paths import MAX_PATH, folder_name, normal_path, within
 
 from .propagation import changed
 
@@ -263,14 +264,18 @@ class _Trees:
                 raise BadRequest("The root folder cannot be renamed or moved")
             return
         before = folder.path
-        if parent.environment_id != folder.environment_id or f"{parent.path}/".startswith(f"{before}/"):
+        if parent.environment_id != folder.environment_id or is_within(parent.path, before):
             raise BadRequest("A folder can be moved to another folder of its environment, not into itself")
-        after = f"{parent.path.rstrip('/')}/{name}"
+        after = child_path(parent.path, name)
         if after == before:
             return
         if (folder.environment_id, after) in self._by_path:
             raise BadRequest("Folder with specified name already exists")
-        subtree = [each for each in self._by_id.values() if _holds(folder, each)]
+        subtree = [
+            each
+            for each in self._by_id.values()
+            if each.environment_id == folder.environment_id and is_within(each.path, before)
+        ]
         if max(len(each.path) for each in subtree) + len(after) - len(before) > MAX_PATH:
             raise BadRequest(f"A path below it would be longer than {MAX_PATH} characters")
         for each in subtree:
@@ -319,11 +324,5 @@ def delete_folder(actor: Actor, folder: Folder, *, force: bool = True) -> None:
 
 
 def _subtree(folder: Folder) -> list[Folder]:
-    found = Folder.objects.select_related("environment").filter(environment=folder.environment)
-    return [each for each in found if _holds(folder, each)]
-
-
-def _holds(folder: Folder, each: Folder) -> bool:
-    """Whether the folder is `each`, or above it."""
-    same = each.environment_id == folder.environment_id
-    return same and (each.path == folder.path or each.path.startswith(f"{folder.path.rstrip('/')}/"))
+    found = Folder.objects.select_related("environment")
+    return list(found.filter(within(folder.path), environment=folder.environment))

@@ -17,7 +17,7 @@ from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
 from config.access.roles import Actor
-from syncs.engine.references import Address
+from syncs.engine.addresses import Address, is_below
 from syncs.models import Folder, SecretImport, SecretReference, SecretSync, Status, SyncRun
 
 SPACING = timedelta(seconds=5)
@@ -54,7 +54,7 @@ def _recursive_above(project_id: UUID, addresses: set[Address]) -> list[UUID]:
     return [
         pk
         for pk, slug, path in rows.values_list("pk", "folder__environment__slug", "folder__path")
-        if any(slug == each and below.startswith(f"{str(path).rstrip('/')}/") for each, below in addresses)
+        if any(slug == each and is_below(changed_path, path) for each, changed_path in addresses)
     ]
 
 

@@ -1,4 +1,4 @@
-"""What a file of secrets would change in a folder, told before anything is stored: per key an action, never a value."""
+"""What a file of secrets would change in a folder, before anything is stored: per key an action, never a value."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from syncs.engine.addresses import SecretAddress, folder_text
 from syncs.engine.references import references_in
 from syncs.models import Folder, Secret
 from syncs.source.formats import Line, Parsed, Problem
 from syncs.source.loader import keys_reached
-from syncs.source.references import referrers_of, referrers_said
+from syncs.source.references import referrers_as_text, referrers_of
 from syncs.source.selectors import value_or_none
 from syncs.source.validation import SecretInput, issues_of, trimmed
 
@@ -22,7 +23,7 @@ Action = Literal["create", "update", "delete", "keep", "unchanged"]
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What becomes of one key. `number` is its line, 0 where the file does not have it."""
+    """The change of one key. `number` is its line, 0 if the file does not have it."""
 
     key: str
     action: Action
@@ -33,7 +34,7 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """`problems` keep all of it from being stored; `digest` stands for what was shown."""
+    """Any of `problems` prevents storing; `digest` identifies what was shown."""
 
     differences: tuple[Difference, ...]
     problems: tuple[Problem, ...]
@@ -55,26 +56,26 @@ class Comparison:
 
 
 def compare(folder: Folder, parsed: Parsed, *, overwrite: bool = True, prune: bool = False) -> Comparison:
-    """`overwrite`: a stored secret takes the file's value, else it is kept. `prune`: what the file lacks is deleted."""
+    """`overwrite`: the file's values replace stored ones. `prune`: keys that are not in the file are deleted."""
     stored: dict[str, Secret] = {}
     for secret in folder.secrets.all():
         secret.folder = folder
         stored[secret.key] = secret
     found = [_difference(line, stored.get(line.key.strip()), overwrite) for line in parsed.lines]
-    given = {each.key for each in found}
-    gone = [secret for key, secret in sorted(stored.items()) if prune and key not in given]
-    if gone:
-        leaving = {str(secret.pk) for secret in gone}
-        said = referrers_said(referrers_of(folder, [secret.key for secret in gone]), leaving)
-        found += [Difference(each.key, "delete", 0, each.version, tuple(said.get(each.key, ()))) for each in gone]
+    keys = {each.key for each in found}
+    removed = [secret for key, secret in sorted(stored.items()) if prune and key not in keys]
+    if removed:
+        ids = {str(secret.pk) for secret in removed}
+        texts = referrers_as_text(referrers_of(folder, [secret.key for secret in removed]), ids)
+        found += [Difference(each.key, "delete", 0, each.version, tuple(texts.get(each.key, ()))) for each in removed]
     written = {each.key for each in found if each.action in ("create", "update")}
     lines = [line for line in parsed.lines if line.key.strip() in written]
-    problems = [*parsed.problems, *_refused(parsed.lines), *_unresolved(folder, lines, given)]
-    told = json.dumps([[each.key, each.action, each.version] for each in found])
+    problems = [*parsed.problems, *_refused(parsed.lines), *_unresolved(folder, lines, keys)]
+    shown = json.dumps([[each.key, each.action, each.version] for each in found])
     return Comparison(
         tuple(found),
         tuple(sorted(problems, key=lambda each: each.number)),
-        hashlib.sha256(f"{folder.address}{told}".encode(errors="replace")).hexdigest(),
+        hashlib.sha256(f"{folder.address}{shown}".encode(errors="replace")).hexdigest(),
         tuple(SecretInput(line.key, line.value) for line in lines),
     )
 
@@ -97,23 +98,22 @@ def _refused(lines: tuple[Line, ...]) -> list[Problem]:
     ]
 
 
-def _unresolved(folder: Folder, lines: list[Line], given: set[str]) -> list[Problem]:
-    here = folder.address
-    wanted = {line: references_in(line.value, here) for line in lines if "${" in line.value}
-    targets = {target for found in wanted.values() for target in found}
+def _unresolved(folder: Folder, lines: list[Line], keys: set[str]) -> list[Problem]:
+    references = {line: references_in(line.value, folder.address) for line in lines if "${" in line.value}
+    targets = {target for found in references.values() for target in found}
     if not targets:
         return []
     known = keys_reached(
-        folder.environment.project_id, {(slug, path) for slug, path, _ in targets}, {key for _, _, key in targets}
+        folder.environment.project_id, {target.folder for target in targets}, {target.key for target in targets}
     )
 
-    def leads(target: tuple[str, str, str]) -> bool:
-        slug, path, key = target
-        return ((slug, path), key) in known or ((slug, path) == here and key in given)
+    def exists(target: SecretAddress) -> bool:
+        in_file = target.folder == folder.address and target.key in keys
+        return in_file or (target.folder, target.key) in known
 
     return [
-        Problem(line.number, f"{line.key} refers to {key} in {slug}:{path}, which is not there")
-        for line, found in wanted.items()
-        for slug, path, key in sorted(found)
-        if not leads((slug, path, key))
+        Problem(line.number, f"{line.key} refers to {each.key} in {folder_text(each.folder)}, which does not exist")
+        for line, found in references.items()
+        for each in sorted(found)
+        if not exists(each)
     ]

@@ -1,6 +1,6 @@
-"""What a sync's source holds now: every folder it reaches is loaded once, level by level, and resolved purely.
+"""The source of a sync as it is now: every folder it reaches is loaded once, level by level, then resolved.
 
-A torn read (the source changed while it was read) is told by `wanted_rev`, read before and after.
+A torn read (the source changed while it was read) is detected by `wanted_rev`, read before and after.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from config.encryption import Undecryptable, unseal
-from syncs.engine.references import Address, FolderData, SecretData, precedence, references_in, resolve
+from config.encryption import Undecryptable
+from syncs.engine.addresses import Address
+from syncs.engine.references import FolderData, SecretData, precedence, references_in, resolve
 from syncs.engine.types import Source
 from syncs.models import Folder, Secret, SecretImport, SecretSync
+from syncs.source.paths import below
+from syncs.source.sealed import COMMENT, VALUE, open_member
 
 TORN_READS = 3
-"""Times that a source is read anew before a run goes on without its deletes."""
+"""Times that a source is read again before a run continues without its deletes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The source, and the revision and generation of the sync it was read at."""
+    """The source, and the revision and generation of the sync at which it was read."""
 
     source: Source
     rev: int
@@ -68,36 +71,31 @@ def _source(sync: SecretSync, folder_id: UUID) -> Source:
     folder = Folder.objects.select_related("environment").get(pk=folder_id)
     addresses = [(folder.environment.slug, folder.path)]
     if sync.policy.recursive:
-        below = f"{folder.path.rstrip('/')}/"
-        paths = Folder.objects.filter(environment=folder.environment, path__startswith=below)
-        addresses += [
-            (folder.environment.slug, path)
-            for path in paths.values_list("path", flat=True)
-            if path != folder.path and path.startswith(below)  # SQLite's LIKE ignores case
-        ]
+        subfolders = Folder.objects.filter(below(folder.path), environment=folder.environment)
+        addresses += [(folder.environment.slug, path) for path in subfolders.values_list("path", flat=True)]
     graph = load_graph(sync.project_id, addresses)
     return resolve(graph, *addresses)
 
 
 Known = Mapping[UUID, Mapping[str, SecretData]]
-"""Folder id -> its secrets by key: what need not be loaded and opened again."""
+"""Folder id -> its secrets by key, of folders that are loaded and decrypted already."""
 
 
 def load_graph(project_id: UUID, start: Iterable[Address], known: Known | None = None) -> dict[Address, FolderData]:
     """Every folder that the given ones reach through imports and references; four queries a level."""
     graph: dict[Address, FolderData] = {}
-    asked: set[Address] = set()
+    requested: set[Address] = set()
     pending = set(start)
     while pending:
-        asked |= pending
+        requested |= pending
         loaded = _load(project_id, pending, known or {})
         graph |= loaded
         pending = set()
         for address, folder in loaded.items():
             pending |= set(folder.imports)
             for secret in folder.secrets.values():
-                pending |= {(slug, path) for slug, path, _ in references_in(secret.value or "", address)}
-        pending -= asked
+                pending |= {target.folder for target in references_in(secret.value or "", address)}
+        pending -= requested
     return graph
 
 
@@ -147,23 +145,23 @@ def imports_of(project_id: UUID) -> dict[Address, list[Address]]:
 
 
 def keys_reached(project_id: UUID, addresses: set[Address], keys: set[str]) -> set[tuple[Address, str]]:
-    """Which of the keys each folder holds, of its own or through its imports; two queries."""
+    """Which of the keys each folder has, of its own or through its imports; two queries."""
     imports = imports_of(project_id)
     reach = {address: list(precedence(address, lambda each: imports.get(each, ()))) for address in addresses}
     folders = {folder for reached in reach.values() for folder in reached}
-    held: dict[Address, set[str]] = {}
+    keys_by_folder: dict[Address, set[str]] = {}
     rows = Secret.objects.filter(
         folder__environment__project_id=project_id, folder__path__in={path for _, path in folders}
     )
     if len(keys) <= 500:
         rows = rows.filter(key__in=keys)
     for slug, path, key in rows.values_list("folder__environment__slug", "folder__path", "key"):
-        held.setdefault((slug, path), set()).add(key)
+        keys_by_folder.setdefault((slug, path), set()).add(key)
     return {
         (address, key)
         for address, reached in reach.items()
         for folder in reached
-        for key in held.get(folder, ())
+        for key in keys_by_folder.get(folder, ())
         if key in keys
     }
 
@@ -180,9 +178,9 @@ def _tags(found: Iterable[UUID]) -> dict[UUID, list[str]]:
 def _opened(
     project_id: UUID, secret_id: UUID, value: bytes | memoryview, comment: bytes | memoryview | None
 ) -> tuple[str | None, str]:
-    """The value, None where it does not open; the comment, without which the value would go with another one."""
+    """The value and the comment. If either cannot be decrypted the value is None: it must not be written without it."""
     try:
-        said = unseal(project_id, f"secret:{secret_id}:comment", comment) if comment else ""
-        return unseal(project_id, f"secret:{secret_id}:value", value), said
+        opened = open_member(project_id, secret_id, COMMENT, comment)
+        return open_member(project_id, secret_id, VALUE, value), opened
     except Undecryptable:
         return None, ""

@@ -6,15 +6,33 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models import F, Q, Value
+from django.db.models.functions import Substr
+from django.db.models.lookups import Exact
+
 from config.errors import BadRequest, Invalid, problem
 from config.schemas import types
 from config.schemas.issues import refused
 from config.schemas.json_schema import JsonSchema
 from config.schemas.schema import Checked, Path, Text
+from syncs.engine.addresses import child_path
 
 NAME = r"[A-Za-z0-9_-]{1,255}"
 MAX_PATH = 2048
 BAD_NAME = "Invalid folder name. Only alphanumeric characters, dashes, and underscores are allowed."
+
+
+def below(path: str, field: str = "path") -> Q:
+    """Rows of the folders below one, at any depth; `field` holds their paths."""
+    prefix = child_path(path, "")
+    # SQLite's LIKE ignores case: the second condition decides, the first may use an index.
+    same = Exact(Substr(F(field), 1, len(prefix)), Value(prefix))
+    return Q(**{f"{field}__startswith": prefix}) & Q(same) & ~Q(**{field: path})
+
+
+def within(path: str, field: str = "path") -> Q:
+    """Rows of a folder and of those below it."""
+    return Q(**{field: path}) | below(path, field)
 
 
 def folder_name(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Every read that more than one caller needs."""
+"""Reads that more than one caller needs."""
 
 from __future__ import annotations
 
@@ -12,35 +12,27 @@ from typing_extensions import TypedDict
 
 from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
-from config.encryption import Undecryptable, unseal
 from config.errors import BadRequest, NotFound
 from config.schemas.answers import text
 from syncs.models import Environment, Folder, NotificationTarget, Secret, SecretImport, SecretSync, SyncDefaults, Tag
+from syncs.source.sealed import COMMENT, VALUE, metadata_member, open_member, open_or_none
 
 HIDDEN = "<hidden-by-infisical>"
-"""What the modelled API shows instead of a value."""
+"""Stands for a value that the modelled API does not return."""
 
 
 def value_of(secret: Secret) -> str:
     """The value as stored, references unresolved. Raises Undecryptable. `folder.environment` should be loaded."""
-    return unseal(secret.folder.environment.project_id, f"secret:{secret.pk}:value", secret.value_sealed)
+    return open_member(secret.folder.environment.project_id, secret.pk, VALUE, secret.value_sealed)
 
 
 def value_or_none(secret: Secret) -> str | None:
-    try:
-        return value_of(secret)
-    except Undecryptable:
-        return None
+    return open_or_none(secret.folder.environment.project_id, secret.pk, VALUE, secret.value_sealed)
 
 
 def comment_of(secret: Secret) -> str:
-    """The comment; "" where there is none or it does not open."""
-    if not secret.comment_sealed:
-        return ""
-    try:
-        return unseal(secret.folder.environment.project_id, f"secret:{secret.pk}:comment", secret.comment_sealed)
-    except Undecryptable:
-        return ""
+    """The comment; "" if there is none or it cannot be decrypted."""
+    return open_or_none(secret.folder.environment.project_id, secret.pk, COMMENT, secret.comment_sealed) or ""
 
 
 class SecretMetadata(TypedDict):
@@ -56,12 +48,9 @@ def metadata_of(secret: Secret, *, hidden: bool = False) -> list[SecretMetadata]
         sealed = entry.get("sealed")
         value = entry.get("value", "")
         if sealed:
-            context = f"secret:{secret.pk}:metadata:{entry['key']}"
-            try:
-                project_id = secret.folder.environment.project_id
-                value = HIDDEN if hidden else unseal(project_id, context, base64.b64decode(sealed))
-            except Undecryptable:
-                value = HIDDEN
+            project_id, member = secret.folder.environment.project_id, metadata_member(entry["key"])
+            opened = None if hidden else open_or_none(project_id, secret.pk, member, base64.b64decode(sealed))
+            value = HIDDEN if opened is None else opened
         found.append({"key": entry["key"], "value": value, "isEncrypted": bool(sealed)})
     return found
 
@@ -83,7 +72,7 @@ def environment_by_id(project: Project, environment_id: str | UUID) -> Environme
 
 
 def environment_seen_by(actor: Actor, environment_id: str | UUID) -> Environment:
-    """Of whatever project. Raises NotFound, also where the actor may not know of it."""
+    """Of any project. Raises NotFound, also if the actor may not see it."""
     found = Environment.objects.select_related("project").filter(pk=environment_id).first()
     if found is None or not actor.may(Right.SEE, found.project_id):
         raise NotFound(f"Environment with id '{environment_id}' not found")
@@ -113,7 +102,7 @@ def target_of(project: Project, **named: Any) -> NotificationTarget:
 
 
 def defaults_of(project: Project) -> SyncDefaults:
-    """What new syncs of the project start with."""
+    """Defaults of the project's new syncs."""
     return SyncDefaults.objects.filter(project=project).first() or SyncDefaults(project=project)
 
 
@@ -126,7 +115,7 @@ def folder_by_path(environment: Environment, path: str) -> Folder:
 
 
 def folder_by_id(actor: Actor, folder_id: str | UUID) -> Folder:
-    """Raises NotFound, also where the actor may not know of it."""
+    """Raises NotFound, also if the actor may not see it."""
     found = folders().filter(pk=folder_id).first()
     if found is None or not actor.may(Right.SEE, found.environment.project_id):
         raise NotFound(f"Folder with ID '{folder_id}' not found")
@@ -142,7 +131,7 @@ def secret_by_key(folder: Folder, key: str) -> Secret:
 
 def secrets_by_keys(folder: Folder, keys: Sequence[str]) -> list[Secret]:
     """Those that the folder has, by key."""
-    wanted = set(keys)  # compared here: there may be more of them than a statement takes
+    wanted = set(keys)  # filtered in Python: there may be more of them than a statement allows
     found = [secret for secret in folder.secrets.order_by("key") if secret.key in wanted]
     for secret in found:
         secret.folder = folder
@@ -159,7 +148,7 @@ def import_of(folder: Folder, import_id: str | UUID) -> SecretImport:
 
 
 def import_by_id(actor: Actor, import_id: str | UUID) -> SecretImport:
-    """Raises NotFound, also where the actor may not know of it."""
+    """Raises NotFound, also if the actor may not see it."""
     rows = SecretImport.objects.select_related("folder__environment__project", "import_environment")
     found = rows.filter(pk=import_id).first()
     if found is None or not actor.may(Right.SEE, found.folder.environment.project_id):
@@ -172,7 +161,7 @@ def folders() -> QuerySet[Folder]:
 
 
 def syncs() -> QuerySet[SecretSync]:
-    """Syncs with all that their wire form and their runs need."""
+    """Syncs with all relations that their API form and their runs need."""
     return SecretSync.objects.select_related(
         "project", "connection__project", "folder__environment__project", "policy", "owner_user", "owner_identity"
     )
@@ -184,7 +173,7 @@ def syncs_seen_by(actor: Actor) -> QuerySet[SecretSync]:
 
 
 def with_history_seen_by(actor: Actor) -> QuerySet[SecretSync]:
-    """Those that are deleted too: the history of their runs stays for a while."""
+    """Deleted ones too: the history of their runs stays for a while."""
     found = SecretSync.with_deleted.select_related("project")
     return found if actor.projects is None else found.filter(project_id__in=actor.projects)
 

@@ -1,4 +1,4 @@
-"""What a secret's name, value, comment and metadata may be."""
+"""Rules for a secret's name, value, comment and metadata."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ MAX_KEY = 512
 
 @dataclass(frozen=True)
 class SecretInput:
-    """What a secret shall be; a member that is None stays as it is. `new_key` renames.
+    """A secret as it is to be stored; a member that is None stays as it is. `new_key` renames.
 
-    `tags`: slugs of the project's tags, made where they are missing. `metadata`: [{"key", "value", "isEncrypted"}].
-    `seen`: the version that the writer looked at; the write is refused where another has been stored since.
+    `tags`: slugs of the project's tags, created if missing. `metadata`: [{"key", "value", "isEncrypted"}].
+    `seen`: the version that the writer read; the write is refused if another has been stored since.
     """
 
     key: str
@@ -34,12 +34,12 @@ class SecretInput:
 
 
 def trimmed(value: str) -> str:
-    """Blanks around a value go; a newline at its end stays, as one."""
+    """Without blanks around the value; a newline at its end stays, as one."""
     return value.strip() + ("\n" if value.endswith("\n") and value.strip() else "")
 
 
 def key_issues(key: str, path: Sequence[str | int]) -> list[Issue]:
-    """What is wrong with a secret's name."""
+    """Problems of a secret's name."""
     if not key:
         return [problem(path, "Secret name cannot be empty")]
     if len(key) > MAX_KEY:
@@ -62,27 +62,29 @@ def _is_unicode(text: str) -> bool:
 
 
 def issues_of(one: SecretInput) -> list[Issue]:
-    """What is wrong with one secret that is to be created or updated, whatever else is there."""
-    cleaned = _cleaned(one)
-    return [*key_issues(cleaned.key, ["secretKey"]), *_text_issues(cleaned, [])]
+    """Problems of one secret that is to be created or updated, regardless of other secrets."""
+    secret = cleaned(one)
+    return [*key_issues(secret.key, ["secretKey"]), *text_issues(secret, [])]
 
 
-def _text_issues(one: SecretInput, path: list[str | int]) -> Iterator[Issue]:
-    said = [(f"secretMetadata.{name}", str(each.get(name, ""))) for each in one.metadata or () for name in each]
-    given = [("secretValue", one.value), ("secretComment", one.comment), ("secretReminderNote", one.reminder_note)]
-    for name, text in [*given, *said]:
+def text_issues(one: SecretInput, path: list[str | int]) -> Iterator[Issue]:
+    """Problems of a secret's texts."""
+    metadata = [(f"secretMetadata.{name}", str(each.get(name, ""))) for each in one.metadata or () for name in each]
+    texts = [("secretValue", one.value), ("secretComment", one.comment), ("secretReminderNote", one.reminder_note)]
+    for name, text in [*texts, *metadata]:
         if text is None:
             continue
-        where = [*path, name.split(".")[0]]
+        member = [*path, name.split(".")[0]]
         if "\x00" in text:
-            yield problem(where, f"{one.key}: a NUL character is not allowed")
+            yield problem(member, f"{one.key}: a NUL character is not allowed")
         if len(text.encode(errors="replace")) > MAX_VALUE:
-            yield problem(where, f"{one.key}: it is larger than {MAX_VALUE // 1024**2} MiB")
+            yield problem(member, f"{one.key}: it is larger than {MAX_VALUE // 1024**2} MiB")
         if not _is_unicode(text):
-            yield problem(where, f"{one.key}: it is not valid Unicode")
+            yield problem(member, f"{one.key}: it is not valid Unicode")
 
 
-def _cleaned(one: SecretInput) -> SecretInput:
+def cleaned(one: SecretInput) -> SecretInput:
+    """Without blanks around its texts."""
     return replace(
         one,
         key=one.key.strip(),

@@ -230,7 +230,7 @@ def test_a_rename_updates_every_reference(world: World, member: Client) -> None:
     )
     world.set("/app", Z="another")
     assert (
-        "THROUGH in dev:/app would then read another secret named Z"
+        "THROUGH in dev:/app would then refer to another secret named Z"
         in events(ask(member, world, "details/save", **given))["ed-refused"]
     )
     assert stored(world, "B") == "${A}${A}-${dev.A}-${AA}"

@@ -142,7 +142,7 @@ def secret_rows(base: str, by_id: str, batch: str, location: dict[str, str], com
                 ({"secrets": []}, 422, "at least 1"),
                 ({"secrets": None}, 422, "Expected array"),
                 ({"secrets": [{"secretKey": "A", "secretValue": "1"}, *items]}, 400, "Secret already exist: A"),
-                ({"secrets": [*items, items[0]]}, 422, "B is given twice"),
+                ({"secrets": [*items, items[0]]}, 422, "B occurs twice"),
                 ({"secrets": [{"secretKey": "A:B", "secretValue": "\x00"}, *items]}, 422, "cannot contain colon"),
             ),
         ),

@@ -17,7 +17,7 @@ from syncs.services.copies import copy_secrets
 from syncs.services.folders import ensure_folders
 from syncs.services.secrets import delete_secrets, move_secrets, set_secrets
 from syncs.source.queries import tags_at
-from syncs.source.references import referrers_of, referrers_said
+from syncs.source.references import referrers_as_text, referrers_of
 from syncs.source.selectors import folders, secrets_by_keys
 from syncs.source.validation import SecretInput
 
@@ -40,7 +40,7 @@ def _form(request: HttpRequest, opened: OpenFolder, action: str, chosen: list[Se
     """The confirmation, with the secrets outside the selection that refer to it."""
     ids = {str(each.pk) for each in chosen}
     keys = [each.key for each in chosen]
-    referrers = referrers_said(referrers_of(opened.require_folder(), keys), ids) if action != "tag" else {}
+    referrers = referrers_as_text(referrers_of(opened.require_folder(), keys), ids) if action != "tag" else {}
     context = {"opened": opened, "action": action, "chosen": chosen, "referrers": sorted(referrers.items()), **more}
     return fragment(request, "bulk", context)
 

@@ -15,7 +15,7 @@ from syncs.admin.editor.grid import Cell, cell_at
 from syncs.models import Environment
 from syncs.services.folders import ensure_folder, ensure_folders
 from syncs.services.secrets import set_in_folders, set_secrets
-from syncs.source.queries import Wish, secret_at
+from syncs.source.queries import SecretQuery, secret_at
 from syncs.source.validation import SecretInput
 
 from .base import OpenFolder, fragment, guarded, open_folder, record_reveal, succeeded, typed
@@ -65,7 +65,7 @@ def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     with transaction.atomic():
         folder = ensure_folder(opened.actor, opened.environment, opened.path)
         if cell.secret and data.get("loaded"):
-            value = with_line_ends_of(value, secret_at(folder, cell.key, Wish()).value or "")
+            value = with_line_ends_of(value, secret_at(folder, cell.key, SecretQuery()).value or "")
         seen = int(data["seen"]) if data.get("seen", "").isdecimal() else None
         set_secrets(opened.actor, folder, [SecretInput(cell.key, value, seen=seen)])
     opened = open_folder(request, environment_id)
@@ -75,7 +75,7 @@ def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
 
 def revealed(opened: OpenFolder, key: str) -> str:
     """The value; recorded in the audit log. Raises NotFound."""
-    found = secret_at(opened.require_folder(), key, Wish())
+    found = secret_at(opened.require_folder(), key, SecretQuery())
     record_reveal(opened.actor, found.secret)
     return found.value or ""
 

@@ -15,8 +15,8 @@ from syncs.models import Secret
 from syncs.services.copies import restore_secret
 from syncs.services.renames import rename_everywhere
 from syncs.services.secrets import set_secrets
-from syncs.source.queries import Wish, secret_at
-from syncs.source.references import referrers_of, referrers_said, tree_of
+from syncs.source.queries import SecretQuery, secret_at
+from syncs.source.references import referrers_as_text, referrers_of, tree_of
 from syncs.source.selectors import secret_by_key
 from syncs.source.validation import SecretInput
 
@@ -52,7 +52,7 @@ def _render(request: HttpRequest, opened: OpenFolder, secret: Secret) -> HttpRes
 
 
 def _referrers(opened: OpenFolder, key: str) -> list[str]:
-    return referrers_said(referrers_of(opened.require_folder(), [key])).get(key, [])
+    return referrers_as_text(referrers_of(opened.require_folder(), [key])).get(key, [])
 
 
 @guarded
@@ -85,7 +85,7 @@ def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
 def version(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     """Value and comment of an earlier version."""
     opened = open_folder(request, environment_id, Right.READ_VALUES)
-    found = secret_at(opened.require_folder(), request.POST.get("key", ""), Wish(), _number(request))
+    found = secret_at(opened.require_folder(), request.POST.get("key", ""), SecretQuery(), _number(request))
     record_reveal(opened.actor, found.secret)
     return fragment(request, "version", {"value": found.value, "comment": found.comment})
 

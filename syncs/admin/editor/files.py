@@ -19,7 +19,7 @@ from syncs.services.files import store_file
 from syncs.services.folders import ensure_folder
 from syncs.source.file_diff import compare
 from syncs.source.formats import KINDS, parse, unwritable, written
-from syncs.source.queries import Wish, secrets_of
+from syncs.source.queries import SecretQuery, secrets_of
 
 from .base import OpenFolder, address, fragment, guarded, open_folder, succeeded, typed
 
@@ -32,7 +32,7 @@ def import_file(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
     if "text" not in data:
         whole = bool(data.get("whole"))
-        text = written(values_of(opened, Wish()), "dotenv") if whole and opened.folder else ""
+        text = written(values_of(opened, SecretQuery()), "dotenv") if whole and opened.folder else ""
         return fragment(
             request, "file", {"opened": opened, "kinds": KINDS, "text": text, "whole": whole, **opened.rights}
         )
@@ -59,7 +59,7 @@ def export(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         return fragment(request, "export", {"opened": opened, "kinds": KINDS})
     whole = bool(data.get("whole"))
     try:
-        values = values_of(opened, Wish(expanded=whole, imports=whole))
+        values = values_of(opened, SecretQuery(expanded=whole, imports=whole))
         if odd := unwritable(values, kind):
             raise BadRequest(
                 _("%(kind)s does not support the names %(names)s; use JSON.") % {"kind": kind, "names": odd}
@@ -73,10 +73,10 @@ def export(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     return response
 
 
-def values_of(opened: OpenFolder, wish: Wish) -> dict[str, str]:
+def values_of(opened: OpenFolder, query: SecretQuery) -> dict[str, str]:
     """Values by key; recorded in the audit log. Own values win over imported ones, later imports over earlier."""
     opened.actor.require(Right.READ_VALUES, opened.project.pk)
-    own, imported = secrets_of(opened.require_folder(), wish)
+    own, imported = secrets_of(opened.require_folder(), query)
     found = {each.secret.key: each.value or "" for one in imported for each in one.secrets}
     found |= {each.secret.key: each.value or "" for each in own}
     audit.record(

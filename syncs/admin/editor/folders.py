@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 from config.access.roles import Right
 from config.errors import BadRequest
 from syncs.admin.editor.grid import below, reached_by, referrers_of_tree
+from syncs.engine.addresses import child_path, is_within
 from syncs.models import Folder
 from syncs.services.folders import delete_folder, ensure_folder, move_folder
 from syncs.services.imports import add_import, delete_import, update_import
@@ -33,7 +34,7 @@ def new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
     if "name" not in request.POST:
         return fragment(request, "folder_new", {"opened": opened})
-    path = f"{opened.path.rstrip('/')}/{folder_name(request.POST['name'].strip())}"
+    path = child_path(opened.path, folder_name(request.POST["name"].strip()))
     if folders().filter(environment=opened.environment, path=path).exists():
         raise BadRequest(_("A folder %(path)s already exists.") % {"path": path})
     ensure_folder(opened.actor, opened.environment, path)
@@ -48,7 +49,7 @@ def change(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     others = folders().filter(environment=opened.environment).order_by("path")
     if "name" not in data:
         contents = below(folder)
-        parents = [each for each in others if not f"{each.path}/".startswith(f"{folder.path}/")]
+        parents = [each for each in others if not is_within(each.path, folder.path)]
         context = {
             "opened": opened,
             "folder": folder,

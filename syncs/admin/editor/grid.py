@@ -15,12 +15,13 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from config.access.models import Project
-from syncs.engine.references import PART, Address, precedence
+from syncs.engine.addresses import Address, SecretAddress, folder_text, is_below, is_within
+from syncs.engine.references import PART, precedence
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretSync
 from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
+from syncs.source.paths import within
 from syncs.source.queries import TagRow, tags_of
-from syncs.source.references import _place
 from syncs.source.selectors import comment_of, folders
 
 PAGE = 100
@@ -207,7 +208,7 @@ def reached_by(folder: Folder) -> list[ReachedSync]:
         if sync.folder_id == folder.pk:
             return "own"
         above = sync.folder and sync.folder.environment_id == folder.environment_id
-        under = above and sync.folder and folder.path.startswith(f"{sync.folder.path.rstrip('/')}/")
+        under = above and sync.folder and is_below(folder.path, sync.folder.path)
         return "above" if under and sync.policy.recursive else "through"
 
     order = ("own", "above", "through")
@@ -249,21 +250,24 @@ def names_from(folder: Folder) -> list[str]:
 def referrers_of_tree(folder: Folder) -> list[str]:
     """The references and imports from outside of a folder to it or to folders below it, as text; two queries."""
     environment = folder.environment
-    below = f"{folder.path.rstrip('/')}/"
     references = SecretReference.objects.filter(
-        Q(path=folder.path) | Q(path__startswith=below),
+        within(folder.path),
         secret__folder__environment__project=environment.project_id,
         environment=environment.slug,
     ).select_related("secret__folder__environment")
     imports = SecretImport.objects.filter(
-        Q(import_path=folder.path) | Q(import_path__startswith=below), import_environment=environment
+        within(folder.path, "import_path"), import_environment=environment
     ).select_related("folder__environment")
 
     def inside(other: Folder) -> bool:
-        return other.environment_id == environment.pk and f"{other.path}/".startswith(below)
+        return other.environment_id == environment.pk and is_within(other.path, folder.path)
 
-    found = {f"{_place(row.secret.folder)} {row.secret.key}" for row in references if not inside(row.secret.folder)}
-    return sorted(found | {f"{_place(row.folder)} (import)" for row in imports if not inside(row.folder)})
+    found = {
+        str(SecretAddress(*row.secret.folder.address, row.secret.key))
+        for row in references
+        if not inside(row.secret.folder)
+    }
+    return sorted(found | {f"{folder_text(row.folder.address)} (import)" for row in imports if not inside(row.folder)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,8 +281,7 @@ class Below:
 
 def below(folder: Folder) -> Below:
     """Three queries."""
-    path = f"{folder.path.rstrip('/')}/"
-    tree = Folder.objects.filter(Q(path=folder.path) | Q(path__startswith=path), environment=folder.environment)
-    ids = [pk for pk, at in tree.values_list("pk", "path") if f"{at}/".startswith(path)]  # LIKE ignores case
+    tree = Folder.objects.filter(within(folder.path), environment=folder.environment)
+    ids = list(tree.values_list("pk", flat=True))
     syncs = SecretSync.objects.filter(folder__in=ids).order_by("name").values_list("name", flat=True)
     return Below(len(ids) - 1, Secret.objects.filter(folder__in=ids).count(), list(syncs))
