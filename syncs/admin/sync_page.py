@@ -82,7 +82,7 @@ def policy_facts(sync: SecretSync) -> list[str]:
     policy = sync.policy
     unmanaged = {
         "overwrite-initially": _(
-            "The first run takes over existing keys and deletes those missing in the source; later runs only own keys."
+            "The first run takes over existing keys and deletes all others; later runs only delete own keys."
         ),
         "leave": _("Never overwrites or deletes keys that it did not write."),
         "mirror": _("Every run deletes all keys that the folder does not have."),

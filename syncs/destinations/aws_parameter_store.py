@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar
 from config.schemas.model import Model
 from config.schemas.types import Flag, Text
 from connections.aws import KmsKey, Region, Tags, attributes_of, aws_of, tags_of
-from connections.errors import BadResponse, OutcomeUnknown
+from connections.errors import BadResponse, NotFound, OutcomeUnknown
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import SyncOptions, sync_options
@@ -66,7 +66,7 @@ class AwsParameterStore(KeyValueDestination):
         pace=3.0,
         note="A value of more than 4 KB makes an advanced parameter, which AWS charges for. A value has no {{...}} in "
         "it. Parameters of type String or StringList are plain values, never touched.",
-        rights="ssm: GetParametersByPath, PutParameter, DeleteParameters and AddTagsToResource on "
+        rights="ssm: GetParametersByPath, GetParameters, PutParameter, DeleteParameters and AddTagsToResource on "
         "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
         verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
         "signatures against those of AWS's own client. Never against AWS itself.",
@@ -167,11 +167,18 @@ class AwsParameterStore(KeyValueDestination):
         assert write.remote
         written = Written(etag=write.remote.etag)
         if write.remote.value != write.value or self.options.keyId:
+            self._look(write)
             written = self._put(write, {"Overwrite": True})
         if tags := tags_of(self.options.tags, write.metadata):
             sent = {"ResourceType": "Parameter", "ResourceId": self._name(write.key), "Tags": tags}
             self._call("AddTagsToResource", sent, write.key)
         return written
+
+    def _look(self, write: Write) -> None:
+        """An overwriting put would create a parameter that was deleted since it was listed. Source: "GetParameters"."""
+        answer = self._call("GetParameters", {"Names": [self._name(write.key)]}, write.key)
+        if not answer.get("Parameters"):
+            raise NotFound(f"{LABEL}: {self._name(write.key)} was deleted since it was listed")
 
     def _put(self, write: Write, how: Mapping[str, Any]) -> Written:
         """A value of more than 4 KB, and nothing else, makes AWS take an advanced parameter. Source: "PutParameter"."""

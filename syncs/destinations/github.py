@@ -1,9 +1,10 @@
 """GitHub Actions secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
 
 Surprising facts: a name is kept in upper case, whatever was sent. Create and update are one request, so each create
-looks first whether the name is still free. What a write did to the object is not in its answer: a look after it tells.
+looks first whether the name is still free, each update whether it is still there. What a write did to the object is not
+in its answer: a look after it tells.
 Organization secrets are sent with their visibility each time, and a list does not say which repositories were selected.
-Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write and the look after it.
+Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write, and a look on both sides.
 Source: https://docs.github.com/en/rest/actions/secrets
 """
 
@@ -133,10 +134,10 @@ class GitHub(KeyValueDestination):
         concurrency=4,
         concurrency_limit=100,
         note=(
-            "Names are kept in upper case. GitHub has no create that refuses a name that is taken: a look goes before"
-            " it, and what other hands create between the two is overwritten. Times are kept to the second: what other"
-            " hands change within the second of a write is not seen as drift. A workflow sees the first 100 secrets of"
-            " an organization, by name."
+            "Names are kept in upper case. GitHub has one request for create and update: a look goes before each, and"
+            " what others create or delete between the two is overwritten or created. Times are kept to the second: a"
+            " change by others within the second of a write is not seen as drift. A workflow sees the first 100"
+            " secrets of an organization, by name."
         ),
         rights=RIGHTS,
         verified=(
@@ -196,6 +197,8 @@ class GitHub(KeyValueDestination):
         return self._look(write)
 
     def update(self, write: Write) -> Written:
+        """Looks first: the write itself would create what was deleted since the list was made."""
+        self.client.request("GET", self._secret(write))
         self._put(write)
         return self._look(write)
 

@@ -98,7 +98,7 @@ def config(**given: str) -> dict[str, str]:
 def said(answer: Any) -> str:
     """What the page says is wrong."""
     step = answer.context["step"]
-    return " ".join([*step.refusals, step.form.errors.as_text()])
+    return " ".join([*step.problems, step.form.errors.as_text()])
 
 
 @pytest.fixture
@@ -332,7 +332,7 @@ def test_pickers_load_one_after_the_other(world: World, ada: Walk) -> None:
     world.sandbox.asked.clear()
     page = ada.page("target")
     assert world.sandbox.asked == [("GET", "/orgs")]
-    assert "Choose the one above first" in page
+    assert "Choose the field above first" in page
     assert re.search(r'value="application"[^>]* checked', page)
     world.sandbox.asked.clear()
     live = {"live": "1", **config(scope="environment", org="zeta")}
@@ -525,7 +525,7 @@ def test_the_preview_shows_names_at_the_destination(world: World, ada: Walk) -> 
     given = {"live": "1", "name": "x", "syncOptions__keySchema": "DEV-{{secretKey}}", "policy__exclude": "SKIP*"}
     shown = ada.post("options", given)
     page = shown.content.decode()
-    assert [(want.key, bool(want.blocked)) for want in shown.context["names"]] == [
+    assert [(key.key, bool(key.blocked)) for key in shown.context["keys"]] == [
         ("DEV-not good", True),
         ("DEV-A", False),
     ]
@@ -678,7 +678,7 @@ def test_a_member_sees_only_fields_they_may_set(world: World) -> None:
     assert "Include the folders below" not in walk.page("source")
     walk.pass_("source", {**source(world), "recursive": "on"}, "target")
     walk.pass_("target", config(**PLACE), "options")
-    assert "Deletes without asking" not in walk.page("options")
+    assert "Deletes without approval" not in walk.page("options")
     walk.pass_("options", {"name": "mine", "auto": "on", "policy__unmanaged": "mirror"}, "plan")
     walk.pass_("plan", {"digest": walk.digest()}, "run")
     policy = SecretSync.objects.select_related("policy").get().policy

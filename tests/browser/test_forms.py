@@ -75,7 +75,7 @@ def test_a_connection_is_checked_on_its_page(world: World, admin_page: Page) -> 
     narrow(page)
     world.sandbox.token = "sandbox-token-for-tests"
     page.get_by_role("button", name="Check now").click()
-    page.get_by_text("Accepted").wait_for()
+    page.get_by_text("Accepted", exact=True).wait_for()
 
 
 def test_the_audit_log_is_searched_and_checked(world: World, admin_page: Page) -> None:

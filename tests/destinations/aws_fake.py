@@ -37,6 +37,8 @@ _moto = DomainDispatcherApplication(create_backend_app)  # it holds its state fo
 
 Change = Callable[[str, Mapping[str, Any], dict[str, Any]], None]
 
+PAGED = ("ListSecrets", "DescribeParameters", "GetParametersByPath")
+
 
 class AwsFake(Served):
     """`keys` are the access keys that requests came with. `change` may change what AWS answers to an operation."""
@@ -49,6 +51,10 @@ class AwsFake(Served):
         super().__init__()
         self.keys: set[str] = set()
         self.change: Change | None = None
+        self._page: int | None = None
+
+    def limit_pages(self, size: int) -> None:
+        self._page = size
 
     @contextmanager
     def running(self) -> Iterator[str]:
@@ -72,7 +78,8 @@ class AwsFake(Served):
             status, data = _ask_moto(service, region, urlencode(ask.body).encode(), "application/x-www-form-urlencoded")
             return Answer(status, data)
         assert ask.headers["content-type"] == "application/x-amz-json-1.1"
-        answer = _told(service, region, ask.path, ask.body)
+        paged = {"MaxResults": self._page} if self._page and ask.path in PAGED else {}
+        answer = _told(service, region, ask.path, {**ask.body, **paged})
         if self.change and answer.status == 200:
             self.change(ask.path, ask.body, answer.body)
         return answer

@@ -38,5 +38,5 @@ class AwsParameterStore(AwsFake):
         self.by_hand("ssm", "DeleteParameters", Names=[config["path"] + key])
 
     def reads(self, config: Mapping[str, Any], keys: int) -> int:
-        """Pages of ten; moto says that there may be another after a full one."""
-        return keys // 10 + 1
+        """Pages of ten; moto says that there may be another after a full one. And a look before an update."""
+        return keys // 10 + 2

@@ -79,6 +79,13 @@ class Fake(ABC):
     def lose(self, lost: bool) -> None:
         """From now on each write is done, and the connection reset without an answer; or no more."""
 
+    def limit_pages(self, size: int) -> None:  # noqa: B027 - a vendor without pages has nothing to do
+        """From now on a list has at most that many items a page."""
+
+    def picked(self, config: Mapping[str, Any]) -> Sequence[str]:
+        """The members of that config which the provider has a picker for; the fake offers what is in `configs`."""
+        return ()
+
     def exchanged(self) -> Sequence[Exchange]:
         """Every request so far."""
         return ()

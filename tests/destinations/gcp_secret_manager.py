@@ -69,6 +69,12 @@ class GcpSecretManager(Served):
     bad_key = "BAD.KEY"
     writes_a_create = 2
 
+    def limit_pages(self, size: int) -> None:
+        self.page = size
+
+    def picked(self, config: Mapping[str, Any]) -> list[str]:
+        return [name for name in ("projectId", "locationId") if name in config]
+
     def __init__(self) -> None:
         super().__init__()
         self.secrets: dict[str, dict[str, Record]] = {}

@@ -124,9 +124,15 @@ class GitHub(Served):
         spot = "/".join(config[part] for part in ("owner", "repo", "env") if part in config)
         return self.secrets.setdefault(f"repos/{spot}", {})
 
+    def limit_pages(self, size: int) -> None:
+        self.page_limit = size
+
+    def picked(self, config: Mapping[str, Any]) -> list[str]:
+        return [name for name in ("org", "owner", "repo", "env", "selectedRepositoryIds") if name in config]
+
     def reads(self, config: Mapping[str, Any], keys: int) -> int:
-        """The pages of the list, the key to seal with, and a look after the write: its answer tells nothing."""
-        return math.ceil(keys / 100) + 2
+        """The pages of the list, the key to seal with, and a look before and after the write."""
+        return math.ceil(keys / 100) + 3
 
     def issued(self) -> list[str]:
         return sorted(self.tokens - {TOKEN})

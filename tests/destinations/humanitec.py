@@ -38,6 +38,9 @@ class Humanitec(Fake):
     }
     bad_key = "BAD KEY"
 
+    def picked(self, config: Mapping[str, Any]) -> list[str]:
+        return [name for name in ("org", "app", "env") if name in config]
+
     @contextmanager
     def running(self) -> Iterator[str]:
         with _Recorded(self.credentials["apiToken"]) as self.sandbox:

@@ -71,6 +71,12 @@ class Vercel(Served):
     }
     bad_key = "BAD-KEY"
 
+    def limit_pages(self, size: int) -> None:
+        self.page = size
+
+    def picked(self, config: Mapping[str, Any]) -> list[str]:
+        return [name for name in ("teamId", "app", "env", "branch", "targetProjects") if name in config]
+
     def __init__(self) -> None:
         super().__init__()
         self.records: dict[str, dict[str, Record]] = {"prj_shop": {}, "": {}}

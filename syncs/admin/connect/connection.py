@@ -36,14 +36,14 @@ class ConnectionStep(Step):
 
     @cached_property
     def provider(self) -> type[Provider]:
-        found = providers.get(self.found.provider)
+        found = providers.get(self.destination.provider)
         if found is None:
-            raise BadRequest(f"Unknown app '{self.found.provider}'")
+            raise BadRequest(f"Unknown app '{self.destination.provider}'")
         return found
 
     @cached_property
     def connections(self) -> list[AppConnection]:
-        return list(usable_by(self.actor, self.found.provider).annotate(used_by=Count("syncs")))
+        return list(usable_by(self.actor, self.destination.provider).annotate(used_by=Count("syncs")))
 
     @cached_property
     def scopes(self) -> list[tuple[str, str]]:

@@ -1,4 +1,4 @@
-"""How the keys are named there and what a run may do: with the first names as they would stand, while one types."""
+"""The options step: key schema and policy, with a preview of the first keys while the person types."""
 
 from __future__ import annotations
 
@@ -29,37 +29,40 @@ from .step import Step, as_segments, completed, open_members, prefixed
 
 OPTIONS, RULES = "syncOptions", "policy"
 PREVIEWED = 8
-WORDS = {
+POLICY_LABELS = {
     "unmanaged": (
-        gettext_lazy("Keys that are there already"),
+        gettext_lazy("Unmanaged keys"),
         gettext_lazy(
-            "Overwrite initially: the first run deletes those that the source lacks, later ones leave such keys. "
-            "Leave: they are never touched. Mirror: every run deletes them."
+            "Keys that no sync wrote. Overwrite initially: the first run takes over or deletes them, later ones "
+            "keep them. Leave: never overwritten or deleted. Mirror: every run deletes those missing in the source."
         ),
     ),
     "maxDeletions": (
-        gettext_lazy("Deletes without asking"),
-        gettext_lazy("A run that would delete more waits for somebody's approval. Blank: no limit."),
+        gettext_lazy("Deletes without approval"),
+        gettext_lazy("A run with more deletes waits for approval. Blank: no limit."),
     ),
-    "include": (gettext_lazy("Only these keys"), gettext_lazy("Patterns with commas, such as DB_*, *_TOKEN.")),
-    "exclude": (gettext_lazy("Not these keys"), gettext_lazy("Patterns with commas; they win.")),
-    "tags": (gettext_lazy("Only with these tags"), gettext_lazy("With commas; one of them is enough.")),
+    "include": (gettext_lazy("Only these keys"), gettext_lazy("Patterns separated by commas, such as DB_*, *_TOKEN.")),
+    "exclude": (gettext_lazy("Not these keys"), gettext_lazy("Patterns separated by commas. They take precedence.")),
+    "tags": (
+        gettext_lazy("Only with these tags"),
+        gettext_lazy("Separated by commas. Secrets with any of these tags are synced."),
+    ),
 }
-"""The members of the policy that are asked for here, in words for people; the others are on the sync's page."""
+"""Labels and help of the policy members on this page; all others are in the settings of the sync."""
 
 
 class OptionsStep(Step):
     slug = "options"
     title = gettext_lazy("Options")
-    lead = gettext_lazy("What the keys are called there, and what a run may do. The defaults are careful ones.")
+    lead = gettext_lazy("How keys are named at the destination, and what a run may do. The defaults are safe.")
 
     @property
     def rules(self) -> list[Member]:
-        return [member for member in members_of(Policy) if member.name in WORDS]
+        return [member for member in members_of(Policy) if member.name in POLICY_LABELS]
 
     @cached_property
     def project(self) -> Project:
-        return project_for(self.actor, self.given("source")["projectId"], Right.EDIT_SYNCS)
+        return project_for(self.actor, self.result_of("source")["projectId"], Right.EDIT_SYNCS)
 
     @cached_property
     def may_write_policy(self) -> bool:
@@ -72,36 +75,35 @@ class OptionsStep(Step):
                 required=False,
                 initial=self._free_name(),
                 widget=UnfoldAdminTextInputWidget(),
-                help_text=_("Lower case, digits and hyphens."),
+                help_text=_("Lowercase letters, digits and hyphens."),
             )
         }
-        asked = open_members(members_of(self.found.Options))
-        found |= fields_for(OPTIONS, asked)
-        as_segments(found, {prefixed(OPTIONS, field) for field in asked})
+        members = open_members(members_of(self.destination.Options))
+        found |= fields_for(OPTIONS, members)
+        as_segments(found, {prefixed(OPTIONS, member) for member in members})
         found["auto"] = forms.BooleanField(
             label=_("Follow changes"),
             required=False,
             initial=True,
             widget=UnfoldBooleanSwitchWidget(),
-            help_text=_("Run by itself whenever a secret changes. Off: only when somebody asks."),
+            help_text=_("Run automatically whenever a secret changes. Off: only run manually."),
         )
         if self.may_write_policy:
-            held = defaults_of(self.project).new_policy()
-            found |= fields_for(RULES, self.rules, policy_as_json(held))
-            for name, (label, said) in WORDS.items():
-                found[prefixed(RULES, name)].label, found[prefixed(RULES, name)].help_text = label, said
+            defaults = defaults_of(self.project).new_policy()
+            found |= fields_for(RULES, self.rules, policy_as_json(defaults))
+            for name, (label, help_text) in POLICY_LABELS.items():
+                found[prefixed(RULES, name)].label, found[prefixed(RULES, name)].help_text = label, help_text
             as_segments(found, {prefixed(RULES, "unmanaged")})
         return found
 
     def _free_name(self) -> str:
-        source, location = self.given("source"), list(self.given("target").values())
-        spot = " ".join(str(value) for value in location[-2:])
-        wish = slugify(f"{source['environment']} {source['secretPath'].replace('/', ' ')} to {spot}")[:60].strip("-")
-        taken = set(
-            SecretSync.objects.filter(project=self.project, name__startswith=wish).values_list("name", flat=True)
-        )
-        names = [wish, *(f"{wish}-{number}" for number in range(2, len(taken) + 3))]
-        return next(name for name in names if name not in taken)
+        source = self.result_of("source")
+        target = " ".join(str(value) for value in list(self.result_of("target").values())[-2:])
+        stem = slugify(f"{source['environment']} {source['secretPath'].replace('/', ' ')} to {target}")[:60].strip("-")
+        rows = SecretSync.objects.filter(project=self.project, name__startswith=stem)
+        used = set(rows.values_list("name", flat=True))
+        names = [stem, *(f"{stem}-{number}" for number in range(2, len(used) + 3))]
+        return next(name for name in names if name not in used)
 
     # -- the preview -------------------------------------------------------------------------------------------
 
@@ -111,8 +113,8 @@ class OptionsStep(Step):
             "form": self.form,
             "first": [self.form[name] for name in names if not name.startswith(RULES)],
             "rules": [self.form[name] for name in names if name.startswith(RULES)],
-            "label": self.found.label,
-            "vendor": rules_of(self.found.limits_of(self.given("target"))),
+            "label": self.destination.label,
+            "vendor": rules_of(self.destination.limits_of(self.result_of("target"))),
             **self._preview(),
         }
 
@@ -120,44 +122,41 @@ class OptionsStep(Step):
         text = self.values.get(prefixed(OPTIONS, "keySchema"), "")
         try:
             KeySchema.parse(text)
-            wants = naming(self._sketch(text))
+            keys = naming(self._preview_sync(text))
         except KeySchemaError as error:
-            return {"unclear": str(error)}
+            return {"problem": str(error)}
         except Undecryptable:
-            return {"unclear": _("The connection's credentials cannot be decrypted; enter them again.")}
-        blocked = [want for want in wants if want.blocked]
+            return {"problem": _("The connection's credentials cannot be decrypted; enter them again.")}
+        blocked = [key for key in keys if key.blocked]
         return {
-            "names": [*blocked, *(want for want in wants if not want.blocked)][:PREVIEWED],
-            "more": max(0, len(wants) - PREVIEWED),
-            "total": len(wants),
+            "keys": [*blocked, *(key for key in keys if not key.blocked)][:PREVIEWED],
+            "more": max(0, len(keys) - PREVIEWED),
+            "total": len(keys),
             "blocked": len(blocked),
         }
 
-    def _sketch(self, key_schema: str) -> SecretSync:
-        """The sync as far as its names depend on it; what is typed wrong elsewhere does not matter yet."""
-        source = self.given("source")
+    def _preview_sync(self, key_schema: str) -> SecretSync:
+        """An unsaved sync with everything that key names depend on; other invalid input is ignored."""
+        source = self.result_of("source")
         folder = folder_by_path(environment_by_slug(self.project, source["environment"]), source["secretPath"])
         sync = SecretSync(
             project=folder.environment.project,
             folder=folder,
             destination=self.draft.destination,
-            connection=connection_by_id(self.actor, self.given("connection")["connectionId"]),
-            destination_config=self.given("target"),
+            connection=connection_by_id(self.actor, self.result_of("connection")["connectionId"]),
+            destination_config=self.result_of("target"),
             sync_options={"keySchema": key_schema},
         )
-        chosen = collected(RULES, Policy, self._loosely())
-        globs = {name: chosen[name] for name in ("include", "exclude", "tags") if name in chosen}
+        policy = collected(RULES, Policy, self.values)
+        globs = {name: policy[name] for name in ("include", "exclude", "tags") if name in policy}
         sync.policy = defaults_of(self.project).new_policy(sync=sync, recursive=source["recursive"], **globs)
         return sync
 
-    def _loosely(self) -> dict[str, Any]:
-        return self.values if self.values else {}
-
-    # -- going on ----------------------------------------------------------------------------------------------
+    # -- submitting --------------------------------------------------------------------------------------------
 
     def submit(self) -> dict[str, Any]:
         data = self.cleaned()
-        options = completed(members_of(self.found.Options), collected(OPTIONS, self.found.Options, data))
+        options = completed(members_of(self.destination.Options), collected(OPTIONS, self.destination.Options, data))
         issues: list[Issue] = []
         try:
             require_free_name(self.project, data["name"])
@@ -167,7 +166,7 @@ class OptionsStep(Step):
             issues.append(problem(["name"], str(error)))
         policy = self._policy(data, issues)
         try:
-            self.found.Options.parse(options, (OPTIONS,))
+            self.destination.Options.parse(options, (OPTIONS,))
         except Invalid as error:
             issues += error.issues
         if issues:
@@ -175,12 +174,12 @@ class OptionsStep(Step):
         return {"name": data["name"].strip(), "auto": data["auto"], "syncOptions": options, "policy": policy}
 
     def _policy(self, data: dict[str, Any], issues: list[Issue]) -> dict[str, Any]:
-        """What is given of the policy, as the API takes it."""
+        """The policy in the API's format."""
         if not self.may_write_policy:
             return {}
-        given = {"maxDeletions": None, **collected(RULES, Policy, data)}
+        policy = {"maxDeletions": None, **collected(RULES, Policy, data)}
         try:
-            Policy.parse(given, (RULES,))
+            Policy.parse(policy, (RULES,))
         except Invalid as error:
             issues += error.issues
-        return given
+        return policy

@@ -136,7 +136,7 @@ class SyncDraftAdmin(ServiceAdmin):
         except NotFound:
             raise
         except ServiceError as error:
-            step.refuse(error)
+            step.show_error(error)
             return self._render(request, step)
         if result is None:  # the page did something on the way, such as creating a project, and is shown again
             return redirect(self._url(step.draft, step.slug))

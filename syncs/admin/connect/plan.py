@@ -35,54 +35,58 @@ class PlanStep(Step):
         return {}
 
     @cached_property
-    def given_sync(self) -> SyncInput:
-        source, options = self.given("source"), self.given("options")
+    def sync_input(self) -> SyncInput:
+        source, options = self.result_of("source"), self.result_of("options")
         return SyncInput(
             name=options["name"],
-            connection_id=self.given("connection")["connectionId"],
+            connection_id=self.result_of("connection")["connectionId"],
             environment=source["environment"],
             secret_path=source["secretPath"],
             is_auto_sync_enabled=options["auto"],
             sync_options=options["syncOptions"],
-            destination_config=self.given("target"),
+            destination_config=self.result_of("target"),
         )
 
     @cached_property
     def policy(self) -> dict[str, Any]:
         """As the model's fields."""
-        given = self.given("options")["policy"]
-        changes = policy_changes(Policy.parse(given)) if given else {}
-        return {**changes, "recursive": self.given("source")["recursive"]}
+        policy = self.result_of("options")["policy"]
+        changes = policy_changes(Policy.parse(policy)) if policy else {}
+        return {**changes, "recursive": self.result_of("source")["recursive"]}
 
     @cached_property
     def project(self) -> Any:
-        return project_for(self.actor, self.given("source")["projectId"], Right.EDIT_SYNCS)
+        return project_for(self.actor, self.result_of("source")["projectId"], Right.EDIT_SYNCS)
 
     @cached_property
     def sync(self) -> SecretSync:
-        return draft_sync(self.actor, self.project, self.draft.destination, self.given_sync, self.policy)
+        return draft_sync(self.actor, self.project, self.draft.destination, self.sync_input, self.policy)
 
     @cached_property
     def checked(self) -> Checked:
         return checked_plan(self.actor, self.sync)
 
     def context(self) -> dict[str, Any]:
-        shown: dict[str, Any] = {"form": self.form, "label": self.found.label, "name": self.given("options")["name"]}
+        context: dict[str, Any] = {
+            "form": self.form,
+            "label": self.destination.label,
+            "name": self.result_of("options")["name"],
+        }
         try:
             checked = self.checked
-        except ServiceError as refusal:
-            return {**shown, "problem": str(refusal)}
+        except ServiceError as error:
+            return {**context, "problem": str(error)}
         plan = checked.plan
         return {
-            **shown,
+            **context,
             "plan": plan,
             "groups": groups(plan),
             "warnings": checked.warnings,
             "estimate": checked.estimate,
             "deletes": len(plan.deletes),
             "writes": sum(change.write is not None for change in plan.changes),
-            "note": self.found.limits_of(self.given("target")).note,
-            "auto": self.given("options")["auto"],
+            "note": self.destination.limits_of(self.result_of("target")).note,
+            "auto": self.result_of("options")["auto"],
         }
 
     def submit(self) -> dict[str, Any]:
@@ -94,7 +98,7 @@ class PlanStep(Step):
             if self.values.get("confirm", "").strip() != self.sync.name:
                 raise BadRequest(_("Type the name of the sync to confirm the deletes: %s") % self.sync.name)
             approved = [each.normalized_key for each in plan.changes if each.action is Action.DELETE or each.suspended]
-        finish(self.actor, self.draft, self.project, self.given_sync, self.policy, approved)
+        finish(self.actor, self.draft, self.project, self.sync_input, self.policy, approved)
         return {}
 
     def typed(self) -> dict[str, str]:

@@ -38,7 +38,7 @@ class SourceStep(Step):
     def projects(self) -> list[Project]:
         """Projects that the person may sync from; if the connection belongs to a project, only that one."""
         editable = [pk for pk in self.actor.roles if self.actor.may(Right.EDIT_SYNCS, pk)]
-        only = self.given("connection").get("projectId")
+        only = self.result_of("connection").get("projectId")
         return list(Project.objects.filter(pk__in=editable, **({"pk": only} if only else {})).order_by("name"))
 
     @cached_property

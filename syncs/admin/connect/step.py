@@ -1,4 +1,4 @@
-"""What the steps of the wizard share. Their forms come from the schemas alone; what they do, services do."""
+"""Base of the steps of the wizard. Forms are generated from schemas, and services do all writes."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from syncs.destination.base import Destination, describe_target, destinations
 from syncs.models import SyncDraft
 from syncs.planning.opening import destination_class
 
-NOT_TYPED = frozenset({"csrfmiddlewaretoken", "live", "back", "anyway", "pasted"})
-"""Names of what is posted and neither kept nor shown again: buttons, and secrets that are stored at once."""
+NOT_STORED = frozenset({"csrfmiddlewaretoken", "live", "back", "anyway", "pasted"})
+"""Names of POST data that is neither stored in the draft nor shown again: buttons, and secrets stored immediately."""
 
 
 class StepForm(forms.Form):
-    """Made anew for each page from what a schema declares; a field's own problems are the schema's to say."""
+    """Base of the forms that are generated for each page. The schema validates the data, not the form."""
 
 
 class Step(ABC):
-    """One page. `given` of another step is what was stored when it was passed."""
+    """One page of the wizard."""
 
     slug: ClassVar[str]
     title: ClassVar[Any]
@@ -39,29 +39,30 @@ class Step(ABC):
         self.request = request
         self.actor = actor
         self.draft = draft
-        self.refusals: list[str] = []
-        self.tried = False  # whether what is wrong is shown: not before the person has asked to go on
+        self.problems: list[str] = []  # that belong to no field
+        self.is_submitted = False  # problems of fields are shown only after the person has submitted the page
 
-    # -- what was typed ----------------------------------------------------------------------------------------
+    # -- input -------------------------------------------------------------------------------------------------
 
     @cached_property
     def values(self) -> dict[str, str]:
-        """What is in the fields: as posted, else as kept; {} on the first visit."""
+        """The input: from the POST data, else from the draft; {} on the first visit."""
         if self.request.method == "POST":
             posted = self.request.POST.lists()
-            return {name: ", ".join(map(str, values)) for name, values in posted if name not in NOT_TYPED}
+            return {name: ", ".join(map(str, values)) for name, values in posted if name not in NOT_STORED}
         return dict(self.draft.step(self.slug).typed)
 
     def is_live(self) -> bool:
-        """Whether the page only asks for itself as it would be with what is typed now; nothing is kept."""
+        """Whether the request only updates the page for the current input; nothing is stored."""
         return "live" in self.request.POST
 
     def typed(self) -> dict[str, str]:
-        """What the draft keeps of it: never a credential."""
+        """The input to store in the draft: never credentials."""
         secrets = {name for name, field in self.form.fields.items() if isinstance(field.widget, WRITE_ONLY)}
         return {name: value for name, value in self.values.items() if name not in secrets}
 
-    def given(self, step: str) -> dict[str, Any]:
+    def result_of(self, step: str) -> dict[str, Any]:
+        """The stored result of a completed step; {} if it is not completed."""
         return dict(self.draft.step(step).given)
 
     # -- the page ----------------------------------------------------------------------------------------------
@@ -72,13 +73,13 @@ class Step(ABC):
 
     @cached_property
     def form(self) -> StepForm:
-        made = type("Form", (StepForm,), self.fields())
-        form: StepForm = made(data=self.values) if self.values else made()
+        form_class = type("Form", (StepForm,), self.fields())
+        form: StepForm = form_class(data=self.values) if self.values else form_class()
         return form
 
     def cleaned(self) -> dict[str, Any]:
-        """What the form holds. Raises Invalid where a number is none."""
-        self.tried = True
+        """The data of the form. Raises Invalid if a number is not a number."""
+        self.is_submitted = True
         if not self.form.is_valid():
             raise Invalid([])
         return self.form.cleaned_data
@@ -88,31 +89,31 @@ class Step(ABC):
 
     @abstractmethod
     def submit(self) -> dict[str, Any] | None:
-        """What the next steps need to know; None where the page stays. Raises ServiceError."""
+        """The result for later steps; None if the page is shown again. Raises ServiceError."""
 
     aliases: ClassVar[Mapping[str, str]] = {}
 
-    def refuse(self, refusal: ServiceError) -> None:
-        """Each problem at its field; what belongs to none on top."""
-        self.tried = True
-        if not isinstance(refusal, Invalid):
-            self.refusals.append(str(refusal))
+    def show_error(self, error: ServiceError) -> None:
+        """Show each problem at its field, and the others at the top."""
+        self.is_submitted = True
+        if not isinstance(error, Invalid):
+            self.problems.append(str(error))
             return
-        for issue in refusal.issues:
+        for issue in error.issues:
             name = place_of(issue, self.form.fields, self.aliases)
             if name and self.form.is_bound:
                 self.form.is_valid()
                 self.form.add_error(name, issue["message"])
             else:
-                self.refusals.append(str(Invalid([issue])))
+                self.problems.append(str(Invalid([issue])))
 
     @property
-    def found(self) -> type[Destination]:
+    def destination(self) -> type[Destination]:
         return destination_class(self.draft.destination)
 
 
 def open_members(members: Iterable[Member]) -> list[Member]:
-    """The members that somebody must be asked for."""
+    """The members for which there is a choice."""
     return [member for member in members if member.only is None]
 
 
@@ -125,7 +126,7 @@ def completed(members: Iterable[Member], data: Mapping[str, Any]) -> dict[str, A
 
 
 def as_segments(form_fields: dict[str, forms.Field], names: set[str]) -> None:
-    """Few choices are shown side by side instead of behind a list."""
+    """Show up to four choices side by side instead of in a select."""
     for name in names & form_fields.keys():
         field = form_fields[name]
         choices: Any = getattr(field, "choices", None)
@@ -138,15 +139,15 @@ def prefixed(prefix: str, member: Member | str) -> str:
     return f"{prefix}{JOINT}{member if isinstance(member, str) else member.name}"
 
 
-# -- the first page, and the line that every page shows --------------------------------------------------------
+# -- the first page, and the route at the top of every page ---------------------------------------------------
 
 
-def tiles(actor: Actor, wish: str) -> list[dict[str, Any]]:
-    """The destinations that fit what is searched for, those with a login at hand first."""
+def tiles(actor: Actor, query: str) -> list[dict[str, Any]]:
+    """The destinations that match the query, those with a usable connection first."""
     ready: dict[str, int] = {}
     for connection in usable_by(actor):
         ready[connection.app] = ready.get(connection.app, 0) + 1
-    words = wish.lower().split()
+    words = query.lower().split()
     found = []
     for each in destinations:
         provider = providers.get(each.provider)
@@ -159,23 +160,23 @@ def tiles(actor: Actor, wish: str) -> list[dict[str, Any]]:
 
 
 def hue(slug: str) -> int:
-    """A colour for a destination's sign: always the same, and another for most others."""
-    return sum(ord(letter) * (location + 7) for location, letter in enumerate(slug)) * 47 % 360
+    """The hue of a destination's icon: stable, and different for most destinations."""
+    return sum(ord(letter) * (position + 7) for position, letter in enumerate(slug)) * 47 % 360
 
 
 def route_of(draft: SyncDraft | None) -> dict[str, Any] | None:
     """Source, connection and target as far as they are chosen, for the line at the top of each page."""
     if draft is None:
         return None
-    found = destinations.get(draft.destination)
+    destination = destinations.get(draft.destination)
     source = draft.step("source").given if "source" in draft.done else {}
-    location = draft.step("target").given if "target" in draft.done else {}
+    target = draft.step("target").given if "target" in draft.done else {}
     connection = draft.step("connection").given if "connection" in draft.done else {}
     return {
-        "label": found.label if found else draft.destination,
+        "label": destination.label if destination else draft.destination,
         "hue": hue(draft.destination),
         "project": source.get("project", ""),
         "source": f"{source['environmentName']} {source['secretPath']}" if source else "",
         "connection": connection.get("name", ""),
-        "target": describe_target(draft.destination, location),
+        "target": describe_target(draft.destination, target),
     }

@@ -1,5 +1,5 @@
-"""Where exactly the secrets go: pickers that ask the vendor, each when what it depends on is chosen; typed text where
-the vendor has no list or cannot be reached."""
+"""The target step: pickers with choices from the vendor, each loaded when the members before it are chosen; or text
+inputs, if the vendor has no list or is unavailable."""
 
 from __future__ import annotations
 
@@ -23,95 +23,95 @@ from connections.selectors import connection_by_id
 from .step import Step, StepForm, as_segments, completed, open_members, prefixed
 
 CONFIG = "destinationConfig"
-LONG = 60  # choices; more are searched by typing a part of one
+LONG = 60  # choices; longer lists become a text input with suggestions
 
 
 class TargetStep(Step):
     slug = "target"
     title = gettext_lazy("Target")
     lead = gettext_lazy("The target of the sync. Lists are loaded from the service.")
-    away = ""  # why the vendor offers nothing
+    unavailable = ""  # why the vendor cannot list choices
 
     @cached_property
     def members(self) -> list[Member]:
-        """Those of the variant that is chosen so far."""
+        """The members of the variant that is chosen so far."""
         typed = {name.removeprefix(f"{CONFIG}{JOINT}"): value for name, value in self.values.items()}
-        return members_of_variant(self.found.Config, typed)
+        return members_of_variant(self.destination.Config, typed)
 
     @cached_property
     def connection(self) -> AppConnection:
-        return connection_by_id(self.actor, self.given("connection")["connectionId"])
+        return connection_by_id(self.actor, self.result_of("connection")["connectionId"])
 
     def is_live(self) -> bool:
         return super().is_live() or "by_hand" in self.request.POST or "by_list" in self.request.POST
 
     @cached_property
     def by_hand(self) -> set[str]:
-        """The members that the person would rather type; a hidden input of the page remembers them."""
-        held = set(filter(None, self.values.get("typed", "").split(",")))
-        held |= {self.values["by_hand"]} if "by_hand" in self.values else set()
-        return held - {self.values.get("by_list", "")}
+        """The members that the person chose to type; a hidden input of the page stores them."""
+        names = set(filter(None, self.values.get("typed", "").split(",")))
+        names |= {self.values["by_hand"]} if "by_hand" in self.values else set()
+        return names - {self.values.get("by_list", "")}
 
     @cached_property
     def preset(self) -> dict[str, str]:
-        """What is chosen by itself, since it is all there is."""
+        """Values chosen automatically because there is only one choice."""
         return {}
 
     @cached_property
     def offers(self) -> dict[str, list[Choice] | None]:
-        """By member: what the vendor offers; None while it waits for another one. Absent: nothing is offered.
+        """Choices of the vendor by member; None if an earlier member must be chosen first; absent if there is no list.
 
-        Asked in the order of the schema, and no more once the vendor has failed to answer.
+        Requested in the order of the schema, until the vendor fails to respond.
         """
         found: dict[str, list[Choice] | None] = {}
         chosen: dict[str, str] = {}
-        skipped = self._shown_already()
+        skipped = self._unchanged_members()
         for field in open_members(self.members):
             name = prefixed(CONFIG, field)
             if not _is_list(field) and not _is_open(field):
                 continue
             value = self.values.get(name, "")
-            if field.name not in skipped and not self.away:
+            if field.name not in skipped and not self.unavailable:
                 try:
                     offered = services.choices(self.actor, self.connection, field.name, chosen)
                 except services.ChooseFirst:
                     found[field.name] = None
                     offered = []
-                except BadRequest as refusal:
-                    self.away = str(refusal)
+                except BadRequest as error:
+                    self.unavailable = str(error)
                     offered = []
                 if offered:
                     found[field.name] = offered
-                    if self.chooses and self._is_clear(field, offered) and not value:
+                    if self.may_preset and self._is_only_choice(field, offered) and not value:
                         value = self.preset[name] = offered[0].value
             if value:
                 chosen[field.name] = value
         return found
 
     @property
-    def chooses(self) -> bool:
-        """Whether the only thing there is is chosen by itself: on a page to look at, never in what is sent."""
+    def may_preset(self) -> bool:
+        """Whether an only choice is selected automatically: when the page is shown, never in submitted data."""
         return self.request.method != "POST" or self.is_live()
 
-    def _is_clear(self, field: Member, offered: list[Choice]) -> bool:
+    def _is_only_choice(self, field: Member, offered: list[Choice]) -> bool:
         single = not _is_list(field) and len(offered) == 1
         return single and field.required and field.name not in self.by_hand
 
-    def _shown_already(self) -> set[str]:
-        """The members up to the one that was just changed: the page keeps those as they are."""
+    def _unchanged_members(self) -> set[str]:
+        """The members up to the one that was just changed, which the page does not replace."""
         names = [field.name for field in open_members(self.members)]
         changed = self.request.headers.get("HX-Trigger-Name", "").removeprefix(f"{CONFIG}{JOINT}")
         return set(names[: names.index(changed) + 1]) if super().is_live() and changed in names else set()
 
     def fields(self) -> dict[str, forms.Field]:
-        asked = open_members(self.members)
+        members = open_members(self.members)
         offers = self.offers
-        made = fields_for(CONFIG, asked)
-        as_segments(made, {prefixed(CONFIG, field) for field in asked if field.choices})
+        found = fields_for(CONFIG, members)
+        as_segments(found, {prefixed(CONFIG, member) for member in members if member.choices})
         for name, offered in offers.items():
-            field = made[prefixed(CONFIG, name)]
+            field = found[prefixed(CONFIG, name)]
             if offered is None:
-                field.widget = UnfoldAdminSelectWidget(choices=[("", _("Choose the one above first"))])
+                field.widget = UnfoldAdminSelectWidget(choices=[("", _("Choose the field above first"))])
                 field.widget.attrs["disabled"] = True
             elif name not in self.by_hand and name in self.lists:
                 field.widget = ListedChoices(choices=self._options(name, offered))
@@ -120,40 +120,40 @@ class TargetStep(Step):
             elif name not in self.by_hand:
                 field.widget = UnfoldAdminSelectWidget(choices=self._options(name, offered))
         for name, value in self.preset.items():
-            made[name].initial = value
-        if self.values:  # else nothing is typed yet, and each field begins as it likes
+            found[name].initial = value
+        if self.values:  # without input, fields keep their initial values
             self.values.update(self.preset)
-        return made
+        return found
 
     @cached_property
     def lists(self) -> set[str]:
-        """The members of which several can be chosen."""
+        """The members with several values."""
         return {field.name for field in self.members if _is_list(field)}
 
     def _options(self, name: str, offered: list[Choice]) -> list[tuple[str, str]]:
-        """What is chosen already is always among them; of a list it is several."""
-        held = self.values.get(prefixed(CONFIG, name), "")
-        values = [part.strip() for part in held.split(",")] if name in self.lists else [held]
-        known = [
+        """The choices of a select, including current values that the vendor does not list."""
+        current = self.values.get(prefixed(CONFIG, name), "")
+        values = [part.strip() for part in current.split(",")] if name in self.lists else [current]
+        listed = [
             (each.value, each.label if each.label == each.value else f"{each.label} ({each.value})") for each in offered
         ]
-        strange = [value for value in values if value and value not in dict(known)]
-        typed = [(value, _("%(value)s (not in the list)") % {"value": value}) for value in strange]
-        return [*typed, *known] if name in self.lists else [("", _("Choose...")), *typed, *known]
+        unlisted = [value for value in values if value and value not in dict(listed)]
+        typed = [(value, _("%(value)s (not in the list)") % {"value": value}) for value in unlisted]
+        return [*typed, *listed] if name in self.lists else [("", _("Choose...")), *typed, *listed]
 
     def context(self) -> dict[str, Any]:
         form = self.form
         names = list(form.fields)
-        shown = []
-        for location, name in enumerate(names):
+        members = []
+        for position, name in enumerate(names):
             plain = name.removeprefix(f"{CONFIG}{JOINT}")
             widget = form.fields[name].widget
-            shown.append(
+            members.append(
                 {
                     "bound": form[name],
                     "name": plain,
-                    "next": names[location + 1].removeprefix(f"{CONFIG}{JOINT}")
-                    if self._leads(plain, names[location + 1 :])
+                    "next": names[position + 1].removeprefix(f"{CONFIG}{JOINT}")
+                    if self._affects_later(plain, names[position + 1 :])
                     else "",
                     "offered": bool(self.offers.get(plain)) and not isinstance(widget, SuggestingInput),
                     "by_hand": plain in self.by_hand,
@@ -162,31 +162,36 @@ class TargetStep(Step):
                     "several": isinstance(widget, ListedChoices),
                 }
             )
-        return {"form": form, "members": shown, "away": self.away, "typed": ",".join(sorted(self.by_hand))}
+        return {
+            "form": form,
+            "members": members,
+            "unavailable": self.unavailable,
+            "typed": ",".join(sorted(self.by_hand)),
+        }
 
-    def _leads(self, name: str, later: list[str]) -> bool:
-        """Whether a change of the member changes what comes after it: while the service is away, only the variant."""
-        kind = self.found.Config.discriminator if isinstance(self.found.Config, OneOf) else ""
-        return bool(later) and (not self.away or name == kind)
+    def _affects_later(self, name: str, later: list[str]) -> bool:
+        """Whether later members depend on this one. If the service is unavailable, only the variant matters."""
+        kind = self.destination.Config.discriminator if isinstance(self.destination.Config, OneOf) else ""
+        return bool(later) and (not self.unavailable or name == kind)
 
     def typed(self) -> dict[str, str]:
         secrets = {prefixed(CONFIG, field) for field in self.members if field.is_secret}
         return {name: value for name, value in self.values.items() if name not in {*secrets, "by_hand", "by_list"}}
 
     def cleaned(self) -> dict[str, Any]:
-        """The vendor is not asked what there is only to go on; it is where the page must be shown again."""
-        plain: Any = type("Form", (StepForm,), fields_for(CONFIG, open_members(self.members)))
-        form = plain(data=self.values)
+        """Without loading choices from the vendor, which is only needed to show the page again."""
+        form_class: Any = type("Form", (StepForm,), fields_for(CONFIG, open_members(self.members)))
+        form = form_class(data=self.values)
         return form.cleaned_data if form.is_valid() else super().cleaned()
 
     def submit(self) -> dict[str, Any]:
-        given = completed(self.members, collected(CONFIG, self.found.Config, self.cleaned()))
-        self.found.Config.parse(given, (CONFIG,))
-        return given
+        config = completed(self.members, collected(CONFIG, self.destination.Config, self.cleaned()))
+        self.destination.Config.parse(config, (CONFIG,))
+        return config
 
 
 def _is_open(field: Member) -> bool:
-    """Whether the vendor may know what the text can be."""
+    """Whether the vendor may be able to list the values."""
     return field.kind == "string" and not (field.choices or field.is_secret or "x-multiline" in field.schema)
 
 

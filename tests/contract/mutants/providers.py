@@ -1,0 +1,44 @@
+"""Broken logins: pickers that ask another path or offer nothing, checks that accept everything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from connections.http.client import ApiClient
+from connections.provider import Choice, Provider
+from connections.providers.humanitec import Humanitec
+from tests.contract import test_adapters
+
+
+class WrongPicker(Humanitec):
+    """Offers the applications of another organisation."""
+
+    caught_by = staticmethod(test_adapters.test_pickers_offer_what_the_config_names)
+    variant = "application"
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        return super().choices(client, "org" if field == "app" else field, chosen)
+
+
+class EmptyPicker(Humanitec):
+    """Offers nothing."""
+
+    caught_by = staticmethod(test_adapters.test_pickers_offer_what_the_config_names)
+    variant = "application"
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        return []
+
+
+class BlindCheck(Humanitec):
+    """Takes every login for a good one."""
+
+    caught_by = staticmethod(test_adapters.test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor)
+    variant = "application"
+
+    def check(self, client: ApiClient) -> None:
+        return
+
+
+PROVIDERS: tuple[type[Provider], ...] = (WrongPicker, EmptyPicker, BlindCheck)
