@@ -85,7 +85,7 @@ def test_the_life_of_a_sync(world: World, api: Api) -> None:
     assert list(audit.broken_links()) == []
 
 
-def test_a_sync_that_goes_with_its_secrets(world: World, api: Api) -> None:
+def test_a_sync_deleted_with_its_secrets(world: World, api: Api) -> None:
     world.set(A="1")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -96,7 +96,7 @@ def test_a_sync_that_goes_with_its_secrets(world: World, api: Api) -> None:
     assert told() == [("secret-sync-remove-secrets", ME), ("delete-secret-sync", ME)]
 
 
-def test_a_run_that_nobody_asked_for_is_the_platforms(world: World, api: Api) -> None:
+def test_an_automatic_run_belongs_to_the_platform(world: World, api: Api) -> None:
     world.set(A="1")
     world.sync()
     world.due()

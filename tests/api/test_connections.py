@@ -121,7 +121,7 @@ def test_names_are_unique_in_their_scope(api: Api, world: World) -> None:
     assert (status, envelope["message"]) == (400, 'An App Connection with the name "humanitec-dev" already exists')
 
 
-def test_one_in_use_stays(world: World) -> None:
+def test_a_connection_in_use_is_not_deleted(world: World) -> None:
     world.sync()
     status, envelope = api_for("admin", None)("DELETE", f"{CONNECTIONS}/{world.connection.pk}")
     assert status == 400
@@ -137,7 +137,7 @@ def test_pickers(api: Api, world: World) -> None:
     assert organisations[0]["apps"][0]["envs"][0] == {"id": "development", "name": "Development"}
 
 
-def test_ids_and_names_that_are_not_there(api: Api) -> None:
+def test_unknown_ids_and_names(api: Api) -> None:
     nowhere = str(uuid.uuid4())
     assert api("GET", f"{CONNECTIONS}/nope")[0] == 422
     assert api("GET", f"{CONNECTIONS}/{nowhere}")[1]["message"] == f"Could not find App Connection with ID {nowhere}"

@@ -83,7 +83,7 @@ def test_client_secrets_and_tokens_are_not_stored(world: World) -> None:
     assert made.client_secret not in (row.secret_mac, row.prefix, repr(made))
 
 
-def test_who_asks_comes_before_what_is_asked() -> None:
+def test_authentication_comes_before_validation() -> None:
     status, envelope = Api(None)("POST", SYNCS, {"name": 5})
     assert status == 401
     assert re.fullmatch(r"req-[\w-]+", envelope["reqId"])
@@ -114,7 +114,7 @@ def test_the_envelope(api: Api, method: str, path: str, data: str | bytes | None
             assert {"GET", "POST"} <= set(response["Allow"].split(", "))
 
 
-def test_a_defect_is_an_envelope_that_tells_nothing(
+def test_a_defect_is_an_envelope_without_details(
     api: Api, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(*_: Any) -> None:
@@ -140,7 +140,7 @@ def test_a_session_needs_its_csrf_token(world: World) -> None:
     assert (refused.status_code, refused.json()["error"]) == (403, "PermissionDenied")
 
 
-def test_pages_beside_the_api(client: Client, db: None) -> None:
+def test_pages_next_to_the_api(client: Client, db: None) -> None:
     assert client.get("/healthz").json() == {"status": "ok"}
     assert b"keyferry_syncs_behind 0.0" in client.get("/metrics").content
     ready = client.get("/readyz")

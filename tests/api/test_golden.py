@@ -68,7 +68,7 @@ def test_the_document_is_the_recorded_one() -> None:
         pytest.fail(document.difference(known, lines), pytrace=False)
 
 
-def test_every_operation_is_in_one_group_that_has_answers() -> None:
+def test_every_operation_is_in_one_group_with_responses() -> None:
     known = {line["operation"] for line in recorded.read()}
     wanted = operations()
     if not recorded.recording():
@@ -86,7 +86,7 @@ def quiet() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("group", GROUPS)
-def test_the_answers_are_the_recorded_ones(db: None, quiet: None, group: str) -> None:
+def test_the_responses_are_the_recorded_ones(db: None, quiet: None, group: str) -> None:
     mine = {name: operation for name, operation in operations().items() if group_of(name) == group}
     with world.made(VENDORS.get(group, VENDORS["humanitec"])) as made:
         now = list(answers.lines(mine, made))

@@ -135,7 +135,7 @@ def test_without_universal_auth(made: NewIdentity, world: World) -> None:
     assert login(made)[0] == 401
 
 
-def test_a_project_admin_manages_the_machines_of_his_project_alone(world: World) -> None:
+def test_a_project_admin_manages_only_machines_of_their_project(world: World) -> None:
     mine = create_identity(PLATFORM, "mine", role="admin", project=world.project)
     hers = create_identity(PLATFORM, "hers", role="member", project=world.project).identity
     root = create_identity(PLATFORM, "root", role="admin").identity
@@ -157,7 +157,7 @@ def test_a_project_admin_manages_the_machines_of_his_project_alone(world: World)
     assert Api(token)("POST", secrets.format(root.pk), {})[0] == 404
 
 
-def test_ended_tokens_are_forgotten(made: NewIdentity) -> None:
+def test_expired_tokens_are_purged(made: NewIdentity) -> None:
     configure(made, accessTokenTTL=60)
     old, new = (login(made)[1]["accessToken"] for _ in range(2))
     first = AccessToken.objects.order_by("created_at").first()

@@ -61,7 +61,7 @@ def test_an_empty_path_is_the_root(world: World, api: Api) -> None:
     assert not Folder.objects.filter(path__contains="None").exists()
 
 
-def test_folders_below_are_those_by_the_letter(world: World, api: Api) -> None:
+def test_folders_below_are_matched_exactly(world: World, api: Api) -> None:
     for path in ("/api/one", "/API/two"):
         ensure_folder(world.actor, world.environment(), path)
     _, answer = api("GET", "/v2/folders", **location(world, path="/api", recursive="true"))
@@ -77,7 +77,7 @@ def test_half_a_character_is_no_text(world: World, api: Api, value: bytes) -> No
     assert (response.status_code, response.json()["message"]) == (400, "The request's body is not valid JSON")
 
 
-def test_a_deleted_secret_is_answered_with_its_tags(world: World, api: Api) -> None:
+def test_a_deleted_secret_is_returned_with_its_tags(world: World, api: Api) -> None:
     create_tag(world.actor, world.project, "db")
     tags = [each["id"] for each in api("GET", f"/v1/projects/{world.project.pk}/tags")[1]["tags"]]
     for name in ("A", "B"):

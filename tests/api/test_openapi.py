@@ -54,7 +54,7 @@ def test_examples_fit(operation: tuple[str, str, dict[str, object]]) -> None:
             jsonschema.Draft202012Validator(plain(found["schema"])).validate(found["example"])
 
 
-def test_variants_are_told_apart() -> None:
+def test_variants_are_distinguished() -> None:
     schemas = described()["components"]["schemas"]
     config = schemas["HumanitecSecretSync"]["properties"]["destinationConfig"]
     assert config["discriminator"]["propertyName"] == "scope"

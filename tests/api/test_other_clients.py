@@ -14,7 +14,7 @@ from tests.fixtures.world import World
 
 
 @pytest.mark.parametrize("known", ["workspaceId", "workspaceSlug"])
-def test_of_a_projects_two_names_the_unknown_one_is_sent_empty(api: Api, world: World, known: str) -> None:
+def test_an_unknown_name_of_a_project_is_sent_empty(api: Api, world: World, known: str) -> None:
     world.set(A="1")
     names = {"workspaceId": str(world.project.pk), "workspaceSlug": world.project.slug}
     query = {**dict.fromkeys(names, ""), known: names[known], "environment": "dev", "secretPath": "/"}
@@ -24,7 +24,7 @@ def test_of_a_projects_two_names_the_unknown_one_is_sent_empty(api: Api, world: 
     assert (status, answer["message"]) == (400, "Missing project id or environment")
 
 
-def test_a_read_identity_lies_within_its_place_in_the_organisation(world: World) -> None:
+def test_an_identity_is_returned_with_its_membership(world: World) -> None:
     """Terraform reads the name from the inner object: without it every plan would change every identity."""
     api = api_for("admin", None)
     made = api("POST", "/v1/identities", {"name": "ci", "role": "member"})[1]["identity"]
@@ -39,7 +39,7 @@ def test_a_read_identity_lies_within_its_place_in_the_organisation(world: World)
     assert listed["ci"] == found
 
 
-def test_a_role_that_shall_end_is_refused(api: Api, world: World) -> None:
+def test_a_temporary_role_is_refused(api: Api, world: World) -> None:
     identity = api_for("admin", None)("POST", "/v1/identities", {"name": "ci"})[1]["identity"]["id"]
     where = f"/v2/workspace/{world.project.pk}/identity-memberships/{identity}"
     ends = {"role": "admin", "isTemporary": True, "temporaryMode": "relative", "temporaryRange": "1h"}
@@ -62,7 +62,7 @@ def test_secrets_of_their_own_are_given_with_an_empty_name_of_the_one_document()
     assert "secretName" not in described["required"]
 
 
-def test_a_duplicate_is_seen_however_its_place_is_written(api: Api, world: World) -> None:
+def test_a_duplicate_is_detected_for_every_form_of_its_target(api: Api, world: World) -> None:
     """Terraform asks before every change of a destination, as it writes it."""
     each = {"mappingBehavior": "one-to-one", "region": "eu-west-1"}
     SecretSync.objects.filter(pk=world.sync().pk).update(destination="aws-secrets-manager", destination_config=each)

@@ -157,7 +157,7 @@ def test_a_viewer_sees_no_value(world: World, names: dict[str, str]) -> None:
     assert state(world) == before
 
 
-def test_an_instance_admin_sees_no_value_until_he_adds_himself(world: World, names: dict[str, str]) -> None:
+def test_an_instance_admin_sees_no_value_before_joining(world: World, names: dict[str, str]) -> None:
     made = create_identity(PLATFORM, "root", role="admin")
     api = api_of(made.identity, made.client_secret)
     for method, path, operation in operations():

@@ -27,9 +27,7 @@ def of_connection(world: World) -> str:
 
 
 @pytest.mark.parametrize("scope", ["instance", "connection"])
-def test_pausing_stops_what_is_going_and_what_would_begin(
-    world: World, scope: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_pausing_stops_running_and_future_runs(world: World, scope: str, monkeypatch: pytest.MonkeyPatch) -> None:
     world.set(**{f"K{number:03}": "x" for number in range(KEYS)})
     sync = world.sync(is_auto_sync_enabled=False)
     root = api_for("admin", None)
@@ -82,7 +80,7 @@ def test_who_may(world: World, api: Api) -> None:
     assert outsider("GET", where)[0] == 404
 
 
-def test_a_connection_is_checked_when_asked(world: World, api: Api) -> None:
+def test_a_connection_is_checked_on_request(world: World, api: Api) -> None:
     where = f"/v1/app-connections/humanitec/{world.connection.pk}/check"
     assert api("POST", where)[0] == 200
     world.sandbox.token = "another"
@@ -92,7 +90,7 @@ def test_a_connection_is_checked_when_asked(world: World, api: Api) -> None:
     assert api_for("viewer", world)("POST", where)[0] == 403
 
 
-def test_a_pause_does_not_keep_anybody_from_planning(world: World, api: Api) -> None:
+def test_a_pause_does_not_prevent_planning(world: World, api: Api) -> None:
     pause_everything(PLATFORM, paused=True)
     sync = world.sync()
     assert api("POST", f"{SYNCS}/{sync.pk}/plan")[0] == 200

@@ -95,7 +95,7 @@ def test_unchanged_is_not_sent_again(api: Api, world: World) -> None:
     assert api.raw("GET", "/v1/projects")["Cache-Control"] == "no-store"
 
 
-def test_references_are_followed_or_stay_as_typed(api: Api, world: World) -> None:
+def test_references_are_resolved_or_returned_as_stored(api: Api, world: World) -> None:
     world.set(A="a", B="<${A}>", C="${B}!", GONE="x", D="${GONE} and ${A}", X="${Y}", Y="${X}", Z="${X}")
     world.unset("GONE")
     world.set(environment="staging", A="staged", FAR="${dev.C}")
@@ -119,7 +119,7 @@ def test_references_are_followed_or_stay_as_typed(api: Api, world: World) -> Non
     assert [each["secretKey"] for each in referrers["references"]] == ["B", "D"]
 
 
-def test_the_last_import_wins_and_imports_are_told_apart(api: Api, world: World) -> None:
+def test_the_last_import_wins_and_imports_are_distinguished(api: Api, world: World) -> None:
     for slug, values in (("staging", {"A": "s", "B": "s"}), ("prod", {"A": "p", "C": "p"})):
         world.set(environment=slug, **values)
     ensure_folder(world.actor, world.environment("prod"), "/deep")
@@ -169,7 +169,7 @@ def test_filters(api: Api, world: World) -> None:
     assert "core" not in json.dumps(Secret.objects.get(key="C").metadata)
 
 
-def test_a_value_that_does_not_open_is_named(api: Api, world: World) -> None:
+def test_an_undecryptable_value_is_reported(api: Api, world: World) -> None:
     world.set(A="1", B="2")
     Secret.objects.filter(key="B").update(value_sealed=b"damaged")
     query = {"projectId": str(world.project.pk), "environment": "dev"}
@@ -234,7 +234,7 @@ def test_batches(api: Api, world: World) -> None:
     assert api("PATCH", batch, {**location, "secrets": swap, "mode": "upsert"})[0] == 400
 
 
-def test_a_body_may_say_null_for_what_it_leaves_out(api: Api, world: World) -> None:
+def test_null_in_a_body_means_absent(api: Api, world: World) -> None:
     world.set(A="1")
     set_secrets(world.actor, world.folder(), [SecretInput("A", comment="why", tags=["db"])])
     given = {

@@ -88,7 +88,7 @@ def _plain(schema: Any) -> Any:
 
 @pytest.mark.skipif(not (Path(__file__).parents[3] / "shared" / "seeds").is_dir(), reason="the user's page is not here")
 @pytest.mark.parametrize("config", [APPLICATION, ENVIRONMENT], ids=["application", "environment"])
-def test_the_trigger_answers_as_the_users_page_says(api: Api, world: World, config: dict[str, str]) -> None:
+def test_the_trigger_responds_as_documented(api: Api, world: World, config: dict[str, str]) -> None:
     ((path, methods),) = _seed()["paths"].items()
     operation = methods["post"]
     schema = _plain(operation["responses"]["200"]["content"]["application/json"]["schema"])
@@ -104,7 +104,7 @@ def test_the_trigger_answers_as_the_users_page_says(api: Api, world: World, conf
     assert document["paths"][path]["post"]["operationId"] == operation["operationId"]
 
 
-def test_every_answer_fits_our_own_document(api: Api, world: World) -> None:
+def test_every_response_matches_our_document(api: Api, world: World) -> None:
     world.set(A="1")
     world.run(world.sync())
     sync_id = str(SecretSync.objects.get().pk)
@@ -272,7 +272,7 @@ def test_a_target_that_no_column_can_hold_is_refused(api: Api, world: World, mem
         SecretSync.objects.filter(name="long-post").delete()
 
 
-def test_every_problem_is_named_at_once(api: Api, world: World) -> None:
+def test_all_problems_are_reported_at_once(api: Api, world: World) -> None:
     given = body(world, name="Bad Name", connectionId="x", syncOptions={}, destinationConfig={"scope": "application"})
     status, envelope = api("POST", SYNCS, given)
     assert status == 422

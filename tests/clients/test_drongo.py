@@ -90,7 +90,7 @@ def states(destination: GcpSecretManager, key: str) -> list[str]:
     return [one["state"] for one in destination.client.request("GET", path)["versions"]]
 
 
-def test_secrets_are_made_changed_and_taken_away(destination: GcpSecretManager) -> None:
+def test_secrets_are_created_changed_and_deleted(destination: GcpSecretManager) -> None:
     values = {"A": "1", "B": "line 1\nline 2\n", "C": "ä ✓ '\"\\ $HOME", "x" * 255: "long"}
     made = apply(destination, *(Write(Action.CREATE, key, key, value) for key, value in values.items()))
     seen = looked(destination)
@@ -106,7 +106,7 @@ def test_secrets_are_made_changed_and_taken_away(destination: GcpSecretManager) 
 
 
 @pytest.mark.parametrize(("policy", "left"), [("keep", "ENABLED"), ("disable", "DISABLED"), ("destroy", "DESTROYED")])
-def test_old_versions_are_kept_or_taken_out_of_use(destination: GcpSecretManager, policy: str, left: str) -> None:
+def test_old_versions_are_kept_or_disabled(destination: GcpSecretManager, policy: str, left: str) -> None:
     told = GcpSecretManager(destination.client, GLOBAL, {"oldVersions": policy})
     apply(told, Write(Action.CREATE, "KEY", "KEY", "old"))
     assert apply(told, Write(Action.UPDATE, "KEY", "KEY", "new", remote=looked(told)["KEY"]))["KEY"].error is None
@@ -114,7 +114,9 @@ def test_old_versions_are_kept_or_taken_out_of_use(destination: GcpSecretManager
     assert looked(told)["KEY"].value == "new"
 
 
-def test_a_taken_name_is_a_conflict_and_an_update_of_what_is_gone_makes_nothing(destination: GcpSecretManager) -> None:
+def test_an_existing_name_is_a_conflict_and_an_update_of_a_missing_one_creates_nothing(
+    destination: GcpSecretManager,
+) -> None:
     apply(destination, Write(Action.CREATE, "KEY", "KEY", "first"))
     remote = looked(destination)["KEY"]
     assert isinstance(apply(destination, Write(Action.CREATE, "KEY", "KEY", "x"))["KEY"].error, Conflict)
@@ -123,7 +125,7 @@ def test_a_taken_name_is_a_conflict_and_an_update_of_what_is_gone_makes_nothing(
     assert looked(destination) == {}
 
 
-def test_a_secret_of_ours_without_a_value_is_finished(destination: GcpSecretManager) -> None:
+def test_an_own_secret_without_value_is_completed(destination: GcpSecretManager) -> None:
     body = {"replication": {"automatic": {}}, "labels": {"managed-by": "keyferry"}}
     destination.client.request("POST", "/v1/projects/shop-prod/secrets", params={"secretId": "HALF"}, json=body)
     assert looked(destination) == {}

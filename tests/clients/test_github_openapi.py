@@ -97,7 +97,7 @@ def vendor() -> Iterator[Vendor]:
 
 
 @pytest.mark.parametrize("variant", Vendor.configs)
-def test_every_request_of_a_sync_is_one_that_github_publishes(
+def test_every_request_of_a_sync_matches_githubs_description(
     description: Description, vendor: Vendor, variant: str
 ) -> None:
     config = Vendor.configs[variant]
@@ -117,7 +117,7 @@ def test_every_request_of_a_sync_is_one_that_github_publishes(
         description.check(ask, answer)
 
 
-def test_every_request_of_a_login_is_one_that_github_publishes(description: Description, vendor: Vendor) -> None:
+def test_every_request_of_a_login_matches_githubs_description(description: Description, vendor: Vendor) -> None:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     vendor.app_key = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()

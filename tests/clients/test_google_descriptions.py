@@ -95,7 +95,7 @@ def descriptions() -> Descriptions:
 
 @pytest.mark.parametrize("variant", gcp.GcpSecretManager.configs)
 @pytest.mark.parametrize("policy", ["keep", "disable", "destroy"])
-def test_every_request_and_answer_is_one_that_google_describes(
+def test_every_request_and_response_matches_googles_description(
     descriptions: Descriptions, variant: str, policy: str
 ) -> None:
     vendor = gcp.GcpSecretManager()
@@ -130,7 +130,7 @@ def _all_there_is(destination: GcpSecretManager, vendor: gcp.GcpSecretManager) -
     apply(*(Write(Action.DELETE, one.key, one.key, remote=one) for one in listing))
 
 
-def test_a_request_that_google_does_not_describe_is_told(descriptions: Descriptions) -> None:
+def test_an_undescribed_request_is_reported(descriptions: Descriptions) -> None:
     with pytest.raises(AssertionError, match="describes no"):
         descriptions.of(Ask("PUT", "/v1/projects/p/secrets/s", {}, {}, None))
     ask = Ask("POST", "/v1/projects/p/secrets", {"secretId": "A"}, {}, {"label": {}})
@@ -138,7 +138,7 @@ def test_a_request_that_google_does_not_describe_is_told(descriptions: Descripti
         hold(descriptions, ask, Answer(500))
 
 
-def test_the_regions_hosts_are_those_that_google_names(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_regional_hosts_match_googles_description(monkeypatch: pytest.MonkeyPatch) -> None:
     assert FOUND
     assert FOUND.submodule_search_locations
     folder = Path(FOUND.submodule_search_locations[0], "discovery_cache", "documents")

@@ -80,7 +80,7 @@ def moved(server: Server, *args: str, client_id: str = "", client_secret: str = 
     return 0, json.loads(out.getvalue())
 
 
-def test_everything_arrives_and_a_second_time_changes_nothing(server: Server, project: dict[str, Any]) -> None:
+def test_everything_is_imported_and_a_second_time_changes_nothing(server: Server, project: dict[str, Any]) -> None:
     code, told = moved(server, "--project", project["id"])
     assert (code, told["problems"]) == (0, [])
     expected = {"projects": 1, "tags": 1, "environments": 3, "folders": 3, "secrets": 452, "imports": 1}
@@ -105,7 +105,7 @@ def test_everything_arrives_and_a_second_time_changes_nothing(server: Server, pr
     assert (SecretVersion.objects.count(), AuditEvent.objects.count(), Tag.objects.count()) == before
 
 
-def test_broken_off_it_goes_on(server: Server, theirs: httpx.Client, project: dict[str, Any]) -> None:
+def test_an_interrupted_import_continues(server: Server, theirs: httpx.Client, project: dict[str, Any]) -> None:
     identity = theirs.post("/v1/identities", json={"name": "mover"}).json()["identity"]["id"]
     where = f"/v1/auth/universal-auth/identities/{identity}"
     auth = theirs.post(where, json={"accessTokenNumUsesLimit": 7}).json()["identityUniversalAuth"]
@@ -146,7 +146,7 @@ def test_a_login_without_values(server: Server, theirs: httpx.Client, project: d
         (["--client-id", "x", "--client-secret", "y", "--host", "http://127.0.0.1:9"], "could not connect"),
     ],
 )
-def test_what_goes_wrong_is_said(server: Server, args: list[str], said: str) -> None:
+def test_problems_are_reported(server: Server, args: list[str], said: str) -> None:
     with pytest.raises(CommandError, match=said):
         call_command("import_infisical", "--host", server.url, *args)
 
@@ -179,7 +179,7 @@ class Oddities:
         ]
 
 
-def test_one_bad_thing_does_not_stop_the_rest() -> None:
+def test_one_failure_does_not_stop_the_rest() -> None:
     report = move_in(PLATFORM, Oddities(), None, lambda *_: None)  # type: ignore[arg-type]
     said = "\n".join(report.problems)
     for named in ("No-Slug", "tag Not A Slug", "folder dev/in between", "good-project dev/ A:B", "'nowhere'"):
@@ -189,7 +189,7 @@ def test_one_bad_thing_does_not_stop_the_rest() -> None:
 
 
 @pytest.mark.parametrize("slug", ["under_score", "qa", "the-payments-backend-of-the-european-customers-x1y2"])
-def test_a_project_keeps_the_slug_that_it_has_over_there(slug: str) -> None:
+def test_a_project_keeps_its_slug(slug: str) -> None:
     """Servers make slugs of long names longer than one may choose, and allow underscores when they are changed."""
 
     class Theirs(Oddities):

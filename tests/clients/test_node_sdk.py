@@ -21,7 +21,7 @@ pytestmark = [
 ]
 
 
-def test_a_team_moves_over(server: Server) -> None:
+def test_a_team_is_migrated(server: Server) -> None:
     slug = server.slug("node")
     command = ["node", "node_sdk.mjs", server.url, server.client_id, server.client_secret, slug]
     ran = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)

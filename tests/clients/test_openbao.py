@@ -164,7 +164,7 @@ PLACES = {
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_what_is_wanted_stands_there_and_what_is_not_ours_stays(ferry: Ferry, bao: Bao, where: str) -> None:
+def test_wanted_keys_are_written_and_foreign_keys_kept(ferry: Ferry, bao: Bao, where: str) -> None:
     config, namespace, address = PLACES[where]
     bao.ask("DELETE", address.replace("/data/", "/metadata/"))
 
@@ -211,7 +211,7 @@ def test_an_app_role_without_the_right_to_patch_or_to_see_mounts_is_enough(ferry
 
 
 @pytest.mark.parametrize("capabilities", ['"create", "read", "update", "patch"', '"create", "read", "update"'])
-def test_nothing_that_others_write_all_the_while_is_lost(ferry: Ferry, bao: Bao, capabilities: str) -> None:
+def test_concurrent_external_writes_are_not_lost(ferry: Ferry, bao: Bao, capabilities: str) -> None:
     name = "busy" if "patch" in capabilities else "busier"
     bao.must(
         "POST",
@@ -263,22 +263,20 @@ def test_a_first_sync_imports(ferry: Ferry, bao: Bao) -> None:
     assert bao.must("GET", "secret/data/import")["data"]["data"] == {"A": "theirs", "B": "theirs", "N": 5}
 
 
-def test_a_mount_that_demands_check_and_set_is_written(ferry: Ferry, bao: Bao) -> None:
+def test_a_mount_that_requires_check_and_set_is_written(ferry: Ferry, bao: Bao) -> None:
     bao.must("POST", "secret/metadata/strict", {"cas_required": True})
     ferry.set(A="1")
     sync = ferry.sync(ferry.connect(accessToken=TOKEN), {"mount": "secret", "path": "strict"})
     assert ferry.run(sync).message is None
 
 
-def test_an_address_inside_is_not_called_unless_the_operator_allows_it(
-    ferry: Ferry, bao: Bao, settings: Settings
-) -> None:
+def test_a_private_address_is_called_only_if_allowed(ferry: Ferry, bao: Bao, settings: Settings) -> None:
     settings.ALLOWED_PRIVATE_CIDRS = []
     with pytest.raises(BadRequest, match="KEYFERRY_ALLOWED_PRIVATE_CIDRS"):
         ferry.connect(accessToken=TOKEN)
 
 
-def test_a_login_that_is_wrong_is_said_in_the_servers_words(ferry: Ferry) -> None:
+def test_a_wrong_login_is_reported_with_the_servers_message(ferry: Ferry) -> None:
     with pytest.raises(BadRequest, match="invalid role or secret ID"):
         ferry.connect("app-role", roleId="nobody", secretId="nothing")
     with pytest.raises(BadRequest, match="permission denied"):
@@ -314,7 +312,7 @@ STEPS: list[tuple[str, str, Any, dict[str, str]]] = [
 ]
 
 
-def test_our_own_stand_in_answers_as_the_server_does(bao: Bao) -> None:
+def test_our_fake_responds_like_the_server(bao: Bao) -> None:
     fake = Fake()
     with fake.running() as url:
         for method, path, body, headers in STEPS:

@@ -136,7 +136,7 @@ def test_lists_imports_and_references(server: Server, client: Any, project: str)
         ("REFERS", "${NOWHERE}", "not found: NOWHERE"),
     ],
 )
-def test_errors_say_what_is_wrong(client: Any, project: str, name: str, value: str, said: str) -> None:
+def test_errors_describe_the_problem(client: Any, project: str, name: str, value: str, said: str) -> None:
     where = {"project_id": project, "environment_slug": "dev", "secret_path": "/"}
     client.secrets.create_secret_by_name("TAKEN", **where, secret_value="x")
     with pytest.raises(Exception, match=said):

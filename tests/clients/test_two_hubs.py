@@ -110,7 +110,7 @@ def connections(hubs: tuple[Hub, Hub]) -> tuple[str, str]:
     return made[0], made[1]
 
 
-def test_what_arrives_is_what_the_official_sdk_reads(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
+def test_written_values_are_read_by_the_official_sdk(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
     one, other = hubs
     here, there = one.folder("sdk"), other.folder("sdk")
     values = {
@@ -134,7 +134,7 @@ def test_what_arrives_is_what_the_official_sdk_reads(hubs: tuple[Hub, Hub], conn
     assert {each["secretKey"]: each["version"] for each in again} == versions
 
 
-def test_a_thousand_secrets_arrive_and_go(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
+def test_a_thousand_secrets_are_written_and_deleted(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
     one, other = hubs
     here, there = one.folder("many"), other.folder("many")
     one.write(here, **{f"K{number}": f"value {number}" for number in range(1000)})
@@ -155,9 +155,7 @@ def test_secrets_are_imported_from_there(hubs: tuple[Hub, Hub], connections: tup
     assert one.held(here) == other.held(there) == {"BOTH": "ours", "NEW": "theirs\n"}
 
 
-def test_a_value_that_others_change_back_each_time_ends_as_contested(
-    hubs: tuple[Hub, Hub], connections: tuple[str, str]
-) -> None:
+def test_a_value_changed_back_each_time_becomes_contested(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
     one, other = hubs
     here, there = one.folder("contested"), other.folder("contested")
     one.write(here, A="ours", B="ours")
@@ -171,14 +169,14 @@ def test_a_value_that_others_change_back_each_time_ends_as_contested(
     assert other.held(there) == {"A": "theirs", "B": "ours"}
 
 
-def test_a_server_is_no_destination_of_its_own(hubs: tuple[Hub, Hub]) -> None:
+def test_a_server_cannot_sync_to_itself(hubs: tuple[Hub, Hub]) -> None:
     one, _ = hubs
     answer = one.connect(one, "self")
     assert answer.status_code == 400
     assert "this very server" in answer.json()["message"]
 
 
-def test_two_hubs_that_sync_to_each_other_come_to_rest(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
+def test_two_hubs_that_sync_to_each_other_converge(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
     one, other = hubs
     here, there = one.folder("both"), other.folder("both")
     one.write(here, A="1", B="1")
@@ -190,7 +188,7 @@ def test_two_hubs_that_sync_to_each_other_come_to_rest(hubs: tuple[Hub, Hub], co
     assert one.held(here) == other.held(there) == {"A": "2", "B": "1"}
 
 
-def test_two_hubs_changed_at_once_come_to_rest_too(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
+def test_two_hubs_changed_concurrently_converge(hubs: tuple[Hub, Hub], connections: tuple[str, str]) -> None:
     one, other = hubs
     here, there = one.folder("race"), other.folder("race")
     one.write(here, A="0")

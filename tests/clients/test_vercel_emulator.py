@@ -88,7 +88,7 @@ def test_a_token_is_checked(client: ApiClient) -> None:
     Login().check(client)
 
 
-def test_variables_are_made_changed_and_taken_away(destination: Vercel) -> None:
+def test_variables_are_created_changed_and_deleted(destination: Vercel) -> None:
     assert not any(outcome.error for outcome in apply(destination, *create("A", "B", "C")).values())
     made = listed(destination)
     assert {key: value(destination, one) for key, one in made.items()} == {key: f"value of {key}" for key in "ABC"}
@@ -108,14 +108,14 @@ def test_variables_are_made_changed_and_taken_away(destination: Vercel) -> None:
     assert listed(destination).keys() == {"B", "C"}
 
 
-def test_a_taken_name_is_a_conflict_and_nothing_is_written_over(destination: Vercel) -> None:
+def test_an_existing_name_is_a_conflict_and_not_overwritten(destination: Vercel) -> None:
     apply(destination, *create("A"))
     outcome = apply(destination, Write(Action.CREATE, "A", "A", "ours"))["A"]
     assert isinstance(outcome.error, Conflict)
     assert value(destination, listed(destination)["A"]) == "value of A"
 
 
-def test_an_update_of_what_is_gone_makes_nothing(destination: Vercel) -> None:
+def test_an_update_of_a_missing_secret_creates_nothing(destination: Vercel) -> None:
     apply(destination, *create("A"))
     gone = listed(destination)["A"]
     apply(destination, Write(Action.DELETE, "A", "A", remote=gone))
@@ -135,7 +135,7 @@ def test_a_variable_of_two_environments_is_narrowed_not_lost(destination: Vercel
     apply(beside, Write(Action.DELETE, "BOTH", "BOTH", remote=listed(beside)["BOTH"]))
 
 
-def test_a_list_of_several_pages_is_read_whole(destination: Vercel) -> None:
+def test_all_pages_of_a_list_are_read(destination: Vercel) -> None:
     """The emulator gives 20 a page, by the millisecond that each was made in."""
     keys = [f"K{number}" for number in range(45)]
     for key in keys:

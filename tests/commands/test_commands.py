@@ -38,7 +38,7 @@ def one_line(text: str) -> dict[str, Any]:
     return dict(json.loads(text))
 
 
-def test_plan_tells_by_its_exit_code(world: World) -> None:
+def test_plan_has_exit_codes(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     name = "shop-project/shop-dev"
@@ -56,7 +56,7 @@ def test_plan_tells_by_its_exit_code(world: World) -> None:
     assert "${NOPE} does not resolve" in text
 
 
-def test_undo_shows_and_does(world: World) -> None:
+def test_undo_is_shown_and_applied(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     name = "shop-project/shop-dev"
@@ -93,7 +93,7 @@ def test_a_hold_is_shown_and_decided(world: World) -> None:
         assert len(world.held()) == held, decision
 
 
-def test_a_removal_is_shown_and_done(world: World) -> None:
+def test_a_removal_is_shown_and_applied(world: World) -> None:
     name = "shop-project/shop-dev"
     world.set(A="1")
     world.run(world.sync())
@@ -106,7 +106,7 @@ def test_a_removal_is_shown_and_done(world: World) -> None:
     assert not SecretSync.objects.exists()
 
 
-def test_the_api_is_asked_from_a_terminal(world: World) -> None:
+def test_the_api_is_called_from_a_terminal(world: World) -> None:
     sync = world.sync()
     path = f"/v1/secret-syncs/humanitec/{sync.pk}"
     code, text = call("api", "GET", path)
@@ -140,7 +140,7 @@ def test_drift(world: World) -> None:
     assert {one["key"]: one["state"] for one in one_line(text)["changes"]} == {"A": "changed", "B": "missing"}
 
 
-def test_sync_waits_and_tells_each_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sync_waits_and_reports_each_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: [execute(run.pk) for run in SyncRun.objects.filter(status="pending")])
     world.set(A="1", B="${NOPE}")
     sync = world.sync(is_auto_sync_enabled=False)

@@ -61,7 +61,7 @@ def kill_workers(up: Up) -> None:
                 process.kill()
 
 
-def test_a_newcomer_sees_secrets_arrive(data_dir: Path) -> None:
+def test_the_demo_syncs_secrets(data_dir: Path) -> None:
     up = Up(data_dir, "--demo")
     sandbox = up.wait_for_line(r"Humanitec sandbox at (http://\S+)")[1]
     up.wait_for_line(r"Run of demo-shop/shop-development: succeeded")
@@ -103,7 +103,7 @@ def test_up_refuses_another_keyset(data_dir: Path) -> None:
     assert not keyset.exists()
 
 
-def test_up_names_a_port_in_use(data_dir: Path) -> None:
+def test_up_reports_a_port_in_use(data_dir: Path) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -28,7 +28,7 @@ def test_sealed_text_is_hidden_and_can_be_opened() -> None:
     assert encryption.unseal(None, "secret:1:value", sealed) == "canary ä\n"
 
 
-def test_a_ciphertext_moved_to_another_row_does_not_open() -> None:
+def test_a_ciphertext_moved_to_another_row_cannot_be_decrypted() -> None:
     sealed = encryption.seal(None, "secret:1:value", "x")
     with pytest.raises(encryption.Undecryptable, match="secret:2:value"):
         encryption.unseal(None, "secret:2:value", sealed)

@@ -60,18 +60,18 @@ class Request(Body):
     login: Annotated[Any, LOGIN] = None
 
 
-def test_a_list_of_numbers_is_shown_with_commas_and_taken_as_numbers() -> None:
+def test_a_list_of_numbers_is_shown_with_commas_and_parsed_as_numbers() -> None:
     fields = form_fields("at", Lists, {"name": "x", "ids": [1, 22], "words": ["a", "1"]})
     assert (fields["at__ids"].initial, fields["at__words"].initial) == ("1, 22", "a, 1")
     data = collected("at", Lists, {"at__name": "x", "at__ids": "1, 22,", "at__words": "a, 1"})
     assert Lists.parse(data).stored() == {"name": "x", "ids": [1, 22], "words": ["a", "1"]}
 
 
-def test_what_is_no_number_is_left_for_the_model_to_name() -> None:
+def test_an_invalid_number_is_left_for_the_model_to_report() -> None:
     assert collected("at", Lists, {"at__name": "x", "at__ids": "1, two, ²"})["ids"] == [1, "two", "²"]
 
 
-def test_a_list_of_pairs_is_shown_and_taken_one_a_line() -> None:
+def test_a_list_of_pairs_has_one_line_per_pair() -> None:
     stored = {"tags": [{"key": "team", "value": "shop"}, {"key": "empty", "value": ""}]}
     (field,) = form_fields("at", Tagged, stored).values()
     assert (field.initial, field.help_text) == ("team=shop\nempty=", "Of each. One a line, as key=value.")
@@ -79,7 +79,7 @@ def test_a_list_of_pairs_is_shown_and_taken_one_a_line() -> None:
     assert Tagged.parse(data).stored() == {"tags": [*stored["tags"], {"key": "sum", "value": "a=b"}]}
 
 
-def test_a_line_that_is_no_pair_is_left_for_the_model_to_name() -> None:
+def test_an_invalid_pair_is_left_for_the_model_to_report() -> None:
     assert collected("at", Tagged, {"at__tags": "alone"})["tags"] == [{"key": "alone"}]
 
 
@@ -113,7 +113,7 @@ def request_form(data: dict[str, str]) -> dict[str, Any]:
     return from_schema.collected(described(Request), STYLE, data)
 
 
-def test_the_browsable_api_asks_by_wire_names() -> None:
+def test_the_browsable_api_uses_wire_names() -> None:
     fields = from_schema.form_fields(from_schema.members_of(described(Request)), STYLE)
     assert [(name, field.label) for name, field in fields.items()][-2:] == [
         ("login.key", "login.key"),

@@ -77,7 +77,7 @@ def test_good_data_comes_back_trimmed() -> None:
     assert (found.org, found.stored()) == ("acme", {"scope": "application", "org": "acme"})
 
 
-def test_every_problem_is_named_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     found = issues(CONFIG, {"scope": "environment", "org": " ", "env": "too long", "app": 1}, ("destinationConfig",))
     assert [(issue["code"], issue["path"], issue["message"]) for issue in found] == [
         ("too_small", ["destinationConfig", "org"], "Org ID required"),
@@ -99,7 +99,7 @@ def test_every_problem_is_named_at_once() -> None:
         (None, "invalid_type", "Expected object, received null"),
     ],
 )
-def test_each_problem_has_the_modelled_words(data: object, code: str, message: str) -> None:
+def test_each_problem_has_the_modelled_message(data: object, code: str, message: str) -> None:
     (issue,) = issues(CONFIG, data)
     assert issue["code"] == code
     assert message in str(issue["message"])
@@ -134,7 +134,7 @@ def test_each_type_names_its_problem(members: dict[str, object], path: list[obje
     assert message in issue["message"]
 
 
-def test_a_missing_member_is_of_the_type_it_should_have() -> None:
+def test_a_missing_member_is_reported_with_its_type() -> None:
     class Needed(Body):
         text: Annotated[str, Text("Text")]
         flag: Annotated[bool, Flag()]
@@ -147,14 +147,14 @@ def test_a_missing_member_is_of_the_type_it_should_have() -> None:
     assert found == [("Required", kind) for kind in ("string", "boolean", "number", "array", "object", "object")]
 
 
-def test_defaults_nulls_and_strays() -> None:
+def test_defaults_nulls_and_unknown_members() -> None:
     found = Everything.parse({"name": "shop", "text": None, "flag": "true", "size": None, "stray": 1, "gateway": ""})
     assert (found.text, found.limit, found.flag, found.size) == ("x", 20, True, None)
     assert found.sent() == {"name": "shop", "flag": True, "size": None}
     assert found.stored() == {"name": "shop", "text": "x", "limit": 20, "flag": True}
 
 
-def test_unsupported_names_are_strays_of_a_closed_object() -> None:
+def test_unsupported_names_are_unknown_members_of_a_closed_object() -> None:
     class Closed(Model):
         blank = ("secretName",)
         region: Annotated[str, Text("Region")]
@@ -178,7 +178,7 @@ def test_parts_report_their_problems_together() -> None:
     assert [type(part).__name__ for part in body.parse({"name": "a"})] == ["Named", "A"]
 
 
-def test_what_was_stored_is_restored_by_rules_of_its_time() -> None:
+def test_stored_data_is_restored_by_earlier_rules() -> None:
     stored = {"scope": "environment", "org": "acme", "env": "longer than five"}
     found = CONFIG.restored(stored)
     assert isinstance(found, Environment)
@@ -278,7 +278,7 @@ def test_an_example_fits() -> None:
 @pytest.mark.parametrize("text", ["a", " a ", "a\nb", "a\x00b", "\x85", " ", "", "\u00a0x", "a\x7f", "\t", "ä b"])
 @pytest.mark.parametrize("multiline", [False, True])
 @pytest.mark.parametrize("least", [0, 1])
-def test_openapi_takes_what_the_check_takes(text: str, multiline: bool, least: int) -> None:
+def test_openapi_accepts_what_the_validation_accepts(text: str, multiline: bool, least: int) -> None:
     member = Text("Name", min_length=least, multiline=multiline)
     made = member.shape()
     fits = re.search(made["pattern"], text) is not None and len(text) >= made["minLength"]

@@ -25,7 +25,7 @@ def test_good_data_comes_back_trimmed() -> None:
     assert CONFIG.validate({"scope": "application", "org": " acme "}) == {"scope": "application", "org": "acme"}
 
 
-def test_every_problem_is_named_at_once() -> None:
+def test_all_problems_are_reported_at_once() -> None:
     found = issues({"scope": "environment", "org": " ", "env": "too long", "app": 1})
     assert [(issue["code"], issue["path"], issue["message"]) for issue in found] == [
         ("too_small", ["destinationConfig", "org"], "Org ID required"),
@@ -47,7 +47,7 @@ def test_every_problem_is_named_at_once() -> None:
         (None, "invalid_type", "Expected object, received null"),
     ],
 )
-def test_each_problem_has_the_modelled_words(data: object, code: str, message: str) -> None:
+def test_each_problem_has_the_modelled_message(data: object, code: str, message: str) -> None:
     (issue,) = issues(data)
     assert issue["code"] == code
     assert message in str(issue["message"])
@@ -92,7 +92,7 @@ def test_moments(text: str, year: int | None) -> None:
 @pytest.mark.parametrize("text", ["a", " a ", "a\nb", "a\x00b", "\x85", " ", "", "\u00a0x", "a\x7f", "\t", "ä b"])
 @pytest.mark.parametrize("multiline", [False, True])
 @pytest.mark.parametrize("least", [0, 1])
-def test_openapi_takes_what_the_check_takes(text: str, multiline: bool, least: int) -> None:
+def test_openapi_accepts_what_the_validation_accepts(text: str, multiline: bool, least: int) -> None:
     field = Text("name", "Name", min_length=least, multiline=multiline)
     described = field.json_schema()
     fits = re.search(described["pattern"], text) is not None and len(text) >= described["minLength"]

@@ -51,7 +51,7 @@ def test_an_access_key_is_checked_by_asking_who_it_is(vendor: AwsFake, provider:
     assert vendor.keys == {"AKIDEXAMPLE"}
 
 
-def test_a_bad_key_is_unauthorized_and_never_said(vendor: AwsFake, provider: Aws) -> None:
+def test_a_bad_key_is_unauthorized_and_never_shown(vendor: AwsFake, provider: Aws) -> None:
     said = "The security token included in the request is invalid, canary/secret"
     error = f"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>{said}</Message></Error></ErrorResponse>"
     vendor.answer_with(403, error.encode())
@@ -76,7 +76,7 @@ def test_a_bad_key_is_unauthorized_and_never_said(vendor: AwsFake, provider: Aws
         ),
     ],
 )
-def test_an_answer_of_another_shape_is_not_believed(vendor: AwsFake, provider: Aws, body: bytes) -> None:
+def test_a_response_of_another_shape_is_unexpected(vendor: AwsFake, provider: Aws, body: bytes) -> None:
     vendor.answer_with(200, body)
     with provider.client("access-key", login(provider, "access-key", KEY)) as client, pytest.raises(BadResponse):
         provider.check(client)
@@ -100,7 +100,7 @@ def test_a_role_without_complete_keys_is_an_unexpected_response(
         provider.renew("assume-role", login(provider, "assume-role", ROLE))
 
 
-def test_the_account_of_a_key_is_asked_for_once_and_kept_with_the_session(vendor: AwsFake, provider: Aws) -> None:
+def test_the_account_of_a_key_is_requested_once_and_stored_with_the_session(vendor: AwsFake, provider: Aws) -> None:
     session = provider.renew("access-key", login(provider, "access-key", KEY))
     assert session
     vendor.asked()
@@ -128,19 +128,21 @@ def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provid
 
 
 @pytest.mark.parametrize("named", [[], ["arn:aws:iam::210987654321:role/path/other"], ["arn:aws:iam::210987654322:*"]])
-def test_a_role_that_the_operator_has_not_named_is_not_assumed(vendor: AwsFake, named: list[str]) -> None:
+def test_a_role_that_is_not_allowed_is_not_assumed(vendor: AwsFake, named: list[str]) -> None:
     with pytest.raises(Unauthorized, match="KEYFERRY_AWS_ROLES"):
         Aws(vendor.url, operator={"AWS_ROLES": named}).renew("assume-role", login(Aws, "assume-role", ROLE))
     assert vendor.asked() == []
 
 
-def test_where_a_role_leads_is_known_before_it_is_assumed(vendor: AwsFake, provider: Aws) -> None:
+def test_the_account_of_a_role_is_known_before_it_is_assumed(vendor: AwsFake, provider: Aws) -> None:
     with provider.client("assume-role", login(provider, "assume-role", ROLE)) as client:
         assert client.account == "210987654321"
     assert vendor.asked() == []
 
 
-def test_a_server_without_an_identity_says_how_to_give_it_one(provider: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_an_identity_reports_how_to_configure_one(
+    provider: Aws, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -150,14 +152,14 @@ def test_a_server_without_an_identity_says_how_to_give_it_one(provider: Aws, mon
         provider.renew("assume-role", login(provider, "assume-role", ROLE))
 
 
-def test_a_users_own_endpoint_must_not_lead_inside(vendor: AwsFake) -> None:
+def test_a_users_own_endpoint_must_not_be_private(vendor: AwsFake) -> None:
     credentials = {**KEY, "stsEndpoint": vendor.url}
     with Aws().client("access-key", login(Aws, "access-key", credentials)) as client, pytest.raises(AddressRefused):
         Aws().check(client)
     assert vendor.asked() == []
 
 
-def test_the_operators_address_wins_over_a_users(vendor: AwsFake, provider: Aws) -> None:
+def test_the_operators_address_takes_precedence(vendor: AwsFake, provider: Aws) -> None:
     with provider.client(
         "access-key", login(provider, "access-key", {**KEY, "stsEndpoint": "https://sts.eu-west-1.amazonaws.com"})
     ) as client:
@@ -181,7 +183,7 @@ def test_the_address_of_sts_is_that_of_its_part_of_aws(credentials: dict[str, st
 
 
 @pytest.mark.parametrize("role", ["", "keyferry", "arn:aws:iam::1:role/x", "arn:aws:iam::210987654321:user/x"])
-def test_what_is_no_role_is_refused(role: str) -> None:
+def test_an_invalid_role_is_refused(role: str) -> None:
     with pytest.raises(Invalid):
         Aws.methods["assume-role"].parse({"roleArn": role})
 
@@ -194,7 +196,7 @@ def test_what_is_no_role_is_refused(role: str) -> None:
         *("https://example.com/sts.amazonaws.com", "https://ec2.eu-west-1.amazonaws.com"),
     ],
 )
-def test_an_endpoint_that_is_not_of_aws_cannot_say_whose_account_it_is(address: str) -> None:
+def test_an_endpoint_outside_aws_has_no_known_account(address: str) -> None:
     with pytest.raises(Invalid):
         Aws.methods["access-key"].parse({**KEY, "stsEndpoint": address})
 
@@ -214,7 +216,7 @@ def test_an_endpoint_of_aws_is_signed_for_in_its_region(address: str, region: st
     assert region_of(address) == region
 
 
-def test_tags_are_as_aws_takes_them() -> None:
+def test_tags_have_the_format_of_aws() -> None:
     class Tagged(Model):
         tags: line.Tags = None
 
@@ -244,7 +246,7 @@ def test_botocore_is_not_imported_before_it_is_needed() -> None:
     subprocess.run([sys.executable, "-c", code], env=env, cwd=settings.BASE_DIR, check=True)
 
 
-def test_nothing_that_is_signed_is_logged(vendor: AwsFake, provider: Aws, caplog: pytest.LogCaptureFixture) -> None:
+def test_signed_requests_are_not_logged(vendor: AwsFake, provider: Aws, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     session = provider.renew("assume-role", login(provider, "assume-role", ROLE))
     assert session
@@ -281,7 +283,7 @@ def test_a_request_is_signed_as_by_the_vendors_own_client(
     assert line.SCOPE.lower() not in signed[1].headers
 
 
-def test_keys_and_client_say_nothing_of_the_secret() -> None:
+def test_reprs_do_not_contain_the_secret() -> None:
     keys = Keys("AKIDEXAMPLE", "canary/secret", "canary-token")
     with AwsClient(keys, "https://sts.us-east-1.amazonaws.com") as client:
         assert "canary" not in repr(keys) + repr(client) + str(vars(client.__class__))

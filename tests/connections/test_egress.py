@@ -66,17 +66,17 @@ def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
         "2002:7f00:1::",
     ],
 )
-def test_no_address_inside_is_called(inside: str) -> None:
+def test_private_addresses_are_not_called(inside: str) -> None:
     assert "is not a public address" in egress.refused(inside, encrypted=True)
 
 
 @pytest.mark.parametrize("outside", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
-def test_a_public_address_is_called_by_https_alone(outside: str) -> None:
+def test_public_addresses_are_called_by_https_only(outside: str) -> None:
     assert egress.refused(outside, encrypted=True) == ""
     assert "https alone" in egress.refused(outside, encrypted=False)
 
 
-def test_what_the_operator_allows_is_called(settings: Settings) -> None:
+def test_allowed_addresses_are_called(settings: Settings) -> None:
     settings.ALLOWED_PRIVATE_CIDRS = ["10.1.0.0/16", "::1/128"]
     assert egress.refused("10.1.2.3", encrypted=False) == ""
     assert egress.refused("::ffff:10.1.2.3", encrypted=False) == ""
@@ -85,7 +85,7 @@ def test_what_the_operator_allows_is_called(settings: Settings) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
-def test_a_guarded_client_sends_nothing_inside(vendor: Vendor, host: str) -> None:
+def test_a_guarded_client_sends_nothing_to_private_addresses(vendor: Vendor, host: str) -> None:
     url = vendor.url.replace("127.0.0.1", host)
     with ApiClient("Vendor", url, guarded=True) as client, pytest.raises(errors.AddressRefused) as told:
         client.request("POST", "/x", json={"value": "canary"})
@@ -93,13 +93,13 @@ def test_a_guarded_client_sends_nothing_inside(vendor: Vendor, host: str) -> Non
     assert vendor.asked == []
 
 
-def test_a_guarded_client_works_where_the_operator_allows(vendor: Vendor, settings: Settings) -> None:
+def test_a_guarded_client_calls_allowed_addresses(vendor: Vendor, settings: Settings) -> None:
     settings.ALLOWED_PRIVATE_CIDRS = ["127.0.0.0/8"]
     with ApiClient("Vendor", vendor.url, guarded=True) as client:
         assert client.request("GET", "/x") == {}
 
 
-def test_a_name_that_first_answers_outside_and_then_inside_is_connected_to_as_it_was_checked(
+def test_dns_rebinding_connects_to_the_checked_address(
     vendor: Vendor, names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names["rebind.example"] = ["93.184.216.34", "127.0.0.1"]
@@ -119,7 +119,7 @@ def test_a_name_that_first_answers_outside_and_then_inside_is_connected_to_as_it
     assert called == ["93.184.216.34"]
 
 
-def test_a_redirect_inside_is_not_followed(vendor: Vendor, settings: Settings) -> None:
+def test_a_redirect_to_a_private_address_is_not_followed(vendor: Vendor, settings: Settings) -> None:
     from .test_http import reply
 
     settings.ALLOWED_PRIVATE_CIDRS = ["127.0.0.0/8"]

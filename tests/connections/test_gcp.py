@@ -48,12 +48,12 @@ def test_a_key_signs_in_with_one_request_and_its_token_ends_in_an_hour(vendor: g
     assert session.token not in repr(session)
 
 
-def test_the_address_within_a_key_file_is_not_believed(vendor: gcp.GcpSecretManager) -> None:
+def test_the_address_in_a_key_file_is_ignored(vendor: gcp.GcpSecretManager) -> None:
     assert json.loads(OWN["serviceAccountKey"])["token_uri"] == "http://127.0.0.1:9/token"
     assert Gcp(vendor.url).renew(KEY, login(Gcp, KEY, OWN)).token
 
 
-def test_tokens_are_asked_of_googles_own_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_requested_from_googles_hosts(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[str] = []
     answers: dict[str, Any] = {
         "/token": {"access_token": "t1", "expires_in": 3599},
@@ -72,7 +72,7 @@ def test_tokens_are_asked_of_googles_own_hosts(monkeypatch: pytest.MonkeyPatch) 
     assert asked == ["https://oauth2.googleapis.com", "https://iamcredentials.googleapis.com"]
 
 
-def test_an_account_is_impersonated_with_the_token_of_the_one_that_stands_in(vendor: gcp.GcpSecretManager) -> None:
+def test_an_account_is_impersonated_with_the_token_of_the_operators_account(vendor: gcp.GcpSecretManager) -> None:
     session = Gcp(vendor.url).renew(IMPERSONATION, login(Gcp, IMPERSONATION, STAND_IN))
     assert [session.token] == vendor.tokens[1:]
     assert session.expires_at == datetime(2099, 1, 1, tzinfo=UTC)
@@ -81,13 +81,13 @@ def test_an_account_is_impersonated_with_the_token_of_the_one_that_stands_in(ven
     assert ask.body == {"scope": ["https://www.googleapis.com/auth/cloud-platform"], "lifetime": "3600s"}
 
 
-def test_an_account_that_does_not_trust_it_is_not_impersonated(vendor: gcp.GcpSecretManager) -> None:
+def test_an_untrusting_account_is_not_impersonated(vendor: gcp.GcpSecretManager) -> None:
     other = {**STAND_IN, "serviceAccountEmail": "other@blog-prod.iam.gserviceaccount.com"}
     with pytest.raises(Unauthorized, match="getAccessToken' denied"):
         Gcp(vendor.url).renew(IMPERSONATION, login(Gcp, IMPERSONATION, other))
 
 
-def test_a_signature_that_google_does_not_know_is_a_bad_login_and_nothing_of_it_is_said(
+def test_an_unknown_signature_is_a_bad_login_and_not_shown(
     vendor: gcp.GcpSecretManager,
 ) -> None:
     wrong = {"serviceAccountKey": gcp.key_file("nobody@shop-prod.iam.gserviceaccount.com")}
@@ -97,7 +97,7 @@ def test_a_signature_that_google_does_not_know_is_a_bad_login_and_nothing_of_it_
 
 
 @pytest.mark.parametrize("body", [None, {"access_token": "x"}, {"access_token": "x", "expires_in": "soon"}, []])
-def test_an_answer_that_is_no_token_is_not_believed(vendor: gcp.GcpSecretManager, body: object) -> None:
+def test_a_response_that_is_no_token_is_unexpected(vendor: gcp.GcpSecretManager, body: object) -> None:
     vendor.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
         Gcp(vendor.url).renew(KEY, login(Gcp, KEY, OWN))
@@ -114,9 +114,7 @@ def operator(tmp_path: Path) -> dict[str, Any]:
     return {"GCP_SERVICE_ACCOUNT_FILE": str(file), "GCP_IMPERSONATED": ["x@y.iam.gserviceaccount.com", gcp.TARGET]}
 
 
-def test_an_account_that_the_operator_names_needs_no_key_of_its_own(
-    vendor: gcp.GcpSecretManager, operator: dict[str, Any]
-) -> None:
+def test_an_allowed_account_needs_no_key_of_its_own(vendor: gcp.GcpSecretManager, operator: dict[str, Any]) -> None:
     checked = Gcp.methods[IMPERSONATION].parse({"serviceAccountEmail": gcp.TARGET})
     assert checked.stored() == {"serviceAccountEmail": gcp.TARGET}
     assert Gcp(vendor.url, operator=operator).renew(IMPERSONATION, checked).token
@@ -125,7 +123,7 @@ def test_an_account_that_the_operator_names_needs_no_key_of_its_own(
 @pytest.mark.parametrize(
     "changed", [{"GCP_IMPERSONATED": ["x@y.iam.gserviceaccount.com"]}, {"GCP_SERVICE_ACCOUNT_FILE": ""}]
 )
-def test_one_that_the_operator_does_not_name_is_refused(
+def test_an_account_that_is_not_allowed_is_refused(
     vendor: gcp.GcpSecretManager, operator: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     provider = Gcp(vendor.url, operator={**operator, **changed})
@@ -136,7 +134,7 @@ def test_one_that_the_operator_does_not_name_is_refused(
     assert vendor.asked() == []
 
 
-def test_a_key_file_that_is_gone_is_named(vendor: gcp.GcpSecretManager, operator: dict[str, Any]) -> None:
+def test_a_missing_key_file_is_reported(vendor: gcp.GcpSecretManager, operator: dict[str, Any]) -> None:
     Path(operator["GCP_SERVICE_ACCOUNT_FILE"]).unlink()
     with pytest.raises(Unauthorized, match=OWN_KEY_FILE):
         Gcp(vendor.url, operator=operator).renew(
@@ -161,7 +159,7 @@ def broken(**changes: str) -> str:
         (broken(universe_domain="evil.example"), "googleapis.com"),
     ],
 )
-def test_a_key_that_cannot_be_one_is_refused_without_its_words(given: str, said: str) -> None:
+def test_an_invalid_key_is_refused_without_its_text(given: str, said: str) -> None:
     with pytest.raises(BadRequest) as caught:
         Gcp.methods[KEY].parse({"serviceAccountKey": given})
     text = str(caught.value)
@@ -170,7 +168,7 @@ def test_a_key_that_cannot_be_one_is_refused_without_its_words(given: str, said:
     assert "evil" not in text
 
 
-def test_a_key_is_kept_as_it_was_pasted() -> None:
+def test_a_key_is_stored_as_pasted() -> None:
     assert Gcp.methods[KEY].parse({"serviceAccountKey": f"  {gcp.key_file()}\n"}).stored() == OWN
 
 
@@ -197,7 +195,7 @@ def test_only_the_email_of_a_service_account_is_taken(email: str) -> None:
         ("scope", {}, []),
     ],
 )
-def test_pickers_offer_what_the_vendor_has(
+def test_pickers_list_the_vendors_choices(
     vendor: gcp.GcpSecretManager, field: str, chosen: dict[str, str], expected: list[Choice]
 ) -> None:
     with client_of(vendor) as client:

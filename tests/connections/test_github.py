@@ -58,7 +58,7 @@ def test_a_token_is_checked_with_one_request(vendor: Vendor) -> None:
     assert provider.renew("pat", login(provider, "pat", vendor.credentials)) is None
 
 
-def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor: Vendor) -> None:
+def test_a_refused_token_reports_the_vendors_message_and_not_the_token(vendor: Vendor) -> None:
     provider = GitHub(vendor.url)
     with (
         provider.client("pat", login(provider, "pat", {"personalAccessToken": "canary-wrong"})) as client,
@@ -83,31 +83,27 @@ def test_an_app_signs_for_a_token_that_ends_and_works_with_it(vendor: Vendor, ap
 
 
 @pytest.mark.parametrize("change", [lambda pem: pem.replace("\n", " "), lambda pem: pem.replace("\n", "\\n")])
-def test_a_private_key_whose_lines_were_lost_is_read_all_the_same(
-    vendor: Vendor, app: dict[str, str], change: Any
-) -> None:
+def test_a_private_key_without_line_breaks_is_read(vendor: Vendor, app: dict[str, str], change: Any) -> None:
     assert GitHub(vendor.url).renew(
         "github-app", login(GitHub, "github-app", {**app, "privateKey": change(app["privateKey"])})
     )
 
 
 @pytest.mark.parametrize("text", ["nonsense", "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----"])
-def test_what_is_no_private_key_is_named_and_not_shown(vendor: Vendor, app: dict[str, str], text: str) -> None:
+def test_an_invalid_private_key_is_reported_and_not_shown(vendor: Vendor, app: dict[str, str], text: str) -> None:
     with pytest.raises(Unauthorized, match="not an RSA key in PEM form") as caught:
         GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", {**app, "privateKey": text}))
     assert text not in str(caught.value)
     assert vendor.asked() == []
 
 
-def test_an_app_that_is_not_installed_there_is_refused_in_the_vendors_words(
-    vendor: Vendor, app: dict[str, str]
-) -> None:
+def test_an_app_that_is_not_installed_is_refused_with_the_vendors_message(vendor: Vendor, app: dict[str, str]) -> None:
     with pytest.raises(Unauthorized, match="answered 401"):
         GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", {**app, "installationId": "1"}))
 
 
 @pytest.mark.parametrize("body", [{}, {"token": "ghs_x"}, {"token": "ghs_x", "expires_at": "soon"}, ["ghs_x"]])
-def test_an_answer_without_a_token_is_not_believed(vendor: Vendor, app: dict[str, str], body: Any) -> None:
+def test_a_response_without_a_token_is_unexpected(vendor: Vendor, app: dict[str, str], body: Any) -> None:
     vendor.fault = lambda ask: Answer(201, body)
     with pytest.raises(BadResponse):
         GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", app))
@@ -129,7 +125,7 @@ def test_the_address_follows_the_instance(where: dict[str, str], address: str) -
         assert client.base_url == "http://127.0.0.1:9"  # the operator's word stands above it
 
 
-def test_a_host_that_leads_inside_is_not_called(vendor: Vendor) -> None:
+def test_a_host_with_a_private_address_is_not_called(vendor: Vendor) -> None:
     host = vendor.url.removeprefix("http://")
     credentials = {**vendor.credentials, "instanceType": "server", "host": host}
     with (
@@ -148,7 +144,7 @@ def test_a_host_that_leads_inside_is_not_called(vendor: Vendor) -> None:
         ({"host": "user@evil.example"}, "must be a host's name"),
     ],
 )
-def test_an_address_that_is_none_is_named(where: dict[str, str], said: str) -> None:
+def test_an_invalid_address_is_reported(where: dict[str, str], said: str) -> None:
     with pytest.raises(ServiceError, match=said):
         GitHub.methods["pat"].parse({"personalAccessToken": "x", **where})
 
@@ -197,7 +193,7 @@ RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time())
         (403, {**RESET, "date": formatdate(time.time() + 3000, usegmt=True)}, "no", 600),
     ],
 )
-def test_each_way_of_saying_that_a_limit_is_reached_tells_how_long(
+def test_every_form_of_a_rate_limit_has_a_waiting_time(
     status: int, headers: dict[str, str], said: str, seconds: float
 ) -> None:
     found = classify(status, httpx.Headers(headers), {"message": said})
@@ -206,13 +202,13 @@ def test_each_way_of_saying_that_a_limit_is_reached_tells_how_long(
     assert found[1] == pytest.approx(seconds, abs=2)
 
 
-def test_a_403_without_a_word_of_limits_is_a_want_of_rights() -> None:
+def test_another_403_is_a_missing_right() -> None:
     said = {"message": "Resource not accessible by personal access token"}
     assert classify(403, httpx.Headers({"x-ratelimit-remaining": "4999"}), said) is None
     assert classify(404, httpx.Headers(RESET), said) is None
 
 
-def test_the_jwt_is_older_than_it_is_so_that_clocks_may_differ(vendor: Vendor, app: dict[str, str]) -> None:
+def test_the_jwt_is_backdated_to_allow_for_clock_skew(vendor: Vendor, app: dict[str, str]) -> None:
     GitHub(vendor.url).renew("github-app", login(GitHub, "github-app", app))
     ask, _ = vendor.exchanges[0]
     claims = jwt.decode(ask.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
@@ -221,7 +217,7 @@ def test_the_jwt_is_older_than_it_is_so_that_clocks_may_differ(vendor: Vendor, a
 
 
 @pytest.mark.django_db
-def test_an_apps_connection_signs_in_once_for_all_runs_and_anew_when_its_token_was_revoked(
+def test_an_apps_connection_signs_in_once_and_again_after_revocation(
     vendor: Vendor, app: dict[str, str], settings: Settings
 ) -> None:
     encryption.forget()

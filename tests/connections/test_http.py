@@ -110,14 +110,14 @@ def test_a_redirect_is_not_followed(vendor: Vendor, client: ApiClient) -> None:
     assert vendor.asked == [("GET", "/x")]
 
 
-def test_html_is_no_answer(vendor: Vendor, client: ApiClient) -> None:
+def test_html_is_an_unexpected_response(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(200, b"<html>canary-body</html>")
     with pytest.raises(errors.BadResponse, match="not JSON") as caught:
         client.request("GET", "/x")
     assert "canary" not in str(caught.value)
 
 
-def test_a_read_is_tried_again_and_a_write_is_not(vendor: Vendor, client: ApiClient) -> None:
+def test_reads_are_retried_and_writes_are_not(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = lambda handler, count: reply(503 if count % 2 else 200, b"{}")(handler, count)
     assert client.request("GET", "/x") == {}
     vendor.asked.clear()
@@ -127,9 +127,7 @@ def test_a_read_is_tried_again_and_a_write_is_not(vendor: Vendor, client: ApiCli
 
 
 @pytest.mark.parametrize(("header", "least", "most"), [("7", 7, 7), ("Fri, 01 Jan 2100 00:00:00 GMT", 1e9, 1e10)])
-def test_retry_after_is_told_in_seconds(
-    vendor: Vendor, client: ApiClient, header: str, least: float, most: float
-) -> None:
+def test_retry_after_is_in_seconds(vendor: Vendor, client: ApiClient, header: str, least: float, most: float) -> None:
     vendor.answer = reply(429, retry_after=header)
     with pytest.raises(errors.RateLimited) as caught:
         client.request("GET", "/x")
@@ -169,7 +167,7 @@ def test_a_request_ends_within_its_deadline(
         client.request(method, "/x")  # type: ignore[arg-type]
 
 
-def test_headers_that_drip_hold_nobody_beyond_the_deadline(vendor: Vendor, client: ApiClient) -> None:
+def test_slow_headers_end_at_the_deadline(vendor: Vendor, client: ApiClient) -> None:
     """Each byte comes in time; all of them together do not. The server finds the line closed before its last."""
     ended, sent = threading.Event(), []
 
@@ -193,7 +191,7 @@ def test_headers_that_drip_hold_nobody_beyond_the_deadline(vendor: Vendor, clien
 
 
 @pytest.mark.parametrize(("method", "expected"), [("GET", errors.Unreachable), ("DELETE", errors.OutcomeUnknown)])
-def test_a_lost_answer_to_a_write_is_an_unknown_outcome(
+def test_a_lost_response_to_a_write_is_an_unknown_outcome(
     vendor: Vendor, client: ApiClient, method: str, expected: type[Exception]
 ) -> None:
     vendor.answer = cut
@@ -209,7 +207,7 @@ def test_a_write_that_could_not_connect_was_surely_not_sent() -> None:
         client.request("POST", "/x", json={})
 
 
-def test_the_vendors_words_are_cut_short_and_credentials_taken_out(vendor: Vendor, client: ApiClient) -> None:
+def test_vendor_messages_are_truncated_and_redacted(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(422, b'{"message": "bad ' + TOKEN.encode() + b"\\n" + b"x" * 500 + b'"}')
     with pytest.raises(errors.Rejected) as caught:
         client.request("POST", "/x", json={"value": "canary-value"})
@@ -243,11 +241,11 @@ def test_an_address_that_cannot_be_read_is_a_refusal() -> None:
         client.request("GET", "/")
 
 
-def test_a_path_part_is_quoted_whole() -> None:
+def test_a_path_part_is_quoted_completely() -> None:
     assert quote("a/b?c#d%é") == "a%2Fb%3Fc%23d%25%C3%A9"
 
 
-def test_what_was_sent_is_cut_out_of_what_the_vendor_says(vendor: Vendor, client: ApiClient) -> None:
+def test_sent_values_are_redacted_from_vendor_messages(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(422, b'{"message": "KEY_A: hunter2 is weak, so is correct-horse of it"}')
     body = {"key": "KEY_A", "value": "hunter2", "more": [{"text": "a correct-horse here"}]}
     with pytest.raises(errors.Rejected) as refused:
@@ -255,9 +253,7 @@ def test_what_was_sent_is_cut_out_of_what_the_vendor_says(vendor: Vendor, client
     assert str(refused.value) == "Vendor: POST /x answered 422: KEY_A: [redacted] is weak, so is [redacted] of it"
 
 
-def test_a_post_that_only_reads_is_tried_again_and_its_lost_answer_is_no_unknown_write(
-    vendor: Vendor, client: ApiClient
-) -> None:
+def test_a_reading_post_is_retried_and_never_an_unknown_write(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = lambda handler, count: reply(503 if count % 2 else 200, b"[1]")(handler, count)
     assert client.request("POST", "/search", json={}, read=True) == [1]
     assert len(vendor.asked) == 2
@@ -269,7 +265,7 @@ def test_a_post_that_only_reads_is_tried_again_and_its_lost_answer_is_no_unknown
         client.request("POST", "/search", read=True)
 
 
-def test_a_form_goes_out_as_one_and_what_it_held_is_not_said(vendor: Vendor, client: ApiClient) -> None:
+def test_a_form_is_sent_and_its_data_not_shown(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(400, b'{"error": "bad secret-assertion"}')
     with pytest.raises(errors.Rejected, match=r"bad \[redacted\]$"):
         client.request("POST", "/token", form={"assertion": "secret-assertion", "scope": "a b"})
@@ -277,7 +273,7 @@ def test_a_form_goes_out_as_one_and_what_it_held_is_not_said(vendor: Vendor, cli
     assert vendor.body == b"assertion=secret-assertion&scope=a+b"
 
 
-def test_content_goes_out_as_it_is_with_its_own_headers(vendor: Vendor, client: ApiClient) -> None:
+def test_content_is_sent_unchanged_with_its_headers(vendor: Vendor, client: ApiClient) -> None:
     headers = {"Content-Type": "application/merge-patch+json", "X-One": "1"}
     client.request("PATCH", "/x", content='{"A": null}', headers=headers)
     assert (vendor.headers["content-type"], vendor.headers["x-one"]) == ("application/merge-patch+json", "1")
@@ -291,7 +287,7 @@ def test_content_goes_out_as_it_is_with_its_own_headers(vendor: Vendor, client: 
     assert "canary" not in str(told.value)
 
 
-def test_a_status_that_the_caller_can_use_is_an_answer(vendor: Vendor, client: ApiClient) -> None:
+def test_an_accepted_status_is_a_response(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(404, b'{"version": 3}')
     answer = client.answer("GET", "/x", accept=[404])
     assert (answer.status, answer.data) == (404, {"version": 3})
@@ -302,7 +298,7 @@ def test_a_status_that_the_caller_can_use_is_an_answer(vendor: Vendor, client: A
         client.answer("GET", "/x", accept=[404])
 
 
-def test_an_answer_tells_its_headers(vendor: Vendor, client: ApiClient) -> None:
+def test_a_response_has_its_headers(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(201, b"[]", link='</x?page=2>; rel="next"', etag="abc")
     answer = client.answer("GET", "/x")
     assert (answer.status, answer.headers["Link"], answer.headers["etag"], answer.data) == (
@@ -314,7 +310,7 @@ def test_an_answer_tells_its_headers(vendor: Vendor, client: ApiClient) -> None:
     assert "abc" not in repr(answer)
 
 
-def test_a_vendor_whose_status_does_not_tell_is_classified_by_its_words(vendor: Vendor) -> None:
+def test_a_vendor_with_ambiguous_status_is_classified_by_message(vendor: Vendor) -> None:
     def classify(status: int, headers: httpx.Headers, data: object) -> Classified:
         assert "retry-in" in headers
         if status == 400 and isinstance(data, dict) and data.get("__type") == "ThrottlingException":
@@ -358,13 +354,13 @@ def test_a_request_can_be_signed(vendor: Vendor) -> None:
         b'{"message": null, "error": "no room"}',
     ],
 )
-def test_the_vendors_words_are_found_where_vendors_put_them(vendor: Vendor, client: ApiClient, body: bytes) -> None:
+def test_vendor_messages_are_found_in_known_members(vendor: Vendor, client: ApiClient, body: bytes) -> None:
     vendor.answer = reply(422, body)
     with pytest.raises(errors.Rejected, match=r"answered 422: no room$"):
         client.request("POST", "/x")
 
 
-def test_a_body_that_is_not_json_is_read_as_the_vendor_writes_it_errors_too(vendor: Vendor) -> None:
+def test_bodies_of_other_formats_are_parsed_including_errors(vendor: Vendor) -> None:
     def parse(body: bytes) -> dict[str, str]:
         if not body.startswith(b"<message>"):
             raise ValueError
@@ -381,9 +377,7 @@ def test_a_body_that_is_not_json_is_read_as_the_vendor_writes_it_errors_too(vend
             client.request("GET", "/a")
 
 
-def test_a_message_names_a_request_as_it_is_told_to_and_hides_what_it_is_told_to(
-    vendor: Vendor, client: ApiClient
-) -> None:
+def test_a_message_names_the_request_and_hides_secrets(vendor: Vendor, client: ApiClient) -> None:
     document = '{"A":"canary-1","B":"canary-2"}'
     vendor.answer = reply(422, b'{"message": "canary-2 is bad, canary-1 too"}')
     with pytest.raises(errors.Rejected) as caught:
@@ -393,7 +387,7 @@ def test_a_message_names_a_request_as_it_is_told_to_and_hides_what_it_is_told_to
     assert str(caught.value) == "Vendor: PutSecret team/all answered 422: [redacted] is bad, [redacted] too"
 
 
-def test_another_host_of_the_vendor_is_asked_with_the_same_login(vendor: Vendor) -> None:
+def test_another_host_of_the_vendor_uses_the_same_login(vendor: Vendor) -> None:
     with ApiClient("Vendor", "http://127.0.0.1:9", headers={"Authorization": TOKEN}) as client:
         client.request("GET", "/a", at=vendor.url)
     assert (vendor.asked, vendor.headers["authorization"]) == ([("GET", "/a")], TOKEN)

@@ -34,7 +34,7 @@ def test_a_good_token_passes_the_check_with_one_request(vendor: HumanitecSandbox
     assert vendor.asked == [("GET", "/orgs")]
 
 
-def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor: HumanitecSandbox) -> None:
+def test_a_refused_token_reports_the_vendors_message_and_not_the_token(vendor: HumanitecSandbox) -> None:
     provider = providers.get("humanitec")
     assert provider
     with open_client(vendor, "canary-wrong") as client, pytest.raises(Unauthorized) as caught:
@@ -54,7 +54,7 @@ def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor:
         ),
     ],
 )
-def test_pickers_offer_what_the_vendor_has(
+def test_pickers_list_the_vendors_choices(
     vendor: HumanitecSandbox, field: str, chosen: dict[str, str], expected: list[Choice]
 ) -> None:
     provider = providers.get("humanitec")
@@ -63,7 +63,7 @@ def test_pickers_offer_what_the_vendor_has(
         assert provider().choices(client, field, chosen) == expected
 
 
-def test_a_check_does_not_believe_something_that_is_no_list(vendor: HumanitecSandbox) -> None:
+def test_a_check_rejects_a_response_that_is_no_list(vendor: HumanitecSandbox) -> None:
     provider = providers.get("humanitec")
     assert provider
     vendor.fault = lambda method, path: (200, {"hello": "world"})
@@ -71,7 +71,7 @@ def test_a_check_does_not_believe_something_that_is_no_list(vendor: HumanitecSan
         provider().check(client)
 
 
-def test_an_empty_token_is_named() -> None:
+def test_an_empty_token_is_reported() -> None:
     provider = providers.get("humanitec")
     assert provider
     with pytest.raises(Invalid, match="API Token required"):

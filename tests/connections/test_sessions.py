@@ -167,7 +167,7 @@ def test_a_token_that_was_revoked_early_is_renewed_and_the_request_sent_again(ve
     assert ask(held) == "canary-token-2"
 
 
-def test_a_right_that_is_missing_is_signed_in_for_once(vendor: Vendor, actor: Actor) -> None:
+def test_a_missing_right_causes_one_sign_in(vendor: Vendor, actor: Actor) -> None:
     held = make(actor)
     vendor.fault = lambda asked: Answer(403, {"message": "no right"}) if asked.path != "/login" else None
     with open_client(held) as client:
@@ -197,7 +197,7 @@ def test_threads_of_one_client_sign_in_once(vendor: Vendor, actor: Actor) -> Non
     assert vendor.given == []
 
 
-def test_threads_of_one_client_go_on_with_what_one_of_them_signed_in_for(vendor: Vendor, actor: Actor) -> None:
+def test_threads_of_one_client_share_a_new_session(vendor: Vendor, actor: Actor) -> None:
     held = make(actor)
     vendor.slow = 0.1
     answers: list[str] = []
@@ -257,7 +257,9 @@ def test_a_sign_in_that_fails_is_the_outcome_of_the_request_and_blocks_nobody(ve
     assert ask(held) == "canary-token-2"
 
 
-def test_who_has_died_while_signing_in_blocks_nobody_for_long(vendor: Vendor, actor: Actor, settings: Settings) -> None:
+def test_a_worker_that_died_during_sign_in_blocks_only_briefly(
+    vendor: Vendor, actor: Actor, settings: Settings
+) -> None:
     held = make(actor)
     end(held)
     soon = timezone.now() + timedelta(seconds=0.3)

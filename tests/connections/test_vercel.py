@@ -32,13 +32,13 @@ def test_a_good_token_passes_the_check_with_one_request(vendor: vercel.Vercel) -
     assert vendor.asked() == [("GET", "/v2/user")]
 
 
-def test_a_refused_token_says_what_the_vendor_answered_and_not_the_token(vendor: vercel.Vercel) -> None:
+def test_a_refused_token_reports_the_vendors_message_and_not_the_token(vendor: vercel.Vercel) -> None:
     with client_of(vendor, "canary-wrong") as client, pytest.raises(Unauthorized) as caught:
         Vercel().check(client)
     assert str(caught.value) == "Vercel: GET /v2/user answered 403: Not authorized"
 
 
-def test_a_check_does_not_believe_something_that_is_no_user(vendor: vercel.Vercel) -> None:
+def test_a_check_rejects_a_response_that_is_no_user(vendor: vercel.Vercel) -> None:
     vendor.fault = lambda ask: Answer(200, {"hello": "world"})
     with client_of(vendor) as client, pytest.raises(BadResponse):
         Vercel().check(client)
@@ -66,7 +66,7 @@ def test_a_check_does_not_believe_something_that_is_no_user(vendor: vercel.Verce
         ("appName", {}, []),
     ],
 )
-def test_pickers_offer_what_the_vendor_has(
+def test_pickers_list_the_vendors_choices(
     vendor: vercel.Vercel, field: str, chosen: dict[str, str], expected: list[Choice]
 ) -> None:
     with client_of(vendor) as client:
@@ -74,7 +74,7 @@ def test_pickers_offer_what_the_vendor_has(
 
 
 @pytest.mark.parametrize("field", ["env", "branch"])
-def test_what_a_plan_or_the_vendor_does_not_offer_is_left_out(vendor: vercel.Vercel, field: str) -> None:
+def test_unavailable_choices_are_left_out(vendor: vercel.Vercel, field: str) -> None:
     vendor.fault = lambda ask: vercel.error(403, "forbidden", "not in this plan")
     with client_of(vendor) as client:
         offered = [choice.value for choice in Vercel().choices(client, field, {"app": "prj_shop"})]

@@ -70,7 +70,7 @@ def test_update_never_creates(case: Case) -> None:
     assert case.holds()
 
 
-def test_a_delete_of_what_is_gone_succeeds(case: Case) -> None:
+def test_a_delete_of_a_missing_key_succeeds(case: Case) -> None:
     case.put("A", "1")
     with adapter(case) as destination:
         remote = listed(destination, ["A"])[destination.normalize_key("A")]
@@ -99,7 +99,7 @@ def test_writes_change_their_own_keys_only(case: Case) -> None:
     assert case.holds(NEW="1", **{NAMES[0]: "2"}, **dict.fromkeys(NAMES[2:], "x"))
 
 
-def test_what_a_write_returns_is_what_the_list_says_next(case: Case) -> None:
+def test_the_result_of_a_write_matches_the_next_list(case: Case) -> None:
     """The etag and object id of the answer to a write go to the ledger: others in the next list would be drift."""
     with adapter(case) as destination:
         (outcome,) = apply(destination, write(destination, Action.CREATE, "A", "1"))
@@ -115,7 +115,7 @@ def test_what_a_write_returns_is_what_the_list_says_next(case: Case) -> None:
             assert after.etag != remote.etag
 
 
-def test_two_targets_have_one_location_only_where_they_hold_the_same_keys(case: Case) -> None:
+def test_targets_share_a_location_only_if_they_hold_the_same_keys(case: Case) -> None:
     """And what is seen in another target's list is known to overlap with it."""
     with adapter(case) as destination:
         case.put("A", "1")
@@ -137,7 +137,7 @@ def test_the_location_names_the_vendors_address_and_no_credential(case: Case) ->
         assert len(location) <= 512
 
 
-def test_pickers_offer_what_the_config_names(case: Case) -> None:
+def test_pickers_offer_the_configured_values(case: Case) -> None:
     provider = providers.get(case.found.provider)
     assert provider
     opened = provider(case.url)

@@ -99,7 +99,7 @@ def description(request: pytest.FixtureRequest) -> Description:
 @pytest.mark.parametrize(
     "exchange", [{**LIST, **LISTED}, {**CREATE, **CREATED}, DELETE, {**LIST, **LISTED, "status": 404}]
 )
-def test_what_is_described_has_no_problem(description: Description, exchange: dict[str, Any]) -> None:
+def test_valid_exchanges_have_no_problem(description: Description, exchange: dict[str, Any]) -> None:
     assert list(description.problems(**exchange)) == []
 
 
@@ -135,7 +135,7 @@ DESCRIBED = [(slug, variant) for slug, variant in VARIANTS if fake_of(slug).desc
 
 @pytest.mark.skipif(folder() is None, reason="KEYFERRY_VENDOR_SPECS names no directory")
 @pytest.mark.parametrize("case", DESCRIBED, indirect=True, ids=[f"{slug}-{variant}" for slug, variant in DESCRIBED])
-def test_every_exchange_of_an_ordinary_life_is_as_the_vendor_describes(case: Case) -> None:
+def test_every_ordinary_exchange_matches_the_vendors_description(case: Case) -> None:
     """The `case` fixture holds the exchanges of every contract test to the description; here there surely are some."""
     case.put("FOREIGN", "x")
     case.set(A="1", B="2")

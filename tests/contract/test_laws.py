@@ -28,7 +28,7 @@ from tests.fixtures.contract import Case
 MARKER = "mArKeR-c0ffee"
 
 
-def test_the_vendor_holds_what_was_wanted(case: Case) -> None:
+def test_the_vendor_holds_the_source(case: Case) -> None:
     wanted = {"A": "1", "C": "line 1\nline 2\n", "D": "ä ✓ '\"\\ $HOME"}
     case.set(**wanted)
     run = case.run(case.sync())
@@ -36,7 +36,7 @@ def test_the_vendor_holds_what_was_wanted(case: Case) -> None:
     assert case.holds(**wanted)
 
 
-def test_an_empty_value_arrives_or_is_blocked_by_name(case: Case) -> None:
+def test_an_empty_value_is_written_or_blocked(case: Case) -> None:
     case.set(A="1", B="")
     run = case.run(case.sync())
     if case.can.takes_empty:
@@ -79,7 +79,7 @@ def test_500_keys_with_one_changed_cost_the_vendors_minimum_of_requests(case: Ca
     assert len(asked) - len(writes) == case.fake.reads(case.config, count), asked
 
 
-def test_what_the_capabilities_say_of_the_list_is_so(case: Case) -> None:
+def test_the_list_matches_the_capabilities(case: Case) -> None:
     case.set(A="1")
     sync = case.sync()
     case.run(sync)
@@ -104,7 +104,7 @@ def test_a_second_run_writes_nothing_and_one_change_writes_once(case: Case) -> N
     assert case.held["K3"] == "y"
 
 
-def test_what_leaves_the_source_leaves_the_vendor_and_nothing_else_does(case: Case) -> None:
+def test_only_keys_removed_from_the_source_are_deleted(case: Case) -> None:
     case.set(A="1", B="2", C="3")
     sync = case.sync()
     case.run(sync)
@@ -118,7 +118,7 @@ def test_what_leaves_the_source_leaves_the_vendor_and_nothing_else_does(case: Ca
     ("unmanaged", "before", "after"),
     [("overwrite-initially", False, True), ("leave", True, True), ("mirror", False, False)],
 )
-def test_keys_of_other_hands(case: Case, unmanaged: str, before: bool, after: bool) -> None:
+def test_foreign_keys(case: Case, unmanaged: str, before: bool, after: bool) -> None:
     case.put("BEFORE", "x")
     case.set(A="1")
     sync = case.sync()
@@ -129,7 +129,7 @@ def test_keys_of_other_hands(case: Case, unmanaged: str, before: bool, after: bo
     assert ("BEFORE" in case.held, "AFTER" in case.held) == (before, after)
 
 
-def test_leave_never_overwrites_what_it_did_not_write(case: Case) -> None:
+def test_leave_never_overwrites_foreign_keys(case: Case) -> None:
     case.put("A", "theirs")
     case.set(A="ours", B="ours")
     sync = case.sync()
@@ -139,7 +139,7 @@ def test_leave_never_overwrites_what_it_did_not_write(case: Case) -> None:
     assert case.holds(A="theirs", B="ours")
 
 
-def test_drift_is_seen_and_mended(case: Case) -> None:
+def test_drift_is_detected_and_healed(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
     case.run(sync)
@@ -152,7 +152,7 @@ def test_drift_is_seen_and_mended(case: Case) -> None:
     assert case.holds(A="1" if tells else "theirs", B="2")
 
 
-def test_a_key_made_anew_by_other_hands_is_not_ours_to_delete(case: Case) -> None:
+def test_an_externally_recreated_key_is_not_deleted(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
     case.run(sync)
@@ -175,7 +175,7 @@ def test_the_first_overwrite_deletes_a_key_once(case: Case) -> None:
     assert case.holds(A="1", BEFORE="again")
 
 
-def test_removal_takes_what_is_ours_and_nothing_else(case: Case) -> None:
+def test_removal_deletes_only_own_keys(case: Case) -> None:
     case.set(A="1", B="2", C="3", D="4")
     sync = case.sync()
     case.run(sync)
@@ -186,7 +186,7 @@ def test_removal_takes_what_is_ours_and_nothing_else(case: Case) -> None:
     assert not ManagedSecret.objects.exists()
 
 
-def test_plans_are_the_same_twice_write_nothing_and_come_true(case: Case) -> None:
+def test_plans_are_stable_write_nothing_and_match_the_run(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
     case.run(sync)
@@ -245,7 +245,7 @@ def test_names_follow_the_schema(case: Case) -> None:
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 503])
-def test_every_fault_passes_and_the_next_runs_converge(case: Case, method: str, status: int) -> None:
+def test_later_runs_converge_after_every_fault(case: Case, method: str, status: int) -> None:
     case.set(KEEP="0", CHANGE="1", GO="2")
     sync = case.sync()
     case.run(sync)
@@ -272,7 +272,7 @@ def test_every_fault_passes_and_the_next_runs_converge(case: Case, method: str, 
     assert ManagedSecret.objects.filter(state="claim").exists() == unsettled
 
 
-def test_writes_whose_answers_are_lost_are_settled_by_looking(case: Case) -> None:
+def test_writes_with_lost_responses_are_settled_by_the_next_list(case: Case) -> None:
     case.set(KEEP="0", CHANGE="1", GO="2")
     sync = case.sync()
     case.run(sync)
@@ -292,7 +292,7 @@ def test_writes_whose_answers_are_lost_are_settled_by_looking(case: Case) -> Non
 
 
 @pytest.mark.parametrize("answer", [{"not": "a list"}, "text", None])
-def test_a_list_that_cannot_be_believed_writes_nothing(case: Case, answer: Any) -> None:
+def test_an_unexpected_list_writes_nothing(case: Case, answer: Any) -> None:
     case.set(A="1")
     sync = case.sync()
     case.fake.fail("GET", 200, answer if answer is not None else [])
@@ -304,7 +304,7 @@ def test_a_list_that_cannot_be_believed_writes_nothing(case: Case, answer: Any) 
     assert case.held == {}
 
 
-def test_no_value_and_no_credential_is_anywhere_but_sealed(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+def test_values_and_credentials_are_stored_encrypted_only(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     case.set(A=MARKER, B=f"{MARKER} and ${{A}}")
     sync = case.sync()
@@ -344,7 +344,7 @@ def test_a_run_is_undone(case: Case) -> None:
         assert case.holds(SAME="1", CHANGED="2", MADE="2", GONE="1")
 
 
-def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(case: Case) -> None:
+def test_existing_keys_are_imported_or_known_unreadable(case: Case) -> None:
     case.put("A", "theirs")
     case.put("B", "theirs")
     case.set(A="ours", C="ours")
@@ -371,7 +371,7 @@ def test_what_stands_there_is_imported_or_the_vendor_is_known_not_to_tell(case: 
 
 
 @pytest.mark.parametrize(("side", "a"), [("source", "ours"), ("destination", "theirs")])
-def test_a_first_sync_that_imports_overwrites_nothing_that_it_did_not_bring(case: Case, side: str, a: str) -> None:
+def test_a_first_run_that_imports_overwrites_only_imported_keys(case: Case, side: str, a: str) -> None:
     if not case.can.can_import:
         with pytest.raises(Invalid):
             case.sync(initialSyncBehavior=f"import-prioritize-{side}")

@@ -37,7 +37,7 @@ def fails_once(fake: Any, part: str, status: int, code: str) -> None:
 @google
 @pytest.mark.parametrize("unmanaged", ["overwrite-initially", "leave", "mirror"])
 @pytest.mark.parametrize(("status", "code"), [(503, "UNAVAILABLE"), (429, "RESOURCE_EXHAUSTED"), (500, "INTERNAL")])
-def test_a_secret_that_got_no_value_is_finished_by_the_next_attempt(
+def test_a_secret_without_value_is_completed_by_the_next_attempt(
     case: Case, unmanaged: str, status: int, code: str
 ) -> None:
     case.set(A="1", B="2")
@@ -53,7 +53,7 @@ def test_a_secret_that_got_no_value_is_finished_by_the_next_attempt(
 
 
 @google
-def test_an_old_version_that_cannot_be_taken_away_is_not_answered_with_ever_new_ones(case: Case) -> None:
+def test_an_undeletable_old_version_does_not_cause_more_versions(case: Case) -> None:
     case.set(A="1")
     sync = case.sync(oldVersions="destroy")
     case.run(sync)
@@ -68,7 +68,7 @@ def test_an_old_version_that_cannot_be_taken_away_is_not_answered_with_ever_new_
 
 
 @google
-def test_no_secret_that_a_sync_has_nothing_to_do_with_is_read(case: Case) -> None:
+def test_unrelated_secrets_are_never_read(case: Case) -> None:
     case.put("STRANGERS", "x")
     case.set(A="1")
     sync = case.sync()
@@ -80,7 +80,7 @@ def test_no_secret_that_a_sync_has_nothing_to_do_with_is_read(case: Case) -> Non
 
 
 @project
-def test_a_sync_that_is_told_to_be_sensitive_makes_its_variables_anew(case: Case) -> None:
+def test_a_sensitive_sync_recreates_its_variables(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
     case.run(sync)
@@ -100,7 +100,7 @@ def test_a_sync_that_is_told_to_be_sensitive_makes_its_variables_anew(case: Case
 
 @project
 @pytest.mark.parametrize("unmanaged", ["overwrite-initially", "mirror"])
-def test_what_an_integration_owns_is_blocked_by_name_and_never_deleted(case: Case, unmanaged: str) -> None:
+def test_keys_of_an_integration_are_blocked_and_never_deleted(case: Case, unmanaged: str) -> None:
     for key in ("POSTGRES_URL", "BLOB_TOKEN"):
         case.fake.add(case.config, key, "theirs", configurationId="icfg_1")  # type: ignore[attr-defined]
     case.set(A="1", POSTGRES_URL="ours")
@@ -115,7 +115,7 @@ def test_what_an_integration_owns_is_blocked_by_name_and_never_deleted(case: Cas
 
 
 @project
-def test_a_variable_of_several_environments_is_left_where_the_policy_is_to_leave(case: Case) -> None:
+def test_leave_keeps_a_variable_of_several_environments(case: Case) -> None:
     case.fake.add(case.config, "A", "theirs", target=["production", "preview"])  # type: ignore[attr-defined]
     case.set(A="ours", B="ours")
     sync = case.sync()
@@ -130,7 +130,7 @@ def test_a_variable_of_several_environments_is_left_where_the_policy_is_to_leave
 
 
 @project
-def test_values_that_the_list_leaves_encrypted_are_read_by_an_import_and_by_nothing_else(case: Case) -> None:
+def test_encrypted_values_are_read_by_imports_only(case: Case) -> None:
     case.fake.sealed = True  # type: ignore[attr-defined]
     case.put("THEIRS", "x")
     case.set(OURS="1")
@@ -144,7 +144,7 @@ def test_values_that_the_list_leaves_encrypted_are_read_by_an_import_and_by_noth
 
 
 @team
-def test_what_a_team_shares_in_another_way_is_blocked_by_name(case: Case) -> None:
+def test_variables_shared_differently_are_blocked(case: Case) -> None:
     case.fake.add(case.config, "WIDE", "theirs", target=["production"])  # type: ignore[attr-defined]
     case.set(A="1", WIDE="ours")
     run = case.run(case.sync())
@@ -154,7 +154,7 @@ def test_what_a_team_shares_in_another_way_is_blocked_by_name(case: Case) -> Non
 
 @unlinked
 @pytest.mark.parametrize("unmanaged", ["overwrite-initially", "mirror"])
-def test_a_shared_variable_that_people_link_stays_its_syncs_and_theirs_stay_theirs(case: Case, unmanaged: str) -> None:
+def test_links_of_people_to_a_shared_variable_are_kept(case: Case, unmanaged: str) -> None:
     fake: Any = case.fake
     for key in ("THEIRS", "WANTED"):
         fake.add(case.config, key, "theirs", projectId=["prj_blog"])
@@ -177,7 +177,7 @@ def test_a_shared_variable_that_people_link_stays_its_syncs_and_theirs_stay_thei
 
 
 @project
-def test_a_batch_that_is_refused_for_one_taken_name_ends_with_each_key_where_it_belongs(case: Case) -> None:
+def test_a_batch_refused_for_one_existing_name_is_resolved_per_key(case: Case) -> None:
     """As if the vendor had made some of a batch and then refused all of it."""
     fake = case.fake
     case.set(A="1", B="2", C="3")
@@ -203,9 +203,7 @@ def test_a_batch_that_is_refused_for_one_taken_name_ends_with_each_key_where_it_
 
 @laggards
 @pytest.mark.parametrize("ending", ["change", "unset", "remove"])
-def test_a_secret_that_the_list_does_not_show_yet_is_neither_made_again_nor_taken_for_gone(
-    case: Case, ending: str
-) -> None:
+def test_a_secret_not_listed_yet_is_neither_recreated_nor_missing(case: Case, ending: str) -> None:
     """Lists of AWS and Google may lag behind a create by minutes."""
     fake: Any = case.fake
     case.set(A="1", B="1")

@@ -69,19 +69,19 @@ def names(vendor: Fake) -> list[str]:
     return sorted(each["Name"] for each in vendor.by_hand("ssm", "DescribeParameters")["Parameters"])
 
 
-def test_the_place_is_account_region_and_path_never_the_login(vendor: Fake, client: AwsClient) -> None:
+def test_the_location_is_account_region_and_path_never_the_login(vendor: Fake, client: AwsClient) -> None:
     found = AwsParameterStore(client, PATH, PLAIN).location()
     assert found == f"aws|{vendor.url}|123456789012|{REGION}|/shop/production/"
 
 
-def test_what_is_written_is_a_secure_string(vendor: Fake, destination: AwsParameterStore) -> None:
+def test_values_are_written_as_secure_strings(vendor: Fake, destination: AwsParameterStore) -> None:
     apply(destination, create("KEY", "ä"))
     (held,) = vendor.by_hand("ssm", "DescribeParameters")["Parameters"]
     assert (held["Type"], held["KeyId"]) == ("SecureString", "alias/aws/ssm")
     assert listed(destination)["KEY"].value == "ä"
 
 
-def test_500_keys_with_one_changed_cost_50_pages_a_look_and_one_write(vendor: Fake, client: AwsClient) -> None:
+def test_500_keys_with_one_changed_cost_50_pages_a_read_and_one_write(vendor: Fake, client: AwsClient) -> None:
     for number in range(500):
         vendor.put(PATH, f"K{number}", "x")
 
@@ -96,7 +96,7 @@ def test_500_keys_with_one_changed_cost_50_pages_a_look_and_one_write(vendor: Fa
     assert operations(vendor) == ["GetParametersByPath"] * 50 + ["GetParameters", "PutParameter"]
 
 
-def test_deletes_go_by_tens_and_one_that_is_gone_is_a_success(vendor: Fake, destination: AwsParameterStore) -> None:
+def test_deletes_are_batched_by_ten_and_missing_keys_succeed(vendor: Fake, destination: AwsParameterStore) -> None:
     keys = [f"K{number}" for number in range(23)]
     apply(destination, *(create(key) for key in keys))
     vendor.drop(destination.config.stored(), "K5")
@@ -107,7 +107,7 @@ def test_deletes_go_by_tens_and_one_that_is_gone_is_a_success(vendor: Fake, dest
     assert names(vendor) == []
 
 
-def test_a_delete_that_says_nothing_of_a_key_is_not_believed(vendor: Fake, client: AwsClient) -> None:
+def test_a_delete_result_without_a_key_is_unexpected(vendor: Fake, client: AwsClient) -> None:
     destination = AwsParameterStore(client, PATH, PLAIN)
     apply(destination, create("A"), create("B"))
     vendor.change = lambda operation, sent, answer: answer.update(DeletedParameters=["/shop/production/A"])
@@ -141,7 +141,7 @@ def test_an_empty_page_is_not_the_last(vendor: Fake, destination: AwsParameterSt
     assert pages == 3
 
 
-def test_what_is_beside_and_below_the_path_is_neither_seen_nor_touched(vendor: Fake, client: AwsClient) -> None:
+def test_parameters_outside_the_path_are_neither_listed_nor_changed(vendor: Fake, client: AwsClient) -> None:
     for name in ("/shop/production/sub/A", "/shop/productionB/A", "/shop/staging/A", "A", "/shop/A"):
         vendor.by_hand("ssm", "PutParameter", Name=name, Value="theirs", Type="SecureString")
     before = names(vendor)
@@ -152,7 +152,7 @@ def test_what_is_beside_and_below_the_path_is_neither_seen_nor_touched(vendor: F
     assert names(vendor) == before
 
 
-def test_at_the_root_only_names_without_a_path_are_seen(vendor: Fake, client: AwsClient) -> None:
+def test_at_the_root_only_names_without_a_path_are_listed(vendor: Fake, client: AwsClient) -> None:
     """Deleting by a key that lost its first letter once took all of somebody's parameters."""
     for name in ("PLAIN", "/SLASHED", "/shop/production/A"):
         vendor.by_hand("ssm", "PutParameter", Name=name, Value="x", Type="SecureString")
@@ -173,7 +173,7 @@ def test_at_the_root_only_names_without_a_path_are_seen(vendor: Fake, client: Aw
         ("x{{environment}}/{{secretKey}}", "/shop/production/", True),
     ],
 )
-def test_the_list_goes_as_deep_as_the_key_schema(
+def test_the_list_is_as_deep_as_the_key_schema(
     vendor: Fake, client: AwsClient, schema: str, path: str, recursive: bool
 ) -> None:
     AwsParameterStore(client, PATH, {"keySchema": schema}).listing()
@@ -181,7 +181,7 @@ def test_the_list_goes_as_deep_as_the_key_schema(
     assert (sent["Path"], sent["Recursive"]) == (path, recursive)
 
 
-def test_keys_of_a_key_schema_that_is_no_more_are_still_found(vendor: Fake, client: AwsClient) -> None:
+def test_keys_of_an_earlier_key_schema_are_found(vendor: Fake, client: AwsClient) -> None:
     """Else they were taken for gone, and stood there for ever."""
     apply(AwsParameterStore(client, PATH, {"keySchema": "old/{{secretKey}}"}), create("old/A"), create("old/B"))
     destination = AwsParameterStore(client, PATH, {"keySchema": "new/{{secretKey}}"})
@@ -190,7 +190,7 @@ def test_keys_of_a_key_schema_that_is_no_more_are_still_found(vendor: Fake, clie
     assert {remote.key for remote in seen} == {"old/A", "new/A"}
 
 
-def test_no_more_is_asked_where_every_key_is_where_the_list_looks(vendor: Fake, client: AwsClient) -> None:
+def test_no_further_requests_if_all_keys_are_listed(vendor: Fake, client: AwsClient) -> None:
     for schema in ("", "api/{{secretKey}}", "api/{{environment}}/{{secretKey}}"):
         destination = AwsParameterStore(client, PATH, {"keySchema": schema})
         vendor.asked()
@@ -226,7 +226,7 @@ def synced(case: Case, name: str, path: str, schema: str) -> SecretSync:
         (("/shop/", "api/W_{{secretKey}}"), ("/shop/api/", ""), "W_A"),
     ],
 )
-def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_own_path(
+def test_a_first_overwrite_keeps_keys_of_another_sync_below_its_path(
     account: Case, first: tuple[str, str], second: tuple[str, str], held: str
 ) -> None:
     """Path and key schema of one sync may lead to where the path of another does."""
@@ -238,7 +238,7 @@ def test_a_first_overwrite_takes_no_key_that_another_sync_has_put_there_by_its_o
 
 
 @pytest.mark.parametrize("order", [1, -1])
-def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(account: Case, order: int) -> None:
+def test_two_syncs_overlapping_by_path_and_schema_do_not_contest_a_parameter(account: Case, order: int) -> None:
     assert isinstance(account.fake, Fake)
     roads = [("/shop/api/", ""), ("/shop/", "api/{{secretKey}}")][::order]
     first, second = (synced(account, name, *road) for name, road in zip(("first", "second"), roads, strict=True))
@@ -254,7 +254,7 @@ def test_two_syncs_that_meet_by_path_and_schema_do_not_fight_over_a_parameter(ac
     assert names(account.fake) == ["/shop/api/A"]
 
 
-def test_a_plain_parameter_is_told_apart(vendor: Fake, destination: AwsParameterStore) -> None:
+def test_a_plain_parameter_is_distinguished(vendor: Fake, destination: AwsParameterStore) -> None:
     vendor.put_as(destination.config.stored(), "PLAIN", "x", "String")
     vendor.put_as(destination.config.stored(), "LIST", "a,b", "StringList")
     assert [remote.is_secret for remote in destination.listing()] == [False, False]
@@ -267,7 +267,7 @@ def test_a_create_never_overwrites(vendor: Fake, destination: AwsParameterStore)
     assert vendor.held(destination.config.stored()) == {"KEY": "theirs"}
 
 
-def test_a_value_of_more_than_4_KB_arrives_and_one_with_braces_is_refused_alone(
+def test_a_value_over_4_KB_is_written_and_one_with_braces_is_blocked(
     vendor: Fake, destination: AwsParameterStore
 ) -> None:
     outcomes = apply(destination, create("SMALL"), create("BIG", "x" * 8192), create("REFERENCE", "{{ssm:other}}"))
@@ -279,7 +279,7 @@ def test_a_value_of_more_than_4_KB_arrives_and_one_with_braces_is_refused_alone(
     assert vendor.held(destination.config.stored()) == {"SMALL": "v", "BIG": "x" * 8192}
 
 
-def test_at_the_root_names_that_aws_keeps_are_known_beforehand() -> None:
+def test_at_the_root_reserved_names_are_blocked() -> None:
     at_root, below = (AwsParameterStore.limits_of(config) for config in (ROOT, PATH))
     for name, root, path in (
         ("awsKEY", False, True),
@@ -292,7 +292,7 @@ def test_at_the_root_names_that_aws_keeps_are_known_beforehand() -> None:
     assert below.max_key_length == 1011 - len("/shop/production/")
 
 
-def test_tags_go_with_a_create_and_after_an_update(vendor: Fake, client: AwsClient) -> None:
+def test_tags_are_sent_with_a_create_and_after_an_update(vendor: Fake, client: AwsClient) -> None:
     tags = [{"key": "team", "value": "shop"}]
     destination = AwsParameterStore(client, PATH, {**PLAIN, "tags": tags})
     apply(destination, create("KEY"))
@@ -310,7 +310,7 @@ def test_tags_go_with_a_create_and_after_an_update(vendor: Fake, client: AwsClie
     assert destination.request_cost(Action.UPDATE) == 2
 
 
-def test_a_secrets_own_metadata_becomes_tags_on_wish(vendor: Fake, client: AwsClient) -> None:
+def test_metadata_of_a_secret_becomes_tags_if_enabled(vendor: Fake, client: AwsClient) -> None:
     destination = AwsParameterStore(client, PATH, {**PLAIN, "syncSecretMetadataAsTags": True})
     assert destination.sends_metadata()
     write = Write(Action.CREATE, "KEY", "KEY", "v", metadata=(("owner", "ada"),))
@@ -323,7 +323,7 @@ def _tags(vendor: Fake) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in vendor.by_hand("ssm", "ListTagsForResource", **sent)["TagList"]}
 
 
-def test_a_kms_key_goes_with_each_write(vendor: Fake, client: AwsClient) -> None:
+def test_a_kms_key_is_sent_with_each_write(vendor: Fake, client: AwsClient) -> None:
     destination = AwsParameterStore(client, PATH, {**PLAIN, "keyId": "alias/own"})
     apply(destination, create("KEY"))
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=listed(destination)["KEY"]))
@@ -332,7 +332,7 @@ def test_a_kms_key_goes_with_each_write(vendor: Fake, client: AwsClient) -> None
 
 
 @pytest.mark.parametrize(("code", "expected"), [("ThrottlingException", RateLimited), ("TooManyUpdates", Unavailable)])
-def test_what_may_be_tried_again_is_told_by_its_name(
+def test_retryable_errors_are_recognised_by_name(
     vendor: Fake, destination: AwsParameterStore, code: str, expected: type[Exception]
 ) -> None:
     vendor.refuse("PutParameter", code, "Rate exceeded")
@@ -341,7 +341,7 @@ def test_what_may_be_tried_again_is_told_by_its_name(
 
 
 @pytest.mark.parametrize("page", [{"Parameters": None}, {"Parameters": [{"Name": "A"}]}, {"Parameters": ["A"]}])
-def test_a_list_of_another_shape_is_not_believed(
+def test_a_list_of_another_shape_is_unexpected(
     vendor: Fake, destination: AwsParameterStore, page: dict[str, Any]
 ) -> None:
     vendor.change = lambda operation, sent, answer: answer.update(page)
@@ -349,7 +349,7 @@ def test_a_list_of_another_shape_is_not_believed(
         destination.listing()
 
 
-def test_a_name_outside_the_path_is_not_believed(vendor: Fake, client: AwsClient) -> None:
+def test_a_name_outside_the_path_is_unexpected(vendor: Fake, client: AwsClient) -> None:
     stranger = {"Name": "/other/A", "Type": "SecureString", "Value": "x", "Version": 1}
     vendor.change = lambda operation, sent, answer: answer.update(Parameters=[stranger])
     with pytest.raises(BadResponse):
@@ -362,6 +362,6 @@ def test_a_path_as_the_modelled_api_has_it(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["", "a/", "/a", "//", "/a//b/", "/a b/"])
-def test_a_path_that_is_none_is_refused(path: str) -> None:
+def test_an_invalid_path_is_refused(path: str) -> None:
     with pytest.raises(Invalid):
         AwsParameterStore.Config.parse({"region": REGION, "path": path})

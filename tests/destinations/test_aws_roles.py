@@ -55,7 +55,7 @@ def test_a_session_that_ended_early_is_renewed_once_and_the_request_sent_again(c
     assert asked(case) == ["GetParametersByPath", "AssumeRole", "GetParametersByPath", "PutParameter"]
 
 
-def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(case: Case) -> None:
+def test_a_role_that_can_no_longer_be_assumed_fails_the_run_with_a_message(case: Case) -> None:
     case.set(A="1")
     sync = case.sync()
     denied = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not yours</Message></Error></ErrorResponse>"
@@ -72,7 +72,7 @@ def test_a_role_that_may_no_more_be_assumed_fails_the_run_in_words(case: Case) -
     assert "AWS: AssumeRole answered 403: not yours" in (run.message or "")
 
 
-def test_nothing_that_signs_is_anywhere_but_sealed(case: Case, caplog: pytest.LogCaptureFixture) -> None:
+def test_signing_credentials_are_stored_encrypted_only(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     case.set(A="1")
     sync = case.sync()

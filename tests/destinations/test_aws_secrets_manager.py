@@ -59,7 +59,7 @@ def operations(vendor: Fake) -> list[str]:
     return [operation for _, operation in vendor.asked() if operation != "GetCallerIdentity"]
 
 
-def test_the_place_is_account_region_and_document_never_the_login(vendor: Fake, client: AwsClient) -> None:
+def test_the_location_is_account_region_and_document_never_the_login(vendor: Fake, client: AwsClient) -> None:
     assert AwsSecretsManager(client, EACH).location() == f"aws|{vendor.url}|123456789012|{REGION}|"
     assert AwsSecretsManager(client, DOCUMENT).location().endswith(f"|123456789012|{REGION}|{NAME}")
     assert [path for _, path in vendor.asked()] == ["GetCallerIdentity"], "asked once a run"
@@ -76,7 +76,7 @@ def test_500_keys_with_one_changed_cost_31_requests(vendor: Fake, client: AwsCli
     assert len(asked) == 31
 
 
-def test_a_deleted_secret_waits_and_is_brought_back_when_it_is_made_again(vendor: Fake, client: AwsClient) -> None:
+def test_a_deleted_secret_is_restored_when_created_again(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("KEY", "old"))
     before = listed(destination)["KEY"]
@@ -92,7 +92,7 @@ def test_a_deleted_secret_waits_and_is_brought_back_when_it_is_made_again(vendor
     assert listed(destination)["KEY"].etag == outcome.written.etag
 
 
-def test_a_secret_that_other_hands_have_deleted_is_not_brought_back(vendor: Fake, client: AwsClient) -> None:
+def test_a_secret_deleted_externally_is_not_restored(vendor: Fake, client: AwsClient) -> None:
     vendor.put(EACH, "KEY", "theirs")
     vendor.by_hand("secretsmanager", "DeleteSecret", SecretId="KEY")
     (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "ours"))
@@ -102,14 +102,14 @@ def test_a_secret_that_other_hands_have_deleted_is_not_brought_back(vendor: Fake
     assert ours(vendor) == {"KEY": "theirs"}
 
 
-def test_a_secret_that_is_taken_is_never_overwritten_by_a_create(vendor: Fake, client: AwsClient) -> None:
+def test_an_existing_secret_is_never_overwritten_by_a_create(vendor: Fake, client: AwsClient) -> None:
     vendor.put(EACH, "KEY", "theirs")
     (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "ours"))
     assert isinstance(outcome.error, Conflict)
     assert ours(vendor) == {"KEY": "theirs"}
 
 
-def test_a_secret_made_anew_is_neither_changed_nor_deleted_as_the_one_before(vendor: Fake, client: AwsClient) -> None:
+def test_a_recreated_secret_is_neither_changed_nor_deleted(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("A"), create("B"))
     before = listed(destination)
@@ -125,7 +125,7 @@ def test_a_secret_made_anew_is_neither_changed_nor_deleted_as_the_one_before(ven
     assert ours(vendor) == {"A": "theirs", "B": "theirs"}
 
 
-def test_a_list_that_lags_hides_no_change_and_shows_nothing_that_is_gone(vendor: Fake, client: AwsClient) -> None:
+def test_a_lagging_list_hides_no_change_and_lists_no_deleted_secret(vendor: Fake, client: AwsClient) -> None:
     """The list may be minutes old; values are read as they are now."""
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("STAYS", "1"), create("GOES", "1"))
@@ -145,7 +145,7 @@ def test_a_list_that_lags_hides_no_change_and_shows_nothing_that_is_gone(vendor:
     assert seen["STAYS"].etag == listed(destination)["STAYS"].etag
 
 
-def test_values_that_come_on_pages_are_all_read(vendor: Fake, client: AwsClient) -> None:
+def test_paged_values_are_all_read(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("A", "1"), create("B", "2"))
 
@@ -162,7 +162,7 @@ def test_values_that_come_on_pages_are_all_read(vendor: Fake, client: AwsClient)
     assert {key: remote.value for key, remote in listed(destination).items()} == {"A": "1", "B": "2"}
 
 
-def test_a_secret_that_no_answer_speaks_of_is_not_taken_for_gone(vendor: Fake, client: AwsClient) -> None:
+def test_a_secret_missing_in_a_response_is_not_deleted(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("A"), create("B"))
 
@@ -175,7 +175,7 @@ def test_a_secret_that_no_answer_speaks_of_is_not_taken_for_gone(vendor: Fake, c
         listed(destination)
 
 
-def test_a_delete_that_is_refused_is_no_success_while_the_secret_stands(vendor: Fake, client: AwsClient) -> None:
+def test_a_refused_delete_is_no_success_while_the_secret_exists(vendor: Fake, client: AwsClient) -> None:
     """As of one that has copies in other regions, which is refused with the same name as one that waits already."""
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("KEY"))
@@ -185,7 +185,7 @@ def test_a_delete_that_is_refused_is_no_success_while_the_secret_stands(vendor: 
     assert isinstance(outcome.error, Rejected)
 
 
-def test_a_value_that_may_not_be_read_is_still_told_by_its_version(vendor: Fake, client: AwsClient) -> None:
+def test_an_unreadable_value_is_compared_by_version(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     (outcome,) = apply(destination, create("KEY"))
     vendor.refuse("BatchGetSecretValue", "AccessDeniedException")
@@ -193,7 +193,7 @@ def test_a_value_that_may_not_be_read_is_still_told_by_its_version(vendor: Fake,
     assert (seen.value, seen.etag) == (None, outcome.written.etag)
 
 
-def test_one_value_that_may_not_be_read_leaves_the_others(vendor: Fake, client: AwsClient) -> None:
+def test_one_unreadable_value_does_not_affect_the_others(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("A"), create("B"))
 
@@ -210,7 +210,7 @@ def test_one_value_that_may_not_be_read_leaves_the_others(vendor: Fake, client: 
     assert seen["A"].etag
 
 
-def test_what_other_services_and_regions_own_is_never_touched(vendor: Fake, client: AwsClient) -> None:
+def test_secrets_of_other_services_and_regions_are_never_changed(vendor: Fake, client: AwsClient) -> None:
     for name in ("RDS", "REPLICA", "OURS"):
         vendor.put(EACH, name, "x")
 
@@ -229,7 +229,7 @@ def test_what_other_services_and_regions_own_is_never_touched(vendor: Fake, clie
     }
 
 
-def test_only_secrets_that_matter_are_read(vendor: Fake, client: AwsClient) -> None:
+def test_only_relevant_secrets_are_read(vendor: Fake, client: AwsClient) -> None:
     """AWS keeps when a secret was last read, and people look for those that nobody reads."""
     for name in ("OURS", "THEIRS"):
         vendor.put(EACH, name, "x")
@@ -249,7 +249,7 @@ def test_a_secret_that_never_had_a_value_is_listed(vendor: Fake, client: AwsClie
     assert ours(vendor) == {"BARE": "v"}
 
 
-def test_tags_and_kms_key_go_with_a_secret_and_only_what_differs_is_sent(vendor: Fake, client: AwsClient) -> None:
+def test_tags_and_kms_key_are_sent_and_only_if_different(vendor: Fake, client: AwsClient) -> None:
     options = {"keyId": KEY, "tags": [{"key": "team", "value": "shop"}, {"key": "env", "value": "prod"}]}
     destination = AwsSecretsManager(client, EACH, options)
     apply(destination, create("KEY"))
@@ -268,7 +268,7 @@ def test_tags_and_kms_key_go_with_a_secret_and_only_what_differs_is_sent(vendor:
     assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "blog", "env": "prod", "theirs": "1"}
 
 
-def test_a_secrets_own_metadata_becomes_tags_on_wish(vendor: Fake, client: AwsClient) -> None:
+def test_metadata_of_a_secret_becomes_tags_if_enabled(vendor: Fake, client: AwsClient) -> None:
     options = {"syncSecretMetadataAsTags": True, "tags": [{"key": "team", "value": "shop"}]}
     destination = AwsSecretsManager(client, EACH, options)
     assert destination.sends_metadata()
@@ -288,7 +288,7 @@ def test_the_default_kms_key_is_known_by_its_alias(vendor: Fake, client: AwsClie
     assert operations(vendor) == []
 
 
-def test_a_changed_option_changes_what_writes_carry(client: AwsClient) -> None:
+def test_a_changed_option_changes_the_write_fingerprint(client: AwsClient) -> None:
     texts = {
         AwsSecretsManager(client, EACH, options).write_fingerprint()
         for options in ({}, {"keyId": "a"}, {"tags": [{"key": "a", "value": "b"}]}, {"keySchema": "x_{{secretKey}}"})
@@ -296,7 +296,7 @@ def test_a_changed_option_changes_what_writes_carry(client: AwsClient) -> None:
     assert len(texts) == 3
 
 
-def test_a_document_that_never_had_a_value_gets_its_first(vendor: Fake, client: AwsClient) -> None:
+def test_a_document_without_value_gets_its_first_value(vendor: Fake, client: AwsClient) -> None:
     vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME)
     destination = AwsSecretsManager(client, DOCUMENT, {"tags": [{"key": "team", "value": "core"}]})
     assert destination.listing() == ()
@@ -304,7 +304,7 @@ def test_a_document_that_never_had_a_value_gets_its_first(vendor: Fake, client: 
     assert (outcome.error, ours(vendor, DOCUMENT)) == (None, {"KEY": "1"})
 
 
-def test_a_first_value_that_others_give_it_meanwhile_is_kept(vendor: Fake, client: AwsClient) -> None:
+def test_a_first_value_written_externally_meanwhile_is_kept(vendor: Fake, client: AwsClient) -> None:
     vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME)
     destination = AwsSecretsManager(client, DOCUMENT)
     assert destination.listing() == ()
@@ -325,7 +325,7 @@ def test_a_first_value_that_others_give_it_meanwhile_is_kept(vendor: Fake, clien
         ("EncryptionFailure", Rejected),
     ],
 )
-def test_an_error_is_told_by_its_name_for_its_status_is_always_400(
+def test_errors_are_recognised_by_name_because_the_status_is_always_400(
     vendor: Fake, client: AwsClient, code: str, expected: type[Exception]
 ) -> None:
     vendor.refuse("CreateSecret", code)
@@ -333,20 +333,20 @@ def test_an_error_is_told_by_its_name_for_its_status_is_always_400(
     assert isinstance(outcome.error, expected)
 
 
-def test_a_message_names_operation_and_key_and_never_the_value(vendor: Fake, client: AwsClient) -> None:
+def test_a_message_contains_operation_and_key_and_never_the_value(vendor: Fake, client: AwsClient) -> None:
     vendor.refuse("CreateSecret", "InvalidParameterException", "bad: canary-value")
     (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "canary-value"))
     assert str(outcome.error) == "AWS: CreateSecret KEY answered 400: bad: [redacted]"
 
 
 @pytest.mark.parametrize("page", [{"SecretList": None}, {"SecretList": [{"Name": "A"}]}, {"SecretList": ["A"]}])
-def test_a_list_of_another_shape_is_not_believed(vendor: Fake, client: AwsClient, page: dict[str, Any]) -> None:
+def test_a_list_of_another_shape_is_unexpected(vendor: Fake, client: AwsClient, page: dict[str, Any]) -> None:
     vendor.change = lambda operation, sent, answer: answer.update(page)
     with pytest.raises(BadResponse):
         AwsSecretsManager(client, EACH).listing()
 
 
-def test_pages_that_go_round_in_circles_are_not_believed(vendor: Fake, client: AwsClient) -> None:
+def test_circular_pages_are_unexpected(vendor: Fake, client: AwsClient) -> None:
     vendor.change = lambda operation, sent, answer: answer.update(NextToken="1")
     with pytest.raises(BadResponse, match="same page twice"):
         AwsSecretsManager(client, EACH).listing()
@@ -355,7 +355,7 @@ def test_pages_that_go_round_in_circles_are_not_believed(vendor: Fake, client: A
 # -- all keys in one secret --------------------------------------------------------------------------------------------
 
 
-def test_members_of_other_hands_stay_as_they_are_written(vendor: Fake, client: AwsClient) -> None:
+def test_foreign_members_are_kept_unchanged(vendor: Fake, client: AwsClient) -> None:
     exact = '"port": 5432, "ratio": 1.10, "list": [1.50, {"a": null, "a": []}], "on": true, "none": null'
     text = f'{{ {exact}, "name": "x", "A": "1" }}'
     vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME, SecretString=text)
@@ -377,7 +377,7 @@ def test_one_change_of_a_document_costs_one_read_and_two_writes(vendor: Fake, cl
     assert vendor.document()["K7"] == "y"
 
 
-def test_a_foreign_write_between_read_and_write_is_never_lost(vendor: Fake, client: AwsClient) -> None:
+def test_an_external_write_between_read_and_write_of_a_document_is_never_lost(vendor: Fake, client: AwsClient) -> None:
     vendor.write({"A": "1", "B": "1"})
     destination = AwsSecretsManager(client, DOCUMENT)
     seen = listed(destination)
@@ -399,7 +399,7 @@ def test_a_foreign_write_between_read_and_write_is_never_lost(vendor: Fake, clie
     assert vendor.document() == {"A": "2", "B": "theirs", "NEW": "theirs"}
 
 
-def test_a_document_that_waits_to_be_deleted_is_brought_back_with_what_it_held(vendor: Fake, client: AwsClient) -> None:
+def test_a_document_pending_deletion_is_restored_with_its_content(vendor: Fake, client: AwsClient) -> None:
     vendor.write({"THEIRS": "1"})
     vendor.by_hand("secretsmanager", "DeleteSecret", SecretId=NAME)
     destination = AwsSecretsManager(client, DOCUMENT)
@@ -410,20 +410,20 @@ def test_a_document_that_waits_to_be_deleted_is_brought_back_with_what_it_held(v
 
 
 @pytest.mark.parametrize("text", ["plain", "[1]", '"text"', "7", '{"A": "1", "A": "2"}', "[" * 100_000])
-def test_a_secret_that_is_no_object_is_left_alone(vendor: Fake, client: AwsClient, text: str) -> None:
+def test_a_secret_that_is_no_object_is_kept(vendor: Fake, client: AwsClient, text: str) -> None:
     vendor.by_hand("secretsmanager", "CreateSecret", Name=NAME, SecretString=text[:65536])
     with pytest.raises(Rejected, match="left alone"):
         AwsSecretsManager(client, DOCUMENT).listing()
 
 
-def test_the_last_key_that_goes_leaves_an_empty_object(vendor: Fake, client: AwsClient) -> None:
+def test_deleting_the_last_key_leaves_an_empty_object(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, DOCUMENT)
     apply(destination, create("A"))
     apply(destination, Write(Action.DELETE, "A", "A", remote=listed(destination)["A"]))
     assert vendor.value(NAME) == "{}"
 
 
-def test_tags_and_kms_key_of_a_document_are_set_where_they_differ(vendor: Fake, client: AwsClient) -> None:
+def test_tags_and_kms_key_of_a_document_are_set_if_different(vendor: Fake, client: AwsClient) -> None:
     vendor.write({"A": "1"})
     destination = AwsSecretsManager(client, DOCUMENT, {"keyId": KEY, "tags": [{"key": "team", "value": "shop"}]})
     for value in ("2", "3"):
@@ -440,9 +440,7 @@ def test_tags_and_kms_key_of_a_document_are_set_where_they_differ(vendor: Fake, 
 # -- both at once, through a run ---------------------------------------------------------------------------------------
 
 
-def test_a_first_overwrite_takes_no_document_that_another_sync_keeps(
-    db: None, settings: Settings, no_pace: None
-) -> None:
+def test_a_first_overwrite_keeps_the_document_of_another_sync(db: None, settings: Settings, no_pace: None) -> None:
     """One to one, the whole region is in scope, and with it the secret that holds another sync's keys."""
     fake, slug = Fake(), "aws-secrets-manager"
     with opened(fake, slug, "one-to-one", settings) as each:

@@ -76,7 +76,7 @@ def apply(destination: ExternalInfisical, *writes: Write) -> list[Outcome]:
 # -- the login -----------------------------------------------------------------------------------------------------
 
 
-def test_a_login_gives_a_token_that_ends_and_the_check_is_one_request(server: Server) -> None:
+def test_a_login_returns_an_expiring_token_and_the_check_is_one_request(server: Server) -> None:
     provider = Provider(server.url)
     session = provider.renew(server.method, login(provider, server.method, server.credentials))
     assert session
@@ -86,7 +86,7 @@ def test_a_login_gives_a_token_that_ends_and_the_check_is_one_request(server: Se
     assert server.asked() == [("POST", LOGIN), ("GET", "/api/v1/projects")]
 
 
-def test_a_token_without_an_end_is_asked_for_again_after_a_day(server: Server) -> None:
+def test_a_token_without_expiry_is_renewed_after_a_day(server: Server) -> None:
     server.token_life = 0
     session = Provider(server.url).renew(server.method, login(Provider, server.method, server.credentials))
     assert session
@@ -100,7 +100,7 @@ def test_a_wrong_client_secret_is_refused_and_not_shown(server: Server) -> None:
     assert str(caught.value) == f"Infisical: POST {LOGIN} answered 401: Invalid credentials"
 
 
-def test_a_token_that_this_server_signed_means_that_the_other_is_this_one(server: Server) -> None:
+def test_a_token_signed_by_this_server_identifies_this_server(server: Server) -> None:
     for ends in ({}, {"exp": 1}):
         ours = jwt.encode(ends, tokens._signing_key(), tokens.ALGORITHM)
         server.fault = lambda ask, ours=ours: Answer(200, {"accessToken": ours, "expiresIn": 60})
@@ -111,7 +111,7 @@ def test_a_token_that_this_server_signed_means_that_the_other_is_this_one(server
 @pytest.mark.parametrize(
     "body", [{}, {"accessToken": "", "expiresIn": 5}, {"accessToken": "x", "expiresIn": "soon"}, []]
 )
-def test_an_answer_without_a_token_is_not_believed(server: Server, body: Any) -> None:
+def test_a_response_without_a_token_is_unexpected(server: Server, body: Any) -> None:
     server.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
         Provider(server.url).renew(server.method, login(Provider, server.method, server.credentials))
@@ -130,7 +130,7 @@ def test_an_answer_without_a_token_is_not_believed(server: Server, body: Any) ->
         ("example.com", False),
     ],
 )
-def test_the_address_is_one_of_a_server_and_nothing_else(url: str, good: bool) -> None:
+def test_the_address_is_only_that_of_a_server(url: str, good: bool) -> None:
     given = {"instanceUrl": url, "machineIdentityClientId": CLIENT_ID, "machineIdentityClientSecret": "x"}
     model = Provider.methods["machine-identity"]
     described = openapi(model)["properties"]["instanceUrl"]["pattern"]
@@ -142,7 +142,7 @@ def test_the_address_is_one_of_a_server_and_nothing_else(url: str, good: bool) -
             model.parse(given)
 
 
-def test_an_address_that_leads_inside_is_not_called(server: Server) -> None:
+def test_a_private_address_is_not_called(server: Server) -> None:
     with pytest.raises(AddressRefused, match=r"127\.0\.0\.1 is not a public address"):
         Provider().renew(
             server.method, login(Provider, server.method, {**server.credentials, "instanceUrl": server.url})
@@ -150,7 +150,7 @@ def test_an_address_that_leads_inside_is_not_called(server: Server) -> None:
     assert server.asked() == []
 
 
-def test_pickers_offer_what_the_identity_reaches(server: Server, client: ApiClient) -> None:
+def test_pickers_list_what_the_identity_can_access(server: Server, client: ApiClient) -> None:
     provider = Provider(server.url)
     assert provider.choices(client, "projectId", {}) == [Choice(PROJECT, "Shop")]
     assert provider.choices(client, "environment", {"projectId": PROJECT}) == [Choice("prod", "Production")]
@@ -169,9 +169,7 @@ def test_pickers_offer_what_the_identity_reaches(server: Server, client: ApiClie
 # -- the secrets -----------------------------------------------------------------------------------------------------
 
 
-def test_what_is_written_stands_there_with_its_comment_and_is_read_back(
-    server: Server, destination: ExternalInfisical
-) -> None:
+def test_written_secrets_have_their_comment_and_are_read_back(server: Server, destination: ExternalInfisical) -> None:
     (outcome,) = apply(destination, create("KEY", "värde\n", "why"))
     (listed,) = destination.listing()
     assert (listed.key, listed.value, listed.comment) == ("KEY", "värde\n", "why")
@@ -182,7 +180,7 @@ def test_what_is_written_stands_there_with_its_comment_and_is_read_back(
     assert after.etag != listed.etag
 
 
-def test_a_server_without_v4_is_spoken_to_as_v3(server: Server, client: ApiClient) -> None:
+def test_a_server_without_v4_is_called_with_v3(server: Server, client: ApiClient) -> None:
     server.versions = {"v3"}
     destination = ExternalInfisical(client, FOLDER)
     destination.listing()
@@ -192,7 +190,7 @@ def test_a_server_without_v4_is_spoken_to_as_v3(server: Server, client: ApiClien
     assert server.held(FOLDER) == {"KEY": "v"}
 
 
-def test_a_folder_that_is_not_there_is_not_an_empty_one(server: Server, client: ApiClient) -> None:
+def test_a_missing_folder_is_not_an_empty_list(server: Server, client: ApiClient) -> None:
     with pytest.raises(NotFound, match="Folder with path '/gone'"):
         ExternalInfisical(client, {**FOLDER, "secretPath": "/gone"}).listing()
 
@@ -206,7 +204,7 @@ def test_of_500_secrets_one_changed_costs_two_requests(server: Server, client: A
     assert server.asked() == [("GET", "/api/v4/secrets"), ("PATCH", "/api/v4/secrets/batch")]
 
 
-def test_250_new_keys_go_in_three_requests(server: Server, destination: ExternalInfisical) -> None:
+def test_250_new_keys_take_three_requests(server: Server, destination: ExternalInfisical) -> None:
     outcomes = apply(destination, *(create(f"K{number}") for number in range(250)))
     assert [outcome.error for outcome in outcomes] == [None] * 250
     assert len(server.asked()) == 3
@@ -222,18 +220,14 @@ def test_a_batch_that_is_refused_for_one_key_is_sent_again_key_by_key(
     assert server.held(FOLDER) == {"A": "v", "TAKEN": "theirs", "Z": "v"}
 
 
-def test_a_batch_that_is_too_large_for_one_request_goes_in_parts(
-    server: Server, destination: ExternalInfisical
-) -> None:
+def test_a_batch_too_large_for_one_request_is_split(server: Server, destination: ExternalInfisical) -> None:
     outcomes = apply(destination, *(create(f"K{number}", "ä" * 30_000) for number in range(100)))
     assert [outcome.error for outcome in outcomes] == [None] * 100
     assert len(server.asked()) == 8
     assert len(server.held(FOLDER)) == 100
 
 
-def test_an_update_of_a_key_that_is_gone_is_not_turned_into_a_create(
-    server: Server, destination: ExternalInfisical
-) -> None:
+def test_an_update_of_a_missing_key_does_not_create_it(server: Server, destination: ExternalInfisical) -> None:
     server.put(FOLDER, "HERE", "x")
     gone, here = apply(destination, update("GONE"), update("HERE"))
     assert isinstance(gone.error, NotFound)
@@ -241,7 +235,7 @@ def test_an_update_of_a_key_that_is_gone_is_not_turned_into_a_create(
     assert server.held(FOLDER) == {"HERE": "w"}
 
 
-def test_a_delete_of_a_key_that_is_gone_is_a_success_and_its_neighbours_go(
+def test_a_delete_of_a_missing_key_succeeds_and_its_neighbours_are_deleted(
     server: Server, destination: ExternalInfisical
 ) -> None:
     for key in ("A", "B"):
@@ -251,9 +245,7 @@ def test_a_delete_of_a_key_that_is_gone_is_a_success_and_its_neighbours_go(
     assert server.held(FOLDER) == {}
 
 
-def test_a_value_that_the_identity_may_not_read_is_not_taken_for_its_mask(
-    server: Server, destination: ExternalInfisical
-) -> None:
+def test_a_masked_value_is_not_read_as_value(server: Server, destination: ExternalInfisical) -> None:
     server.put(FOLDER, "KEY", "x")
     server.unreadable = {"KEY"}
     (listed,) = destination.listing()
@@ -261,7 +253,7 @@ def test_a_value_that_the_identity_may_not_read_is_not_taken_for_its_mask(
     assert listed.etag
 
 
-def test_personal_overrides_are_not_the_folders_secrets(server: Server, destination: ExternalInfisical) -> None:
+def test_personal_overrides_are_ignored(server: Server, destination: ExternalInfisical) -> None:
     server.put(FOLDER, "KEY", "shared")
     own = {**server.secrets[PROJECT, "prod", "/services/api"]["KEY"], "type": "personal", "secretValue": "mine"}
 
@@ -275,21 +267,21 @@ def test_personal_overrides_are_not_the_folders_secrets(server: Server, destinat
     assert [remote.value for remote in destination.listing()] == ["shared"]
 
 
-def test_references_and_imports_are_listed_as_they_are_written(server: Server, destination: ExternalInfisical) -> None:
+def test_references_and_imports_are_listed_unresolved(server: Server, destination: ExternalInfisical) -> None:
     destination.listing()
     asks = [ask.query for ask, answer in server.exchanges if ask.method == "GET" and answer.status == 200]
     for asked in asks:
         assert (asked["expandSecretReferences"], asked["include_imports"], asked["includeImports"]) == ("false",) * 3
 
 
-def test_blanks_around_a_value_are_what_the_server_cuts_off(server: Server, destination: ExternalInfisical) -> None:
+def test_values_are_normalized_like_the_server_trims_them(server: Server, destination: ExternalInfisical) -> None:
     for value in (" x ", "x\n\n", "", "\n", "line 1\nline 2\n", "\tx"):
         server.secrets[PROJECT, "prod", "/services/api"].clear()
         apply(destination, create("KEY", value))
         assert server.held(FOLDER) == {"KEY": destination.normalize_value(value)}
 
 
-def test_writes_that_wait_for_an_approval_there_are_not_taken_for_done(
+def test_writes_waiting_for_approval_at_the_server_are_not_applied(
     server: Server, destination: ExternalInfisical
 ) -> None:
     server.put(FOLDER, "OLD", "x")
@@ -303,7 +295,7 @@ def test_writes_that_wait_for_an_approval_there_are_not_taken_for_done(
     assert server.held(FOLDER) == {"OLD": "x"}
 
 
-def test_an_answer_to_a_write_that_says_nothing_is_no_failure(server: Server, destination: ExternalInfisical) -> None:
+def test_an_empty_response_to_a_write_is_no_failure(server: Server, destination: ExternalInfisical) -> None:
     server.late_fault = lambda ask: Answer(200, {}) if ask.method == "POST" else None
     (outcome,) = apply(destination, create("KEY"))
     assert (outcome.error, outcome.written.etag) == (None, None)
@@ -311,13 +303,13 @@ def test_an_answer_to_a_write_that_says_nothing_is_no_failure(server: Server, de
 
 
 @pytest.mark.parametrize("body", [{"secrets": None}, [], {"secrets": ["A"]}, {"secrets": [{"secretKey": "A"}]}, None])
-def test_a_list_of_another_shape_is_not_believed(server: Server, destination: ExternalInfisical, body: Any) -> None:
+def test_a_list_of_another_shape_is_unexpected(server: Server, destination: ExternalInfisical, body: Any) -> None:
     server.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
         destination.listing()
 
 
-def test_the_place_is_the_folder_whoever_signs_in(client: ApiClient) -> None:
+def test_the_location_is_the_folder_for_every_login(client: ApiClient) -> None:
     location = ExternalInfisical(client, FOLDER).location()
     assert location == f"external-infisical|{client.base_url}|{PROJECT}/prod/services/api"
     assert ExternalInfisical(client, ROOT).location() != location
@@ -331,7 +323,7 @@ def test_a_path_has_one_form(path: str) -> None:
     assert ExternalInfisical.Config.parse({**FOLDER, "secretPath": path}).stored() == FOLDER
 
 
-def test_names_are_not_changed_on_the_way() -> None:
+def test_names_are_written_unchanged() -> None:
     given = {"initialSyncBehavior": "overwrite-destination", "keySchema": "A_{{secretKey}}"}
     with pytest.raises(Invalid, match="keySchema"):
         ExternalInfisical.Options.parse(given)

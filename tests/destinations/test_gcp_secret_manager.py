@@ -74,7 +74,7 @@ def states(vendor: gcp.GcpSecretManager, key: str, config: Mapping[str, Any] = G
     ],
     ids=["global", "replicas", "region"],
 )
-def test_a_new_secret_is_marked_and_kept_where_the_config_says(
+def test_a_new_secret_is_labelled_and_replicated_as_configured(
     vendor: gcp.GcpSecretManager, client: ApiClient, config: dict[str, Any], replication: Any
 ) -> None:
     destination = GcpSecretManager(client, config)
@@ -86,7 +86,7 @@ def test_a_new_secret_is_marked_and_kept_where_the_config_says(
     assert (outcome.written.object_id, outcome.written.etag) == (remote.object_id, remote.etag)
 
 
-def test_a_secret_that_got_no_value_is_not_there_and_the_next_create_finishes_it(
+def test_a_secret_without_value_is_absent_and_completed_by_the_next_create(
     vendor: gcp.GcpSecretManager, client: ApiClient
 ) -> None:
     destination = GcpSecretManager(client, GLOBAL)
@@ -100,7 +100,7 @@ def test_a_secret_that_got_no_value_is_not_there_and_the_next_create_finishes_it
     assert vendor.held(GLOBAL) == {"KEY": "late"}
 
 
-def test_an_empty_secret_of_other_hands_is_theirs(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_a_foreign_secret_without_value_is_kept(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.put(GLOBAL, "KEY", "x")
     vendor.of(GLOBAL)["KEY"]["versions"].clear()
     destination = GcpSecretManager(client, GLOBAL)
@@ -125,7 +125,7 @@ def test_a_refused_create_is_not_turned_into_a_new_version(vendor: gcp.GcpSecret
     ("policy", "left"),
     [(None, "ENABLED"), ("keep", "ENABLED"), ("disable", "DISABLED"), ("destroy", "DESTROYED")],
 )
-def test_what_becomes_of_old_versions_is_an_option(
+def test_the_handling_of_old_versions_is_an_option(
     vendor: gcp.GcpSecretManager, client: ApiClient, policy: str | None, left: str
 ) -> None:
     destination = GcpSecretManager(client, GLOBAL, {"oldVersions": policy} if policy else {})
@@ -137,7 +137,7 @@ def test_what_becomes_of_old_versions_is_an_option(
     assert destination.request_cost(Action.UPDATE) == sum(method == "POST" for method, _ in vendor.asked())
 
 
-def test_only_the_version_that_is_replaced_is_taken_out_of_use(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_only_the_replaced_version_is_disabled(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     for value in ("first", "pinned", "newest"):
         vendor.put(GLOBAL, "KEY", value)
     destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "destroy"})
@@ -145,7 +145,7 @@ def test_only_the_version_that_is_replaced_is_taken_out_of_use(vendor: gcp.GcpSe
     assert states(vendor, "KEY") == ["ENABLED", "ENABLED", "DESTROYED", "ENABLED"]
 
 
-def test_an_old_version_that_stays_is_told_and_the_new_value_stands(
+def test_a_remaining_old_version_is_reported_and_the_new_value_is_kept(
     vendor: gcp.GcpSecretManager, client: ApiClient
 ) -> None:
     destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "disable"})
@@ -159,7 +159,7 @@ def test_an_old_version_that_stays_is_told_and_the_new_value_stands(
 
 
 @pytest.mark.parametrize("state", ["DISABLED", "DESTROYED"])
-def test_a_newest_version_that_is_out_of_use_has_no_value_and_is_a_change(
+def test_a_disabled_latest_version_has_no_value_and_is_drift(
     vendor: gcp.GcpSecretManager, client: ApiClient, state: str
 ) -> None:
     destination = GcpSecretManager(client, GLOBAL, {"oldVersions": "destroy"})
@@ -172,7 +172,7 @@ def test_a_newest_version_that_is_out_of_use_has_no_value_and_is_a_change(
     assert looked(destination)["KEY"].value == "new"
 
 
-def test_a_latest_that_lags_costs_a_version_and_no_value(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_a_lagging_latest_version_costs_a_version_and_no_value(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     destination = GcpSecretManager(client, GLOBAL)
     apply(destination, create("KEY", "old"))
     apply(destination, change(looked(destination)["KEY"]))
@@ -184,7 +184,7 @@ def test_a_latest_that_lags_costs_a_version_and_no_value(vendor: gcp.GcpSecretMa
     assert len(states(vendor, "KEY")) == 3
 
 
-def test_bytes_that_are_no_text_are_told_by_their_version(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_binary_values_are_compared_by_version(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.put(GLOBAL, "KEY", "x")
     vendor.of(GLOBAL)["KEY"]["versions"][-1]["data"] = b"\xff\xfe"
     remote = looked(GcpSecretManager(client, GLOBAL))["KEY"]
@@ -194,7 +194,7 @@ def test_bytes_that_are_no_text_are_told_by_their_version(vendor: gcp.GcpSecretM
 # -- what is read --------------------------------------------------------------------------------------------------
 
 
-def test_secrets_of_strangers_are_listed_and_not_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_foreign_secrets_are_listed_and_not_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     for key in ("OURS", "THEIRS", "ELSE"):
         vendor.put(GLOBAL, key, "x")
     destination = GcpSecretManager(client, GLOBAL)
@@ -212,20 +212,20 @@ def test_every_page_is_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> 
     assert len(vendor.asked()) == 3
 
 
-def test_a_page_that_comes_again_is_not_believed(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_a_page_listed_again_is_unexpected(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.fault = lambda ask: Answer(200, {"nextPageToken": "again"})
     with pytest.raises(BadResponse, match="same page twice"):
         GcpSecretManager(client, GLOBAL).listing()
 
 
 @pytest.mark.parametrize("body", [{"items": []}, None, {"secrets": [{"name": "A"}]}, {"secrets": ["A"]}, []])
-def test_a_list_of_another_shape_is_not_believed(vendor: gcp.GcpSecretManager, client: ApiClient, body: object) -> None:
+def test_a_list_of_another_shape_is_unexpected(vendor: gcp.GcpSecretManager, client: ApiClient, body: object) -> None:
     vendor.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
         GcpSecretManager(client, GLOBAL).listing()
 
 
-def test_a_project_without_secrets_is_told_by_an_empty_object(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_a_project_without_secrets_returns_an_empty_object(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.fault = lambda ask: Answer(200, {})
     assert GcpSecretManager(client, GLOBAL).listing() == ()
 
@@ -236,7 +236,7 @@ def test_what_google_rotates_for_a_database_is_locked(vendor: gcp.GcpSecretManag
     assert GcpSecretManager(client, GLOBAL).listing()[0].locked
 
 
-def test_the_quota_of_reads_is_the_whole_connections_wait(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_the_read_quota_delays_the_connection(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.put(GLOBAL, "KEY", "x")
     vendor.fault = lambda ask: gcp.error(429, "RESOURCE_EXHAUSTED", "Quota exceeded") if ":access" in ask.path else None
     with pytest.raises(RateLimited, match="Quota exceeded"):
@@ -246,9 +246,7 @@ def test_the_quota_of_reads_is_the_whole_connections_wait(vendor: gcp.GcpSecretM
 # -- deletes and names ---------------------------------------------------------------------------------------------
 
 
-def test_a_delete_is_of_the_secret_that_was_listed_and_no_other(
-    vendor: gcp.GcpSecretManager, client: ApiClient
-) -> None:
+def test_a_delete_affects_only_the_listed_secret(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     destination = GcpSecretManager(client, GLOBAL)
     vendor.put(GLOBAL, "KEY", "theirs")
     remote = looked(destination)["KEY"]
@@ -260,7 +258,7 @@ def test_a_delete_is_of_the_secret_that_was_listed_and_no_other(
     assert apply(destination, gone)["KEY"].error is None
 
 
-def test_an_update_of_what_is_gone_makes_nothing(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_an_update_of_a_missing_secret_creates_nothing(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     destination = GcpSecretManager(client, GLOBAL)
     vendor.put(GLOBAL, "KEY", "x")
     remote = looked(destination)["KEY"]
@@ -269,7 +267,7 @@ def test_an_update_of_what_is_gone_makes_nothing(vendor: gcp.GcpSecretManager, c
     assert vendor.held(GLOBAL) == {}
 
 
-def test_a_name_may_be_long_and_is_what_it_is(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_long_names_are_written_unchanged(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     long = "x" * 255
     destination = GcpSecretManager(client, GLOBAL)
     outcomes = apply(destination, create(long), create("a-B_1"), create("A-b_1"), create(long + "x"))
@@ -278,9 +276,7 @@ def test_a_name_may_be_long_and_is_what_it_is(vendor: gcp.GcpSecretManager, clie
 
 
 @pytest.mark.parametrize("path", ["/secrets", ":addVersion"])
-def test_a_value_that_the_vendor_says_back_is_cut_out(
-    vendor: gcp.GcpSecretManager, client: ApiClient, path: str
-) -> None:
+def test_a_value_echoed_by_the_vendor_is_redacted(vendor: gcp.GcpSecretManager, client: ApiClient, path: str) -> None:
     said = gcp.error(400, "INVALID_ARGUMENT", "no canary-value")
     vendor.fault = lambda ask: said if ask.path.endswith(path) and ask.method == "POST" else None
     error = apply(GcpSecretManager(client, GLOBAL), create("KEY", "canary-value"))["KEY"].error
@@ -312,7 +308,7 @@ def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.
 
 
 @pytest.mark.parametrize("location", ["evil.example/", "europe-west1.evil", "", "EUROPE-WEST1", "a-b"])
-def test_a_location_that_would_lead_to_another_host_is_refused(location: str) -> None:
+def test_a_region_that_would_change_the_host_is_refused(location: str) -> None:
     with pytest.raises(Invalid):
         GcpSecretManager.Config.parse({**REGION, "locationId": location})
     with pytest.raises(Invalid):
@@ -327,18 +323,18 @@ def test_a_project_has_no_second_name(config: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
+def test_every_variant_is_stored_unchanged(config: dict[str, Any]) -> None:
     assert GcpSecretManager.Config.parse(config).stored() == config
 
 
-def test_options_are_the_modelled_ones_where_nothing_else_is_chosen() -> None:
+def test_default_options_are_the_modelled_ones() -> None:
     plain = {"initialSyncBehavior": "overwrite-destination"}
     assert GcpSecretManager.Options.parse(plain).stored() == plain
     with pytest.raises(Invalid):
         GcpSecretManager.Options.parse({**plain, "oldVersions": "forget"})
 
 
-def test_many_accesses_go_side_by_side(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+def test_values_are_read_concurrently(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     going, most, lock = 0, 0, threading.Lock()
 
     def slow(ask: Ask) -> Answer | None:

@@ -51,22 +51,20 @@ def apply(destination: GitHub, *writes: Write) -> list[Outcome]:
     return list(destination.apply(iter(writes)))
 
 
-def test_what_arrives_is_opened_with_the_private_key_and_never_travels_open(
-    vendor: Vendor, destination: GitHub
-) -> None:
+def test_values_are_sent_encrypted_for_the_private_key(vendor: Vendor, destination: GitHub) -> None:
     (outcome,) = apply(destination, create("KEY", "värde-canary\n"))
     assert outcome.error is None
     assert vendor.held(destination.config.stored()) == {"KEY": "värde-canary\n"}
     assert "canary" not in str([ask.body for ask, _ in vendor.exchanges])
 
 
-def test_a_name_is_kept_in_upper_case_and_is_one_with_its_lower(vendor: Vendor, destination: GitHub) -> None:
+def test_names_are_case_insensitive_and_stored_in_upper_case(vendor: Vendor, destination: GitHub) -> None:
     apply(destination, create("db_Url"))
     assert [remote.key for remote in destination.listing()] == ["DB_URL"]
     assert destination.normalize_key("db_Url") == destination.normalize_key("DB_URL")
 
 
-def test_what_a_write_made_is_known_from_a_look_after_it(vendor: Vendor, destination: GitHub) -> None:
+def test_the_object_id_is_read_after_a_create(vendor: Vendor, destination: GitHub) -> None:
     (outcome,) = apply(destination, create("KEY"))
     (listed,) = destination.listing()
     assert (listed.object_id, listed.etag) == (outcome.written.object_id, outcome.written.etag)
@@ -76,7 +74,7 @@ def test_what_a_write_made_is_known_from_a_look_after_it(vendor: Vendor, destina
     assert after.etag != listed.etag
 
 
-def test_a_look_that_fails_does_not_undo_the_write(vendor: Vendor, destination: GitHub) -> None:
+def test_a_failing_read_after_a_write_does_not_fail_the_write(vendor: Vendor, destination: GitHub) -> None:
     def fault(ask: Ask) -> Answer | None:
         written = any(done.method == "PUT" for done, _ in vendor.exchanges)
         return Answer(500, {}) if ask.method == "GET" and written else None
@@ -104,14 +102,12 @@ def test_an_update_of_a_deleted_key_does_not_create_it(vendor: Vendor, destinati
     assert vendor.held(destination.config.stored()) == {}
 
 
-def test_a_delete_of_a_key_that_is_gone_is_a_success(destination: GitHub) -> None:
+def test_a_delete_of_a_missing_key_succeeds(destination: GitHub) -> None:
     (outcome,) = apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=Remote("KEY")))
     assert outcome.error is None
 
 
-def test_the_key_to_seal_with_is_asked_for_once_a_run_and_again_when_it_is_replaced(
-    vendor: Vendor, destination: GitHub
-) -> None:
+def test_the_public_key_is_requested_once_per_run_and_again_when_replaced(vendor: Vendor, destination: GitHub) -> None:
     apply(destination, *(create(f"K{number}") for number in range(6)))
     vendor.rotate()
     outcomes = apply(destination, *(update(f"K{number}", "new") for number in range(6)))
@@ -120,7 +116,7 @@ def test_the_key_to_seal_with_is_asked_for_once_a_run_and_again_when_it_is_repla
     assert sum(path.endswith("/public-key") for _, path in vendor.asked()) == 2
 
 
-def test_another_refusal_is_not_tried_again_with_the_same_key(vendor: Vendor, destination: GitHub) -> None:
+def test_another_refusal_is_not_retried_with_the_same_key(vendor: Vendor, destination: GitHub) -> None:
     vendor.fault = lambda ask: Answer(422, {"message": "no"}) if ask.method == "PUT" else None
     (outcome,) = apply(destination, create("KEY"))
     assert isinstance(outcome.error, Rejected)
@@ -128,7 +124,7 @@ def test_another_refusal_is_not_tried_again_with_the_same_key(vendor: Vendor, de
 
 
 @pytest.mark.parametrize("given", [{}, {"key_id": "1", "key": "not base64!"}, {"key_id": "1", "key": "AAAA"}, []])
-def test_a_key_that_is_none_seals_nothing(vendor: Vendor, destination: GitHub, given: Any) -> None:
+def test_an_invalid_public_key_encrypts_nothing(vendor: Vendor, destination: GitHub, given: Any) -> None:
     vendor.fault = lambda ask: Answer(200, given) if ask.path.endswith("/public-key") else None
     (outcome,) = apply(destination, create("KEY"))
     assert isinstance(outcome.error, BadResponse)
@@ -150,14 +146,14 @@ def test_a_long_list_is_read_by_pages_of_a_hundred(vendor: Vendor, destination: 
     assert len(vendor.asked()) == 3
 
 
-def test_a_list_that_lacks_what_it_counts_is_not_believed(vendor: Vendor, destination: GitHub) -> None:
+def test_a_list_shorter_than_its_count_is_unexpected(vendor: Vendor, destination: GitHub) -> None:
     vendor.put(destination.config.stored(), "KEY", "x")
     vendor.fault = lambda ask: Answer(200, {"total_count": 2, "secrets": [{**ITEM, "name": "KEY"}]})
     with pytest.raises(BadResponse, match="1 of 2"):
         destination.listing()
 
 
-def test_a_page_that_comes_twice_is_not_believed(vendor: Vendor, destination: GitHub) -> None:
+def test_a_repeated_page_is_unexpected(vendor: Vendor, destination: GitHub) -> None:
     def fault(ask: Ask) -> Answer:
         more = {"link": '<http://127.0.0.1/?page=2>; rel="next"'} if ask.query["page"] == "1" else {}
         return Answer(200, {"total_count": 2, "secrets": [{**ITEM, "name": "KEY"}]}, more)
@@ -171,7 +167,7 @@ ITEM = {"name": "KEY", "created_at": "2026-01-01T00:00:00Z", "updated_at": "2026
 
 
 @pytest.mark.parametrize("part", [{"name": ""}, {"created_at": None}, {"updated_at": 5}])
-def test_a_secret_of_another_shape_is_not_believed(vendor: Vendor, destination: GitHub, part: dict[str, Any]) -> None:
+def test_a_secret_of_another_shape_is_unexpected(vendor: Vendor, destination: GitHub, part: dict[str, Any]) -> None:
     vendor.fault = lambda ask: Answer(200, {"total_count": 1, "secrets": [{**ITEM, **part}]})
     with pytest.raises(BadResponse):
         destination.listing()
@@ -191,7 +187,7 @@ def test_an_environment_may_have_a_slash_in_its_name(vendor: Vendor, client: Api
     assert vendor.asked() == [("GET", "/repos/acme/shop/environments/production%2Feu/secrets")]
 
 
-def test_an_organization_is_told_each_time_who_sees_the_secret(vendor: Vendor, client: ApiClient) -> None:
+def test_every_write_to_an_organization_sends_the_visibility(vendor: Vendor, client: ApiClient) -> None:
     destination = GitHub(client, SELECTED)
     apply(destination, create("KEY"))
     apply(destination, update("KEY"))
@@ -199,7 +195,7 @@ def test_an_organization_is_told_each_time_who_sees_the_secret(vendor: Vendor, c
     assert [(body["visibility"], body["selected_repository_ids"]) for body in sent] == [("selected", [1001, 1002])] * 2
 
 
-def test_an_organization_secret_that_others_opened_to_all_is_drift(vendor: Vendor, client: ApiClient) -> None:
+def test_a_changed_visibility_of_an_organization_secret_is_drift(vendor: Vendor, client: ApiClient) -> None:
     destination = GitHub(client, SELECTED)
     apply(destination, create("KEY"))
     (before,) = destination.listing()
@@ -208,7 +204,7 @@ def test_an_organization_secret_that_others_opened_to_all_is_drift(vendor: Vendo
     assert after.etag != before.etag
 
 
-def test_another_choice_of_who_sees_the_secrets_is_written_to_each(client: ApiClient) -> None:
+def test_a_changed_visibility_option_is_written_to_every_secret(client: ApiClient) -> None:
     told = {
         GitHub(client, config).write_fingerprint()
         for config in (ORG, SELECTED, {**SELECTED, "selectedRepositoryIds": [1]})
@@ -235,12 +231,12 @@ def test_repositories_are_selected_with_that_visibility_and_only_then(visibility
         GitHub.Config.parse(given if ids is None else {**given, "selectedRepositoryIds": ids})
 
 
-def test_no_repositories_are_as_good_as_none_given() -> None:
+def test_an_empty_list_of_repositories_equals_none() -> None:
     given = {"scope": "organization", "org": "acme", "visibility": "all"}
     assert GitHub.Config.parse({**given, "selectedRepositoryIds": []}).stored() == given
 
 
-def test_names_of_accounts_are_not_case_sensitive_so_neither_is_the_place(client: ApiClient) -> None:
+def test_the_location_ignores_the_case_of_account_names(client: ApiClient) -> None:
     assert GitHub(client, REPO).location() == GitHub(client, {**REPO, "owner": "Acme", "repo": "SHOP"}).location()
     assert len({GitHub(client, config).location() for config in (ORG, REPO, ENV)}) == 3
     assert GitHub(client, ORG).location() == GitHub(client, SELECTED).location()
@@ -250,7 +246,7 @@ def test_an_organization_takes_a_thousand_and_a_repository_a_hundred() -> None:
     assert [GitHub.limits_of(config).max_keys for config in (ORG, REPO, ENV)] == [1000, 100, 100]
 
 
-def test_a_write_of_other_hands_within_the_second_of_ours_cannot_be_told(vendor: Vendor, client: ApiClient) -> None:
+def test_an_external_write_within_the_same_second_is_undetectable(vendor: Vendor, client: ApiClient) -> None:
     """As the note says: the vendor keeps times to the second, and nothing else changes."""
     destination = GitHub(client, REPO)
     (outcome,) = apply(destination, create("KEY"))
@@ -283,6 +279,6 @@ def test_of_500_secrets_one_changed_costs_nine_requests(vendor: Vendor, client: 
     assert sum(path.endswith("/K7") for _, path in asked) == 3
 
 
-def test_a_scope_that_is_not_there_is_not_an_empty_one(client: ApiClient) -> None:
+def test_a_missing_scope_is_not_an_empty_list(client: ApiClient) -> None:
     with pytest.raises(NotFound):
         GitHub(client, {**REPO, "repo": "gone"}).listing()

@@ -64,7 +64,7 @@ def good(outcomes: list[Outcome]) -> bool:
 
 
 @pytest.mark.parametrize("config", [SECOND, FIRST], ids=["version-2", "version-1"])
-def test_foreign_keys_and_values_that_are_no_text_are_carried_as_they_are(
+def test_foreign_keys_and_values_that_are_no_text_are_kept_unchanged(
     vault: Fake, client: ApiClient, config: Mapping[str, str]
 ) -> None:
     vault.put(config, "FOREIGN", "theirs")
@@ -91,7 +91,7 @@ def test_a_change_takes_one_read_and_one_patch_that_sends_the_change_alone(vault
     assert len(vault.held(SECOND)) == 499
 
 
-def test_without_the_right_to_patch_the_whole_is_sent_after_another_look(vault: Fake, client: ApiClient) -> None:
+def test_without_the_right_to_patch_all_keys_are_sent_after_another_read(vault: Fake, client: ApiClient) -> None:
     vault.may_patch = False
     vault.put(SECOND, "A", "1")
     destination = HashicorpVault(client, SECOND)
@@ -105,7 +105,7 @@ def test_without_the_right_to_patch_the_whole_is_sent_after_another_look(vault: 
 
 
 @pytest.mark.parametrize("may_patch", [True, False])
-def test_a_write_of_other_hands_between_read_and_write_is_never_lost(
+def test_an_external_write_between_read_and_write_is_never_lost(
     vault: Fake, client: ApiClient, may_patch: bool
 ) -> None:
     vault.may_patch = may_patch
@@ -126,9 +126,7 @@ def test_a_write_of_other_hands_between_read_and_write_is_never_lost(
 
 
 @pytest.mark.parametrize("may_patch", [True, False])
-def test_a_secret_that_others_delete_meanwhile_is_not_brought_back(
-    vault: Fake, client: ApiClient, may_patch: bool
-) -> None:
+def test_an_externally_deleted_secret_is_not_recreated(vault: Fake, client: ApiClient, may_patch: bool) -> None:
     """Deleting does not count the version up, so check-and-set alone would not notice."""
     vault.may_patch = may_patch
     vault.put(SECOND, "THEIRS", "1")
@@ -139,7 +137,7 @@ def test_a_secret_that_others_delete_meanwhile_is_not_brought_back(
     assert vault.held(SECOND) == {"OURS": "v"}
 
 
-def test_a_secret_that_never_stands_still_is_a_conflict(vault: Fake, client: ApiClient) -> None:
+def test_a_secret_that_keeps_changing_is_a_conflict(vault: Fake, client: ApiClient) -> None:
     destination = HashicorpVault(client, SECOND)
     destination.listing()
     vault.fault = lambda ask: STALE if ask.method == "POST" else None
@@ -147,7 +145,7 @@ def test_a_secret_that_never_stands_still_is_a_conflict(vault: Fake, client: Api
     assert isinstance(outcome.error, Conflict)
 
 
-def test_a_deleted_secret_is_written_over_by_naming_its_last_version(vault: Fake, client: ApiClient) -> None:
+def test_a_deleted_secret_is_overwritten_by_its_last_version(vault: Fake, client: ApiClient) -> None:
     vault.put(SECOND, "OLD", "1")
     vault.stored["secret", "dev/shop"].data = None
     destination = HashicorpVault(client, SECOND)
@@ -156,7 +154,7 @@ def test_a_deleted_secret_is_written_over_by_naming_its_last_version(vault: Fake
     assert vault.held(SECOND) == {"A": "v"}
 
 
-def test_a_version_1_secret_whose_last_key_goes_goes_too(vault: Fake, client: ApiClient) -> None:
+def test_a_version_1_secret_is_deleted_with_its_last_key(vault: Fake, client: ApiClient) -> None:
     vault.put(FIRST, "A", "1")
     destination = HashicorpVault(client, FIRST)
     destination.listing()
@@ -164,7 +162,7 @@ def test_a_version_1_secret_whose_last_key_goes_goes_too(vault: Fake, client: Ap
     assert vault.stored["old/kv", "dev/shop"].data is None
 
 
-def test_a_version_1_mount_is_found_out_once(vault: Fake, client: ApiClient) -> None:
+def test_a_version_1_mount_is_detected_once(vault: Fake, client: ApiClient) -> None:
     destination = HashicorpVault(client, FIRST)
     destination.listing()
     assert good(apply(destination, create("A")))
@@ -184,7 +182,7 @@ def test_a_token_of_a_version_1_mount_may_be_refused_the_path_of_version_2(vault
     assert [remote.key for remote in HashicorpVault(client, FIRST).listing()] == ["A"]
 
 
-def test_a_right_that_is_missing_at_version_2_is_said(vault: Fake, client: ApiClient) -> None:
+def test_a_missing_right_at_version_2_is_reported(vault: Fake, client: ApiClient) -> None:
     denied = Answer(403, {"errors": ["1 error occurred:\n\t* permission denied\n\n"]})
     vault.fault = lambda ask: denied if "/data/" in ask.path else None
     with pytest.raises(Unauthorized, match=r"GET /secret/data/dev/shop answered 403: 1 error occurred: \* permission"):
@@ -207,20 +205,20 @@ def test_a_404_that_is_not_vaults_absent_is_no_empty_list(vault: Fake, client: A
 
 
 @pytest.mark.parametrize("body", [{"data": {}}, {"data": None}, {}, {"data": {"data": [], "metadata": {"version": 1}}}])
-def test_an_answer_that_is_no_secret_is_not_believed(vault: Fake, client: ApiClient, body: Any) -> None:
+def test_a_response_that_is_no_secret_is_unexpected(vault: Fake, client: ApiClient, body: Any) -> None:
     vault.fault = lambda ask: Answer(200, body) if "/data/" in ask.path else None
     with pytest.raises(BadResponse):
         HashicorpVault(client, SECOND).listing()
 
 
 @pytest.mark.parametrize("status", [412, 472, 473, 503])
-def test_a_node_that_stands_by_is_tried_again(vault: Fake, client: ApiClient, status: int) -> None:
+def test_a_standby_node_is_retried(vault: Fake, client: ApiClient, status: int) -> None:
     vault.fault = lambda ask: Answer(status, {"errors": ["standby"]}) if "/data/" in ask.path else None
     with pytest.raises(Unavailable):
         HashicorpVault(client, SECOND).listing()
 
 
-def test_namespaces_are_places_of_their_own(vault: Fake) -> None:
+def test_namespaces_are_separate_locations(vault: Fake) -> None:
     vault.namespace = "team/shop"
     with opened(vault, namespace="/team/shop/") as inside, opened(vault) as outside:
         assert good(apply(HashicorpVault(inside, SECOND), create("A")))
@@ -230,14 +228,14 @@ def test_namespaces_are_places_of_their_own(vault: Fake) -> None:
     assert vault.held(SECOND) == {"A": "v"}
 
 
-def test_a_namespace_is_one_place_in_the_login_and_at_the_head_of_the_mount(vault: Fake) -> None:
+def test_a_namespace_is_the_same_location_in_login_and_mount(vault: Fake) -> None:
     with opened(vault, namespace="team") as inside, opened(vault) as outside:
         location = HashicorpVault(inside, SECOND).location()
         assert HashicorpVault(outside, {**SECOND, "mount": f"team/{SECOND['mount']}"}).location() == location
 
 
 @pytest.mark.parametrize("namespace", ["..", "team/..", "../sys", "./team", "."])
-def test_a_namespace_that_leads_elsewhere_is_refused(namespace: str) -> None:
+def test_an_invalid_namespace_is_refused(namespace: str) -> None:
     method = Provider.methods["access-token"]
     given = {"instanceUrl": "https://vault.example.com", "accessToken": "x"}
     assert method.parse({**given, "namespace": "/team/sh.op/"})
@@ -246,7 +244,7 @@ def test_a_namespace_that_leads_elsewhere_is_refused(namespace: str) -> None:
     assert "only dots" in refused.value.issues[0]["message"]
 
 
-def test_an_app_role_is_signed_in_for_a_token_that_ends(vault: Fake) -> None:
+def test_an_app_role_gets_an_expiring_token(vault: Fake) -> None:
     provider = Provider(vault.url)
     credentials = {"instanceUrl": "https://v.example", "roleId": ROLE, "secretId": SECRET}
     session = provider.renew("app-role", login(provider, "app-role", credentials))
@@ -259,7 +257,7 @@ def test_an_app_role_is_signed_in_for_a_token_that_ends(vault: Fake) -> None:
     assert provider.renew("access-token", login(provider, "access-token", dict(vault.credentials))) is None
 
 
-def test_pickers_offer_key_value_mounts_and_what_lies_at_their_top(vault: Fake, client: ApiClient) -> None:
+def test_pickers_list_key_value_mounts_and_their_top_level(vault: Fake, client: ApiClient) -> None:
     provider = Provider(vault.url)
     assert provider.choices(client, "mount", {}) == [Choice("old/kv", "old/kv"), Choice("secret", "secret")]
     assert provider.choices(client, "path", {"mount": "secret"}) == []
@@ -269,12 +267,12 @@ def test_pickers_offer_key_value_mounts_and_what_lies_at_their_top(vault: Fake, 
     assert provider.choices(client, "path", {"mount": "old/kv"}) == [Choice("blog", "blog")]
 
 
-def test_a_path_is_kept_without_slashes_at_its_ends() -> None:
+def test_a_path_is_stored_without_outer_slashes() -> None:
     given = {"mount": " secret/ ", "path": "/dev/shop/"}
     assert HashicorpVault.Config.parse(given).stored() == {"mount": "secret", "path": "dev/shop"}
 
 
 @pytest.mark.parametrize("path", ["", "/", "a//b", "a b", "../b", "a/./b", "ä", "x" * 129])
-def test_a_path_that_leads_elsewhere_is_refused(path: str) -> None:
+def test_a_path_outside_the_mount_is_refused(path: str) -> None:
     with pytest.raises(ServiceError):
         HashicorpVault.Config.parse({"mount": "secret", "path": path})

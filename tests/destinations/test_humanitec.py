@@ -51,7 +51,7 @@ def apply(destination: Humanitec, *writes: Write) -> list[Outcome]:
     return list(destination.apply(iter(writes)))
 
 
-def test_what_is_written_stands_there_secret_with_its_comment(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+def test_written_values_are_secret_and_have_their_comment(vendor: HumanitecSandbox, destination: Humanitec) -> None:
     (outcome,) = apply(destination, create("KEY", "value ä", "why"))
     held = vendor.values[scope_of(destination)]["KEY"]
     assert (held["value"], held["description"], held["is_secret"]) == ("value ä", "why", True)
@@ -60,7 +60,7 @@ def test_what_is_written_stands_there_secret_with_its_comment(vendor: HumanitecS
     assert (listed.object_id, listed.etag) == (outcome.written.object_id, outcome.written.etag)
 
 
-def test_an_update_moves_the_stamp_and_keeps_the_incarnation(destination: Humanitec) -> None:
+def test_an_update_changes_the_etag_and_keeps_the_object_id(destination: Humanitec) -> None:
     apply(destination, create("KEY"))
     (before,) = destination.listing()
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "new", remote=before))
@@ -74,9 +74,7 @@ def test_an_empty_value_is_written_as_empty(vendor: HumanitecSandbox, destinatio
     assert vendor.values[scope_of(destination)]["KEY"]["value"] == ""
 
 
-def test_a_delete_takes_one_key_and_one_that_is_gone_is_a_success(
-    vendor: HumanitecSandbox, destination: Humanitec
-) -> None:
+def test_a_delete_removes_one_key_and_a_missing_one_succeeds(vendor: HumanitecSandbox, destination: Humanitec) -> None:
     apply(destination, create("A"), create("B"))
     for _ in range(2):
         (outcome,) = apply(destination, Write(Action.DELETE, "A", "A", remote=Remote("A")))
@@ -97,9 +95,7 @@ def test_a_refused_create_is_not_turned_into_an_update(vendor: HumanitecSandbox,
     assert vendor.values[scope_of(destination)]["KEY"]["value"] == "theirs"
 
 
-def test_an_update_of_a_key_that_is_gone_is_not_turned_into_a_create(
-    vendor: HumanitecSandbox, destination: Humanitec
-) -> None:
+def test_an_update_of_a_missing_key_does_not_create_it(vendor: HumanitecSandbox, destination: Humanitec) -> None:
     (outcome,) = apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=Remote("KEY")))
     assert isinstance(outcome.error, NotFound)
     assert not vendor.values.get(scope_of(destination))
@@ -122,21 +118,19 @@ def test_environment_scope_never_writes_at_application_level(vendor: HumanitecSa
     assert not destination.listing()[0].inherited
 
 
-def test_a_plain_value_is_told_apart(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+def test_a_plain_value_is_distinguished(vendor: HumanitecSandbox, destination: Humanitec) -> None:
     vendor.put(scope_of(destination), "PLAIN", "x", is_secret=False)
     assert [remote.is_secret for remote in destination.listing()] == [False]
 
 
 @pytest.mark.parametrize("body", [{"values": []}, None, [{"key": "A"}], ["A"]], ids=["object", "empty", "part", "text"])
-def test_a_list_of_another_shape_is_not_believed(
-    vendor: HumanitecSandbox, destination: Humanitec, body: object
-) -> None:
+def test_a_list_of_another_shape_is_unexpected(vendor: HumanitecSandbox, destination: Humanitec, body: object) -> None:
     vendor.fault = lambda method, path: (200, body)
     with pytest.raises(BadResponse):
         destination.listing()
 
 
-def test_a_list_that_names_a_key_twice_is_not_believed(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+def test_a_list_with_a_duplicate_key_is_unexpected(vendor: HumanitecSandbox, destination: Humanitec) -> None:
     vendor.put(scope_of(destination), "KEY", "x")
     twice = [vendor.values[scope_of(destination)]["KEY"]] * 2
     vendor.fault = lambda method, path: (200, twice)
@@ -144,7 +138,7 @@ def test_a_list_that_names_a_key_twice_is_not_believed(vendor: HumanitecSandbox,
         destination.listing()
 
 
-def test_writes_are_pulled_one_by_one_so_that_the_caller_can_stop(vendor: HumanitecSandbox, client: ApiClient) -> None:
+def test_writes_are_taken_one_by_one_so_that_the_caller_can_stop(vendor: HumanitecSandbox, client: ApiClient) -> None:
     destination = Humanitec(client, APP, concurrency=2)
     pulled = 0
 
@@ -165,7 +159,7 @@ def test_path_parts_are_quoted(vendor: HumanitecSandbox, client: ApiClient) -> N
     assert vendor.asked == [("GET", "/orgs/acme/apps/a%2Fb%3Fc/values")]
 
 
-def test_the_place_names_the_spot_and_application_and_environment_overlap(client: ApiClient) -> None:
+def test_the_location_is_the_target_and_application_and_environment_overlap(client: ApiClient) -> None:
     app, env = Humanitec(client, APP), Humanitec(client, ENV)
     other = Humanitec(client, {**APP, "app": "shop2"})
     assert app.overlaps(env.location())
@@ -174,7 +168,7 @@ def test_the_place_names_the_spot_and_application_and_environment_overlap(client
 
 
 @pytest.mark.skipif("KEYFERRY_VENDOR_SPECS" not in os.environ, reason="KEYFERRY_VENDOR_SPECS names no directory")
-def test_every_request_is_one_that_the_vendor_publishes(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+def test_every_request_matches_the_vendors_description(vendor: HumanitecSandbox, destination: Humanitec) -> None:
     spec = yaml.safe_load(Path(os.environ["KEYFERRY_VENDOR_SPECS"], "humanitec-openapi.yml").read_text())
     apply(destination, create("KEY"))
     remote = destination.listing()[0]

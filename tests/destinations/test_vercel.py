@@ -65,9 +65,7 @@ def of(vendor: vercel.Vercel, key: str) -> list[dict[str, Any]]:
 # -- several environments in one variable --------------------------------------------------------------------------
 
 
-def test_an_update_takes_its_own_environment_out_of_a_shared_variable_and_leaves_the_rest(
-    vendor: vercel.Vercel, client: ApiClient
-) -> None:
+def test_an_update_narrows_a_variable_of_several_environments(vendor: vercel.Vercel, client: ApiClient) -> None:
     both = vendor.add(PRODUCTION, "KEY", "theirs", target=["production", "preview"])
     destination = Vercel(client, PRODUCTION)
     outcome = apply(destination, change(listed(destination)["KEY"], "ours"))["KEY"]
@@ -78,7 +76,7 @@ def test_an_update_takes_its_own_environment_out_of_a_shared_variable_and_leaves
     }
 
 
-def test_a_delete_takes_its_own_environment_out_of_a_shared_variable(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_delete_narrows_a_variable_of_several_environments(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(PRODUCTION, "KEY", "theirs", target=["production", "preview"], customEnvironmentIds=["env_staging"])
     vendor.add(PRODUCTION, "OWN", "x")
     destination = Vercel(client, PRODUCTION)
@@ -89,7 +87,7 @@ def test_a_delete_takes_its_own_environment_out_of_a_shared_variable(vendor: ver
     assert of(vendor, "OWN") == []
 
 
-def test_a_variable_of_another_environment_is_not_seen(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_variable_of_another_environment_is_not_listed(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(PREVIEW, "KEY", "preview")
     assert listed(Vercel(client, PRODUCTION)) == {}
 
@@ -97,7 +95,7 @@ def test_a_variable_of_another_environment_is_not_seen(vendor: vercel.Vercel, cl
 # -- branches ------------------------------------------------------------------------------------------------------
 
 
-def test_a_branch_lays_its_own_over_what_all_previews_have(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_branch_overrides_the_variables_of_all_previews(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(PREVIEW, "WIDE", "all")
     vendor.add(PREVIEW, "BOTH", "all")
     vendor.add(BRANCH, "BOTH", "branch")
@@ -121,12 +119,12 @@ def test_a_branch_and_all_previews_overlap_two_branches_do_not(client: ApiClient
     assert not preview.overlaps(Vercel(client, PRODUCTION).location())
 
 
-def test_a_project_is_one_place_whether_its_team_is_named_or_not(client: ApiClient) -> None:
+def test_a_project_is_one_location_with_or_without_team(client: ApiClient) -> None:
     here = Vercel(client, PRODUCTION).location()
     assert {Vercel(client, {**PRODUCTION, "teamId": team}).location() for team in ("", "usr_me", "team_x")} == {here}
 
 
-def test_a_project_by_its_name_is_of_its_team_and_an_account_is_none(client: ApiClient) -> None:
+def test_a_project_name_belongs_to_its_team_and_an_account_is_no_team(client: ApiClient) -> None:
     def location(team: str) -> str:
         return Vercel(client, {**PRODUCTION, "app": "shop", "teamId": team}).location()
 
@@ -136,7 +134,7 @@ def test_a_project_by_its_name_is_of_its_team_and_an_account_is_none(client: Api
 # -- types ---------------------------------------------------------------------------------------------------------
 
 
-def test_readable_and_unreadable_values_stand_in_one_list(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_readable_and_unreadable_values_are_in_one_list(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(PRODUCTION, "OPEN", "1")
     vendor.add(SENSITIVE, "SHUT", "2")
     vendor.add(PRODUCTION, "PLAIN", "3", type="plain")
@@ -144,7 +142,7 @@ def test_readable_and_unreadable_values_stand_in_one_list(vendor: vercel.Vercel,
     assert shown == {"OPEN": ("1", True), "SHUT": (None, True), "PLAIN": ("3", False)}
 
 
-def test_a_value_that_is_given_encrypted_is_not_taken_for_the_value(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_an_encrypted_value_is_not_read_as_the_value(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.sealed = True
     vendor.add(PRODUCTION, "A", "1")
     vendor.add(SENSITIVE, "B", "2")
@@ -158,7 +156,7 @@ def test_a_value_that_is_given_encrypted_is_not_taken_for_the_value(vendor: verc
     assert len(vendor.asked()) == 1
 
 
-def test_a_variable_of_another_type_is_made_anew(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_variable_of_another_type_is_recreated(vendor: vercel.Vercel, client: ApiClient) -> None:
     before = vendor.add(PRODUCTION, "KEY", "open")
     destination = Vercel(client, SENSITIVE)
     outcome = apply(destination, change(listed(destination)["KEY"], "shut"))["KEY"]
@@ -182,14 +180,14 @@ def test_what_an_integration_owns_is_locked(vendor: vercel.Vercel, client: ApiCl
 # -- lists that are not whole --------------------------------------------------------------------------------------
 
 
-def test_a_list_with_hidden_production_variables_is_not_believed(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_list_with_hidden_production_variables_is_unexpected(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.hidden = 3
     with pytest.raises(Unauthorized, match="hides 3 production variables"):
         Vercel(client, PRODUCTION).listing()
     assert listed(Vercel(client, PREVIEW)) == {}
 
 
-def test_every_page_of_a_list_is_read_and_what_comes_twice_is_one(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_every_page_of_a_list_is_read_and_duplicates_are_merged(vendor: vercel.Vercel, client: ApiClient) -> None:
     for number in range(60):
         vendor.add(TEAM, f"K{number}", "x")
     vendor.asked()
@@ -201,7 +199,7 @@ def test_every_page_of_a_list_is_read_and_what_comes_twice_is_one(vendor: vercel
     assert len(listed(Vercel(client, PRODUCTION))) == 20
 
 
-def test_a_page_that_does_not_end_is_not_believed(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_endless_pages_are_unexpected(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(TEAM, "KEY", "x")
     page = {"data": list(vendor.records[""].values()), **vercel.paging(1, 5)}
     vendor.fault = lambda ask: Answer(200, page)
@@ -210,7 +208,7 @@ def test_a_page_that_does_not_end_is_not_believed(vendor: vercel.Vercel, client:
 
 
 @pytest.mark.parametrize("body", [{"key": "A", "value": "", "type": "plain"}, {"envs": [{"key": "A"}]}, [], "text"])
-def test_a_list_of_another_shape_is_not_believed(vendor: vercel.Vercel, client: ApiClient, body: object) -> None:
+def test_a_list_of_another_shape_is_unexpected(vendor: vercel.Vercel, client: ApiClient, body: object) -> None:
     vendor.fault = lambda ask: Answer(200, body)
     with pytest.raises(BadResponse):
         Vercel(client, PRODUCTION).listing()
@@ -219,7 +217,7 @@ def test_a_list_of_another_shape_is_not_believed(vendor: vercel.Vercel, client: 
 # -- shared variables ----------------------------------------------------------------------------------------------
 
 
-def test_what_is_shared_in_another_way_is_locked(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_variables_shared_differently_are_locked(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(TEAM, "OURS", "1")
     vendor.add(TEAM, "WIDER", "2", target=["production", "preview", "development"])
     vendor.add(TEAM, "OTHER", "3", projectId=["prj_blog"])
@@ -228,9 +226,7 @@ def test_what_is_shared_in_another_way_is_locked(vendor: vercel.Vercel, client: 
     assert {key: bool(one.locked) for key, one in remotes.items()} == {"OURS": False, "WIDER": True, "OTHER": True}
 
 
-def test_without_projects_what_is_linked_is_told_and_in_another_environment_locked(
-    vendor: vercel.Vercel, client: ApiClient
-) -> None:
+def test_linked_projects_are_reported_and_other_environments_locked(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(UNLINKED, "FREE", "1")
     vendor.add(UNLINKED, "LINKED", "2", projectId="prj_blog")
     vendor.add(UNLINKED, "WIDER", "3", target=["preview", "development"], projectId=["prj_blog"])
@@ -242,9 +238,7 @@ def test_without_projects_what_is_linked_is_told_and_in_another_environment_lock
     }
 
 
-def test_a_shared_variable_that_is_made_anew_keeps_the_projects_it_was_linked_to(
-    vendor: vercel.Vercel, client: ApiClient
-) -> None:
+def test_a_recreated_shared_variable_keeps_its_linked_projects(vendor: vercel.Vercel, client: ApiClient) -> None:
     config = {**UNLINKED, "targetEnvironments": ["production"]}
     before = vendor.add(config, "KEY", "open", projectId=["prj_blog", "prj_shop"])
     destination = Vercel(client, {**config, "sensitive": True})
@@ -272,9 +266,7 @@ def test_a_sensitive_shared_variable_leaves_development_out(vendor: vercel.Verce
     assert not listed(destination)["KEY"].locked
 
 
-def test_a_shared_variable_that_is_gone_is_no_success_of_an_update_and_one_of_a_delete(
-    vendor: vercel.Vercel, client: ApiClient
-) -> None:
+def test_a_missing_shared_variable_fails_an_update_and_not_a_delete(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(TEAM, "KEY", "x")
     destination = Vercel(client, TEAM)
     remote = listed(destination)["KEY"]
@@ -287,7 +279,7 @@ def test_a_shared_variable_that_is_gone_is_no_success_of_an_update_and_one_of_a_
 
 
 @pytest.mark.parametrize("config", [PRODUCTION, TEAM], ids=["project", "team"])
-def test_a_create_that_fails_for_some_of_its_keys_says_which(
+def test_a_partly_failing_create_reports_each_key(
     vendor: vercel.Vercel, client: ApiClient, config: dict[str, Any]
 ) -> None:
     vendor.add(config, "B", "theirs")
@@ -301,12 +293,12 @@ def test_a_create_that_fails_for_some_of_its_keys_says_which(
     assert [one["value"] for one in of(vendor, "B")] == ["theirs"]
 
 
-def test_one_taken_name_is_a_conflict_though_it_is_answered_with_403(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_an_existing_name_is_a_conflict_despite_status_403(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(PRODUCTION, "KEY", "theirs")
     assert isinstance(apply(Vercel(client, PRODUCTION), create("KEY"))["KEY"].error, Conflict)
 
 
-def test_a_conflict_of_a_whole_batch_leaves_open_what_was_made(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_conflict_of_a_batch_leaves_outcomes_unknown(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.fault = lambda ask: vercel.error(403, "ENV_CONFLICT", "taken") if ask.method == "POST" else None
     outcomes = apply(Vercel(client, PRODUCTION), create("A"), create("B"))
     assert [type(outcome.error) for outcome in outcomes.values()] == [OutcomeUnknown, OutcomeUnknown]
@@ -318,7 +310,7 @@ def test_one_name_that_is_refused_does_not_stop_the_rest_of_its_batch(vendor: ve
     assert isinstance(outcomes["bad-name"].error, Rejected)
 
 
-def test_many_updates_are_one_request_that_never_writes_over_a_key_made_anew(
+def test_many_updates_are_one_request_that_never_overwrites_a_recreated_key(
     vendor: vercel.Vercel, client: ApiClient
 ) -> None:
     for key in "ABC":
@@ -334,7 +326,7 @@ def test_many_updates_are_one_request_that_never_writes_over_a_key_made_anew(
     assert [method for method, _ in vendor.asked()] == ["GET", "POST"]
 
 
-def test_an_update_keeps_the_incarnation_and_moves_the_stamp(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_an_update_keeps_the_object_id_and_changes_the_etag(vendor: vercel.Vercel, client: ApiClient) -> None:
     destination = Vercel(client, PRODUCTION)
     made = apply(destination, create("A"), create("B"))
     before = listed(destination)
@@ -345,7 +337,7 @@ def test_an_update_keeps_the_incarnation_and_moves_the_stamp(vendor: vercel.Verc
         assert after.etag != before[key].etag
 
 
-def test_a_delete_that_is_not_confirmed_is_not_taken_for_done(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_an_unconfirmed_delete_is_not_applied(vendor: vercel.Vercel, client: ApiClient) -> None:
     destination = Vercel(client, PRODUCTION)
     apply(destination, create("A"), create("B"))
     remotes = listed(destination)
@@ -355,12 +347,12 @@ def test_a_delete_that_is_not_confirmed_is_not_taken_for_done(vendor: vercel.Ver
     assert isinstance(outcomes["B"].error, OutcomeUnknown)
 
 
-def test_comments_are_kept_as_far_as_the_vendor_takes_them(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_comments_are_truncated_to_the_vendors_limit(vendor: vercel.Vercel, client: ApiClient) -> None:
     apply(Vercel(client, PRODUCTION), create("KEY", comment="x" * 600))
     assert len(of(vendor, "KEY")[0]["comment"]) == 500
 
 
-def test_a_wait_is_told_by_its_end_too(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_rate_limit_may_be_given_by_its_end(vendor: vercel.Vercel, client: ApiClient) -> None:
     body = {"error": {"code": "rate_limited", "message": "slow down"}}
     vendor.fault = lambda ask: Answer(429, body, {"X-RateLimit-Reset": "9999999999"})
     with pytest.raises(RateLimited) as caught:
@@ -373,11 +365,11 @@ def test_a_wait_is_told_by_its_end_too(vendor: vercel.Vercel, client: ApiClient)
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_every_variant_is_kept_as_it_is(config: dict[str, Any]) -> None:
+def test_every_variant_is_stored_unchanged(config: dict[str, Any]) -> None:
     assert Vercel.Config.parse(config).stored() == config
 
 
-def test_a_config_without_scope_is_a_projects() -> None:
+def test_a_config_without_scope_belongs_to_a_project() -> None:
     old = {"teamId": "team_acme", "app": "prj_shop", "appName": "shop", "env": "production"}
     assert Vercel.Config.parse(old).stored() == {**old, "scope": "project", "sensitive": False}
 
@@ -399,17 +391,17 @@ def test_a_config_without_scope_is_a_projects() -> None:
         ),
     ],
 )
-def test_what_does_not_go_together_is_refused_by_name(config: dict[str, Any], field: str) -> None:
+def test_incompatible_members_are_refused(config: dict[str, Any], field: str) -> None:
     with pytest.raises(BadRequest, match=f"^{field}: "):
         Vercel.Config.parse(config)
 
 
-def test_an_environment_that_there_is_not_is_refused() -> None:
+def test_an_unknown_environment_is_refused() -> None:
     with pytest.raises(Invalid):
         Vercel.Config.parse({**TEAM, "targetEnvironments": ["staging"]})
 
 
-def test_the_account_of_a_person_is_not_named_as_a_team(vendor: vercel.Vercel, client: ApiClient) -> None:
+def test_a_personal_account_is_not_sent_as_team(vendor: vercel.Vercel, client: ApiClient) -> None:
     seen = []
     vendor.fault = lambda ask: seen.append(dict(ask.query)) or Answer(200, {"envs": []})  # type: ignore[func-returns-value]
     Vercel(client, {**PRODUCTION, "teamId": "u1"}).listing()

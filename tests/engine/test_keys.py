@@ -25,7 +25,7 @@ NAMES = st.text(st.characters(exclude_characters="/:", exclude_categories=("Cc",
         "x" * 243 + "{{secretKey}}",
     ],
 )
-def test_a_text_that_is_no_schema_is_refused(text: str) -> None:
+def test_an_invalid_schema_is_refused(text: str) -> None:
     with pytest.raises(KeySchemaError, match="exactly one"):
         KeySchema.parse(text)
 

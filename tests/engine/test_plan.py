@@ -174,7 +174,7 @@ HANDS = {
 
 
 @pytest.mark.parametrize("name", HANDS)
-def test_other_hands_are_seen_whatever_the_source_wants(name: str) -> None:
+def test_drift_is_detected_whatever_the_source_contains(name: str) -> None:
     wanted, listed, ledger, drift = HANDS[name]
     (change,) = plan([wanted] if wanted else [], [listed] if listed else [], [ledger]).changes
     assert change.drift == drift, change
@@ -190,7 +190,7 @@ def test_first_overwrite_deletes_only_the_initial_set() -> None:
     assert [change.key for change in made.deletes] == ["OLD"]
 
 
-def test_first_listing_leaves_out_inherited_plain_owned_shared_and_foreign_schema_keys() -> None:
+def test_the_initial_set_excludes_inherited_plain_owned_shared_and_unmatched_keys() -> None:
     listing = [seen("MINE"), seen("WIDE", inherited=True), seen("PLAIN", is_secret=False), seen("OWNED"), seen("other")]
     listing.append(seen("LINKED", shared="others use it"))
     made = plan(
@@ -242,13 +242,13 @@ def test_dismissed_deletes_are_kept() -> None:
     assert plan([], [seen()], [row()], memory=Memory(initial={}, dismissed=frozenset({"a"}))).deletes == ()
 
 
-def test_two_secrets_that_meet_in_one_key_are_both_blocked_and_named() -> None:
+def test_colliding_secrets_are_both_blocked_and_named() -> None:
     (change,) = plan([want("A"), want("a")], [], []).changes
     assert change.action is Action.BLOCKED
     assert "A and a" in change.reason
 
 
-def test_a_delete_that_is_half_of_a_move_names_the_other_half() -> None:
+def test_a_delete_of_a_move_names_the_other_half() -> None:
     made = plan([want("NEW", secret_id="id-OLD")], [seen("OLD")], [row("OLD")])
     assert [(change.key, change.after) for change in made.changes] == [("NEW", ""), ("OLD", "new")]
 

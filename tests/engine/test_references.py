@@ -60,7 +60,7 @@ def test_a_reference_is_read_in_the_folder_of_the_secret_that_has_it() -> None:
     assert values(graph)["A"] == "theirs"
 
 
-def test_own_secrets_win_and_the_last_import_wins() -> None:
+def test_own_secrets_and_the_last_import_take_precedence() -> None:
     graph = {
         ROOT: folder(("dev", "/one"), ("dev", "/two"), OWN="own"),
         ("dev", "/one"): folder(OWN="1", BOTH="1", FIRST="1"),
@@ -88,7 +88,7 @@ def test_import_cycles_are_cut() -> None:
     assert values(graph) == {"A": "1", "B": "2"}
 
 
-def test_a_missing_import_is_a_gap_that_names_it() -> None:
+def test_a_missing_import_is_a_named_gap() -> None:
     assert resolve({ROOT: folder(("dev", "/gone"), A="1")}, ROOT).gaps == (
         "the imported folder /gone of dev does not exist",
     )
@@ -119,7 +119,7 @@ def test_a_value_that_explodes_is_refused() -> None:
     assert "larger than 1 MiB" in problem({ROOT: folder(**chain, K6="x" * 20)}, "K0")
 
 
-def test_multi_line_values_are_flattened_only_where_asked() -> None:
+def test_multi_line_values_are_flattened_only_on_request() -> None:
     secrets = {key: SecretData(key, "a\nb", skip_multiline=key == "ONE_LINE") for key in ("ONE_LINE", "KEPT")}
     assert values({ROOT: FolderData(secrets)}) == {"ONE_LINE": '"a\\nb"', "KEPT": "a\nb"}
 
@@ -140,7 +140,7 @@ FOLDERS = st.builds(
 
 @settings(deadline=None)
 @given(st.fixed_dictionaries({ROOT: FOLDERS, ("dev", "/f"): FOLDERS, ("prod", "/"): FOLDERS}))
-def test_every_entry_has_a_value_or_a_problem_and_the_order_of_asking_does_not_matter(graph: Graph) -> None:
+def test_every_entry_has_a_value_or_a_problem_in_any_order(graph: Graph) -> None:
     entries = resolve(graph, ROOT).entries
     for entry in entries:
         assert (entry.value is None) == (entry.problem is not None)
@@ -183,7 +183,7 @@ def test_the_values_of_one_read_have_a_size(monkeypatch: pytest.MonkeyPatch) -> 
         reader.value(ROOT, graph[ROOT].secrets["K3"])
 
 
-def test_a_tree_has_an_end() -> None:
+def test_a_reference_tree_is_limited() -> None:
     graph = {ROOT: folder(A="".join(f"${{MISSING{number}}}" for number in range(10_000)), BIG="x" * 1024**2)}
     tree = Reader(graph).tree(ROOT, "A")
     assert tree
@@ -195,5 +195,5 @@ def test_a_tree_has_an_end() -> None:
     assert sum(len(child.value or "") for child in tree.children) <= 17 * 1024**2
 
 
-def test_folders_that_a_value_names() -> None:
+def test_folders_referenced_by_a_value() -> None:
     assert references_to_folders("${OWN} ${dev.A} ${prod.api.v1.B}") == {("dev", "/", "A"), ("prod", "/api/v1", "B")}

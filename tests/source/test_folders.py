@@ -46,7 +46,7 @@ def test_a_batch_renames_a_folder_and_one_below_it(world: World) -> None:
     assert paths(world) == {"/", "/x", "/x/y", "/x/y/z", "/ab"}
 
 
-def test_a_batch_hands_a_name_on(world: World) -> None:
+def test_a_batch_can_pass_on_a_name(world: World) -> None:
     make(world, "/a/in-a", "/b/in-b")
     rename(world, ("/b", "c"), ("/a", "b"))
     assert paths(world) == {"/", "/b", "/b/in-a", "/c", "/c/in-b"}
@@ -66,7 +66,7 @@ def test_a_batch_costs_the_same_whatever_its_length(world: World) -> None:
     assert cost(3) == cost(40)
 
 
-def test_a_tree_of_a_thousand_levels_goes(world: World) -> None:
+def test_a_tree_of_a_thousand_levels_is_deleted(world: World) -> None:
     make(world, "/a" * 1020)
     assert len(paths(world)) == 1021
     folders.delete_folder(world.actor, world.folder("/a"))
@@ -76,7 +76,7 @@ def test_a_tree_of_a_thousand_levels_goes(world: World) -> None:
     assert not Environment.objects.filter(slug="dev").exists()
 
 
-def test_a_folder_that_went_meanwhile(world: World) -> None:
+def test_a_folder_deleted_meanwhile(world: World) -> None:
     make(world, "/a")
     folder = world.folder("/a")
     folders.delete_folder(world.actor, world.folder("/a"))
@@ -98,7 +98,7 @@ def test_a_reference_longer_than_any_name_is_stored_as_text(world: World) -> Non
         secrets.set_secrets(world.actor, world.folder(), [SecretInput("B", long)])
 
 
-def test_a_project_goes_with_a_sync_over_its_own_connection(world: World) -> None:
+def test_a_project_is_deleted_with_its_syncs_and_connections(world: World) -> None:
     own = create_connection(
         world.actor,
         "humanitec",
@@ -114,7 +114,7 @@ def test_a_project_goes_with_a_sync_over_its_own_connection(world: World) -> Non
     assert not SecretSync.objects.exists()
 
 
-def test_imports_keep_an_order_without_gaps_or_twins(world: World) -> None:
+def test_positions_of_imports_have_no_gaps_or_duplicates(world: World) -> None:
     made: list[Any] = [
         imports.add_import(world.actor, world.folder(), world.environment("prod"), f"/{name}") for name in "abc"
     ]

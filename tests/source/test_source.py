@@ -39,13 +39,13 @@ def stored(world: World, key: str = "A") -> Secret:
         (SecretInput("A", "x", tags=["Not A Slug"]), "lowercase letters, numbers, and hyphens"),
     ],
 )
-def test_what_a_secret_may_not_be(world: World, given: SecretInput, said: str) -> None:
+def test_invalid_secrets(world: World, given: SecretInput, said: str) -> None:
     with pytest.raises(Invalid, match=said):
         secrets.set_secrets(world.actor, world.folder(), [SecretInput("GOOD", "x"), given])
     assert not Secret.objects.exists()
 
 
-def test_every_problem_of_a_batch_is_named(world: World) -> None:
+def test_every_problem_of_a_batch_is_reported(world: World) -> None:
     given = [SecretInput("A:B", "x"), SecretInput("GOOD", "x"), SecretInput("BAD", "\x00"), SecretInput("GOOD", "y")]
     with pytest.raises(Invalid) as refused:
         secrets.set_secrets(world.actor, world.folder(), given)
@@ -65,7 +65,7 @@ def test_values_are_trimmed_but_for_one_newline(world: World, given: str, kept: 
     assert value_of(stored(world)) == kept
 
 
-def test_versions_tell_who_and_when(world: World) -> None:
+def test_versions_record_actor_and_time(world: World) -> None:
     world.set(A="1")
     world.set(A="2")
     world.set(A="2")
@@ -79,7 +79,7 @@ def test_versions_tell_who_and_when(world: World) -> None:
     assert [tag.slug for tag in secret.tags.all()] == ["db"]
 
 
-def test_setting_what_is_set_reaches_nobody(world: World) -> None:
+def test_setting_an_equal_value_reaches_no_sync(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     before = sync.wanted_rev
@@ -118,7 +118,7 @@ def test_a_plain_value_is_in_no_table(world: World) -> None:
                 )
 
 
-def test_a_value_moved_to_another_row_does_not_open(world: World) -> None:
+def test_a_value_moved_to_another_row_cannot_be_decrypted(world: World) -> None:
     world.set(A="1", B="2")
     first, second = stored(world, "A"), stored(world, "B")
     Secret.objects.filter(pk=first.pk).update(value_sealed=second.value_sealed)
@@ -154,7 +154,7 @@ def test_folders(world: World) -> None:
     assert not Folder.objects.filter(path__startswith="/apps").exists()
 
 
-def test_deleting_what_feeds_a_sync_keeps_the_sync_without_a_source(world: World) -> None:
+def test_deleting_the_folder_of_a_sync_keeps_the_sync_without_source(world: World) -> None:
     folders.ensure_folder(world.actor, world.environment(), "/api")
     sync = world.sync(secret_path="/api")
     generation = sync.generation
@@ -196,7 +196,7 @@ def test_a_folder_is_read_in_a_fixed_number_of_queries(world: World, django_asse
 
 
 @pytest.mark.parametrize("role", [Role.VIEWER, None])
-def test_who_may_not_write(world: World, role: Role | None) -> None:
+def test_writing_needs_a_right(world: World, role: Role | None) -> None:
     user = User.objects.create_user("eve", password="x")
     if role:
         Membership.objects.create(project=world.project, user=user, role=role)
@@ -214,7 +214,7 @@ def test_who_may_not_write(world: World, role: Role | None) -> None:
     assert not AuditEvent.objects.filter(actor_name="eve").exists()
 
 
-def test_a_secret_that_cannot_be_read_is_not_taken_for_equal_and_lost(world: World) -> None:
+def test_an_unreadable_secret_does_not_count_as_equal(world: World) -> None:
     folders.ensure_folder(world.actor, world.environment(), "/other")
     world.set(A="1")
     world.set("/other", A="2")

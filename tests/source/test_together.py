@@ -105,7 +105,7 @@ def test_edits_of_the_source_and_of_its_syncs(world: World) -> None:
     assert AuditEvent.objects.filter(event="sync-secret-sync").count() == 45
 
 
-def test_a_folder_goes_while_it_is_written_to(world: World) -> None:
+def test_a_folder_is_deleted_during_a_write(world: World) -> None:
     def write() -> None:
         for number in range(20):
             try:
@@ -123,7 +123,7 @@ def test_a_folder_goes_while_it_is_written_to(world: World) -> None:
     assert together(write, delete, write) == []
 
 
-def test_imports_made_at_once_have_a_place_each(world: World) -> None:
+def test_concurrent_imports_have_distinct_positions(world: World) -> None:
     folder, prod = world.folder(), world.environment("prod")
     made = [lambda n=n: imports.add_import(world.actor, folder, prod, f"/i{n}") for n in range(6)]  # type: ignore[misc]
     assert together(*made) == []
@@ -145,7 +145,7 @@ def test_no_token_outlives_its_client_secret(world: World) -> None:
     assert not AccessToken.objects.filter(is_revoked=False).exists()
 
 
-def test_settings_set_at_once_are_all_kept(world: World) -> None:
+def test_concurrent_settings_are_all_stored(world: World) -> None:
     made = identities.create_identity(PLATFORM, "machine", role="viewer", project=world.project).identity
     stale = [Identity.objects.get(pk=made.pk) for _ in range(3)]
     assert (
@@ -177,7 +177,7 @@ def api(world: World) -> Api:
     return api_for("admin", world)
 
 
-def test_a_request_that_gave_way_is_done_again(world: World, api: Api) -> None:
+def test_a_request_that_lost_a_deadlock_is_retried(world: World, api: Api) -> None:
     """PostgreSQL ends one of two that wait for each other: here the request, which comes second."""
     first, second = sorted(make(world, "/a", "/b"), key=lambda folder: folder.pk)
     waits = threading.Event()

@@ -74,7 +74,7 @@ def test_a_bad_key_of_a_batch_is_found_by_halves(batches: tuple[FakeBatches, Bat
     assert len(fake.values) == 9
 
 
-def test_the_parts_of_a_refused_batch_wait_when_their_time_is_up(
+def test_the_parts_of_a_refused_batch_wait_after_the_time_limit(
     batches: tuple[FakeBatches, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake, destination = batches
@@ -114,7 +114,7 @@ def test_a_batch_is_pulled_just_before_it_is_sent(batches: tuple[FakeBatches, Ba
     assert len(outcomes) == pulled <= 60
 
 
-def test_a_key_that_a_batch_says_nothing_of_is_unknown(
+def test_a_key_missing_in_the_result_of_a_batch_is_unknown(
     batches: tuple[FakeBatches, Batches], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, destination = batches
@@ -122,7 +122,7 @@ def test_a_key_that_a_batch_says_nothing_of_is_unknown(
     assert errors(list(destination.apply(iter([create("A"), create("B")])))) == {"B": OutcomeUnknown}
 
 
-def test_what_others_write_between_list_and_write_is_kept(document: tuple[FakeDocument, Checked]) -> None:
+def test_external_writes_between_list_and_write_are_kept(document: tuple[FakeDocument, Checked]) -> None:
     fake, destination = document
     fake.entries = {"A": "1", "GO": "2", "PLAIN": {"deep": [1, None]}}
     destination.listing()
@@ -132,7 +132,7 @@ def test_what_others_write_between_list_and_write_is_kept(document: tuple[FakeDo
     assert fake.entries == {"A": "new", "B": "v", "FOREIGN": "theirs", "PLAIN": {"deep": [1, None]}}
 
 
-def test_a_foreign_write_in_the_very_moment_is_kept_where_the_vendor_checks() -> None:
+def test_a_concurrent_external_write_is_kept_if_the_vendor_checks() -> None:
     fake = FakeDocument()
     fake.entries = {"A": "1"}
 
@@ -149,7 +149,7 @@ def test_a_foreign_write_in_the_very_moment_is_kept_where_the_vendor_checks() ->
     assert fake.entries == {"A": "new", "FOREIGN": "theirs"}
 
 
-def test_a_key_that_others_changed_or_made_meanwhile_is_a_conflict_and_the_rest_arrives(
+def test_a_key_changed_externally_meanwhile_is_a_conflict_and_others_are_written(
     document: tuple[FakeDocument, Checked],
 ) -> None:
     fake, destination = document
@@ -165,7 +165,7 @@ def test_a_key_that_others_changed_or_made_meanwhile_is_a_conflict_and_the_rest_
     assert fake.entries == {"A": "theirs", "B": "theirs", "C": "new", "NEW": "theirs"}
 
 
-def test_a_second_round_of_writes_needs_no_second_read_where_the_vendor_checks() -> None:
+def test_a_second_round_of_writes_needs_no_second_read_if_the_vendor_checks() -> None:
     fake = FakeDocument()
     with fake.running() as url, ApiClient("D", url, headers={"Authorization": fake.credentials["token"]}) as client:
         destination = Checked(client, CONFIG)
@@ -175,7 +175,7 @@ def test_a_second_round_of_writes_needs_no_second_read_where_the_vendor_checks()
     assert [ask.method for ask, _ in fake.exchanges] == ["GET", "POST", "POST"]
 
 
-def test_a_document_that_never_stands_still_is_a_conflict_in_the_end() -> None:
+def test_a_document_that_keeps_changing_ends_in_a_conflict() -> None:
     reads = 0
 
     def read() -> Document:
@@ -225,7 +225,7 @@ VALUES = st.sampled_from(["1", "2", "3", None])
     st.dictionaries(KEYS, st.sampled_from(["ours", None])),
     st.lists(st.lists(st.tuples(KEYS, VALUES), max_size=2), max_size=8),
 )
-def test_whatever_others_do_in_between_their_last_word_stands_unless_ours_was_told_to_have_come_after(
+def test_the_last_external_write_wins_unless_ours_was_confirmed_later(
     listed: dict[str, str], wishes: dict[str, str | None], meanwhile: list[list[tuple[str, str | None]]]
 ) -> None:
     held, version, theirs = dict(listed), 0, dict(listed)

@@ -16,7 +16,7 @@ ALL = list(destinations)
 
 
 @pytest.mark.parametrize("found", ALL, ids=[found.slug for found in ALL])
-def test_every_destination_tells_what_people_ask_of_it(found: type[Destination]) -> None:
+def test_every_destination_describes_itself(found: type[Destination]) -> None:
     facts = facts_of(found)
     assert facts.methods, "how to sign in"
     assert facts.drift
@@ -27,7 +27,7 @@ def test_every_destination_tells_what_people_ask_of_it(found: type[Destination])
     assert facts.imports == ("import" in str(openapi(found.Options)["properties"]["initialSyncBehavior"]["enum"]))
 
 
-def test_limits_and_drift_are_said_in_words() -> None:
+def test_limits_and_drift_are_described() -> None:
     facts = facts_of(Batches)
     assert facts.limits == (
         "Names: letters, digits and underscores.",

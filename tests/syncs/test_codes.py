@@ -15,7 +15,7 @@ def test_every_error_of_a_vendor_is_in_it() -> None:
     assert every(errors.IntegrationError) <= set(Code)
 
 
-def test_every_code_says_what_it_means_and_what_to_do() -> None:
+def test_every_code_has_meaning_and_remedy() -> None:
     for code in Code:
         for said in (code.meaning, code.remedy):
             assert said.endswith(".")

@@ -31,7 +31,7 @@ def fresh(sync: SecretSync) -> SecretSync:
     return syncs().get(pk=sync.pk)
 
 
-def test_two_syncs_on_one_place_do_not_delete_each_others_keys(world: World) -> None:
+def test_two_syncs_at_one_location_do_not_delete_each_others_keys(world: World) -> None:
     folders.ensure_folder(world.actor, world.environment(), "/other")
     world.set(MINE="1", BOTH="mine")
     world.set("/other", THEIRS="2", BOTH="theirs")
@@ -55,7 +55,7 @@ def test_two_syncs_on_one_place_do_not_delete_each_others_keys(world: World) -> 
     assert world.held()["BOTH"] == "theirs"
 
 
-def test_a_first_sync_on_a_place_with_200_foreign_keys_wipes_nothing_unasked(world: World) -> None:
+def test_a_first_run_with_200_foreign_keys_deletes_nothing_without_approval(world: World) -> None:
     for number in range(200):
         world.sandbox.put(SHOP, f"FOREIGN{number}", "theirs")
     world.set(MINE="1")
@@ -115,7 +115,7 @@ def test_a_broken_reference_stops_one_key_and_every_delete(world: World) -> None
     assert world.held() == {"GOOD": "new", "BROKEN": "y"}
 
 
-def test_a_list_cut_short_deletes_and_makes_nothing(world: World) -> None:
+def test_a_truncated_list_deletes_and_creates_nothing(world: World) -> None:
     world.set(**{f"K{number}": "1" for number in range(20)})
     sync = world.sync()
     world.run(sync)
@@ -127,7 +127,7 @@ def test_a_list_cut_short_deletes_and_makes_nothing(world: World) -> None:
     assert (world.held(), len(world.writes())) == (before, writes)
 
 
-def test_plain_values_beside_secrets_are_never_touched(world: World) -> None:
+def test_plain_values_next_to_secrets_are_never_changed(world: World) -> None:
     world.sandbox.put(SHOP, "REPLICAS", "3", is_secret=False)
     world.sandbox.put(SHOP, "CLASH", "plain", is_secret=False)
     world.set(CLASH="secret", FINE="1")
@@ -159,7 +159,7 @@ def test_one_refused_key_among_fifty_does_not_hide_the_rest(world: World) -> Non
     assert len(world.writes()) == posts + 1  # the failed one alone is tried again
 
 
-def test_a_foreign_edit_is_seen_and_mended_and_not_fought_over_for_ever(world: World) -> None:
+def test_drift_is_healed_and_not_contested_forever(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
@@ -216,7 +216,7 @@ def test_keys_that_are_left_behind_are_listed(world: World) -> None:
     assert (told["left"], told["keys"]) == (2, ["A", "B"])
 
 
-def test_a_sync_deleted_with_its_secrets_takes_its_own_alone(world: World) -> None:
+def test_a_sync_deleted_with_its_secrets_removes_only_its_own(world: World) -> None:
     world.sandbox.put(SHOP, "FOREIGN", "theirs")
     world.set(A="1")
     sync = world.sync()
@@ -229,7 +229,7 @@ def test_a_sync_deleted_with_its_secrets_takes_its_own_alone(world: World) -> No
     assert not SecretSync.objects.exists()
 
 
-def test_a_sync_does_not_go_with_its_secrets_while_one_may_have_stayed(world: World) -> None:
+def test_a_sync_is_not_deleted_while_a_secret_may_remain(world: World) -> None:
     """Its creation was never answered: whether it is this sync's cannot be told, and nobody else would ever know."""
     world.set(A="1", MAYBE="2")
     sync = world.sync(is_auto_sync_enabled=False)
@@ -255,7 +255,7 @@ def test_a_sync_does_not_go_with_its_secrets_while_one_may_have_stayed(world: Wo
     assert not SecretSync.objects.filter(pk=sync.pk).exists()
 
 
-def test_an_approval_after_the_source_moved_is_asked_again(world: World) -> None:
+def test_an_approval_after_a_change_of_the_source_is_requested_again(world: World) -> None:
     world.set(**{f"K{number}": "1" for number in range(20)})
     sync = world.sync()
     world.run(sync)
@@ -273,7 +273,7 @@ def test_an_approval_after_the_source_moved_is_asked_again(world: World) -> None
     assert len(world.held()) == 10
 
 
-def test_an_application_and_one_of_its_environments_are_told_apart(world: World) -> None:
+def test_an_application_and_its_environments_are_distinguished(world: World) -> None:
     world.set(A="app")
     world.set(environment="staging", A="env")
     application = world.sync("application")
@@ -289,7 +289,7 @@ def test_an_application_and_one_of_its_environments_are_told_apart(world: World)
     assert world.held(("acme", "shop", "development")) == {"A": "env"}
 
 
-def test_a_plan_can_be_asked_for_before_anything_is_stored(world: World) -> None:
+def test_a_plan_can_be_requested_before_anything_is_stored(world: World) -> None:
     from syncs.services.syncs import draft_sync
 
     world.set(A="mArKeR-plan")
@@ -309,7 +309,7 @@ def test_a_plan_can_be_asked_for_before_anything_is_stored(world: World) -> None
     assert world.writes() == []
 
 
-def test_a_run_that_finds_nothing_to_do_asks_once(world: World) -> None:
+def test_a_run_without_changes_sends_one_request(world: World) -> None:
     set_secrets(world.actor, world.folder(), [SecretInput(f"K{number}", "1") for number in range(100)])
     sync = world.sync()
     world.run(sync)

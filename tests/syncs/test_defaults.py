@@ -45,7 +45,7 @@ def test_new_syncs_start_with_the_projects_policy(world: World, api: Api) -> Non
     assert event.metadata["changed"] == ["heal"]
 
 
-def test_the_plan_of_a_draft_heeds_them(world: World) -> None:
+def test_the_plan_of_a_draft_applies_them(world: World) -> None:
     world.sandbox.put(("acme", "shop", ""), "FOREIGN", "x")
     world.set(A="1", B_LOCAL="2")
     update_defaults(world.actor, world.project, {"unmanaged": "leave", "exclude": ["*_LOCAL"]})
@@ -54,7 +54,7 @@ def test_the_plan_of_a_draft_heeds_them(world: World) -> None:
     assert {one["key"]: one["action"] for one in answer["plan"]["changes"]} == {"A": "create", "FOREIGN": "keep"}
 
 
-def test_a_member_may_look_and_an_admin_may_change(world: World) -> None:
+def test_a_member_may_view_and_an_admin_may_change(world: World) -> None:
     where = f"/v1/projects/{world.project.pk}/sync-policy-defaults"
     member = api_for("member", world)
     assert member("GET", where)[0] == 200
@@ -99,7 +99,7 @@ def test_a_sync_that_overlaps_is_refused(strict: World, given: Any, said: str) -
     assert SecretSync.objects.count() == 1
 
 
-def test_over_the_api_and_only_where_the_project_says_so(strict: World, api: Api) -> None:
+def test_over_the_api_and_only_if_the_project_enables_it(strict: World, api: Api) -> None:
     status, answer = api("POST", SYNCS, body(strict, name="two"))
     assert (status, "The sync one writes the same keys: A, B" in answer["message"]) == (400, True)
     where = f"/v1/projects/{strict.project.pk}/sync-policy-defaults"
@@ -108,7 +108,7 @@ def test_over_the_api_and_only_where_the_project_says_so(strict: World, api: Api
     assert api("POST", SYNCS, body(strict, name="two"))[0] == 200
 
 
-def test_a_sync_of_another_project_is_not_named(strict: World) -> None:
+def test_a_sync_of_another_project_is_not_shown(strict: World) -> None:
     other = create_project(strict.actor, "Other", slug="other-project")
     theirs = World(actor_of_user(User.objects.get(username="ada")), other, strict.connection, strict.sandbox)
     theirs.set(A="2")

@@ -53,13 +53,13 @@ def test_a_run_lists_the_keys_that_stay(world: World, deleted: SecretSync) -> No
     assert world.held() == {"A": "1", "B": "2"}
 
 
-def test_one_that_owned_nothing_says_so(world: World) -> None:
+def test_deleting_a_sync_without_keys_is_reported(world: World) -> None:
     sync = world.sync(is_auto_sync_enabled=False)
     delete_sync(world.actor, sync)
     assert listing(sync).message == "The sync was deleted. It owned no key at acme / shop."
 
 
-def test_it_is_nowhere_but_in_history(world: World, deleted: SecretSync, api: Api) -> None:
+def test_a_deleted_sync_is_only_in_history(world: World, deleted: SecretSync, api: Api) -> None:
     assert not SecretSync.objects.exists()
     assert not world.project.syncs.exists()
     assert not world.connection.syncs.exists()
@@ -105,7 +105,7 @@ def test_its_runs_are_seen_in_the_admin(world: World, deleted: SecretSync) -> No
         assert client.get(f"/admin/syncs/syncrun/{run.pk}/undo/").status_code == 200
 
 
-def test_the_page_of_the_deleted_leads_to_what_stays(world: World) -> None:
+def test_the_page_of_a_deleted_sync_links_to_its_keys(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
@@ -116,7 +116,7 @@ def test_the_page_of_the_deleted_leads_to_what_stays(world: World) -> None:
     assert page.redirect_chain == [(f"/admin/syncs/syncrun/{listing(sync).pk}/change/", 302)]
 
 
-def test_what_waited_or_was_held_is_over(world: World) -> None:
+def test_waiting_and_held_runs_end(world: World) -> None:
     world.set(**{f"K{number}": "1" for number in range(12)})
     sync = world.sync()
     world.run(sync)
@@ -133,7 +133,7 @@ def test_what_waited_or_was_held_is_over(world: World) -> None:
     assert world.writes() == writes
 
 
-def test_nothing_of_it_is_undone(deleted: SecretSync) -> None:
+def test_runs_of_a_deleted_sync_cannot_be_undone(deleted: SecretSync) -> None:
     with pytest.raises(BadRequest, match="deleted"):
         require_undoable(SyncRun.objects.select_related("sync").get(sync=deleted, operation="sync", status="succeeded"))
 
@@ -172,7 +172,7 @@ def test_a_living_sync_has_a_connection(world: World) -> None:
         SecretSync.objects.filter(pk=sync.pk).update(connection=None)
 
 
-def test_it_is_forgotten_with_its_last_run(deleted: SecretSync) -> None:
+def test_it_is_purged_with_its_last_run(deleted: SecretSync) -> None:
     dispatcher.sweep()
     assert SecretSync.with_deleted.filter(pk=deleted.pk).exists()
     SyncRun.objects.filter(sync=deleted).update(ended_at=timezone.now() - timedelta(days=91))

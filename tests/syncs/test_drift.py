@@ -25,7 +25,7 @@ def fresh(sync: SecretSync) -> SecretSync:
     return syncs().get(pk=sync.pk)
 
 
-def test_a_check_tells_each_state_and_writes_nothing(world: World) -> None:
+def test_a_check_reports_each_state_and_writes_nothing(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
     world.run(sync)
@@ -44,7 +44,7 @@ def test_a_check_tells_each_state_and_writes_nothing(world: World) -> None:
     assert not SyncRun.objects.filter(status="pending").exists()
 
 
-def test_other_hands_are_seen_whatever_waits_at_the_source(world: World) -> None:
+def test_drift_is_detected_despite_pending_changes(world: World) -> None:
     world.set(ANEW="1", GOING="1", BROKEN="1", PLAIN="1", FINE="1")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -62,7 +62,7 @@ def test_other_hands_are_seen_whatever_waits_at_the_source(world: World) -> None
     assert found.status == "drifted"
 
 
-def test_unmanaged_keys_alone_are_no_drift(world: World) -> None:
+def test_unmanaged_keys_are_no_drift(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
@@ -70,7 +70,7 @@ def test_unmanaged_keys_alone_are_no_drift(world: World) -> None:
     assert drift.check(fresh(sync)).status == "none"
 
 
-def test_what_cannot_be_told_is_unknown_and_never_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_undetectable_drift_is_unknown_and_never_none(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.set(A="1", B="2")
     sync = world.sync()
     world.run(sync)
@@ -82,7 +82,7 @@ def test_what_cannot_be_told_is_unknown_and_never_none(world: World, monkeypatch
     assert drift.check(fresh(sync)).status == "drifted"
 
 
-def test_a_write_without_an_answer_is_unknown_too(world: World) -> None:
+def test_a_write_without_response_is_unknown(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.sandbox.late_fault = lambda method, path: (503, {}) if method == "POST" else None
@@ -91,7 +91,7 @@ def test_a_write_without_an_answer_is_unknown_too(world: World) -> None:
     assert [one["state"] for one in drift.check(fresh(sync)).changes] == ["unknown"]
 
 
-def test_a_check_asks_the_vendor_once(world: World) -> None:
+def test_a_check_lists_the_destination_once(world: World) -> None:
     world.set(**{f"K{number}": "1" for number in range(50)})
     sync = world.sync()
     world.run(sync)
@@ -100,7 +100,7 @@ def test_a_check_asks_the_vendor_once(world: World) -> None:
     assert len(world.sandbox.asked) == 1
 
 
-def test_a_vendor_that_does_not_answer(world: World) -> None:
+def test_an_unresponsive_vendor(world: World) -> None:
     sync = world.sync()
     world.sandbox.fault = lambda method, path: (401, {"message": "no"})
     with pytest.raises(BadRequest, match="answered 401"):
@@ -109,7 +109,7 @@ def test_a_vendor_that_does_not_answer(world: World) -> None:
     tasks.check_drift(str(sync.pk))
 
 
-def test_checks_come_as_often_as_the_policy_asks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_checks_are_scheduled_by_the_policy(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[Any] = []
     monkeypatch.setattr("django_q.tasks.async_task", lambda *args, **_: sent.append(args))
     world.set(A="1")
@@ -127,7 +127,7 @@ def test_checks_come_as_often_as_the_policy_asks(world: World, monkeypatch: pyte
     assert drift.queue_due() == 1
 
 
-def test_what_is_found_is_mended_where_the_policy_says_so(world: World) -> None:
+def test_drift_is_healed_if_the_policy_enables_it(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)

@@ -86,7 +86,7 @@ def boundaries() -> Iterator[tuple[int, str]]:
 
 @pytest.mark.parametrize("scope", ["application", pytest.param("environment", marks=pytest.mark.slow)])
 @pytest.mark.parametrize(("number", "moment"), list(boundaries()), ids=lambda value: str(value))
-def test_a_worker_killed_at_any_request_leaves_what_the_next_run_mends(
+def test_a_worker_killed_at_any_request_is_recovered_by_the_next_run(
     world: World, scope: str, number: int, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`before` the vendor has done the write, or `after` it, the answer being lost with the worker."""
@@ -207,7 +207,7 @@ def test_a_refused_create_is_never_turned_into_an_update(world: World, scope: st
     assert len(world.writes()) == completion.TRIES
 
 
-def test_attempts_wait_longer_each_time_and_tell(world: World) -> None:
+def test_attempts_back_off_and_are_reported(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.sandbox.fault = lambda method, path: (503, {"message": "down"}) if method == "POST" else None
@@ -268,7 +268,7 @@ def test_retry_after_holds_the_whole_connection(world: World, status: int) -> No
         ((302, None), "answered 302"),
     ],
 )
-def test_a_list_that_did_not_come_whole_writes_nothing(world: World, scope: str, fault: Any, said: str) -> None:
+def test_an_incomplete_list_writes_nothing(world: World, scope: str, fault: Any, said: str) -> None:
     sync = mixed(world, scope)
     before = world.held(SCOPES[scope])
     world.sandbox.fault = lambda method, path: fault if method == "GET" else None
@@ -282,7 +282,7 @@ def test_a_list_that_did_not_come_whole_writes_nothing(world: World, scope: str,
     assert world.held(SCOPES[scope]) == WANTED
 
 
-def test_a_vendor_that_hangs(world: World, settings: Settings) -> None:
+def test_a_hanging_vendor(world: World, settings: Settings) -> None:
     settings.REQUEST_DEADLINE = 0.3
     world.set(A="1")
     sync = world.sync()
@@ -310,7 +310,7 @@ def during(world: World, number: int, do: Callable[[], Any]) -> None:
     world.sandbox.fault = hook
 
 
-def test_a_stolen_lease_stops_the_writer_and_leaves_its_keys_in_doubt(world: World) -> None:
+def test_a_lost_lease_stops_the_writer_and_keeps_claims(world: World) -> None:
     sync = mixed(world, "application")
     from django.db import connection
 
@@ -389,7 +389,7 @@ def test_leases(db: None, settings: Settings) -> None:
     assert not second.renew()
 
 
-def test_the_dispatcher_sends_what_is_due_and_what_was_lost(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_dispatcher_enqueues_due_and_lost_runs(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     sent: list[str] = []
     monkeypatch.setattr("django_q.tasks.async_task", lambda name, run_id, **_: sent.append(run_id))
     sync = world.sync()
@@ -433,7 +433,7 @@ def hang() -> None:
 
 @pytest.mark.parametrize("moment", ["fault", "late_fault"], ids=["before", "after"])
 @pytest.mark.parametrize("lost", [drop, hang])
-def test_a_lost_answer_is_settled_by_looking(
+def test_a_lost_response_is_settled_by_the_next_list(
     world: World, scope: str, lost: Callable[[], Any], moment: str, settings: Settings
 ) -> None:
     """The write was done or it was not; nobody can tell until the next listing, which does."""
@@ -451,7 +451,7 @@ def test_a_lost_answer_is_settled_by_looking(
 
 
 @pytest.mark.parametrize("body", [b"<html>hello</html>", b'{"key": "A", "cre', b"", b"[]"])
-def test_an_answer_that_cannot_be_believed_after_a_write(world: World, scope: str, body: bytes) -> None:
+def test_an_unexpected_response_after_a_write(world: World, scope: str, body: bytes) -> None:
     sync = mixed(world, scope)
     world.sandbox.late_fault = once(lambda: (200, body))
     run = world.run(sync)
@@ -465,7 +465,7 @@ def test_an_answer_that_cannot_be_believed_after_a_write(world: World, scope: st
     agrees(world, sync, scope)
 
 
-def test_retry_after_is_read_from_the_answer(world: World) -> None:
+def test_retry_after_is_read_from_the_response(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.sandbox.fault = once(lambda: (429, {"message": "slow"}, {"Retry-After": "17"}))

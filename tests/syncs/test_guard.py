@@ -43,7 +43,7 @@ def test_more_than_ten_deletes_are_held_and_nothing_is_written(world: World) -> 
     assert len(world.held()) == 22
 
 
-def test_a_hold_says_what_would_be_deleted(world: World) -> None:
+def test_a_hold_lists_the_deletes(world: World) -> None:
     keys = [f"K{n:02}" for n in range(12)]
     world.set(**dict.fromkeys(keys, "x"), **{f"{'L' * 300}{n}": "x" for n in range(12)})
     sync = world.sync(is_auto_sync_enabled=False)
@@ -82,7 +82,7 @@ def test_approval_is_of_the_deletes_that_were_shown(world: World) -> None:
     assert (world.again(run).status, len(world.held())) == ("succeeded", 9)
 
 
-def test_a_key_made_anew_under_a_name_that_was_shown_was_not_shown(world: World) -> None:
+def test_a_recreated_key_is_not_covered_by_the_approval(world: World) -> None:
     for number in range(12):
         world.sandbox.put(APP, f"F{number:02}", "x")
     sync = world.sync(is_auto_sync_enabled=False)
@@ -110,7 +110,7 @@ def test_the_source_moves_between_approval_and_run(world: World) -> None:
     assert (world.again(run).status, len(world.held())) == ("held", 20)
 
 
-def test_an_approval_that_cannot_look_approves_nothing(world: World) -> None:
+def test_an_approval_without_a_list_approves_nothing(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -122,7 +122,7 @@ def test_an_approval_that_cannot_look_approves_nothing(world: World) -> None:
     assert world.again(run).status == "held"
 
 
-def test_one_edit_at_a_time_meets_the_guard_too(world: World) -> None:
+def test_single_edits_count_for_the_guard(world: World) -> None:
     world.set(**{f"K{n:02}": "x" for n in range(30)})
     sync = world.sync()
     world.run(sync)
@@ -159,7 +159,7 @@ def test_dismissed_keys_are_kept_until_something_changes(world: World) -> None:
     assert set(world.held()) == {"K11", "K12", "K13", "K14", "NEW"}
 
 
-def test_what_says_nothing_of_the_keys_forgets_no_dismissal(world: World) -> None:
+def test_unrelated_changes_keep_a_dismissal(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -204,7 +204,7 @@ def test_deletes_that_were_not_approved_are_skipped(world: World) -> None:
     assert set(run.changes.values_list("key", "outcome")) == {("A", "skipped"), ("B", "skipped"), ("NEW", "applied")}
 
 
-def test_an_approved_run_is_a_persons_and_goes_on_in_a_pause(world: World) -> None:
+def test_an_approved_run_continues_during_a_pause(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
     world.due()
@@ -216,7 +216,7 @@ def test_an_approved_run_is_a_persons_and_goes_on_in_a_pause(world: World) -> No
     assert (world.again(run).status, world.held()) == ("succeeded", {})
 
 
-def test_an_approved_run_is_told_as_its_approvers(world: World) -> None:
+def test_an_approved_run_belongs_to_its_approver(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
     world.due()
@@ -233,7 +233,7 @@ def test_an_approved_run_is_told_as_its_approvers(world: World) -> None:
     assert (told.actor_name, syncs().get(pk=sync.pk).sync_status) == ("bob", "succeeded")
 
 
-def test_no_run_comes_by_itself_once_auto_sync_is_off(world: World) -> None:
+def test_no_automatic_run_without_auto_sync(world: World) -> None:
     world.set(A="${NOPE}", B="2")
     sync = world.sync()
     world.due()
@@ -247,7 +247,7 @@ def test_no_run_comes_by_itself_once_auto_sync_is_off(world: World) -> None:
     assert world.held() == {"B": "2"}
 
 
-def test_a_hold_goes_when_its_reason_goes(world: World) -> None:
+def test_a_hold_ends_when_its_reason_ends(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
     world.run(sync)

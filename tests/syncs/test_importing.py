@@ -72,13 +72,13 @@ def planned(remote: Remote, held: dict[str, str | None] | None = None, **more: o
         (Remote("KF_A", "1"), {}, {"ledger": [Row("KF_A", "KF_A", True, State.OWNED)]}, "create"),
     ],
 )
-def test_what_becomes_of_each_key(
+def test_the_outcome_of_each_key(
     remote: Remote, held: dict[str, str | None], more: dict[str, object], action: str
 ) -> None:
     assert planned(remote, held, **more) == (action, "" if remote.key == "A" else "A")
 
 
-def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(case: Case) -> None:
+def test_invalid_names_are_reported_and_the_rest_is_imported(case: Case) -> None:
     for key, value in {"good": "1", "a/b": "2", "c:d": "3", " blank ": "4", "REF": "see ${OTHER}"}.items():
         case.put(key, value)
     sync = case.sync()
@@ -100,7 +100,7 @@ def test_names_that_no_secret_can_have_are_named_and_the_rest_comes(case: Case) 
     assert (stored.sync_status, stored.last_import_job_id) == (None, str(run.pk))
 
 
-def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(case: Case) -> None:
+def test_an_import_is_one_change_by_the_person_who_requested_it(case: Case) -> None:
     case.put("A", "1")
     case.put("B", "2")
     run = case.run(case.sync(), "import")
@@ -113,7 +113,7 @@ def test_an_import_is_one_change_of_the_source_by_whoever_asked_for_it(case: Cas
     assert syncs().get().last_imported_at is not None
 
 
-def test_a_schema_is_taken_off(case: Case) -> None:
+def test_the_key_schema_is_removed_from_names(case: Case) -> None:
     case.put("KF_dev_A", "1")
     case.put("OTHER", "1")
     case.run(case.sync(keySchema="KF_{{environment}}_{{secretKey}}"), "import")
@@ -132,7 +132,7 @@ def test_plain_entries_and_blanks_are_left_as_they_are(case: Case) -> None:
     assert again.unchanged == ["A"]
 
 
-def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(case: Case) -> None:
+def test_an_import_cannot_be_undone_and_does_not_prevent_undo(case: Case) -> None:
     case.set(A="1")
     sync = case.sync()
     run = case.run(sync)
@@ -141,7 +141,7 @@ def test_an_import_cannot_be_undone_and_does_not_stand_in_the_way_of_undoing(cas
     assert [each.pk for each in undoable(syncs().get(pk=sync.pk))] == [run.pk]
 
 
-def test_who_may_not_write_secrets_may_not_import(case: Case) -> None:
+def test_an_import_needs_the_right_to_write_secrets(case: Case) -> None:
     viewer = User.objects.create_user("eve")
     Membership.objects.create(project=case.project, user=viewer, role=Role.VIEWER)
     sync = case.sync()
@@ -150,7 +150,7 @@ def test_who_may_not_write_secrets_may_not_import(case: Case) -> None:
     assert not SyncRun.objects.exists()
 
 
-def test_who_has_lost_the_right_meanwhile_imports_nothing(case: Case) -> None:
+def test_an_import_without_the_right_at_run_time_imports_nothing(case: Case) -> None:
     member = User.objects.create_user("bob")
     held = Membership.objects.create(project=case.project, user=member, role=Role.MEMBER)
     case.put("A", "1")
@@ -164,7 +164,7 @@ def test_who_has_lost_the_right_meanwhile_imports_nothing(case: Case) -> None:
     assert case.source() == {}
 
 
-def test_an_import_whose_folder_is_gone_says_so(case: Case) -> None:
+def test_an_import_into_a_deleted_folder_is_reported(case: Case) -> None:
     sync = case.sync()
     sync.folder = None
     sync.save(update_fields=["folder"])

@@ -32,7 +32,7 @@ LIMITS = Capabilities(
         ("GOOD", None, "unresolved", "its value cannot be read"),
     ],
 )
-def test_a_key_that_the_vendor_does_not_take_says_why(
+def test_a_key_refused_by_the_vendor_has_a_reason(
     key: str, value: str | None, code: str | None, reason: str | None
 ) -> None:
     assert blocked_by(LIMITS, "Vendor", Entry(key, value), key, key) == (reason, code)
@@ -51,7 +51,7 @@ def actions(plan: Plan) -> dict[str, str]:
     return {change.key: change.action.value for change in plan.changes}
 
 
-def test_keys_that_would_be_too_many_are_blocked_and_deletes_go_on() -> None:
+def test_excess_keys_are_blocked_and_deletes_continue() -> None:
     listing = [Remote("A"), Remote("B"), Remote("WIDE", inherited=True)]
     wanted = plan(
         (Action.CREATE, "C", "", "x"),
@@ -67,7 +67,7 @@ def test_keys_that_would_be_too_many_are_blocked_and_deletes_go_on() -> None:
     assert found.complete, "what makes room must not wait for the room"
 
 
-def test_bytes_that_would_be_too_many_are_blocked() -> None:
+def test_excess_bytes_are_blocked() -> None:
     listing = [Remote("A", "x" * 50)]
     wanted = plan((Action.CREATE, "B", "", "x" * 50), (Action.UPDATE, "A", "x" * 50, "x" * 40))
     limits = Capabilities(max_total_bytes=100)

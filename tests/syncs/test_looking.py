@@ -39,23 +39,23 @@ def lazy() -> Lazy:
     return Lazy(ApiClient("Lazy", "http://127.0.0.1:9"), {})
 
 
-def test_only_named_keys_are_read_and_what_is_gone_by_then_is_not_there(lazy: Lazy) -> None:
+def test_only_requested_keys_are_read_and_deleted_ones_are_missing(lazy: Lazy) -> None:
     looked = lazy.resolve_listing(lazy.listing(), {"A", "G", "Z"})
     assert lazy.asked == ["a", "g"]
     assert {remote.key: remote.etag for remote in looked} == {"a": "1", "b": None}
 
 
-def test_values_are_read_where_they_are_wanted(lazy: Lazy) -> None:
+def test_values_are_read_for_wanted_keys(lazy: Lazy) -> None:
     looked = lazy.resolve_listing(lazy.listing(), {"A"}, values=True)
     assert {remote.key: remote.value for remote in looked} == {"a": "v", "b": None, "g": None}
 
 
-def test_what_the_list_does_not_look_at_is_found_by_its_key(lazy: Lazy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unlisted_keys_are_found_by_key(lazy: Lazy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lazy, "find_unlisted", lambda keys: [Remote(key) for key in keys if key == "FAR"])
     looked = lazy.resolve_listing(lazy.listing(), {"A", "FAR", "Z"})
     assert {remote.key: remote.etag for remote in looked} == {"a": "1", "FAR": "1", "b": None, "g": None}
 
 
-def test_nothing_is_asked_where_nobody_has_to_do_with_any(lazy: Lazy) -> None:
+def test_no_request_for_keys_that_no_sync_uses(lazy: Lazy) -> None:
     assert len(lazy.resolve_listing(lazy.listing(), {"Z"})) == 3
     assert not hasattr(lazy, "asked")

@@ -17,9 +17,7 @@ def metadata(**values: str) -> list[dict[str, object]]:
     return [{"key": key, "value": value, "isEncrypted": key == "hidden"} for key, value in values.items()]
 
 
-def test_metadata_goes_with_a_write_and_a_change_of_it_is_a_change_of_the_key(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_metadata_is_sent_with_writes_and_changes_the_key(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Write] = []
     update, create = Humanitec.update, Humanitec.create
 
@@ -44,7 +42,7 @@ def test_metadata_goes_with_a_write_and_a_change_of_it_is_a_change_of_the_key(
     assert [write.metadata for write in taken] == [(("team", "shop"),), (("team", "blog"),)]
 
 
-def test_a_destination_that_takes_none_is_not_written_for_it(world: World) -> None:
+def test_a_destination_without_metadata_is_not_written_for_it(world: World) -> None:
     sync = world.sync()
     counts = []
     for team in ("shop", "blog"):

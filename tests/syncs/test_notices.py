@@ -48,7 +48,7 @@ def fresh(sync: SecretSync) -> SecretSync:
     return syncs().get(pk=sync.pk)
 
 
-def test_one_message_a_change_of_state(world: World, listener: Listener, target: NotificationTarget) -> None:
+def test_one_message_per_change_of_state(world: World, listener: Listener, target: NotificationTarget) -> None:
     world.set(A="1", B="${NOPE}")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -104,7 +104,7 @@ def test_a_pause_in_the_middle_of_a_run_is_no_failure(
     assert (fresh(sync).sync_status, len(world.held()), listener.states_sent()) == ("succeeded", 4, [])
 
 
-def test_a_hold_is_told_once_and_ends(
+def test_a_hold_is_notified_once_and_ends(
     world: World, listener: Listener, target: NotificationTarget, settings: Settings
 ) -> None:
     settings.PUBLIC_URL = "https://keys.example.com"
@@ -121,7 +121,7 @@ def test_a_hold_is_told_once_and_ends(
     assert listener.states_sent() == ["held", "recovered"]
 
 
-def test_drift_is_told_once_and_mended(world: World, listener: Listener, target: NotificationTarget) -> None:
+def test_drift_is_notified_once_and_healed(world: World, listener: Listener, target: NotificationTarget) -> None:
     world.set(A="1", B="2")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -137,7 +137,7 @@ def test_drift_is_told_once_and_mended(world: World, listener: Listener, target:
     assert listener.states_sent() == ["drifted", "recovered"]
 
 
-def test_drift_that_goes_by_itself(world: World, listener: Listener, target: NotificationTarget) -> None:
+def test_drift_that_disappears(world: World, listener: Listener, target: NotificationTarget) -> None:
     world.set(A="1", B="2")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -167,7 +167,7 @@ def test_a_sync_that_fails_has_not_recovered_when_its_keys_are_removed(
     assert listener.states_sent() == ["failed", "recovered"]
 
 
-def test_a_sync_that_fails_has_not_recovered_when_its_drift_goes(
+def test_a_failing_sync_has_not_recovered_when_its_drift_ends(
     world: World, listener: Listener, target: NotificationTarget
 ) -> None:
     world.set(A="1", B="2")
@@ -182,7 +182,7 @@ def test_a_sync_that_fails_has_not_recovered_when_its_drift_goes(
     assert listener.states_sent() == ["drifted", "failed"]
 
 
-def test_only_what_a_target_asks_for(world: World, listener: Listener, target: NotificationTarget) -> None:
+def test_a_target_gets_only_its_selected_events(world: World, listener: Listener, target: NotificationTarget) -> None:
     services.update_target(world.actor, target, TargetInput(states=["recovered"]))
     world.set(A="${NOPE}")
     sync = world.sync(is_auto_sync_enabled=False)
@@ -197,7 +197,7 @@ def test_only_what_a_target_asks_for(world: World, listener: Listener, target: N
     assert Notice.objects.count() == 1
 
 
-def test_an_import_says_nothing(world: World, listener: Listener, target: NotificationTarget) -> None:
+def test_an_import_sends_no_message(world: World, listener: Listener, target: NotificationTarget) -> None:
     sync = world.sync(is_auto_sync_enabled=False)
     world.sandbox.fault = lambda method, path: (401, {"message": "no"})
     from syncs.services.triggers import trigger
@@ -207,7 +207,7 @@ def test_an_import_says_nothing(world: World, listener: Listener, target: Notifi
     assert listener.states_sent() == []
 
 
-def test_a_target_that_is_away_is_tried_again_and_stops_nobody(
+def test_an_unavailable_target_is_retried_and_does_not_delay_others(
     world: World, listener: Listener, target: NotificationTarget, settings: Settings
 ) -> None:
     gone = services.create_target(world.actor, world.project, TargetInput("gone", "json://127.0.0.1:9/x"))
@@ -289,7 +289,7 @@ class Mailbox:
         return self.status
 
 
-def test_a_mail_server_takes_it_or_says_why_not(world: World, settings: Settings) -> None:
+def test_a_mail_server_accepts_or_refuses(world: World, settings: Settings) -> None:
     secret = "pAsSwOrD-of-the-mail-server"
     User.objects.filter(username="ada").update(email="ada@example.com")
     target = services.create_target(world.actor, world.project, TargetInput("mail", recipients="admins"))
@@ -343,7 +343,7 @@ def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
         services.test_target(world.actor, NotificationTarget.objects.get(name="admins"))
 
 
-def test_a_target_is_tried(world: World, listener: Listener, target: NotificationTarget) -> None:
+def test_a_test_message_is_sent(world: World, listener: Listener, target: NotificationTarget) -> None:
     services.test_target(world.actor, target)
     assert listener.paths == [f"/{WEBHOOK_TOKEN}"]
     assert listener.got[0]["title"] == "Keyferry: a test"
@@ -366,7 +366,7 @@ def test_a_target_is_tried(world: World, listener: Listener, target: Notificatio
         "json://" + "x" * 3000,
     ],
 )
-def test_addresses_that_nothing_can_be_sent_to(world: World, url: str) -> None:
+def test_invalid_target_urls(world: World, url: str) -> None:
     with pytest.raises(BadRequest) as refused:
         services.create_target(world.actor, world.project, TargetInput("x", url))
     assert not url or url not in str(refused.value)
@@ -405,7 +405,7 @@ def test_an_address_reads_no_file(world: World, tmp_path: Any) -> None:
     assert secret.read_text() == "{}"
 
 
-def test_a_target_that_does_not_answer_holds_nobody(
+def test_an_unresponsive_target_does_not_delay_others(
     world: World, listener: Listener, target: NotificationTarget, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listener.may_answer.clear()
@@ -415,7 +415,7 @@ def test_a_target_that_does_not_answer_holds_nobody(
     wait_until(lambda: listener.answered)
 
 
-def test_the_address_is_nowhere(
+def test_the_url_is_never_exposed(
     world: World,
     listener: Listener,
     target: NotificationTarget,

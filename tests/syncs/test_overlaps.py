@@ -46,7 +46,7 @@ def test_which_syncs_overlap(world: World, first: Any, second: Any, shared: tupl
 
 
 @pytest.mark.parametrize(("config", "end"), [(APPLICATION, "the other is blocked."), (ENVIRONMENT, "block the other.")])
-def test_what_becomes_of_them_is_told_as_it_is(world: World, config: Any, end: str) -> None:
+def test_the_effect_of_overlaps_is_reported(world: World, config: Any, end: str) -> None:
     """An override of an environment is written, whatever its application has."""
     world.set(A="1")
     one = world.sync("one", is_auto_sync_enabled=False)
@@ -58,7 +58,7 @@ def test_what_becomes_of_them_is_told_as_it_is(world: World, config: Any, end: s
     assert (outcome == "applied") == (config is ENVIRONMENT)
 
 
-def test_only_keys_that_both_want(world: World) -> None:
+def test_only_keys_wanted_by_both_syncs_overlap(world: World) -> None:
     world.set(A="1", B="2")
     ensure_folder(world.actor, world.environment(), "/api")
     world.set("/api", B="3", C="4")
@@ -70,7 +70,7 @@ def test_only_keys_that_both_want(world: World) -> None:
     assert told(world, one) == []
 
 
-def test_a_sync_of_another_project_is_not_named(world: World) -> None:
+def test_a_sync_of_another_project_is_not_shown(world: World) -> None:
     world.set(A="1")
     ours = world.sync("ours", is_auto_sync_enabled=False)
     other = create_project(world.actor, "Other", slug="other-project")
@@ -82,7 +82,7 @@ def test_a_sync_of_another_project_is_not_named(world: World) -> None:
     assert told(world, ours, member) == [("A sync of another project", ("A",))]
 
 
-def test_the_plan_of_a_sync_about_to_be_made_warns(world: World) -> None:
+def test_the_plan_of_a_new_sync_warns(world: World) -> None:
     world.set(**{f"K{number:02}": "x" for number in range(12)})
     world.sync("first", is_auto_sync_enabled=False)
     status, answer = api_for("member", world)("POST", f"{SYNCS}/plan", body(world, name="second"))

@@ -16,21 +16,19 @@ def mute(_: Humanitec) -> str:
     raise Unreachable("Vendor: who is it? got no answer within 10 s")
 
 
-def test_a_sync_whose_place_the_vendor_does_not_tell_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_whose_location_is_unknown_is_not_created(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Humanitec, "location", mute)
     with pytest.raises(BadRequest, match="Where the secrets would go is not known: Vendor: who is it"):
         world.sync()
 
 
-def test_a_sync_whose_place_would_lead_elsewhere_is_not_made(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sync_with_an_ambiguous_location_is_not_created(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Humanitec, "location", lambda _: quote(".."))
     with pytest.raises(BadRequest, match="cannot be a part of an address"):
         world.sync()
 
 
-def test_a_run_whose_place_the_vendor_does_not_tell_says_so_and_writes_nothing(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_whose_location_is_unknown_writes_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.set(A="1")
     sync = world.sync()
     with monkeypatch.context() as patched:
@@ -57,5 +55,5 @@ def test_a_run_whose_place_the_vendor_does_not_tell_says_so_and_writes_nothing(
         ("humanitec", {}, ""),
     ],
 )
-def test_a_place_is_told_in_the_order_of_its_parts(slug: str, config: dict[str, str], words: str) -> None:
+def test_a_target_is_described_in_the_order_of_its_parts(slug: str, config: dict[str, str], words: str) -> None:
     assert describe_target(slug, config) == words

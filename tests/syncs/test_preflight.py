@@ -103,7 +103,7 @@ def test_a_plan_reads_each_source_once(world: World, django_assert_max_num_queri
     assert sum("value_sealed" in query["sql"] for query in queries if query["sql"].startswith("SELECT")) == 2
 
 
-def test_blocked_keys_are_one_sentence_a_reason_with_the_way_out() -> None:
+def test_blocked_keys_are_summarised_per_reason_with_remedy() -> None:
     met = [(Code.KEY_REFUSED, f"K{number}", "only letters") for number in range(12)]
     sizes = [(Code.VALUE_TOO_LARGE, "A", "its 10 bytes are too many"), (Code.VALUE_TOO_LARGE, "B", "its 20 bytes are")]
     names, large = grouped([*met, *sizes])
@@ -120,7 +120,7 @@ def test_a_run_that_changes_nothing_is_one_request() -> None:
     assert str(estimate(plan, opened(Humanitec))) == "1 request, about a second"
 
 
-def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_problems_of_a_plan_are_reported_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Humanitec, "capabilities", Capabilities(key_pattern="[A-Z_]+", key_rule="capitals", max_keys=1))
     first = world.sync("first")
     world.set(A="1", B="2", lower="3", BROKEN="${dev.nowhere.X}")
@@ -136,7 +136,7 @@ def test_every_problem_of_a_plan_is_told_at_once(world: World, monkeypatch: pyte
     assert first.project_id == second.project_id
 
 
-def test_a_place_that_is_not_there_is_told_apart_from_a_login_that_fails(world: World) -> None:
+def test_a_missing_target_is_distinguished_from_a_failing_login(world: World) -> None:
     world.set(**{"A B": "1"})
     sync = world.sync(config={**APPLICATION, "app": "nowhere"})
     gone = {"error": "API-404", "message": "no such app"}
@@ -149,7 +149,7 @@ def test_a_place_that_is_not_there_is_told_apart_from_a_login_that_fails(world: 
     assert world.writes() == []
 
 
-def test_a_login_that_was_revoked_is_named(world: World) -> None:
+def test_a_revoked_login_is_reported(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.sandbox.token = "another-token-now"

@@ -47,13 +47,13 @@ def left(world: World, scope: tuple[str, str, str]) -> set[str]:
     return {one["key"] for one in world.sandbox.history[scope] if one["value"] is not None and not one["purged"]}
 
 
-def test_a_removal_leaves_the_vendors_history_unless_it_is_asked(world: World, written: Any) -> None:
+def test_a_removal_keeps_the_vendors_history_unless_requested(world: World, written: Any) -> None:
     sync, scope = written
     assert removed(world, sync).status == "succeeded"
     assert {"A", "B"} <= left(world, scope)
 
 
-def test_a_purge_takes_every_old_value_of_what_the_sync_owned_and_no_other(world: World, written: Any) -> None:
+def test_a_purge_removes_only_old_values_of_owned_keys(world: World, written: Any) -> None:
     sync, scope = written
     world.sandbox.put(scope, "C", "theirs")
     assert removed(world, sync, purge=True).status == "succeeded"
@@ -61,7 +61,7 @@ def test_a_purge_takes_every_old_value_of_what_the_sync_owned_and_no_other(world
     assert left(world, scope) == {"C", "FOREIGN"}
 
 
-def test_a_purge_that_is_cut_short_goes_on(world: World, written: Any) -> None:
+def test_an_interrupted_purge_continues(world: World, written: Any) -> None:
     sync, scope = written
     asked = iter([False, True])
 
@@ -96,7 +96,7 @@ def test_a_key_that_stays_keeps_its_history(world: World, written: Any) -> None:
     assert not [one for one in world.sandbox.history[scope] if one["key"] == "A" and one["purged"]]
 
 
-def test_a_vendor_that_asks_to_wait_is_asked_again(world: World, written: Any) -> None:
+def test_a_rate_limited_purge_is_retried(world: World, written: Any) -> None:
     sync, scope = written
     asked = iter([True])
     world.sandbox.fault = lambda method, path: (
@@ -109,7 +109,7 @@ def test_a_vendor_that_asks_to_wait_is_asked_again(world: World, written: Any) -
     assert (world.again(run).status, left(world, scope)) == ("succeeded", {"FOREIGN"})
 
 
-def test_what_the_vendor_refuses_to_purge_is_named(world: World, written: Any) -> None:
+def test_refused_purges_are_reported(world: World, written: Any) -> None:
     sync, scope = written
     world.sandbox.fault = lambda method, path: (400, {"message": "no"}) if path.endswith("/purge/A") else None
     run = removed(world, sync, purge=True)
@@ -119,7 +119,7 @@ def test_what_the_vendor_refuses_to_purge_is_named(world: World, written: Any) -
     assert "B" not in left(world, scope)
 
 
-def test_a_sync_goes_with_its_secrets_and_their_history(world: World, written: Any) -> None:
+def test_a_sync_is_deleted_with_its_secrets_and_their_history(world: World, written: Any) -> None:
     sync, scope = written
     delete_sync(world.actor, sync, with_secrets=True, purge=True)
     world.due()
@@ -139,7 +139,7 @@ def test_over_the_api(world: World, written: Any) -> None:
     assert left(world, scope) == {"FOREIGN"}
 
 
-def test_where_the_vendor_keeps_no_history_it_is_refused(world: World, written: Any, monkeypatch: Any) -> None:
+def test_a_purge_without_vendor_history_is_refused(world: World, written: Any, monkeypatch: Any) -> None:
     from dataclasses import replace
 
     monkeypatch.setattr(Humanitec, "capabilities", replace(Humanitec.capabilities, keeps_versions=False))

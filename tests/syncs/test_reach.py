@@ -54,7 +54,7 @@ def test_a_secret_reaches_its_folder_its_referrers_and_their_importers(
     assert world.held(("acme", "app-2", ""))["URL"] == "2"
 
 
-def test_imports_reach_when_made_reordered_pointed_elsewhere_and_deleted(
+def test_imports_reach_syncs_when_created_reordered_changed_and_deleted(
     world: World, three: dict[str, SecretSync]
 ) -> None:
     folder, staging = world.folder("/api"), world.environment("staging")
@@ -86,7 +86,7 @@ def test_an_environment_renamed_reaches_by_both_names(world: World, three: dict[
     )
 
 
-def test_a_folder_moved_reaches_itself_and_what_named_it(world: World, three: dict[str, SecretSync]) -> None:
+def test_moving_a_folder_reaches_its_syncs_and_its_referrers(world: World, three: dict[str, SecretSync]) -> None:
     assert reached(three, lambda: folders.move_folder(world.actor, world.folder("/api"), name="apis")) == {
         "/api",
         "/web",
@@ -96,7 +96,7 @@ def test_a_folder_moved_reaches_itself_and_what_named_it(world: World, three: di
     assert sync.folder.path == "/apis"
 
 
-def test_a_folder_deleted_reaches_what_named_it(world: World, three: dict[str, SecretSync]) -> None:
+def test_deleting_a_folder_reaches_its_referrers(world: World, three: dict[str, SecretSync]) -> None:
     assert reached(three, lambda: folders.delete_folder(world.actor, world.folder("/api"))) == {"/web"}
 
 
@@ -129,7 +129,7 @@ def test_a_recursive_sync_is_reached_from_below(world: World, three: dict[str, S
     assert set(world.held(("acme", "app-1", ""))) == {"URL", "BELOW"}
 
 
-def test_what_names_a_folder_is_found_after_that_was_renamed(world: World, three: dict[str, SecretSync]) -> None:
+def test_referrers_are_found_after_a_folder_was_renamed(world: World, three: dict[str, SecretSync]) -> None:
     world.set("/api", SELF="${dev.api.URL}")
     folders.move_folder(world.actor, world.folder("/api"), name="apis")
     folders.ensure_folder(world.actor, world.environment(), "/api")
@@ -195,7 +195,7 @@ def test_auto_sync_off_and_pause_stop_automatic_work_only(world: World) -> None:
     assert world.held(("acme", "blog", "")) == {"A": "2"}
 
 
-def test_a_change_while_a_run_goes_waits_for_its_own(world: World) -> None:
+def test_a_change_during_a_run_gets_its_own_run(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     run = SyncRun.objects.get()

@@ -47,7 +47,7 @@ def test_two_syncs_never_fight_over_a_key(world: World) -> None:
         assert world.writes() == []
 
 
-def test_a_key_given_up_is_handed_over(world: World) -> None:
+def test_a_released_key_is_handed_over(world: World) -> None:
     second_folder(world)
     world.set(A="mine", B="mine")
     first = world.sync("first")
@@ -63,7 +63,7 @@ def test_a_key_given_up_is_handed_over(world: World) -> None:
     assert ("DELETE", "/orgs/acme/apps/shop/values/A") not in world.sandbox.asked
 
 
-def test_a_deleted_sync_leaves_its_keys_to_nobody(world: World) -> None:
+def test_keys_of_a_deleted_sync_become_unmanaged(world: World) -> None:
     second_folder(world)
     world.set(A="1", B="2")
     first = world.sync("first")
@@ -76,7 +76,7 @@ def test_a_deleted_sync_leaves_its_keys_to_nobody(world: World) -> None:
     assert run.unmanaged == ["B"]
 
 
-def test_a_sync_that_moves_leaves_the_old_place_as_it_is(world: World) -> None:
+def test_a_retargeted_sync_keeps_the_old_location(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
@@ -86,7 +86,7 @@ def test_a_sync_that_moves_leaves_the_old_place_as_it_is(world: World) -> None:
     assert ManagedSecret.objects.filter(sync=sync).count() == 1
 
 
-def test_a_renamed_secret_goes_after_its_new_name_has_come(world: World) -> None:
+def test_a_renamed_key_is_deleted_after_its_new_name_was_created(world: World) -> None:
     world.set(OLD="1")
     sync = world.sync()
     world.run(sync)
@@ -108,7 +108,7 @@ def test_a_renamed_secret_goes_after_its_new_name_has_come(world: World) -> None
     ("unmanaged", "first", "second"),
     [("overwrite-initially", False, True), ("leave", True, True), ("mirror", False, False)],
 )
-def test_keys_of_other_hands(world: World, unmanaged: str, first: bool, second: bool) -> None:
+def test_foreign_keys(world: World, unmanaged: str, first: bool, second: bool) -> None:
     world.sandbox.put(APP, "BEFORE", "x")
     world.sandbox.put(APP, "PLAIN", "x", is_secret=False)
     world.set(A="1")
@@ -147,7 +147,7 @@ def test_an_environment_never_touches_its_application(world: World) -> None:
     assert (world.held(APP), world.held(ENV)) == ({"SHARED": "app", "ALONE": "app"}, {})
 
 
-def test_changes_by_other_hands_are_mended_until_they_are_contested(world: World) -> None:
+def test_external_changes_are_healed_until_contested(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
@@ -209,7 +209,7 @@ def test_filters_choose_from_the_source(world: World) -> None:
     assert world.held() == {"DB_URL": "1"}
 
 
-def test_folders_below_can_be_taken_too(world: World) -> None:
+def test_folders_below_can_be_included(world: World) -> None:
     second_folder(world)
     world.set(A="1")
     world.set("/other", A="2", B="3")
@@ -245,7 +245,7 @@ def break_key(world: World) -> str:
 
 
 @pytest.mark.parametrize("broken", [break_value, break_reference, break_cycle, break_key])
-def test_what_cannot_be_read_blocks_its_key_and_every_delete(world: World, broken: Any) -> None:
+def test_unreadable_values_block_their_key_and_every_delete(world: World, broken: Any) -> None:
     world.set(A="1", GONE="1", BAD="1")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -276,7 +276,7 @@ def test_an_import_without_its_folder_deletes_nothing(world: World) -> None:
     assert run.message.startswith("the imported folder /elsewhere of dev does not exist")
 
 
-def test_all_offending_keys_are_named_at_once(world: World) -> None:
+def test_all_invalid_keys_are_reported_at_once(world: World) -> None:
     secrets.set_secrets(world.actor, world.folder(), [SecretInput(key, "x") for key in ("A B", "C D", "GOOD")])
     run = world.run(world.sync())
     assert run.message
@@ -303,9 +303,7 @@ def test_a_run_acts_for_its_owner(world: World) -> None:
     assert SecretSync.objects.get(pk=sync.pk).last_sync_message == run.message
 
 
-def test_a_run_that_is_going_stops_when_its_owner_loses_his_rights(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_running_run_stops_when_its_owner_loses_rights(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     world.set(**{f"K{number:03}": "x" for number in range(100)})
     world.sync()
     gate = Writer.gate
@@ -349,7 +347,7 @@ def test_a_sync_without_a_source_refuses(world: World) -> None:
 # -- found by reading ------------------------------------------------------------------------------------------
 
 
-def test_deletes_put_off_by_an_edit_are_judged_anew_with_auto_sync_off(world: World, monkeypatch: Any) -> None:
+def test_deletes_deferred_by_an_edit_are_planned_again_without_auto_sync(world: World, monkeypatch: Any) -> None:
     world.set(A="1", B="2")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
@@ -382,7 +380,7 @@ def test_a_sync_that_waited_for_a_deleted_one_is_woken(world: World) -> None:
     assert world.held() == {"A": "yours"}
 
 
-def test_a_row_left_at_an_old_place_is_let_go(world: World) -> None:
+def test_a_row_at_an_old_location_is_released(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)
@@ -391,13 +389,13 @@ def test_a_row_left_at_an_old_place_is_let_go(world: World) -> None:
     assert ManagedSecret.objects.get(location__contains="elsewhere").sync is None
 
 
-def test_a_config_that_no_address_can_be_made_of_fails_with_a_word(world: World) -> None:
+def test_a_config_without_valid_url_fails_with_a_message(world: World) -> None:
     sync = world.sync(config={**APPLICATION, "org": ".."})
     run = world.run(sync)
     assert (run.status, run.message) == ("failed", "Humanitec: the list could not be read (ValueError)")
 
 
-def test_a_defect_fails_the_run_and_says_nothing_of_values(world: World, monkeypatch: Any, caplog: Any) -> None:
+def test_a_defect_fails_the_run_without_exposing_values(world: World, monkeypatch: Any, caplog: Any) -> None:
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("hunter2")
 
@@ -421,7 +419,7 @@ def test_a_503_after_the_write_leaves_the_claim(world: World) -> None:
     assert "maybe-ours" in set(run.changes.values_list("error_code", flat=True))
 
 
-def test_credentials_that_do_not_open_are_said_once(world: World) -> None:
+def test_undecryptable_credentials_are_reported_once(world: World) -> None:
     from connections.models import AppConnection
 
     world.set(A="1")

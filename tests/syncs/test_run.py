@@ -12,7 +12,7 @@ from syncs.running import dispatcher
 from tests.fixtures.world import ENVIRONMENT, World
 
 
-def test_first_run_brings_the_folder(world: World) -> None:
+def test_the_first_run_writes_the_folder(world: World) -> None:
     world.set(DB_URL="postgres://db", API_KEY="k")
     sync = world.sync()
     run = world.run(sync)
@@ -21,7 +21,7 @@ def test_first_run_brings_the_folder(world: World) -> None:
     assert [change.outcome for change in run.changes.all()] == ["applied", "applied"]
 
 
-def test_a_run_with_nothing_to_do_asks_once_and_writes_nothing(world: World) -> None:
+def test_a_run_without_changes_lists_once_and_writes_nothing(world: World) -> None:
     world.set(A="1", B="2")
     sync = world.sync()
     world.run(sync)
@@ -52,7 +52,7 @@ def test_environment_scope(world: World) -> None:
     assert world.held() == {}
 
 
-def test_the_history_of_runs_is_kept_for_as_long_as_the_operator_says(world: World, settings: Settings) -> None:
+def test_the_history_of_runs_is_kept_as_configured(world: World, settings: Settings) -> None:
     world.set(A="1")
     sync = world.sync()
     world.run(sync)

@@ -101,7 +101,7 @@ def test_an_undo_is_undone(world: World) -> None:
     assert world.held() == {"A": "2", "B": "2"}
 
 
-def test_what_was_touched_since_is_left_alone(world: World) -> None:
+def test_keys_changed_since_are_kept(world: World) -> None:
     world.set(**dict.fromkeys(("LATER", "FOREIGN", "ANEW", "GONE", "FINE"), "1"))
     sync = world.sync()
     run = ran(world, sync)
@@ -123,7 +123,7 @@ def test_what_was_touched_since_is_left_alone(world: World) -> None:
     assert set(done.changes.filter(outcome="kept").values_list("error_code", flat=True)) == {"not-restored"}
 
 
-def test_a_key_deleted_and_made_again_since_is_left_alone(world: World) -> None:
+def test_keys_recreated_since_are_kept(world: World) -> None:
     world.set(A="1", B="1")
     sync = world.sync()
     ran(world, sync)
@@ -139,7 +139,7 @@ def test_a_key_deleted_and_made_again_since_is_left_alone(world: World) -> None:
     assert planned(run) == {"A": ("keep", "written again since, by another run")}
 
 
-def test_foreign_values_that_could_not_be_read_come_back_out_of_the_vendors_history(world: World) -> None:
+def test_unreadable_foreign_values_are_restored_from_the_vendors_history(world: World) -> None:
     world.sandbox.put(SHOP, "THERE", "foreign")
     world.sandbox.put(SHOP, "SURPLUS", "foreign too")
     before = world.held()
@@ -156,7 +156,7 @@ def test_foreign_values_that_could_not_be_read_come_back_out_of_the_vendors_hist
     assert not ManagedSecret.objects.exists()
 
 
-def test_what_neither_we_nor_the_vendor_keep_cannot_come_back(world: World) -> None:
+def test_values_without_any_history_cannot_be_restored(world: World) -> None:
     world.sandbox.put(SHOP, "THERE", "foreign")
     world.sandbox.put(SHOP, "SURPLUS", "foreign")
     world.sandbox.history.clear()
@@ -175,7 +175,7 @@ def test_what_neither_we_nor_the_vendor_keep_cannot_come_back(world: World) -> N
     assert world.held() == {"THERE": "mine"}
 
 
-def test_a_version_that_the_vendor_has_purged_is_named(world: World) -> None:
+def test_a_purged_version_is_reported(world: World) -> None:
     world.sandbox.put(SHOP, "THERE", "foreign")
     world.set(THERE="mine", NEW="n")
     run = ran(world, world.sync())
@@ -189,7 +189,7 @@ def test_a_version_that_the_vendor_has_purged_is_named(world: World) -> None:
 
 
 @pytest.mark.usefixtures("readable")
-def test_foreign_values_that_were_readable_come_back_and_are_nobodys(world: World) -> None:
+def test_readable_foreign_values_are_restored_as_unmanaged(world: World) -> None:
     for key in ("THERE", "SURPLUS", "EQUAL"):
         world.sandbox.put(SHOP, key, f"foreign {key}")
     world.set(THERE="mine", EQUAL="foreign EQUAL")
@@ -216,7 +216,7 @@ def drifted(world: World) -> SyncRun:
 
 
 @pytest.mark.usefixtures("readable")
-def test_what_other_hands_had_made_of_our_keys_comes_back(world: World) -> None:
+def test_external_changes_of_our_keys_are_restored(world: World) -> None:
     run = drifted(world)
     assert undone(world, run).status == "succeeded"
     assert world.held() == {"CHANGED": "theirs", "MENDED": "theirs", "GONE": "theirs", "OURS": "1"}
@@ -225,7 +225,7 @@ def test_what_other_hands_had_made_of_our_keys_comes_back(world: World) -> None:
     }
 
 
-def test_what_other_hands_had_made_comes_back_out_of_the_vendors_history(world: World) -> None:
+def test_external_changes_are_restored_from_the_vendors_history(world: World) -> None:
     run = drifted(world)
     said = "from the destination's own history; unmanaged again"
     assert planned(run) == {
@@ -239,7 +239,7 @@ def test_what_other_hands_had_made_comes_back_out_of_the_vendors_history(world: 
     assert list(ManagedSecret.objects.values_list("key", flat=True)) == ["OURS"]
 
 
-def test_what_other_hands_had_made_and_nobody_kept_is_said_before(world: World) -> None:
+def test_external_changes_without_history_are_reported_before(world: World) -> None:
     run = drifted(world)
     world.sandbox.history.clear()
     assert {key: action for key, (action, _) in planned(run).items()} == {
@@ -282,7 +282,7 @@ def tells(run: SyncRun) -> dict[str, tuple[str, str]]:
 
 
 @pytest.mark.usefixtures("readable")
-def test_what_was_done_without_an_answer_is_told_and_undone(world: World) -> None:
+def test_writes_without_response_are_reported_and_undone(world: World) -> None:
     run = unanswered(world, "POST", "PATCH", "DELETE")
     assert tells(run) == {
         "NEW": ("create", "applied"),
@@ -301,7 +301,7 @@ def test_what_was_done_without_an_answer_is_told_and_undone(world: World) -> Non
     assert world.held() == {"CHANGED": "1", "THERE": "2", "GONE": "1"}
 
 
-def test_what_was_done_without_an_answer_is_undone_where_values_are_not_told(world: World) -> None:
+def test_writes_without_response_are_undone_without_readable_values(world: World) -> None:
     run = unanswered(world, "POST", "PATCH", "DELETE")
     assert {key: action for key, (action, _) in planned(run).items()} == {
         "NEW": "delete",
@@ -314,9 +314,7 @@ def test_what_was_done_without_an_answer_is_undone_where_values_are_not_told(wor
     assert set(ManagedSecret.objects.values_list("key", flat=True)) == {"CHANGED", "THERE", "GONE"}
 
 
-def test_what_a_vendor_says_only_in_its_lists_does_not_make_the_next_run_the_writer(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_etags_from_lists_do_not_make_the_next_run_the_writer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for method in ("create", "update"):
         write = getattr(Humanitec, method)
         monkeypatch.setattr(Humanitec, method, lambda self, one, write=write: write(self, one) and Written())
@@ -340,7 +338,7 @@ def test_a_refused_write_does_not_make_its_run_the_writer(world: World) -> None:
     assert planned(run) == {"A": ("delete", "the run created it")}
 
 
-def test_only_what_was_shown_is_done(world: World) -> None:
+def test_only_the_shown_plan_is_executed(world: World) -> None:
     world.set(A="1", B="1")
     sync = world.sync()
     run = ran(world, sync)
@@ -368,7 +366,7 @@ def test_a_removal_is_undone(world: World) -> None:
     assert world.held() == {"A": "1", "B": "2"}
 
 
-def test_only_what_was_shown_is_done_also_by_a_later_attempt(world: World) -> None:
+def test_only_the_shown_plan_is_executed_also_by_a_later_attempt(world: World) -> None:
     world.set(A="1", B="1")
     sync = world.sync(is_auto_sync_enabled=False)
     ran(world, sync)
@@ -389,7 +387,7 @@ def test_only_what_was_shown_is_done_also_by_a_later_attempt(world: World) -> No
 
 @pytest.mark.parametrize("moment", ["fault", "late_fault"])
 @pytest.mark.parametrize("method", ["PATCH", "POST", "DELETE"])
-def test_an_undo_that_is_cut_short_goes_on(world: World, moment: str, method: str) -> None:
+def test_an_interrupted_undo_continues(world: World, moment: str, method: str) -> None:
     world.set(**{f"{kind}{number}": "1" for number in range(4) for kind in ("CHANGED", "GONE")})
     sync = world.sync()
     ran(world, sync)
@@ -477,7 +475,7 @@ def test_waiting_automatic_runs_are_stopped(world: World) -> None:
     assert SyncRun.objects.filter(status="pending", operation="sync").count() == 1
 
 
-def test_a_viewer_undoes_nothing(world: World) -> None:
+def test_a_viewer_cannot_undo(world: World) -> None:
     from config.access.models import Membership, User
     from config.access.roles import actor_of_user
 

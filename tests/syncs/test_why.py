@@ -28,7 +28,7 @@ def asked(world: World, sync: SecretSync, key: str) -> dict[str, Any]:
     return why(world.actor, syncs().get(pk=sync.pk), key)
 
 
-def test_the_way_of_a_key(world: World) -> None:
+def test_the_path_of_a_key(world: World) -> None:
     world.set(environment="staging", HOST=f"{MARKER}-host")
     world.set(OWN=f"{MARKER} ${{staging.HOST}}")
     add_import(world.actor, world.folder(), world.environment("staging"), "/")
@@ -49,7 +49,7 @@ def test_the_way_of_a_key(world: World) -> None:
     assert (later["writtenVersion"], later["currentVersion"]) == (1, 2)
 
 
-def test_a_key_that_did_not_arrive_and_one_that_nobody_knows(world: World) -> None:
+def test_a_blocked_key_and_an_unknown_key(world: World) -> None:
     world.set(BROKEN="${NOWHERE}")
     sync = world.sync()
     world.run(sync)

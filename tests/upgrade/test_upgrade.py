@@ -65,7 +65,7 @@ def signed_in(url: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_database_of_0_1_0_is_upgraded_with_the_work_under_way(up: Up, vendor: HumanitecSandbox) -> None:
+def test_a_database_of_0_1_0_is_upgraded_with_runs_under_way(up: Up, vendor: HumanitecSandbox) -> None:
     up.wait_for_line("Keyferry is up")
     wait_until(lambda: not rows(up, "SELECT 1 FROM syncs_syncrun WHERE status IN ('pending', 'running')"), pause=0.5)
     # The interrupted run settled its claims, and the one in the task queue ran.
@@ -95,7 +95,7 @@ def test_a_database_of_0_1_0_is_upgraded_with_the_work_under_way(up: Up, vendor:
     up.stop()
 
 
-def test_names_that_0_1_0_stored_still_lead_somewhere() -> None:
+def test_names_stored_by_0_1_0_still_resolve() -> None:
     """Queued tasks name a function by its path, and settings and migrations name the models."""
     from config.access import models
     from syncs import tasks

@@ -16,7 +16,7 @@ from tests.fixtures.contract import Case
 
 
 def another_shape(case: Case) -> None:
-    test_laws.test_a_list_that_cannot_be_believed_writes_nothing(case, {"not": "a list"})
+    test_laws.test_an_unexpected_list_writes_nothing(case, {"not": "a list"})
 
 
 class FirstPageOnly(GitHub):
@@ -71,7 +71,7 @@ class RecreatingUpdate(Humanitec):
 class FailingDelete(Humanitec):
     """Fails to delete a key that is gone already."""
 
-    caught_by = staticmethod(test_adapters.test_a_delete_of_what_is_gone_succeeds)
+    caught_by = staticmethod(test_adapters.test_a_delete_of_a_missing_key_succeeds)
     variant = "application"
 
     def delete(self, write: Write) -> None:
@@ -81,7 +81,7 @@ class FailingDelete(Humanitec):
 class ConstantLocation(Humanitec):
     """Gives every target the same location."""
 
-    caught_by = staticmethod(test_adapters.test_two_targets_have_one_location_only_where_they_hold_the_same_keys)
+    caught_by = staticmethod(test_adapters.test_targets_share_a_location_only_if_they_hold_the_same_keys)
     variant = "environment"
 
     def location(self) -> str:
@@ -91,7 +91,7 @@ class ConstantLocation(Humanitec):
 class SilentOverlap(Humanitec):
     """Says nothing of the application's values that it lists in an environment."""
 
-    caught_by = staticmethod(test_adapters.test_two_targets_have_one_location_only_where_they_hold_the_same_keys)
+    caught_by = staticmethod(test_adapters.test_targets_share_a_location_only_if_they_hold_the_same_keys)
     variant = "application"
 
     def overlaps(self, location: str) -> bool:
@@ -122,7 +122,7 @@ class WriteOutsideThePlan(Humanitec):
 class InventedEtag(Humanitec):
     """Makes an etag up that no list ever has."""
 
-    caught_by = staticmethod(test_adapters.test_what_a_write_returns_is_what_the_list_says_next)
+    caught_by = staticmethod(test_adapters.test_the_result_of_a_write_matches_the_next_list)
     variant = "application"
 
     def create(self, write: Write) -> Written:

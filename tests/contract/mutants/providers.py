@@ -14,7 +14,7 @@ from tests.contract import test_adapters
 class WrongPicker(Humanitec):
     """Offers the applications of another organisation."""
 
-    caught_by = staticmethod(test_adapters.test_pickers_offer_what_the_config_names)
+    caught_by = staticmethod(test_adapters.test_pickers_offer_the_configured_values)
     variant = "application"
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
@@ -24,7 +24,7 @@ class WrongPicker(Humanitec):
 class EmptyPicker(Humanitec):
     """Offers nothing."""
 
-    caught_by = staticmethod(test_adapters.test_pickers_offer_what_the_config_names)
+    caught_by = staticmethod(test_adapters.test_pickers_offer_the_configured_values)
     variant = "application"
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
