@@ -157,7 +157,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "POSTPROCESSING_HOOKS": ["config.api.openapi.hoisted"],
+    "POSTPROCESSING_HOOKS": ["config.api.components.with_components"],
 }
 
 UNFOLD = {

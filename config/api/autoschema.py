@@ -9,9 +9,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 
-from config.api.operations import answer_of, operation_of, shape_of
+from config.api.operations import Operation, answer_of, operation_of, shape_of
 from config.schemas.json_schema import JsonSchema, described, example_of, parameters, public
 
 STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 500)
@@ -20,18 +21,13 @@ STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 500)
 class AutoSchema(SpectacularAutoSchema):
     view: Any  # a config.api.base.View, which imports what imports this module
 
-    def get_description(self) -> str:  # type: ignore[override]  # the stubs are of REST framework's own AutoSchema
-        """Nothing: docstrings are for who reads the code; an operation has its summary."""
-        return ""
-
     def get_operation(
         self, path: str, path_regex: str, path_prefix: str, method: str, registry: Any
     ) -> dict[str, Any] | None:
         handler = getattr(self.view, getattr(self.view, "action", None) or method.lower())
         declared = operation_of(handler)
         if declared is None:
-            made: dict[str, Any] | None = super().get_operation(path, path_regex, path_prefix, method, registry)
-            return made
+            return None
         self.registry, self.path, self.method = registry, path, method.upper()
         body, query = shape_of(self.view, declared.body), shape_of(self.view, declared.query)
         found: dict[str, Any] = {
@@ -43,9 +39,11 @@ class AutoSchema(SpectacularAutoSchema):
             found["parameters"] = members
         if body:
             found["requestBody"] = _request_body(body)
-        if self.view.authentication_classes and (security := self.get_auth()):
-            found["security"] = security
-        found["responses"] = {"200": self._answer(handler)} | _errors(has_body=body is not None)
+        if self.view.authentication_classes:
+            self.get_auth()  # the document's security stands for all that do not say otherwise
+        else:
+            found["security"] = []
+        found["responses"] = {"200": self._answer(handler)} | _errors(self.method, declared)
         return found
 
     def _path_parameters(self, own: Mapping[str, JsonSchema]) -> list[dict[str, Any]]:
@@ -93,9 +91,14 @@ def _request_body(model: Any) -> dict[str, Any]:
     return {"content": {"application/json": content}, "required": needed}
 
 
-def _errors(*, has_body: bool) -> dict[str, Any]:
-    statuses = STATUSES if has_body else (304, *STATUSES, 414)
-    return {str(status): {"$ref": f"#/components/responses/Error{status}"} for status in sorted(statuses)}
+def _errors(method: str, declared: Operation) -> dict[str, Any]:
+    """What it may answer besides: 304 with an ETag, 415 if a body is read, 414 if the address says it all."""
+    statuses = set(STATUSES) | ({304} if declared.has_etag else set())
+    if not declared.body:
+        statuses = statuses - {415} | {414}
+    if method == "GET":
+        statuses.remove(413)
+    return {str(status): {"$ref": f"#/components/responses/{status}"} for status in sorted(statuses)}
 
 
 def _error(status: int) -> JsonSchema:
@@ -121,11 +124,21 @@ def shared_responses() -> dict[str, Any]:
     unchanged = {"description": "Nothing has changed since the ETag that If-None-Match names."}
     too_long = {"type": "string", "description": "The address is longer than 8 KiB."}
     return {
-        "Error304": _as_json(unchanged),
-        **{f"Error{status}": _as_json({"$ref": f"#/components/schemas/Error{status}"}) for status in STATUSES},
-        "Error414": {"description": "", "content": {"text/html": {"schema": too_long}}},
+        "304": _as_json(unchanged),
+        **{str(status): _as_json({"$ref": f"#/components/schemas/Error{status}"}) for status in STATUSES},
+        "414": {"description": "", "content": {"text/html": {"schema": too_long}}},
     }
 
 
 def shared_schemas() -> dict[str, JsonSchema]:
     return {f"Error{status}": _error(status) for status in STATUSES}
+
+
+class IdentityTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Found by drf-spectacular through its base class."""
+
+    target_class = "config.api.authentication.IdentityTokenAuthentication"
+    name = "bearerAuth"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, Any]:
+        return {"type": "http", "scheme": "bearer", "description": "An access token of a machine identity."}

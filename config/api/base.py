@@ -31,7 +31,6 @@ from config.schemas import unions
 from config.schemas.issues import finished
 from config.schemas.json_schema import JsonSchema
 from config.schemas.model import Model
-from config.schemas.schema import AllOf, Schema
 from config.schemas.types import Id
 
 M = TypeVar("M", bound=Model)
@@ -98,23 +97,16 @@ class View(APIView):
     def body(self, shape: type[M]) -> M: ...
     @overload
     def body(self, shape: unions.AllOf) -> tuple[Any, ...]: ...
-    @overload
-    def body(self, shape: Schema | AllOf) -> dict[str, Any]: ...
     def body(self, shape: Any) -> Any:
         """The request's body, validated. Raises Invalid."""
         data = self.request.data
         if isinstance(data, dict):
             data.pop("csrfmiddlewaretoken", None)  # of a form; see config.api.browsable_api
-        return shape.validate(data) if isinstance(shape, Schema | AllOf) else shape.parse(data)
+        return shape.parse(data)
 
-    @overload
-    def query(self, shape: type[M]) -> M: ...
-    @overload
-    def query(self, shape: Schema) -> dict[str, Any]: ...
-    def query(self, shape: Any) -> Any:
+    def query(self, model: type[M]) -> M:
         """The request's query, validated. Raises Invalid."""
-        data = self.request.query_params.dict()
-        return shape.validate(data) if isinstance(shape, Schema) else shape.parse(data)
+        return model.parse(self.request.query_params.dict())
 
     def ids(self, *names: str) -> list[str]:
         """The UUIDs in the path by these names. Raises Invalid with what is wrong with any of them."""

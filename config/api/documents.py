@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from drf_spectacular.renderers import OpenApiJsonRenderer
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
 from rest_framework.permissions import AllowAny
+
+
+class CompactRenderer(OpenApiJsonRenderer):
+    """Without indentation: programs read it."""
+
+    def get_indent(self, accepted_media_type: str, renderer_context: Mapping[str, Any]) -> None:
+        return None
 
 
 class SchemaView(SpectacularAPIView):
@@ -12,7 +22,7 @@ class SchemaView(SpectacularAPIView):
 
     authentication_classes = []
     permission_classes = [AllowAny]
-    renderer_classes = [OpenApiJsonRenderer]
+    renderer_classes = [CompactRenderer]
 
 
 class SchemaPage(SpectacularSwaggerView):

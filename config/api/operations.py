@@ -45,6 +45,8 @@ class Operation:
     """If the annotation does not say it: the shape, or the name of the view's attribute that holds it."""
     parameters: Mapping[str, JsonSchema]
     """Of names in the path, in place of the view's."""
+    has_etag: bool
+    """Whether the answer has an ETag, and may be 304."""
 
 
 def operation(
@@ -55,11 +57,12 @@ def operation(
     query: Shape | None = None,
     answer: Any = None,
     parameters: Mapping[str, JsonSchema] | None = None,
+    has_etag: bool = False,
 ) -> Callable[[F], F]:
     """Declare a view's method an operation of the API; a method that is not declared is not described."""
 
     def decorate(method: F) -> F:
-        method.operation = Operation(id, summary, body, query, answer, parameters or {})  # type: ignore[attr-defined]
+        method.operation = Operation(id, summary, body, query, answer, parameters or {}, has_etag)  # type: ignore[attr-defined]
         return method
 
     return decorate

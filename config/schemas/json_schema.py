@@ -2,7 +2,7 @@
 
 Differences from pydantic's own JSON Schema, which is that of OpenAPI 3.1: `enum` for a constant, `nullable` for null,
 no titles of classes, closed objects, definitions in place. A TypedDict carries its name, without the suffix Json, as
-`x-component`, and so does what `named` was called with; `config.api.openapi` puts such parts under `components`.
+`x-component`, and so does what `named` was called with; `config.api.components` puts such parts under `components`.
 """
 
 from __future__ import annotations

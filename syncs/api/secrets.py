@@ -131,6 +131,7 @@ class Secrets(SecretView):
         "listSecrets{suffix}",
         "The secrets of a folder, and what its imports bring: the last import has precedence.",
         query="version.list_query",
+        has_etag=True,
     )
     def get(self, request: Request) -> Answer[SecretListWithImports]:
         query = self.query(self.version.list_query)
@@ -160,7 +161,7 @@ class Secrets(SecretView):
 
 
 class OneSecretView(SecretView):
-    @operation("getSecret{suffix}", "A secret by its name.", query="version.read_query")
+    @operation("getSecret{suffix}", "A secret by its name.", query="version.read_query", has_etag=True)
     def get(self, request: Request, secretName: str) -> Answer[OneSecret]:
         query = self.query(self.version.read_query)
         folder = self.folder(query)
@@ -191,7 +192,7 @@ class OneSecretView(SecretView):
 
 
 class SecretById(SecretView):
-    @operation("getSecretById{suffix}", "A secret by its id.", query="version.read_by_id_query")
+    @operation("getSecretById{suffix}", "A secret by its id.", query="version.read_by_id_query", has_etag=True)
     def get(self, request: Request, secretId: str) -> Answer[OneSecret]:
         secret_id = self.id("secretId")
         query = self.query(self.version.read_by_id_query)

@@ -20,10 +20,20 @@ def described() -> dict[str, Any]:
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
     """Method, path and what is said of it."""
     return [
-        (method.upper(), path, operation)
-        for path, methods in described()["paths"].items()
-        for method, operation in methods.items()
+        (method.upper(), path, _whole(operation))
+        for path, item in described()["paths"].items()
+        for method, operation in item.items()
     ]
+
+
+def _whole(operation: dict[str, Any]) -> dict[str, Any]:
+    """The operation with the components that it refers to."""
+    found = {
+        **operation,
+        "parameters": [referred(each) for each in operation.get("parameters", ())],
+        "responses": {status: referred(each) for status, each in operation["responses"].items()},
+    }
+    return {**found, "requestBody": referred(found["requestBody"])} if "requestBody" in found else found
 
 
 def operation_of(method: str, path: str) -> dict[str, Any]:
@@ -62,5 +72,5 @@ def require_fit(method: str, path: str, status: int, answer: Any) -> None:
     """Raises where the answer is not what the description says."""
     responses = operation_of(method, path)["responses"]
     assert str(status) in responses, f"{method} {path} says nothing of {status}"
-    schema = plain(referred(responses[str(status)])["content"]["application/json"]["schema"])
+    schema = plain(responses[str(status)]["content"]["application/json"]["schema"])
     jsonschema.Draft202012Validator(schema, format_checker=jsonschema.FormatChecker()).validate(answer)

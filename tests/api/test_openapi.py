@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import Counter
 
 import jsonschema
@@ -11,6 +13,7 @@ from django.urls import get_resolver
 from openapi_spec_validator import validate
 
 from connections.provider import providers
+from syncs.destination.base import destinations
 from tests.api.openapi import described, operations, plain, referred
 
 UNDESCRIBED = {"schema", "docs", "docs/json", "v1/secret-imports/secrets/raw"}
@@ -48,7 +51,7 @@ def test_every_route_is_described() -> None:
 @pytest.mark.parametrize("operation", operations(), ids=lambda each: each[2]["operationId"])
 def test_examples_fit(operation: tuple[str, str, dict[str, object]]) -> None:
     said = operation[2]
-    contents = [referred(each) for each in (said["responses"]["200"], said.get("requestBody", {}))]  # type: ignore[index,attr-defined]
+    contents = [said["responses"]["200"], said.get("requestBody", {})]  # type: ignore[index,attr-defined]
     for content in contents:
         for found in content.get("content", {}).values():
             jsonschema.Draft202012Validator(plain(found["schema"])).validate(found["example"])
@@ -56,9 +59,38 @@ def test_examples_fit(operation: tuple[str, str, dict[str, object]]) -> None:
 
 def test_variants_are_distinguished() -> None:
     schemas = described()["components"]["schemas"]
-    config = schemas["HumanitecSecretSync"]["properties"]["destinationConfig"]
+    config = referred(schemas["HumanitecSecretSync"]["properties"]["destinationConfig"])
     assert config["discriminator"]["propertyName"] == "scope"
     for value, reference in config["discriminator"]["mapping"].items():
         variant = schemas[reference.rsplit("/", 1)[-1]]
-        assert variant["properties"]["scope"]["enum"] == [value]
+        assert referred(variant["properties"]["scope"])["enum"] == [value]
         assert variant["additionalProperties"] is False
+
+
+def test_a_destination_adds_at_most_30_kilobytes() -> None:
+    """Its paths, and the components that nothing else refers to."""
+    for destination in destinations:
+        own, others = {}, {}
+        for path, item in described()["paths"].items():
+            (own if re.match(rf"/api/v1/secret-syncs/{destination.slug}(/|$)", path) else others)[path] = item
+        del others["/api/v1/secret-syncs"]  # lists syncs of every destination
+        components = {name: referred({"$ref": name}) for name in reached(own) - reached(others)}
+        size = sum(len(json.dumps(part, separators=(",", ":"))) for part in (own, *components.values()))
+        assert 10 * 1024 < size < 30 * 1024, destination.slug
+
+
+def reached(node: object) -> set[str]:
+    """The components that a part of the document refers to, through others too."""
+    found: set[str] = set()
+    left = [node]
+    while left:
+        each = left.pop()
+        if isinstance(each, list):
+            left += each
+        elif isinstance(each, dict):
+            name = each.get("$ref")
+            if isinstance(name, str) and name not in found:
+                found.add(name)
+                left.append(referred(each))
+            left += each.values()
+    return found

@@ -32,12 +32,15 @@ def normalized(document: Json) -> Json:
         shared = {name: value for name, value in item.items() if name not in METHODS}
         for method in METHODS:
             if method in item:
-                operation = _resolved({**shared, **item[method]}, document, ())
+                security = {"security": document["security"]} if "security" in document else {}
+                operation = _resolved({**shared, **security, **item[method]}, document, ())
+                if operation.get("security") == []:
+                    del operation["security"]
                 parameters = [*_resolved(shared.get("parameters", []), document, ()), *operation.get("parameters", [])]
                 unique = {(each["in"], each["name"]): each for each in parameters}
                 operation["parameters"] = [unique[key] for key in sorted(unique)]
                 operations[f"{method.upper()} {path}"] = operation
-    rest = {name: value for name, value in document.items() if name not in ("paths", "components")}
+    rest = {name: value for name, value in document.items() if name not in ("paths", "components", "security")}
     security = document.get("components", {}).get("securitySchemes", {})
     usual = _usual(operations.values())
     for operation in operations.values():

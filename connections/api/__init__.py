@@ -1,0 +1,5 @@
+"""App connections over HTTP."""
+
+from .views import urlpatterns
+
+__all__ = ["urlpatterns"]
