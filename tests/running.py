@@ -1,4 +1,4 @@
-"""`manage.py up` as a process of its own: what the tests of the whole product drive."""
+"""`manage.py up` as a process, for tests of the whole product."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The product's settings over a data directory of the test run's own, never the one that someone works with."""
+"""The product's settings with a data directory for the test run only."""
 
 import os
 import tempfile

@@ -1,4 +1,4 @@
-"""Files of secrets: what they hold, every problem at its line, and what is written reads back the same."""
+"""Files of secrets: formats, every problem with its line, and round trips."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The README's promises that a machine can check, and the example of the page on adding a destination."""
+"""Statements of the README that can be checked, and the example of the page on adding a destination."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The project holds together: system checks pass and the migrations match the models."""
+"""The project is consistent: system checks pass and the migrations match the models."""
 
 import pytest
 from django.conf import settings

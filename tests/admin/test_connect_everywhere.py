@@ -1,4 +1,4 @@
-"""The wizard leads to every destination there is, in every variant of its config, though it names none."""
+"""The wizard with every destination and every variant of its config, none of which it knows."""
 
 from __future__ import annotations
 

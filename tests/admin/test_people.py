@@ -1,4 +1,4 @@
-"""People's accounts: who signed in, who made whom what, and whose password changed is in the audit log."""
+"""Accounts of people: sign-ins, new accounts and changed passwords are recorded in the audit log."""
 
 from __future__ import annotations
 

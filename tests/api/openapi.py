@@ -1,4 +1,4 @@
-"""The API's own description, as a judge of its answers."""
+"""The API's own description, against which responses are validated."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who did what to syncs and connections, and every run, is in the audit log, by name, however it ended."""
+"""Changes of syncs and connections, and all runs, are recorded in the audit log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API in a browser, for a person who is signed in: a page for every endpoint, forms where one would type."""
+"""The API in a browser for signed-in people: a page for every endpoint, with forms for its requests."""
 
 from __future__ import annotations
 

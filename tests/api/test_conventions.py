@@ -1,4 +1,4 @@
-"""What holds for every endpoint: who is asked first, the envelope, paths with a slash, bodies that are no bodies."""
+"""Conventions of all endpoints: authentication first, the error envelope, trailing slashes, malformed bodies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The API says of itself, and answers, what is recorded in `tests/api/golden`; see there for how to record it again."""
+"""The OpenAPI document and responses equal the recording in `tests/api/golden`, which says how to record again."""
 
 from __future__ import annotations
 

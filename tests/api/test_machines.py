@@ -1,4 +1,4 @@
-"""Machines signing in: lifetimes, uses, addresses, lockout; and how often anybody may ask."""
+"""Machines signing in: lifetimes, uses, addresses, lockout, and rate limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names that are also words of the API, paths left empty, text that is none, and what answers leave out."""
+"""Names that are also words of the API, empty paths, invalid text, and members that responses leave out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description of the API itself: valid, complete, with examples that are what they say."""
+"""The description of the API itself: valid, complete, with valid examples."""
 
 from __future__ import annotations
 

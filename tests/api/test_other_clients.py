@@ -1,4 +1,4 @@
-"""What clients that are not run here send and read: the Go SDK, which operators embed, and the Terraform provider."""
+"""Requests and responses of clients that are not run here: the Go SDK and the Terraform provider."""
 
 from __future__ import annotations
 

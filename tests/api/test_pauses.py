@@ -1,4 +1,4 @@
-"""Stop everything now: over the API, in effect between two keys, and who did it is told."""
+"""Pausing all syncs over the API: it stops runs between two keys, and is recorded with its actor."""
 
 from __future__ import annotations
 

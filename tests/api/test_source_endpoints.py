@@ -1,4 +1,4 @@
-"""A row for each endpoint of the source: its answer to the letter, the least role, and what it refuses."""
+"""A row per endpoint of the source: its exact response, the role it needs, and what it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Secret syncs over HTTP: the modelled object to the letter, every endpoint, every refusal."""
+"""Secret syncs over HTTP: the exact modelled object, every endpoint, every refusal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""No text for people holds a retired word or phrase."""
+"""No text for people contains a retired word or phrase."""
 
 from __future__ import annotations
 

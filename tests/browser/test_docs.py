@@ -1,4 +1,4 @@
-"""The documentation in a real browser: on a wide screen and on a phone, in the dark, by keyboard, without a script."""
+"""The documentation in a real browser: wide screen and phone, dark mode, keyboard, without scripts."""
 
 from __future__ import annotations
 

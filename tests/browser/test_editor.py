@@ -1,4 +1,4 @@
-"""The secrets editor, as people use it: by mouse and by keys, on a phone and in the dark."""
+"""The secrets editor in a real browser: by mouse and keyboard, on a phone and in dark mode."""
 
 from __future__ import annotations
 

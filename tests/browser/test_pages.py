@@ -1,4 +1,4 @@
-"""The pages that people live in, as a person uses them: mended, approved, by keyboard, in the dark, on a phone."""
+"""The pages for daily work in a real browser: fixing, approving, by keyboard, in dark mode, on a phone."""
 
 from __future__ import annotations
 

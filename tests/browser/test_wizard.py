@@ -1,4 +1,4 @@
-"""The wizard "Connect and sync" as people go through it: from nothing, by keyboard, with the service away."""
+"""The wizard "Connect and sync" in a real browser: from an empty installation, by keyboard, without the service."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The product as it is served, for clients that we did not write."""
+"""The running product, for clients that others wrote."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The whole description of the API, asked by a fuzzer: no 500, no undocumented status, no answer outside its schema."""
+"""The whole API under a fuzzer: no 500, no undocumented status, no response outside its schema."""
 
 from __future__ import annotations
 

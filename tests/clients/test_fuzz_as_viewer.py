@@ -1,4 +1,4 @@
-"""As `test_fuzz`, by one who may see and not do; a file of its own, so that the two run side by side."""
+"""As `test_fuzz`, with the role viewer; a separate file, so that both run in parallel."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to GitHub, and what our stand-in answers, held against the description that GitHub publishes."""
+"""Requests to GitHub, and responses of our fake, validated against GitHub's published description."""
 
 from __future__ import annotations
 

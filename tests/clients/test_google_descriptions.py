@@ -1,4 +1,4 @@
-"""Every request to Google, and every answer of the stand-in, held against Google's own descriptions of its APIs."""
+"""Requests to Google, and responses of our fake, validated against Google's published descriptions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The snippets of the page on the API, as a reader copies them, against the running server."""
+"""The snippets of the page on the API, run unchanged against the running server."""
 
 from __future__ import annotations
 

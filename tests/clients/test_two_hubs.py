@@ -1,4 +1,4 @@
-"""A second server of ours as a destination: what arrives, read by the official SDK; and no end that is not reached."""
+"""A second server of ours as a destination: values are read by the official SDK, and two servers converge."""
 
 from __future__ import annotations
 

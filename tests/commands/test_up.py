@@ -1,4 +1,4 @@
-"""`manage.py up --demo` as a newcomer runs it: real processes, real HTTP, stopped and started again."""
+"""`manage.py up --demo`: real processes, real HTTP, stopped and started again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log: what is done is in it, and whoever edits, removes, moves or adds an event is found out."""
+"""The audit log: every change is recorded, and edited, removed, moved or added events are detected."""
 
 from __future__ import annotations
 

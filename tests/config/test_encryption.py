@@ -1,4 +1,4 @@
-"""Sealing and fingerprints: what opens, what must not, and what a wrong keyset file says."""
+"""Encryption and fingerprints: what can be decrypted, what cannot, and the messages about wrong keyset files."""
 
 import shutil
 import stat

@@ -1,4 +1,4 @@
-"""A declaration on pydantic: every problem at once, in the modelled words, OpenAPI 3.0, and no input in any message."""
+"""A declaration on pydantic: all problems at once, modelled messages, OpenAPI 3.0, and no input in any message."""
 
 from __future__ import annotations
 

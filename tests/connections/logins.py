@@ -1,4 +1,4 @@
-"""Credentials as a provider is given them."""
+"""Credentials in the form in which providers receive them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is written when a connection is changed, and what is not."""
+"""What changing a connection stores, and what it does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A user's own address must not lead inside: whatever its name answers, and however an address is written."""
+"""Addresses of users must not be private, whatever their DNS returns and however they are written."""
 
 from __future__ import annotations
 

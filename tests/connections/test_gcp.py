@@ -1,4 +1,4 @@
-"""A Google Cloud login: what it asks for, how it signs in, whom it may stand in for, what its pickers offer."""
+"""Google Cloud logins: credentials, sign-in, impersonation, pickers."""
 
 from __future__ import annotations
 

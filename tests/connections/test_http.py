@@ -1,4 +1,4 @@
-"""The HTTP client against a real server on loopback: each answer has its class, and no message says too much."""
+"""The HTTP client against a real server on loopback: each response has its error class, and messages are redacted."""
 
 from __future__ import annotations
 

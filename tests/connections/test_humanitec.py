@@ -1,4 +1,4 @@
-"""A Humanitec login: what it asks for, how it is checked, what its pickers offer."""
+"""Humanitec logins: credentials, check, pickers."""
 
 from __future__ import annotations
 

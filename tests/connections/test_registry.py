@@ -1,4 +1,4 @@
-"""Adapters are found by their files: one that is not right is named, and the others still work."""
+"""Adapters are found by their files; a broken one is reported, and the others still work."""
 
 from __future__ import annotations
 

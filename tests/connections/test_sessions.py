@@ -1,4 +1,4 @@
-"""Logins that end: one sign-in serves all runs, before it ends the next; what it gives is sealed and shown nowhere."""
+"""Expiring logins: one sign-in serves all runs and is renewed before it expires; tokens are stored encrypted only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Vercel login: how it is checked, what its pickers offer."""
+"""Vercel logins: check and pickers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the contract suite asks of the test data that each destination brings in `tests/destinations/<slug>.py`."""
+"""The interface of the fakes in `tests/destinations/<slug>.py` for the contract suite."""
 
 from __future__ import annotations
 

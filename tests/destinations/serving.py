@@ -1,4 +1,4 @@
-"""A fake that serves itself on loopback: what every stand-in of a vendor would else write again."""
+"""Base of all fakes: it serves itself on loopback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AWS Parameter Store against moto's server: what is the vendor's own, beyond the laws that every destination keeps."""
+"""AWS Parameter Store against moto's server: vendor-specific behaviour beyond the laws of all destinations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A sync through an assumed role: signed in for once, anew when refused, told nowhere."""
+"""A sync through an assumed role: one sign-in, renewed when refused, never exposed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Another server of the modelled API over real HTTP on loopback: its oddities, each by name."""
+"""Another server of the modelled API over real HTTP on loopback: vendor-specific behaviour."""
 
 from __future__ import annotations
 

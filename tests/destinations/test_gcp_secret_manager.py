@@ -1,4 +1,4 @@
-"""Google Secret Manager over real HTTP on loopback: what its secrets do that no other vendor's keys do."""
+"""Google Secret Manager over real HTTP on loopback: vendor-specific behaviour."""
 
 from __future__ import annotations
 

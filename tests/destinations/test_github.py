@@ -1,4 +1,4 @@
-"""GitHub over real HTTP on loopback: the vendor's oddities, each by name."""
+"""GitHub over real HTTP on loopback: vendor-specific behaviour."""
 
 from __future__ import annotations
 

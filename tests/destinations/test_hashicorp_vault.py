@@ -1,4 +1,4 @@
-"""Vault over real HTTP on loopback: one document, nothing of other hands lost, and what only Vault does."""
+"""Vault over real HTTP on loopback: one document, no lost external writes, vendor-specific behaviour."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Humanitec over real HTTP on loopback, both scopes; requests checked against the vendor's own description."""
+"""Humanitec over real HTTP on loopback, both scopes; requests validated against the vendor's description."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every destination is found by its file alone, and each declares a config that its own examples fit."""
+"""Every destination is found by its file, and declares a config that its own examples match."""
 
 import pkgutil
 

@@ -1,4 +1,4 @@
-"""Vercel over real HTTP on loopback: what its variables do that no other vendor's keys do."""
+"""Vercel over real HTTP on loopback: vendor-specific behaviour."""
 
 from __future__ import annotations
 

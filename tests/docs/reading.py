@@ -1,4 +1,4 @@
-"""The documentation's files as text: what the tests of the pages look at."""
+"""The documentation files as text, for the tests of the pages."""
 
 from __future__ import annotations
 

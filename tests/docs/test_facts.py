@@ -1,4 +1,4 @@
-"""What the documentation says is what the code does: commands, options, variables, paths, codes, links, snippets."""
+"""The documentation matches the code: commands, options, variables, paths, codes, links, snippets."""
 
 from __future__ import annotations
 

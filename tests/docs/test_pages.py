@@ -1,4 +1,4 @@
-"""The documentation as it is served: without a sign-in, in order, searchable, with nothing of the installation."""
+"""The documentation as served: public, in order, searchable, without anything of the installation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tables and lists of the documentation that name everything of a kind: nothing more and nothing less than the code."""
+"""Tables and lists of the documentation that claim to be complete match the code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The decision table row by row, the guard, and what must hold for any history."""
+"""The decision table row by row, the guard, and invariants over random histories."""
 
 from __future__ import annotations
 

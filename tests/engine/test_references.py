@@ -1,4 +1,4 @@
-"""References and imports: precedence, what does not resolve, and that nothing hangs or is guessed."""
+"""References and imports: precedence, unresolved references, limits."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders that move, many at a time, and go, however deep; and what is no longer there when its turn comes."""
+"""Folders that are moved and deleted, many at a time and however deep, also concurrently."""
 
 from __future__ import annotations
 

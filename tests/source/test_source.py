@@ -1,4 +1,4 @@
-"""The source: what may be stored, how it is stored, what a change leaves behind."""
+"""The source: what may be stored, how it is stored, which syncs a change reaches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What each destination can do is told from its declarations alone, by the command and on a page."""
+"""The catalogue of destinations follows from their declarations, in the command and on the page."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a project says of its syncs beforehand: the policy of new ones, and whether they may overlap."""
+"""Settings of a project for its syncs: the policy of new ones, and whether they may overlap."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is left of a sync that was deleted: the history of its runs, for as long as runs are kept."""
+"""What remains of a deleted sync: the history of its runs, as long as runs are kept."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking at a destination: on demand, on schedule, and mending what was found where the policy says so."""
+"""Drift checks on demand and on schedule, and healing if the policy enables it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can go wrong between a plan and a destination: every fault, every kill, at both scopes."""
+"""Faults between plan and destination: every fault, every kill, at both scopes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The guard over deletes: what is held, what an approval is of, and how long a dismissal stands."""
+"""The deletion guard: what is held, what an approval covers, and how long a dismissal lasts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Import: what stands at a destination comes into the folder as one change; what cannot is named and the rest comes."""
+"""Imports: existing keys become one change of the folder; keys that cannot be imported are reported."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a vendor documents as not allowed is blocked by name before anything is sent, and deletes make room."""
+"""Documented limits of vendors block keys before anything is sent, and deletes free capacity."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A secret's own metadata goes along where a destination takes it; what is encrypted stays here."""
+"""Metadata of secrets is sent to destinations that support it; encrypted metadata is not."""
 
 from __future__ import annotations
 

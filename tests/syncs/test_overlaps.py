@@ -1,4 +1,4 @@
-"""Two syncs that would write the same keys are told of before they meet."""
+"""Two syncs that would write the same keys are reported beforehand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands in a sync's way is told before it runs, all of it at once."""
+"""Everything that would keep keys from being written is reported before a run, all at once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Removal that takes the old values out of the vendor's own history too, where that is asked for."""
+"""Removal that also purges old values from the vendor's history, if requested."""
 
 from __future__ import annotations
 

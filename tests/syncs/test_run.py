@@ -1,4 +1,4 @@
-"""A sync runs: what arrives, what is left alone, what each run costs and tells."""
+"""A sync runs: what is written, what is kept, requests per run, reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Taking a run back: what it restores, what it leaves alone, whose the keys are then, and what it says of itself."""
+"""Undo: what it restores, what it keeps, who owns the keys afterwards, and what it reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Why a key stands at a destination: the whole way from a person's change to the vendor's object."""
+"""Why a key is at a destination: from a person's change to the vendor's object."""
 
 from __future__ import annotations
 

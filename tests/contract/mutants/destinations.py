@@ -1,4 +1,4 @@
-"""Broken destinations: lists cut short, writes that do more or less than their verb, places confused."""
+"""Broken destinations: truncated lists, writes that do more or less than their verb, confused locations."""
 
 from __future__ import annotations
 

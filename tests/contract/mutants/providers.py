@@ -1,4 +1,4 @@
-"""Broken logins: pickers that ask another path or offer nothing, checks that accept everything."""
+"""Broken logins: pickers that request another path or offer nothing, checks that accept everything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The catalogue of error codes is whole: every code that is given has its meaning and its way out."""
+"""The catalogue of error codes is complete: every code has a meaning and a remedy."""
 
 from __future__ import annotations
 

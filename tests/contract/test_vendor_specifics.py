@@ -1,4 +1,4 @@
-"""What only some vendors do, through whole runs: no law of all, and no matter of one adapter alone."""
+"""Behaviour that only some vendors have, through complete runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a list leaves out is asked for only where somebody has to do with the key."""
+"""Unlisted keys are requested only if a sync needs them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a sync's keys live may be the vendor's to tell; one that does not answer is no fault of ours."""
+"""Locations that depend on the vendor: an unavailable vendor is reported and nothing is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who owns what, in real runs: two syncs at one place, moves, a source that cannot be read whole."""
+"""Ownership in real runs: two syncs at one location, retargeting, an unreadable source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project's people are told of a change of a sync's state: once, of names alone, wherever they want to be told."""
+"""Notifications about changes of a sync's state: once, with names only, to every target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two at once, on a database where two write at once: nobody is lost, nobody waits for ever, nothing is half-done."""
+"""Concurrent changes on a database with concurrent writers: nothing is lost, blocked forever or half-done."""
 
 from __future__ import annotations
 

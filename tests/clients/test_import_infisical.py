@@ -1,4 +1,4 @@
-"""`import_infisical` against a running server: everything arrives, twice changes nothing, broken off it goes on."""
+"""`import_infisical` against a running server: a complete import, a repeated one, an interrupted one."""
 
 from __future__ import annotations
 

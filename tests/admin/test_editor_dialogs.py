@@ -1,4 +1,4 @@
-"""The secrets editor's dialogs: files, details and versions, many keys at once, folders and imports."""
+"""The dialogs of the secrets editor: files, details and versions, bulk actions, folders and imports."""
 
 from __future__ import annotations
 

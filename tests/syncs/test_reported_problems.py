@@ -1,4 +1,4 @@
-"""What users of other products report, each as a test by its name: what happens here instead."""
+"""Problems that users of other products report, each as a test of what happens here instead."""
 
 from __future__ import annotations
 

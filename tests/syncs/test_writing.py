@@ -1,4 +1,4 @@
-"""How the bases write: one bad key does not stop its neighbours, and no foreign write to a document is lost."""
+"""The base classes of destinations: one bad key does not affect others, and no external write to a document is lost."""
 
 from __future__ import annotations
 
