@@ -4,6 +4,7 @@ Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 """
 
 from . import (
+    catalogue,
     defaults,
     environments,
     folders,
@@ -18,6 +19,7 @@ from . import (
 )
 
 urlpatterns = [
+    *catalogue.urlpatterns,
     *syncs.urlpatterns,
     *runs.urlpatterns,
     *environments.urlpatterns,

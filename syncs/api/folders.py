@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Any, ClassVar, NotRequired
+from typing import Any, ClassVar, NotRequired
 from uuid import UUID
 
 from django.urls import path
@@ -16,93 +15,27 @@ from config.api.operations import Answer, operation
 from config.conventions import timestamp
 from config.errors import NotFound
 from config.schemas.answers import Description, FolderPath, Name, Time, Uuid
-from config.schemas.model import Body
-from config.schemas.types import Flag, Id, Items, Moment, Text
 from syncs import models
 from syncs.engine.addresses import child_path
 from syncs.services import folders
-from syncs.source import paths, selectors
-from syncs.source.paths import PathText, below, folder_name
+from syncs.source import selectors
+from syncs.source.paths import below, folder_name
 from syncs.source.queries import find_folder, named_project
 
-from .fields import ENVIRONMENT, OfProject, OfWorkspace, project_of
-
-_PATH = PathText("path", example="/services/api")
-_NAME = Text(
-    "Name",
-    "Letters, digits, dashes and underscores.",
-    max_length=255,
-    pattern=paths.NAME,
-    pattern_message=paths.BAD_NAME,
-    example="shop-dev",
+from .fields import project_of
+from .folder_requests import (
+    FolderContent,
+    FolderContentV1,
+    FolderContentV2,
+    FolderDeletion,
+    FolderDeletionV1,
+    FolderDeletionV2,
+    FolderQuery,
+    FolderQueryV1,
+    FolderQueryV2,
+    FolderUpdates,
+    InFolder,
 )
-_DESCRIPTION = Text("Description", min_length=0, max_length=1024, multiline=True, example="What the shop needs")
-
-
-class InFolder(Body):
-    environment: Annotated[str, ENVIRONMENT]
-    path: Annotated[str | None, _PATH] = None
-
-    @property
-    def parent(self) -> str:
-        return self.path or "/"
-
-
-class InDirectory(InFolder):
-    """As version 1 has it."""
-
-    directory: Annotated[str | None, PathText("directory", "Old name of `path`.", hidden=True)] = None
-
-    @property
-    def parent(self) -> str:
-        return self.path or self.directory or "/"
-
-
-class FolderQuery(InFolder):
-    recursive: Annotated[bool, Flag(help="All folders below, each with `relativePath`.", lenient=True)] = False
-    lastSecretModified: Annotated[
-        datetime | None, Moment("Folders with a secret changed since then.", "lastSecretModified")
-    ] = None
-
-
-class FolderContent(InFolder):
-    name: Annotated[str, _NAME]
-    description: Annotated[str | None, _DESCRIPTION] = None
-
-
-class FolderDeletion(InFolder):
-    forceDelete: Annotated[bool, Flag(help="Also where there is something in it.")] = False
-
-
-class FolderQueryV1(FolderQuery, InDirectory, OfWorkspace): ...
-
-
-class FolderQueryV2(FolderQuery, OfProject): ...
-
-
-class FolderContentV1(FolderContent, InDirectory, OfWorkspace): ...
-
-
-class FolderContentV2(FolderContent, OfProject): ...
-
-
-class FolderDeletionV1(InDirectory, OfWorkspace): ...
-
-
-class FolderDeletionV2(FolderDeletion, OfProject): ...
-
-
-class FolderUpdate(Body):
-    id: Annotated[str, Id(label="id")]
-    environment: Annotated[str | None, ENVIRONMENT] = None
-    name: Annotated[str, _NAME]
-    path: Annotated[str | None, _PATH] = None
-    description: Annotated[str | None, _DESCRIPTION] = None
-
-
-class FolderUpdates(Body):
-    projectSlug: Annotated[str, Text("Project", "Its slug.", max_length=64, example="shop-dev")]
-    folders: Annotated[list[FolderUpdate], Items(min_items=1, max_items=100)]
 
 
 class Folder(TypedDict):

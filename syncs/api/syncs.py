@@ -8,21 +8,18 @@ from __future__ import annotations
 import contextlib
 from typing import Annotated, Any, ClassVar, NotRequired
 
-from django.urls import path
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from typing_extensions import TypedDict
 
 from config.access.roles import Right, project_for
-from config.api.base import View, router
+from config.api.base import router
 from config.api.operations import Answer, operation
 from config.errors import Invalid, NotFound
-from config.schemas.answers import IdText, text
-from config.schemas.json_schema import JsonSchema, with_component
+from config.schemas.answers import IdText
 from config.schemas.model import Body
 from config.schemas.types import Anything, Flag, Id, Text
 from syncs.destination.base import destinations
-from syncs.engine.error_codes import Code
 from syncs.history.explain import Why, why
 from syncs.planning.opening import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
@@ -35,7 +32,7 @@ from syncs.services.syncs import NewSync, SyncChanges
 from syncs.source import selectors
 
 from .destination_views import DestinationViewSet, ProjectQuery, answer, listed, of_destination, read
-from .sync_answers import OneSecretSync, SecretSyncList, sync_schema
+from .sync_answers import OneSecretSync, SecretSyncList
 
 _PURGE = Flag(help="Also take the old values out of the vendor's own history, where it keeps one.", query=True)
 
@@ -69,28 +66,6 @@ class DestinationCheck(Body):
     excludeSyncId: Annotated[str | None, Id(label="excludeSyncId")] = None
 
 
-class ErrorCode(TypedDict):
-    code: str
-    meaning: str
-    remedy: str
-
-
-class ErrorCodeList(TypedDict):
-    errorCodes: list[ErrorCode]
-
-
-class SecretSyncOption(TypedDict):
-    name: Annotated[str, text(example="shop-dev")]
-    connection: str
-    destination: str
-    canImportSecrets: bool
-    canRemoveSecretsOnDeletion: bool
-
-
-class SecretSyncOptionList(TypedDict):
-    secretSyncOptions: list[SecretSyncOption]
-
-
 class Duplicate(TypedDict):
     hasDuplicate: bool
     duplicateProjectId: NotRequired[IdText]
@@ -110,46 +85,6 @@ class OneWhy(TypedDict):
 
 class OnePolicy(TypedDict):
     policy: PolicyJson
-
-
-class ErrorCodes(View):
-    tag = "Secret Syncs"
-
-    @operation("listSecretSyncErrorCodes", "What can keep a key from arriving, and what to do about it.")
-    def get(self, request: Request) -> Answer[ErrorCodeList]:
-        codes: list[ErrorCode] = [{"code": code.value, "meaning": code.meaning, "remedy": code.remedy} for code in Code]
-        return Answer({"errorCodes": codes})
-
-
-class Options(View):
-    tag = "Secret Syncs"
-
-    @operation("listSecretSyncOptions", "The destinations that secrets can be synced to.")
-    def get(self, request: Request) -> Answer[SecretSyncOptionList]:
-        options: list[SecretSyncOption] = [
-            {
-                "name": found.label,
-                "connection": found.provider,
-                "destination": found.slug,
-                "canImportSecrets": found.capabilities.can_import,
-                "canRemoveSecretsOnDeletion": True,
-            }
-            for found in destinations
-        ]
-        return Answer({"secretSyncOptions": options})
-
-
-class SyncsOfProject(View):
-    tag = "Secret Syncs"
-
-    def specialized(self, answer: JsonSchema) -> JsonSchema:
-        variants = [sync_schema(found) for found in destinations]
-        return with_component(answer, "SecretSync", {"anyOf": variants})
-
-    @operation("listSecretSyncs", "All syncs of a project.", query=ProjectQuery)
-    def get(self, request: Request) -> Answer[SecretSyncList]:
-        project_id = self.query(ProjectQuery).projectId
-        return listed(self.actor, selectors.syncs_of_project(self.actor, project_id))
 
 
 class SecretSyncs(DestinationViewSet):
@@ -302,9 +237,4 @@ for _destination in destinations:
         changes=services.sync_changes(_destination),
     )
     _router.register(f"v1/secret-syncs/{_destination.slug}", _view, basename=f"{_destination.slug}-sync")
-urlpatterns = [
-    path("v1/secret-syncs", SyncsOfProject.as_view()),
-    path("v1/secret-syncs/options", Options.as_view()),
-    path("v1/secret-syncs/error-codes", ErrorCodes.as_view()),
-    *_router.urls,
-]
+urlpatterns = _router.urls
