@@ -27,7 +27,7 @@ from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
 from config.ui.filters import visible_only
 from config.ui.markup import when
-from config.ui.model_forms import place_of
+from config.ui.model_forms import field_of
 
 
 def actor_of(request: HttpRequest) -> Actor:
@@ -51,7 +51,7 @@ class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
         error = getattr(self.request, "_keyferry_error", None)
         if isinstance(error, Invalid):
             for issue in error.issues:
-                self.add_error(place_of(issue, self.fields, self.aliases), issue["message"])
+                self.add_error(field_of(issue, self.fields, self.aliases), issue["message"])
         elif error is not None:
             self.add_error(None, str(error))
         return cleaned

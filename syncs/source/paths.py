@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from django.db.models import F, Q, Value
 from django.db.models.functions import Substr
 from django.db.models.lookups import Exact
 
 from config.errors import BadRequest, Invalid, problem
-from config.schemas import types
 from config.schemas.issues import refused
 from config.schemas.json_schema import JsonSchema
-from config.schemas.schema import Checked, Path, Text
+from config.schemas.types import Member, Text
 from syncs.engine.addresses import child_path
 
 NAME = r"[A-Za-z0-9_-]{1,255}"
@@ -51,44 +49,7 @@ def normal_path(path: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class FolderPath:
-    """A member of a request: the path of a folder, in its one form."""
-
-    name: str
-    help: str = "Path of a folder, as /services/api."
-    required: bool = False
-    default: str | None = "/"
-    empty_message: str = ""
-
-    def check(self, value: object, path: Path) -> Checked:
-        least = 1 if self.empty_message else 0
-        plain = Text(
-            self.name,
-            self.name,
-            required=self.required,
-            min_length=least,
-            empty_message=self.empty_message,
-            max_length=MAX_PATH - 1,  # a slash may be added
-        )
-        text, issues = plain.check(value, path)
-        if issues or (text is None and self.default is None):
-            return None, issues
-        try:
-            return normal_path(str(text or self.default or "/")), []
-        except Invalid:
-            return None, [problem(path, BAD_NAME)]
-
-    def json_schema(self) -> dict[str, Any]:
-        made: dict[str, Any] = {"type": "string", "maxLength": MAX_PATH - 1, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
-        if self.empty_message:
-            made["minLength"] = 1
-        if self.help:
-            made["description"] = self.help
-        return made if self.default is None else {**made, "default": self.default}
-
-
-@dataclass(frozen=True, slots=True)
-class PathText(types.Member):
+class PathText(Member):
     """The path of a folder, in its one form. With `empty_message` an empty text is refused, else it is the root."""
 
     label: str = ""
@@ -98,7 +59,7 @@ class PathText(types.Member):
     def check(self, value: object) -> object:
         least = 1 if self.empty_message else 0
         # A slash may be added.
-        plain = types.Text(self.label, min_length=least, empty_message=self.empty_message, max_length=MAX_PATH - 1)
+        plain = Text(self.label, min_length=least, empty_message=self.empty_message, max_length=MAX_PATH - 1)
         text = plain.check(value)
         try:
             return normal_path(str(text))

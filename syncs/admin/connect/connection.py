@@ -14,7 +14,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from config.access.models import Project
 from config.access.roles import Right
 from config.errors import BadRequest, NotFound, ServiceError
-from config.ui.model_forms import collected, form_fields, words_of
+from config.schemas.form_fields import words_of
+from config.ui.model_forms import collected, form_fields
 from connections import services
 from connections.models import AppConnection
 from connections.provider import Provider, providers

@@ -13,7 +13,7 @@ from django.http import HttpRequest
 from config.access.roles import Actor
 from config.errors import Invalid, ServiceError
 from config.schemas.form_fields import Member
-from config.ui.model_forms import JOINT, WRITE_ONLY, place_of
+from config.ui.model_forms import JOINT, WRITE_ONLY, field_of
 from connections.provider import providers
 from connections.selectors import usable_by
 from syncs.destination.base import Destination, describe_target, destinations
@@ -100,7 +100,7 @@ class Step(ABC):
             self.problems.append(str(error))
             return
         for issue in error.issues:
-            name = place_of(issue, self.form.fields, self.aliases)
+            name = field_of(issue, self.form.fields, self.aliases)
             if name and self.form.is_bound:
                 self.form.is_valid()
                 self.form.add_error(name, issue["message"])
