@@ -180,6 +180,20 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "`{}`",
         ),
         Variable(
+            "KEYFERRY_CA_FILE",
+            Kind.PATH,
+            "",
+            "Certificates, in one PEM file, that are trusted for vendors and users' own servers, besides the usual "
+            "ones.",
+        ),
+        Variable(
+            "SSL_CERT_FILE",
+            Kind.PATH,
+            "",
+            "Certificates, in one PEM file, that are trusted in place of the usual ones.",
+            "those of certifi",
+        ),
+        Variable(
             "KEYFERRY_ALLOWED_PRIVATE_CIDRS",
             Kind.LIST,
             [],

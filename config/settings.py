@@ -220,6 +220,8 @@ if given := env("EMAIL_URL"):
 
 KEYSET_FILE = Path(env("KEYFERRY_KEYSET_FILE") or DATA_DIR / "keyset.json")
 BASE_URLS = env("KEYFERRY_BASE_URLS")
+CA_FILE = env("KEYFERRY_CA_FILE")
+SSL_CERT_FILE = env("SSL_CERT_FILE")
 ALLOWED_PRIVATE_CIDRS = env("KEYFERRY_ALLOWED_PRIVATE_CIDRS")
 TRUSTED_PROXIES = env("KEYFERRY_TRUSTED_PROXIES")
 # Passed to providers that declare them (`Provider.operator_settings`), because providers do not read settings.

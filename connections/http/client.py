@@ -7,9 +7,7 @@ within its deadline, a slow drip of bytes included. Redirects are not followed.
 from __future__ import annotations
 
 import email.utils
-import functools
 import re
-import ssl
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
@@ -38,6 +36,7 @@ from .deadline import TimedBackend, within
 from .egress import guard
 from .pages import Pages, read
 from .responses import validate
+from .tls import PLAIN, Tls, context, failure
 from .transport import Transport
 
 T = TypeVar("T")
@@ -65,12 +64,6 @@ def _plain(url: str) -> str:
         return str(httpx.URL(url)).rstrip("/")
     except httpx.InvalidURL:
         return url.rstrip("/")  # each request says so
-
-
-@functools.cache
-def _tls() -> ssl.SSLContext:
-    """One for all clients: reading the certificates of every authority takes 20 ms, and a run opens two clients."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +102,8 @@ class ApiClient:
 
     `auth` signs requests. `classify` is for vendors whose status does not tell what went wrong; where it answers None,
     the common table holds. `guarded`: the address was given by a user, so that it must not lead inside (see `egress`).
-    `parse` reads a body that is not JSON; it raises ValueError for what it cannot read.
+    `parse` reads a body that is not JSON; it raises ValueError for what it cannot read. `tls`: certificates to trust
+    and to show. Raises Unreachable where the operator's file of certificates cannot be read.
     """
 
     def __init__(
@@ -123,6 +117,7 @@ class ApiClient:
         auth: httpx.Auth | None = None,
         classify: Classify | None = None,
         guarded: bool = False,
+        tls: Tls = PLAIN,
         parse: Callable[[bytes], Any] = json_text.read,
     ) -> None:
         self.service = service
@@ -131,6 +126,10 @@ class ApiClient:
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
         self._classify = classify
         self._parse = parse
+        try:
+            trusted = context(tls)
+        except (OSError, ValueError) as error:
+            raise Unreachable(f"{service}: {error}") from None
         self._sign_in: Callable[[bool], ApiClient | None] | None = None
         self._signing_in = threading.Lock()
         self._replaced: list[httpx.Client] = []
@@ -141,7 +140,7 @@ class ApiClient:
             follow_redirects=False,
             trust_env=False,
             auth=auth,
-            transport=Transport(guard(service, self.base_url) if guarded else TimedBackend(), _tls()),
+            transport=Transport(guard(service, self.base_url) if guarded else TimedBackend(), trusted),
         )
 
     def __repr__(self) -> str:
@@ -281,13 +280,13 @@ class ApiClient:
             ):
                 body = self._body(response, named)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise Unreachable(f"{named} could not connect ({type(error).__name__})") from None
+            raise Unreachable(f"{named} could not connect: {failure(error) or type(error).__name__}") from None
         except httpx.InvalidURL:
             raise AddressRefused(f"{named} was not sent: its address cannot be read") from None
         except httpx.TimeoutException:
             raise sent.lost(f"{named} got no answer within {self._deadline:g} s") from None
         except httpx.HTTPError as error:
-            raise sent.lost(f"{named} lost its answer ({type(error).__name__})") from None
+            raise sent.lost(f"{named} lost its answer: {failure(error) or type(error).__name__}") from None
         return self._parsed(sent, named, response, body)
 
     def _body(self, response: httpx.Response, named: str) -> bytes:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from config.access.tokens import issued_here
 from config.schemas.model import Model
 from config.schemas.types import Id, Secret
+from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
 from connections.errors import BadResponse, Rejected
 from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session, address
@@ -23,7 +24,7 @@ LOGIN = "/api/v1/auth/universal-auth/login"
 WITHOUT_END = timedelta(days=1)  # after which a token that does not end is asked for again
 
 
-class MachineIdentity(Model):
+class MachineIdentity(Certificates):
     machineIdentityClientSecret: Annotated[
         SecretStr,
         Secret(
@@ -45,6 +46,9 @@ class MachineIdentity(Model):
         str,
         address("Instance URL", "Where that server is, such as https://secrets.example.com; not this server."),
     ]
+    caCertificate: CaCertificate = None
+    clientCertificate: ClientCertificate = None
+    clientKey: ClientKey = None
 
 
 class ExternalInfisical(Provider):
@@ -57,7 +61,7 @@ class ExternalInfisical(Provider):
     def client(self, method: str, credentials: MachineIdentity, session: Session | None = None) -> ApiClient:
         secrets = [credentials.machineIdentityClientSecret.get_secret_value(), *([session.token] if session else [])]
         headers = {"Authorization": f"Bearer {session.token}"} if session else {}
-        return self.open(credentials.instanceUrl, headers=headers, secrets=secrets)
+        return self.open(credentials.instanceUrl, headers=headers, secrets=secrets, tls=credentials.tls())
 
     def renew(self, method: str, credentials: MachineIdentity) -> Session | None:
         """Raises Rejected where the other server is this one."""

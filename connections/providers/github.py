@@ -24,6 +24,7 @@ from config.errors import BadRequest
 from config.schemas.json_schema import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
+from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
 from connections.errors import BadResponse, RateLimited, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
@@ -59,7 +60,7 @@ Host = Annotated[
 ]
 
 
-class AccessToken(Model):
+class AccessToken(Certificates):
     personalAccessToken: Annotated[
         SecretStr,
         Secret(
@@ -71,6 +72,9 @@ class AccessToken(Model):
     ]
     instanceType: Instance = None
     host: Host = None
+    caCertificate: CaCertificate = None
+    clientCertificate: ClientCertificate = None
+    clientKey: ClientKey = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -78,7 +82,7 @@ class AccessToken(Model):
         return self
 
 
-class App(Model):
+class App(Certificates):
     privateKey: Annotated[
         SecretStr,
         Secret(
@@ -109,6 +113,9 @@ class App(Model):
     ]
     instanceType: Instance = None
     host: Host = None
+    caCertificate: CaCertificate = None
+    clientCertificate: ClientCertificate = None
+    clientKey: ClientKey = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -164,6 +171,7 @@ class GitHub(Provider):
             deadline=self._deadline,
             classify=classify,
             guarded=is_given,
+            tls=credentials.tls(),
         )
 
     def renew(self, method: str, credentials: AccessToken | App) -> Session | None:

@@ -17,6 +17,7 @@ from pydantic import SecretStr
 from config.schemas.json_schema import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
+from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session, address
@@ -29,7 +30,7 @@ RIGHTS = (
 )
 
 
-class _Server(Model):
+class _Server(Certificates):
     instanceUrl: Annotated[
         str, address("Instance URL", "Where the server answers, such as https://vault.example.com:8200.")
     ]
@@ -55,6 +56,9 @@ class AccessToken(_Server):
             example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...",
         ),
     ]
+    caCertificate: CaCertificate = None
+    clientCertificate: ClientCertificate = None
+    clientKey: ClientKey = None
 
 
 class AppRole(_Server):
@@ -68,6 +72,9 @@ class AppRole(_Server):
             example=EXAMPLE_ID,
         ),
     ]
+    caCertificate: CaCertificate = None
+    clientCertificate: ClientCertificate = None
+    clientKey: ClientKey = None
 
 
 class HashicorpVault(Provider):
@@ -101,7 +108,14 @@ class HashicorpVault(Provider):
     def _open(self, credentials: _Server, secrets: list[str], headers: Mapping[str, str] | None = None) -> ApiClient:
         names = [quote(part) for part in (credentials.namespace or "").split("/") if part]
         below = "/".join(["/v1", *names])
-        return self.open(credentials.instanceUrl, below=below, headers=headers, secrets=secrets, classify=_classify)
+        return self.open(
+            credentials.instanceUrl,
+            below=below,
+            headers=headers,
+            secrets=secrets,
+            classify=_classify,
+            tls=credentials.tls(),
+        )
 
     def check(self, client: ApiClient) -> None:
         """Any token may look itself up."""
