@@ -22,12 +22,13 @@ from pytest_django import Settings
 from config.errors import BadRequest
 from connections.errors import Unreachable
 from connections.http.client import ApiClient
-from connections.http.tls import Tls
+from connections.http.tls import PLAIN, Tls
 from connections.providers.external_infisical import MachineIdentity
 from connections.providers.github import AccessToken as GitHubToken
 from connections.providers.hashicorp_vault import AccessToken, AppRole
 
 NOW = datetime.now(UTC)
+TOMORROW = NOW + timedelta(days=1)
 
 
 @dataclass
@@ -48,9 +49,7 @@ class Issued:
         return self.key.private_bytes(*form).decode()
 
 
-def issue(
-    name: str, by: Issued | None = None, *, host: str = "127.0.0.1", ends: datetime = NOW + timedelta(days=1)
-) -> Issued:
+def issue(name: str, by: Issued | None = None, *, host: str = "127.0.0.1", ends: datetime = TOMORROW) -> Issued:
     """A certificate of an authority, signed by itself, or of a server or client."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -124,7 +123,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
         thread.join()
 
 
-def get(url: str, tls: Tls = Tls()) -> object:
+def get(url: str, tls: Tls = PLAIN) -> object:
     with ApiClient("Vault", url, tls=tls) as client:
         return client.request("GET", "/x")
 
