@@ -86,8 +86,8 @@ class About(Member):
 class Text(Member):
     """A string, trimmed, on one line or `multiline`. Sizes in characters.
 
-    `verbatim` takes the text as it is: not trimmed, control characters allowed. `choices` are all it can be. `only`
-    is checked last, on the trimmed text: it raises Invalid, or a ServiceError that ends the whole request.
+    `verbatim` takes the text as it is: not trimmed, control characters allowed. `choices` are all it can be.
+    `prepare` trims it.
     """
 
     label: str = ""
@@ -101,7 +101,6 @@ class Text(Member):
     verbatim: bool = False
     multiline: bool = False
     prepare: Callable[[str], str] = str.strip
-    also: Callable[[str], list[Issue]] | None = None
 
     def check(self, value: object) -> object:
         if not isinstance(value, str):
@@ -111,8 +110,6 @@ class Text(Member):
             issues = [] if text in self.choices else [wrong_choice(self.choices, text)]
         else:
             issues = self._length(text) or self._form(text)
-        if not issues and self.also:
-            issues = self.also(text)
         if issues:
             raise refused(*issues)
         return text

@@ -529,7 +529,7 @@ def test_the_preview_shows_names_at_the_destination(world: World, ada: Walk) -> 
         ("DEV-not good", True),
         ("DEV-A", False),
     ]
-    assert "Names may have letters, digits, underscores, dots and dashes." in page
+    assert "Names: letters, digits, underscores, dots and dashes." in page
     assert "1 key is blocked." in page
     assert ada.kept().step("options").typed["name"] == "shop-dev", "a live look keeps nothing"
 
