@@ -1,4 +1,4 @@
-"""Searching the documentation pages: every word must be in a section, its heading or its page's title."""
+"""Search in the documentation pages: every word must be in a section, its heading or the title of its page."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from .docs import Library, Page
 from .markdown import Section
 
-MOST = 30
-AROUND = 90  # characters before the first hit, and twice as many after it
+MAX_RESULTS = 30
+CONTEXT = 90  # characters before the first hit, and twice as many after it
 MAX_QUERY = 100
 
 Marked = tuple[tuple[str, bool], ...]
-"""A text in parts; True where a part is what was searched for."""
+"""A text in parts; True for parts that match the query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """A section that has every word. `title` is the page's, `heading` is empty where the section has none."""
+    """A section with every word of the query. `title` is that of the page; `heading` may be empty."""
 
     url: str
     title: Marked
@@ -28,7 +28,7 @@ class Result:
 
 
 def search(library: Library, query: str) -> list[Result]:
-    """The best first; a page's title counts most, then a heading."""
+    """Best results first: the title of a page counts most, then a heading."""
     words = list(dict.fromkeys(query[:MAX_QUERY].casefold().split()))
     if not words:
         return []
@@ -39,11 +39,11 @@ def search(library: Library, query: str) -> list[Result]:
         if (score := _score(words, page, section))
     ]
     found.sort(key=lambda each: -each[0])  # stable: equal ones stay in the order of the pages
-    return [_result(words, page, section) for _, page, section in found[:MOST]]
+    return [_result(words, page, section) for _, page, section in found[:MAX_RESULTS]]
 
 
 def _score(words: Sequence[str], page: Page, section: Section) -> int:
-    """0 where a word is missing."""
+    """0 if a word is missing."""
     title, heading, text = page.title.casefold(), _heading(section).casefold(), section.text.casefold()
     total = 0
     for word in words:
@@ -72,10 +72,10 @@ def _result(words: Sequence[str], page: Page, section: Section) -> Result:
 
 
 def _excerpt(pattern: re.Pattern[str], text: str) -> str:
-    """Around the first hit, cut between words."""
+    """The text around the first hit, cut between words."""
     hit = pattern.search(text)
-    start = max((hit.start() if hit else 0) - AROUND, 0)
-    end = (hit.end() if hit else 0) + 2 * AROUND
+    start = max((hit.start() if hit else 0) - CONTEXT, 0)
+    end = (hit.end() if hit else 0) + 2 * CONTEXT
     cut = text[start:end]
     if start:
         cut = f"... {cut.partition(' ')[2]}"

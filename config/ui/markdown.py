@@ -1,8 +1,8 @@
 """Markdown as the documentation pages show it.
 
-markdown-it-py does the parsing, with raw HTML off and script addresses refused, so that nothing needs to be cleaned
-afterwards. Added here: an id at each heading, the same one that code hosts give it; links between pages; code that can
-be copied; table cells that know their column, for narrow screens; and the plain text of each section, for searching.
+markdown-it-py does the parsing, with raw HTML disabled and script URLs refused, so that the result needs no cleaning.
+Added here: ids of headings as on code hosts, links between pages, code that can be copied, table cells labelled with
+their column for narrow screens, and the plain text of each section for search.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 
 Resolve = Callable[[str], str]
-"""Turns a link's target, as it was written, into an address."""
+"""Turns the target of a link into a URL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """Below the title of the page. `level` is 2 or more; `anchor` is its id."""
+    """A heading below the title of the page. `level` is 2 or more; `anchor` is its id."""
 
     level: int
     anchor: str
@@ -34,7 +34,7 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """The plain text between two headings. `heading` None: before the first."""
+    """The plain text between two headings. `heading` is None before the first."""
 
     heading: Heading | None
     text: str
@@ -42,7 +42,7 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """`links` are the targets as they were written; `listed` those of items of lists, with the heading above them."""
+    """`links` are unresolved targets; `listed` are those in lists, with the heading above them."""
 
     title: str
     html: SafeString
@@ -53,7 +53,7 @@ class Document:
 
 
 def render(text: str, resolve: Resolve = str) -> Document:
-    """`text` has one heading of the first level, its title, which is not in the HTML."""
+    """`text` must have one heading of the first level, the title, which is not part of the HTML."""
     tokens = _PARSER.parse(text)
     title, tokens = _title(tokens)
     links = tuple(_links(tokens))
@@ -67,7 +67,7 @@ def render(text: str, resolve: Resolve = str) -> Document:
 
 
 def escaped(text: str) -> str:
-    """`text` as Markdown that shows it as it is, on one line and in a table too; code spans stay code."""
+    """`text` escaped as Markdown, on one line, also for tables; code spans stay code."""
     parts = re.split(r"(`[^`]+`)", " ".join(text.split()))
     return "".join(
         part.replace("|", r"\|") if number % 2 else re.sub(r"([\\`*_\[\]<>|~#])", r"\\\1", part)
@@ -76,18 +76,18 @@ def escaped(text: str) -> str:
 
 
 def code(text: str) -> str:
-    """`text` as a code span, in a table too."""
+    """`text` as a code span, also for tables."""
     return f"`{text.replace('|', chr(92) + '|')}`"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table of cells that are Markdown already."""
+    """A table; cells are Markdown."""
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 class _Renderer(RendererHTML):
-    """Code and tables in elements that styles and scripts can hold on to."""
+    """Code and tables in elements for styles and scripts."""
 
     def fence(self, tokens: Sequence[Token], idx: int, options: Any, env: Any) -> str:
         token = tokens[idx]
@@ -114,7 +114,7 @@ _PARSER = MarkdownIt("js-default", renderer_cls=_Renderer)
 
 
 def _title(tokens: list[Token]) -> tuple[str, list[Token]]:
-    """Of the page, and the tokens without it. Raises ValueError where it has none, or several."""
+    """The title of the page, and the tokens without it. Raises ValueError for no title or several."""
     found = [number for number, token in enumerate(tokens) if token.type == "heading_open" and token.tag == "h1"]
     if found != [0]:
         raise ValueError("a page begins with its title, the only heading of the first level")
@@ -122,14 +122,14 @@ def _title(tokens: list[Token]) -> tuple[str, list[Token]]:
 
 
 def _anchored(tokens: Sequence[Token]) -> Iterable[Heading]:
-    """Gives each heading its id, and a link to itself around its text."""
-    taken: dict[str, int] = {}
+    """Give each heading an id, and a link to itself around its text."""
+    used: dict[str, int] = {}
     for token, inline in pairwise(tokens):
         if token.type != "heading_open":
             continue
         text = _plain(inline)
         anchor = re.sub(r"[^\w\- ]", "", text.lower()).replace(" ", "-")
-        number = taken[anchor] = taken.get(anchor, -1) + 1
+        number = used[anchor] = used.get(anchor, -1) + 1
         anchor = f"{anchor}-{number}" if number else anchor
         token.attrSet("id", anchor)
         link = Token("link_open", "a", 1, attrs={"href": f"#{anchor}", "class": "kd-anchor"})
@@ -138,7 +138,7 @@ def _anchored(tokens: Sequence[Token]) -> Iterable[Heading]:
 
 
 def _labelled(tokens: Sequence[Token]) -> None:
-    """Notes at each cell the words at the head of its column."""
+    """Store the heading of its column in each cell."""
     head: list[str] = []
     column = 0
     for token, inline in pairwise(tokens):
@@ -190,9 +190,9 @@ def _links(tokens: Sequence[Token]) -> Iterable[str]:
 
 
 def _plain(inline: Token) -> str:
-    """The text of a line without its marks."""
-    shown = {"text", "code_inline"}
+    """The text of a line without markup."""
+    text_types = {"text", "code_inline"}
     return "".join(
-        " " if child.type == "softbreak" else child.content if child.type in shown else ""
+        " " if child.type == "softbreak" else child.content if child.type in text_types else ""
         for child in inline.children or ()
     )

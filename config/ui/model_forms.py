@@ -78,7 +78,7 @@ STYLE = from_schema.Style(
         "suggesting": SuggestingInput,
     },
 )
-"""The admin's form fields. None is required: the model reports what is missing, in its own words."""
+"""The admin's form fields. None is required: the model reports what is missing, with its own messages."""
 
 
 def members_of(shape: Shape) -> list[Member]:
