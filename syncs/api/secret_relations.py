@@ -24,6 +24,7 @@ from syncs.services import secrets as services
 from syncs.source import queries, references
 from syncs.source.queries import SecretQuery, find_folder
 from syncs.source.selectors import HIDDEN
+from syncs.source.tags import require_tags
 from syncs.source.validation import SecretInput
 
 from .fields import project_of
@@ -136,7 +137,7 @@ class TagsOfSecret(SecretView):
     def _tag(self, name: str, *, remove: bool) -> Answer[OneSecret]:
         body = self.body(Tagging)
         folder = self.folder(body, Right.WRITE_SECRETS)
-        queries.require_tags(folder.environment.project, body.tagSlugs)
+        require_tags(folder.environment.project, body.tagSlugs)
         tags = {slug for _, slug, _ in queries.secret_at(folder, name.strip(), SecretQuery(values=False)).tags}
         desired = tags - set(body.tagSlugs) if remove else tags | set(body.tagSlugs)
         (secret,) = services.set_secrets(self.actor, folder, [SecretInput(name, tags=sorted(desired))], mode="update")

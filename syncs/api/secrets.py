@@ -21,6 +21,7 @@ from syncs import models
 from syncs.services import secrets as services
 from syncs.source import queries
 from syncs.source.queries import ReadSecret, SecretQuery, find_folder
+from syncs.source.tags import tags_by_id
 from syncs.source.validation import SecretInput
 
 from .fields import project_of
@@ -74,7 +75,7 @@ class SecretView(View):
     def inputs(self, folder: models.Folder, items: Sequence[tuple[str, SecretContent]]) -> list[SecretInput]:
         refuse_personal(content for _, content in items)
         ids = sorted({tag_id for _, content in items for tag_id in content.tagIds or ()})
-        slugs = queries.tags_by_id(folder.environment.project, ids) if ids else {}
+        slugs = tags_by_id(folder.environment.project, ids) if ids else {}
         return [_input(key, content, slugs) for key, content in items]
 
     def one(self, secret: models.Secret) -> Answer[OneSecret]:

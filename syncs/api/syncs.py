@@ -25,10 +25,10 @@ from syncs.planning.opening import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import PlanJson
 from syncs.running.drift import DriftJson, check, drift_as_json
-from syncs.services import deletion, triggers
+from syncs.services import deletion, sync_bodies, triggers
 from syncs.services import syncs as services
 from syncs.services.policy import Policy, PolicyJson, policy_as_json, policy_changes
-from syncs.services.syncs import NewSync, SyncChanges
+from syncs.services.sync_bodies import NewSync, SyncChanges
 from syncs.source import selectors
 
 from .destination_views import DestinationViewSet, ProjectQuery, answer, listed, of_destination, read
@@ -101,7 +101,7 @@ class SecretSyncs(DestinationViewSet):
     def create(self, request: Request) -> Answer[OneSecretSync]:
         body = self.body(self.new)
         project = project_for(self.actor, body.projectId, Right.EDIT_SYNCS)
-        return answer(services.create_sync(self.actor, project, self.destination.slug, services.sync_input(body)))
+        return answer(services.create_sync(self.actor, project, self.destination.slug, sync_bodies.sync_input(body)))
 
     @operation("get{Name}SecretSync", "A {label} sync.")
     def retrieve(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
@@ -111,7 +111,7 @@ class SecretSyncs(DestinationViewSet):
     def partial_update(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
         self.id("syncId")
         body = self.body(self.changes)
-        return answer(services.update_sync(self.actor, self.sync(Right.EDIT_SYNCS), services.sync_input(body)))
+        return answer(services.update_sync(self.actor, self.sync(Right.EDIT_SYNCS), sync_bodies.sync_input(body)))
 
     @operation("delete{Name}SecretSync", "Delete a {label} sync.", query=DeletionQuery)
     def destroy(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
@@ -137,7 +137,7 @@ class SecretSyncs(DestinationViewSet):
     def plan_draft(self, request: Request) -> Answer[OnePlan]:
         body = self.body(self.new)
         project = project_for(self.actor, body.projectId, Right.EDIT_SYNCS)
-        sync = services.draft_sync(self.actor, project, self.destination.slug, services.sync_input(body))
+        sync = services.draft_sync(self.actor, project, self.destination.slug, sync_bodies.sync_input(body))
         return Answer({"plan": checked_plan(self.actor, sync).as_json()})
 
     @action(detail=False, methods=["post"], url_path="check-destination")
@@ -233,8 +233,8 @@ for _destination in destinations:
     _view = of_destination(
         SecretSyncs,
         _destination,
-        new=services.new_sync(_destination),
-        changes=services.sync_changes(_destination),
+        new=sync_bodies.new_sync(_destination),
+        changes=sync_bodies.sync_changes(_destination),
     )
     _router.register(f"v1/secret-syncs/{_destination.slug}", _view, basename=f"{_destination.slug}-sync")
 urlpatterns = _router.urls

@@ -23,7 +23,7 @@ from syncs.running.attempt import Attempt
 from syncs.running.completion import OPEN
 from syncs.running.ledger import LeaseLost
 from syncs.services.deletion import leave_elsewhere
-from syncs.services.syncs import location_of
+from syncs.services.sync_checks import location_of
 from syncs.source.selectors import syncs
 
 log = logging.getLogger(__name__)

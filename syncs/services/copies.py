@@ -10,9 +10,9 @@ from config.access.roles import Actor, Right
 from config.encryption import Undecryptable
 from config.errors import BadRequest, NotFound
 from syncs.models import Folder, Secret
-from syncs.source.queries import tags_at
 from syncs.source.sealed import COMMENT, VALUE, open_member
 from syncs.source.selectors import comment_of, secrets_by_keys, value_or_none
+from syncs.source.tags import tags_at
 from syncs.source.validation import SecretInput
 
 from .folders import lock_folders

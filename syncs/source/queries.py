@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 from uuid import UUID
 
 from django.db.models import Q, prefetch_related_objects
@@ -19,14 +18,12 @@ from config.access.roles import Actor, Right, project_for
 from config.errors import BadRequest, NotFound, Unreadable
 from syncs.engine.addresses import Address, is_within
 from syncs.engine.references import Reader, SecretData, TooMuch, precedence
-from syncs.models import Folder, Secret, SecretVersion, Tag
+from syncs.models import Folder, Secret, SecretVersion
 from syncs.source.loader import load_graph
 from syncs.source.reach import reach_of
 from syncs.source.sealed import COMMENT, VALUE, open_or_none
 from syncs.source.selectors import environment_by_slug, folder_by_path, folders, metadata_of
-
-TagRow = tuple[str, str, str]
-"""Id, slug, colour."""
+from syncs.source.tags import TagRow, tags_of
 
 
 @dataclass(slots=True)
@@ -222,15 +219,6 @@ def _views(project_id: UUID, folders: Mapping[UUID, Folder], key: str | None = N
     return views
 
 
-def tags_of(chosen: Q) -> dict[Any, list[TagRow]]:
-    """By secret; `chosen` selects rows of the relation between secrets and tags."""
-    tags: dict[Any, list[TagRow]] = {}
-    rows = Secret.tags.through.objects.filter(chosen).order_by("tag__slug")
-    for pk, tag_id, slug, color in rows.values_list("secret_id", "tag_id", "tag__slug", "tag__color"):
-        tags.setdefault(pk, []).append((str(tag_id), slug, color))
-    return tags
-
-
 def _fill(
     project_id: UUID, views: Iterable[ReadSecret], query: SecretQuery, loaded: Mapping[UUID, Sequence[ReadSecret]]
 ) -> None:
@@ -266,22 +254,6 @@ def _data(view: ReadSecret) -> SecretData:
     return SecretData(view.secret.key, view.value)
 
 
-def tags_by_id(project: Project, ids: Sequence[str]) -> dict[str, str]:
-    """Id -> slug of tags. Raises NotFound if one is not the project's."""
-    known = {str(pk): slug for pk, slug in Tag.objects.filter(project=project).values_list("pk", "slug")}
-    found = {tag_id: known[tag_id] for tag_id in ids if tag_id in known}
-    if len(found) != len(set(ids)):
-        raise NotFound(f"Tag not found. Found {', '.join(found.values()) or 'none'}")
-    return found
-
-
-def require_tags(project: Project, slugs: Sequence[str]) -> None:
-    """Raises NotFound if one is not the project's."""
-    found = set(Tag.objects.filter(project=project, slug__in=slugs).values_list("slug", flat=True))
-    if missing := sorted(set(slugs) - found):
-        raise NotFound(f"Tag not found: {', '.join(missing)}. Found {', '.join(sorted(found)) or 'none'}")
-
-
 def metadata_filters(text: str) -> list[dict[str, str]]:
     """`key=a,value=b|key=c,value=d` as [{"key": "a", "value": "b"}, ...]. Raises BadRequest."""
     pairs = []
@@ -293,9 +265,3 @@ def metadata_filters(text: str) -> list[dict[str, str]]:
     if len(pairs) > 10:
         raise BadRequest("metadataFilter takes at most 10 pairs")
     return pairs
-
-
-def tags_at(folder: Folder) -> dict[UUID, set[str]]:
-    """By a secret's id, the slugs of its tags."""
-    rows = tags_of(Q(secret__folder=folder))
-    return {pk: {slug for _, slug, _ in tags} for pk, tags in rows.items()}

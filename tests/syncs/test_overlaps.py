@@ -11,7 +11,8 @@ from config.access.roles import Actor, actor_of_user
 from syncs.models import SecretSync
 from syncs.planning.overlaps import overlaps_of, warnings_of
 from syncs.services.folders import create_project, ensure_folder
-from syncs.services.syncs import NewSync, draft_sync, sync_input
+from syncs.services.sync_bodies import NewSync, sync_input
+from syncs.services.syncs import draft_sync
 from syncs.source.selectors import syncs
 from tests.api.test_syncs import SYNCS, body
 from tests.fixtures.api import api_for

@@ -22,7 +22,7 @@ from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync
 from syncs.planning.preflight import naming, rules_of
 from syncs.services.policy import Policy, policy_as_json
-from syncs.services.syncs import require_free_name
+from syncs.services.sync_checks import require_free_name
 from syncs.source.selectors import defaults_of, environment_by_slug, folder_by_path
 
 from .step import Step, as_segments, completed, open_members, prefixed

@@ -16,9 +16,9 @@ from syncs.models import Folder, Secret
 from syncs.services.copies import copy_secrets
 from syncs.services.folders import ensure_folders
 from syncs.services.secrets import delete_secrets, move_secrets, set_secrets
-from syncs.source.queries import tags_at
 from syncs.source.references import referrers_as_text, referrers_of
 from syncs.source.selectors import folders, secrets_by_keys
+from syncs.source.tags import tags_at
 from syncs.source.validation import SecretInput
 
 from .base import OpenFolder, fragment, guarded, open_folder, succeeded

@@ -21,8 +21,8 @@ from syncs.models import Environment, Folder, Secret, SecretImport, SecretRefere
 from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
 from syncs.source.paths import within
-from syncs.source.queries import TagRow, tags_of
 from syncs.source.selectors import comment_of, folders
+from syncs.source.tags import TagRow, tags_of
 
 PAGE = 100
 WHOLE_TREE = 150  # folders; in larger trees only those near the open one are listed
