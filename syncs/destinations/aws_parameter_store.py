@@ -107,6 +107,10 @@ class AwsParameterStore(KeyValueDestination):
         tagged = action is Action.UPDATE and bool(self.sends_metadata() or tags_of(self.options.tags, ()))
         return 2.0 if tagged else super().request_cost(action)
 
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """Each update looks first; the looks have a pace of their own."""
+        return super().requests(writes) + writes.get(Action.UPDATE, 0)
+
     def fetch(self) -> Iterable[Remote]:
         """Every parameter directly below the path, or as far down as the key schema names them.
 

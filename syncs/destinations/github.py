@@ -180,7 +180,7 @@ class GitHub(KeyValueDestination):
 
     def requests(self, writes: Mapping[Action, int]) -> int:
         """The public key once, and each write with the reads around it; the pace is that of writes alone."""
-        per_key = {Action.CREATE: 3, Action.UPDATE: 2, Action.DELETE: 1}
+        per_key = {Action.CREATE: 3, Action.UPDATE: 3, Action.DELETE: 1}
         sealed = writes.get(Action.CREATE, 0) + writes.get(Action.UPDATE, 0)
         return sum(number * per_key[action] for action, number in writes.items()) + (1 if sealed else 0)
 

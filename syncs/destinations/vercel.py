@@ -14,6 +14,7 @@ https://vercel.com/docs/limits, https://vercel.com/docs/environment-variables/se
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -88,6 +89,12 @@ class Vercel(KeyValueDestination):
     def request_cost(self, action: Action) -> float:
         """Deletes have half the pace: 60 a minute."""
         return (2 if action is Action.DELETE else 1) / MANY
+
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """A look goes before each batch of updates."""
+        updates = writes.get(Action.UPDATE, 0)
+        looks = math.ceil(updates / MANY) if updates > 1 and self.config.scope == "project" else 0
+        return super().requests(writes) + looks
 
     def write_fingerprint(self) -> str:
         """The type, so that variables are made anew where the sync is told another."""

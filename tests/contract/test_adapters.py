@@ -7,6 +7,7 @@ broken ones that each law must catch.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -173,3 +174,21 @@ def test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor(case: Cas
             continue
         refused.append(verb)
     assert refused
+
+
+def test_writes_take_as_many_requests_as_estimated(case: Case) -> None:
+    with adapter(case) as destination:
+        for action, count in itertools.product((Action.CREATE, Action.UPDATE), (1, 4)):
+            names = [f"{action.name}_{count}_{number}" for number in range(count)]
+            if action is Action.UPDATE:
+                for name in names:
+                    case.put(name, "x")
+            remotes = listed(destination, names)
+            writes = [
+                write(destination, action, name, "1", remotes.get(destination.normalize_key(name))) for name in names
+            ]
+            case.fake.asked()
+            outcomes = apply(destination, *writes)
+            assert [outcome.error for outcome in outcomes] == [None] * count
+            estimated = destination.requests({action: count})
+            assert estimated - 1 <= len(case.fake.asked()) <= estimated, (action, count)  # one may be cached

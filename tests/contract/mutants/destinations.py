@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 from connections.errors import BadResponse, Conflict, NotFound
 from connections.http.client import quote
 from syncs.destination.base import Destination
 from syncs.destinations.github import GitHub
 from syncs.destinations.humanitec import Humanitec
-from syncs.engine.types import Remote, Write, Written
+from syncs.engine.types import Action, Remote, Write, Written
 from tests.contract import test_adapters, test_laws
 from tests.fixtures.contract import Case
 
@@ -129,6 +130,16 @@ class InventedEtag(Humanitec):
         return Written(super().create(write).object_id, etag="1")
 
 
+class CheapEstimate(Humanitec):
+    """Counts ten writes as one request."""
+
+    caught_by = staticmethod(test_adapters.test_writes_take_as_many_requests_as_estimated)
+    variant = "application"
+
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        return math.ceil(super().requests(writes) / 10)
+
+
 DESTINATIONS: tuple[type[Destination], ...] = (
     FirstPageOnly,
     EmptyOnAnotherShape,
@@ -140,4 +151,5 @@ DESTINATIONS: tuple[type[Destination], ...] = (
     TokenInLocation,
     WriteOutsideThePlan,
     InventedEtag,
+    CheapEstimate,
 )
