@@ -21,7 +21,7 @@ from pydantic import AfterValidator
 
 from config import json_text
 from config.errors import BadRequest
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Items, Text
 

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 
 
 def client_ip(request: HttpRequest | Request) -> str | None:
-    """The address that asks. What a proxy says is believed only of proxies that the operator trusts."""
+    """The client's address. X-Forwarded-For is used only behind the proxies that the operator trusts."""
     here = _address(request.META.get("REMOTE_ADDR", ""))
     hops = [_address(hop) for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
     while here and hops and hops[-1] and _is_proxy(here):

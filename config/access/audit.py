@@ -16,7 +16,7 @@ from typing_extensions import TypedDict
 
 from config.conventions import timestamp
 from config.encryption import fingerprint, fingerprint_matches
-from config.schemas.answers import IdText, Name, Time, text
+from config.responses import IdText, Name, Time, text
 
 from .models import AuditEvent, Instance, Project
 from .roles import PLATFORM, Actor

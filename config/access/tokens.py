@@ -22,8 +22,8 @@ from typing_extensions import TypedDict
 
 from config.encryption import fingerprint_matches
 from config.errors import BadRequest, Forbidden, ServiceError, TokenError, Unauthenticated
-from config.schemas.answers import text as text_type
-from config.schemas.answers import whole
+from config.responses import text as text_type
+from config.responses import whole
 
 from . import audit
 from .models import AccessToken, ClientSecret, Identity

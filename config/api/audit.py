@@ -16,28 +16,30 @@ from typing_extensions import TypedDict
 from config.access.audit import AuditLog, event_as_json, search
 from config.access.roles import Right, project_for
 from config.api.base import View
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.schemas.model import Body
 from config.schemas.types import Id, Moment, Text, Whole
 
 
 class AuditQuery(Body):
-    eventType: Annotated[str | None, Text("Event", "As get-secret, or several with commas.", max_length=1024)] = None
-    actor: Annotated[str | None, Text("Actor", "Name or id of who did it.", max_length=255)] = None
-    startDate: Annotated[datetime | None, Moment("From this moment on.", "startDate")] = None
-    endDate: Annotated[datetime | None, Moment("Until this moment.", "endDate")] = None
+    eventType: Annotated[
+        str | None, Text("Event", "Such as get-secret; comma-separated for several.", max_length=1024)
+    ] = None
+    actor: Annotated[str | None, Text("Actor", "Name or ID of the actor.", max_length=255)] = None
+    startDate: Annotated[datetime | None, Moment("Events from this time on.", "startDate")] = None
+    endDate: Annotated[datetime | None, Moment("Events up to this time.", "endDate")] = None
     offset: Annotated[int, Whole(query=True)] = 0
     limit: Annotated[int, Whole(query=True, minimum=1, maximum=1000)] = 20
 
-    def page(self, project_id: UUID | str | None) -> Answer[AuditLogs]:
+    def page(self, project_id: UUID | str | None) -> TypedResponse[AuditLogs]:
         events = [name.strip() for name in (self.eventType or "").split(",") if name.strip()]
         found = search(project_id=project_id, events=events, actor=self.actor, since=self.startDate, until=self.endDate)
         rows = found[self.offset : self.offset + self.limit]
-        return Answer({"auditLogs": [event_as_json(row) for row in rows], "totalCount": found.count()})
+        return TypedResponse({"auditLogs": [event_as_json(row) for row in rows], "totalCount": found.count()})
 
 
 class _OfProject(Body):
-    projectId: Annotated[str | None, Id("Of this project only.", "projectId")] = None
+    projectId: Annotated[str | None, Id("Only events of this project.", "projectId")] = None
 
 
 class AuditQueryAnywhere(AuditQuery, _OfProject):
@@ -52,8 +54,8 @@ class AuditLogs(TypedDict):
 class AuditLogsOfProject(View):
     tag = "Audit Logs"
 
-    @operation("listProjectAuditLogs", "What was done in a project, newest first.", query=AuditQuery)
-    def get(self, request: Request, projectId: str) -> Answer[AuditLogs]:
+    @operation("listProjectAuditLogs", "List the audit log of a project, newest first.", query=AuditQuery)
+    def get(self, request: Request, projectId: str) -> TypedResponse[AuditLogs]:
         query = self.query(AuditQuery)
         return query.page(project_for(self.actor, projectId, Right.MANAGE_MEMBERS).pk)
 
@@ -61,8 +63,8 @@ class AuditLogsOfProject(View):
 class AuditLogsAnywhere(View):
     tag = "Audit Logs"
 
-    @operation("listAuditLogs", "What was done anywhere, newest first.", query=AuditQueryAnywhere)
-    def get(self, request: Request) -> Answer[AuditLogs]:
+    @operation("listAuditLogs", "List the audit log of all projects, newest first.", query=AuditQueryAnywhere)
+    def get(self, request: Request) -> TypedResponse[AuditLogs]:
         query = self.query(AuditQueryAnywhere)
         self.actor.require_instance_admin("read the whole audit log")
         return query.page(query.projectId)

@@ -20,22 +20,21 @@ from config.access import tokens
 from config.access.addresses import client_ip
 from config.access.tokens import AccessTokenGrant
 from config.api.base import View
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Message
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID, Message
 from config.schemas.model import Body
 from config.schemas.types import Secret, Text
 
 
 class Login(Body):
-    clientId: Annotated[str, Text("Client ID", "Of the identity.", example=EXAMPLE_ID)]
-    clientSecret: Annotated[SecretStr, Secret("Client secret", "One of the identity's.", example="5d0c...")]
+    clientId: Annotated[str, Text("Client ID", "The client ID of the identity.", example=EXAMPLE_ID)]
+    clientSecret: Annotated[SecretStr, Secret("Client secret", "A client secret of the identity.", example="5d0c...")]
 
 
 class Token(Body):
     accessToken: Annotated[
-        SecretStr, Secret("Access token", "As it was given.", example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...")
+        SecretStr, Secret("Access token", "The token to use.", example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...")
     ]
 
 
@@ -59,31 +58,31 @@ class _Public(View):
 class LoginView(_Public):
     address_limit = "LOGIN_RATE_LIMIT"
 
-    @operation("loginUniversalAuth", "Exchange a client id and secret for a token.", body=Login)
-    def post(self, request: Request) -> Answer[AccessTokenGrant]:
+    @operation("loginUniversalAuth", "Exchange a client ID and client secret for an access token.", body=Login)
+    def post(self, request: Request) -> TypedResponse[AccessTokenGrant]:
         body = self.body(Login)
-        return Answer(tokens.login(body.clientId, body.clientSecret.get_secret_value(), client_ip(request)))
+        return TypedResponse(tokens.login(body.clientId, body.clientSecret.get_secret_value(), client_ip(request)))
 
 
 class RenewView(_Public):
-    @operation("renewAccessToken", "A fresh token for one that is still valid.", body=Token)
-    def post(self, request: Request) -> Answer[AccessTokenGrant]:
-        return Answer(tokens.renew(self.body(Token).accessToken.get_secret_value()))
+    @operation("renewAccessToken", "Exchange a valid access token for a new one.", body=Token)
+    def post(self, request: Request) -> TypedResponse[AccessTokenGrant]:
+        return TypedResponse(tokens.renew(self.body(Token).accessToken.get_secret_value()))
 
 
 class RevokeView(_Public):
-    @operation("revokeAccessToken", "End a token.", body=Token)
-    def post(self, request: Request) -> Answer[Revoked]:
+    @operation("revokeAccessToken", "Revoke an access token.", body=Token)
+    def post(self, request: Request) -> TypedResponse[Revoked]:
         tokens.revoke(self.body(Token).accessToken.get_secret_value())
-        return Answer({"message": "Successfully revoked access token"})
+        return TypedResponse({"message": "Successfully revoked access token"})
 
 
 class StatusView(_Public):
     tag = "Status"
 
-    @operation("getStatus", "Whether the server answers.")
-    def get(self, request: Request) -> Answer[Status]:
-        return Answer(
+    @operation("getStatus", "Check that the server is running.")
+    def get(self, request: Request) -> TypedResponse[Status]:
+        return TypedResponse(
             {
                 "date": timestamp(datetime.now(UTC)),
                 "message": "Ok",

@@ -47,7 +47,7 @@ class JSONParser(parsers.JSONParser):
 
 
 class AnyAccept(negotiation.DefaultContentNegotiation):
-    """What is not offered is answered in JSON, as the modelled API does, not refused."""
+    """Falls back to JSON if no accepted media type is supported, as the modelled API does."""
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: str | None = None) -> Any:
         try:

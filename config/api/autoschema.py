@@ -1,7 +1,4 @@
-"""The OpenAPI of each operation, for drf-spectacular: from its declaration, the models and the answer's TypedDict.
-
-What many operations share stands once, under `components`: the answers of errors and the parameters of paths.
-"""
+"""The OpenAPI of each operation, for drf-spectacular: from its declaration, its models and the response's TypedDict."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from typing import Any
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema as SpectacularAutoSchema
 
-from config.api.operations import Operation, answer_of, operation_of, shape_of
+from config.api.operations import Operation, operation_of, response_of, shape_of
 from config.schemas.json_schema import JsonSchema, described, example_of, parameters, public
 
 STATUSES = (400, 401, 403, 404, 405, 413, 415, 422, 429, 500)
@@ -40,31 +37,32 @@ class AutoSchema(SpectacularAutoSchema):
         if body:
             found["requestBody"] = _request_body(body)
         if self.view.authentication_classes:
-            self.get_auth()  # the document's security stands for all that do not say otherwise
+            self.get_auth()  # registers the schemes; the document's own security applies
         else:
             found["security"] = []
-        found["responses"] = {"200": self._answer(handler)} | _errors(self.method, declared)
+        found["responses"] = {"200": self._response(handler)} | _errors(self.method, declared)
         return found
 
     def _path_parameters(self, own: Mapping[str, JsonSchema]) -> list[dict[str, Any]]:
         known = {**self.view.parameters, **own}
         return [path_parameter(name, known) for name in re.findall(r"{(\w+)}", self.path)]
 
-    def _answer(self, handler: Any) -> dict[str, Any]:
-        schema = self.view.specialized(described(answer_of(self.view, handler)))
+    def _response(self, handler: Any) -> dict[str, Any]:
+        schema = self.view.specialized(described(response_of(self.view, handler)))
         content = {"schema": public(schema), "example": example_of(schema)}
         return {"description": "", "content": {"application/json": content}}
 
 
 def path_parameter(name: str, own: dict[str, JsonSchema]) -> dict[str, Any]:
-    """A name in a path: a UUID where it ends in Id. `own`: the view's, for what the name does not say."""
+    """A parameter in the path: a UUID if its name ends in Id. `own`: schemas of the view, by name."""
     parts = re.fullmatch(r"(\w+)(Id|Slug|Name)", name)
     schema: JsonSchema = {"type": "string"}
     if parts and parts[2] == "Id":
         schema["format"] = "uuid"
     if parts:
         owner = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", parts[1]).lower()
-        schema["description"] = f"The {owner}'s {parts[2].lower()}."
+        what = "ID" if parts[2] == "Id" else parts[2].lower()
+        schema["description"] = f"The {owner}'s {what}."
     schema = own.get(name, schema)
     text = {"description": schema["description"]} if "description" in schema else {}
     plain = {key: value for key, value in schema.items() if key != "description"}
@@ -92,7 +90,7 @@ def _request_body(model: Any) -> dict[str, Any]:
 
 
 def _errors(method: str, declared: Operation) -> dict[str, Any]:
-    """What it may answer besides: 304 with an ETag, 415 if a body is read, 414 if the address says it all."""
+    """The responses besides 200: 304 with an ETag, 415 if a body is read, 414 if everything is in the URL."""
     statuses = set(STATUSES) | ({304} if declared.has_etag else set())
     if not declared.body:
         statuses = statuses - {415} | {414}
@@ -120,9 +118,9 @@ def _as_json(schema: JsonSchema) -> dict[str, Any]:
 
 
 def shared_responses() -> dict[str, Any]:
-    """The answers that every operation may give, as components."""
-    unchanged = {"description": "Nothing has changed since the ETag that If-None-Match names."}
-    too_long = {"type": "string", "description": "The address is longer than 8 KiB."}
+    """The responses that operations have in common, as components."""
+    unchanged = {"description": "Not modified since the ETag in If-None-Match."}
+    too_long = {"type": "string", "description": "The URL is longer than 8 KiB."}
     return {
         "304": _as_json(unchanged),
         **{str(status): _as_json({"$ref": f"#/components/schemas/Error{status}"}) for status in STATUSES},

@@ -1,4 +1,4 @@
-"""What every endpoint shares: the envelope of errors with its request id, who is asking, paths with and without slash.
+"""What all endpoints share: the actor, rate limits, retries after a serialization failure, bodies, queries and ETags.
 
 Source: the modelled API's conventions, https://infisical.com/docs/api-reference/overview/introduction
 """
@@ -36,12 +36,12 @@ from config.schemas.types import Id
 M = TypeVar("M", bound=Model)
 R = TypeVar("R", bound=Response)
 
-GIVES_WAY = 3
-"""How often a request is done again because the database ended it in favour of another one."""
+MAX_RETRIES = 3
+"""How often a request is retried after the database ended its transaction in favour of another one."""
 
 
 class View(APIView):
-    """An endpoint. `self.actor` is who asks.
+    """An endpoint. `self.actor` is the caller.
 
     For OpenAPI: `tag` groups its operations, `terms` fill in the names in their ids and summaries, `parameters` are the
     schemas of names in the path that do not describe themselves.
@@ -52,10 +52,10 @@ class View(APIView):
     parameters: ClassVar[Mapping[str, JsonSchema]] = {}
     address_limit = "ADDRESS_RATE_LIMIT"
     budget: throttling.Budget | None = None
-    gave_way = 0
+    retries = 0
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """An address may ask so often, whoever it says it is; then a caller may, whatever his address."""
+        """Count the request against the limit of the client address, then against that of the caller."""
         self.spend(f"{self.address_limit}:{client_ip(request)}", getattr(settings, self.address_limit))
         super().initial(request, *args, **kwargs)
         if request.user and request.user.is_authenticated:
@@ -67,15 +67,15 @@ class View(APIView):
             self.budget = budget
 
     def handle_exception(self, exc: Exception) -> Response:
-        """A request that the database chose to give way to another one is done again; nothing was written yet."""
-        while is_serialization_failure(exc) and self.gave_way < GIVES_WAY:
-            self.gave_way += 1
-            time.sleep(0.05 * self.gave_way)
+        """Retry a request whose transaction the database ended in favour of another one; nothing was written yet."""
+        while is_serialization_failure(exc) and self.retries < MAX_RETRIES:
+            self.retries += 1
+            time.sleep(0.05 * self.retries)
             handler = getattr(self, str(self.request.method).lower())
             try:
                 found: Response = handler(self.request, *self.args, **self.kwargs)
                 return found
-            except Exception as error:  # noqa: BLE001 - whatever it is, it is answered as any other
+            except Exception as error:  # noqa: BLE001 - handled below like any other
                 exc = error
         return super().handle_exception(exc)
 
@@ -83,7 +83,7 @@ class View(APIView):
         if self.budget:
             for name, value in self.budget.headers.items():
                 response.headers.setdefault(name, value)
-        response.headers.setdefault("Cache-Control", "no-store")  # most answers hold secrets or say where they are
+        response.headers.setdefault("Cache-Control", "no-store")  # most responses hold secrets or their locations
         return super().finalize_response(request, response, *args, **kwargs)
 
     @property
@@ -125,13 +125,13 @@ class View(APIView):
         """The UUID in the path by this name. Raises Invalid."""
         return self.ids(name)[0]
 
-    def specialized(self, answer: JsonSchema) -> JsonSchema:
-        """OpenAPI of an answer as this view gives it."""
-        return answer
+    def specialized(self, schema: JsonSchema) -> JsonSchema:
+        """The schema of a response as this view returns it."""
+        return schema
 
 
 class ViewSet(ViewSetMixin, View):
-    """The usual verbs of a resource, for a router that `router` makes."""
+    """The usual verbs of a resource, for a router made by `router`."""
 
     lookup_value_converter = "str"
 
@@ -144,9 +144,9 @@ def router() -> SimpleRouter:
 def or_named(
     view: Callable[..., Any], other: Callable[..., Any], methods: Collection[str], **named: str
 ) -> Callable[..., Any]:
-    """One path, two endpoints: of `methods`, what `view` does not do is done by `other`, by that name.
+    """One path, two endpoints: those of `methods` that `view` does not have are handled by `other`, with `named`.
 
-    A person who opens it in a browser sees the first, with its forms.
+    A browser is shown the page of `view`, with its forms.
     """
 
     @wraps(view)
@@ -163,9 +163,9 @@ def or_named(
 
 
 def with_etag(request: Request, response: R, project_id: UUID) -> R:
-    """The answer with an ETag over its body (keyed: the body holds values), or 304 where the client has it already."""
+    """The response with an ETag of its body (a keyed MAC, since the body holds values), or 304 if the client has it."""
 
-    def stamped(rendered: HttpResponse) -> HttpResponse | None:
+    def add_etag(rendered: HttpResponse) -> HttpResponse | None:
         if not rendered["Content-Type"].startswith("application/json"):
             return None
         tag = f'"{fingerprint(project_id, "etag", rendered.content.decode())}"'
@@ -178,5 +178,5 @@ def with_etag(request: Request, response: R, project_id: UUID) -> R:
         return known
 
     response["Cache-Control"] = "private, no-cache"
-    response.add_post_render_callback(stamped)
+    response.add_post_render_callback(add_etag)
     return response

@@ -1,4 +1,4 @@
-"""The API in a browser: each endpoint's answer, with forms made from the schemas that describe its requests."""
+"""The API in a browser: the response of each endpoint, with forms made from the schemas that describe its requests."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ STYLE = form_fields.Style(
 
 
 class BrowsableAPI(BrowsableAPIRenderer):
-    """DRF's pages; its own forms know nothing of our schemas, so ours stand in their place."""
+    """DRF's pages; its own forms know nothing of our schemas, so they are replaced by ours."""
 
     template = "rest_framework/keyferry.html"
 
@@ -104,7 +104,7 @@ def _form(shape: Shape, values: Mapping[str, Any], method: str) -> forms.Form:
 
 
 class FormParser(DRFFormParser):
-    """A form of these pages, as the JSON that it stands for. What is left blank and need not be there is left out."""
+    """A form of these pages, as the JSON body that it represents. Blank optional members are left out."""
 
     def parse(self, stream: Any, media_type: str | None = None, parser_context: Mapping[str, Any] | None = None) -> Any:
         assert parser_context

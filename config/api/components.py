@@ -1,4 +1,4 @@
-"""What stands more than once in the OpenAPI document is written once, under `components`, and referred to."""
+"""Parts that occur several times in the OpenAPI document become components, to which references are made."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from typing import Any
 from config.api.autoschema import shared_responses, shared_schemas
 
 Json = dict[str, Any]
-Place = tuple[Any, Any, str]
-"""What holds a part of the document, under which key, and the name that the part would have."""
-
-LENGTH = 70
-"""Of a member's schema, from which on a reference to it is shorter."""
+Slot = tuple[Any, Any, str]
+"""The holder of a part of the document, the key of the part in it, and the name that the part would have."""
 
 
 def with_components(result: Json, **_: Any) -> Json:
-    """drf-spectacular's hook: named schemas, answers of errors, and equal answers, bodies, parameters and members."""
+    """drf-spectacular's hook: named schemas, error responses, and equal responses, bodies, parameters and members."""
     components = result.setdefault("components", {})
     schemas: Json = shared_schemas()
     result["paths"] = _named_schemas(result["paths"], schemas)
     components |= {"schemas": schemas, "responses": shared_responses(), "requestBodies": {}, "parameters": {}}
-    for section, places in _places(result["paths"]).items():
-        _share(section, places, components[section])
+    for section, slots in _slots(result["paths"]).items():
+        _share(section, slots, components[section])
     _share("schemas", [*_members(result["paths"]), *_members(components)], schemas)
     components["schemas"] = dict(sorted(schemas.items()))
     result["security"] = [{name: []} for name in components["securitySchemes"]]
@@ -43,11 +40,11 @@ def _named_schemas(node: Any, known: Json) -> Any:
     nullable = plain.pop("nullable", False)
     if known.setdefault(name, plain) != plain:
         raise ValueError(f"two schemas are named {name}")
-    reference = {"$ref": f"#/components/schemas/{name}"}
+    reference = _reference("schemas", name)
     return {"allOf": [reference], "nullable": True} if nullable else reference
 
 
-def _places(paths: Json) -> dict[str, list[Place]]:
+def _slots(paths: Json) -> dict[str, list[Slot]]:
     operations = [operation for methods in paths.values() for operation in methods.values()]
     return {
         "responses": [(each["responses"], "200", _name(each)) for each in operations],
@@ -65,7 +62,7 @@ def _name(operation: Json) -> str:
     return found[:1].upper() + found[1:]
 
 
-def _members(node: Any) -> Iterator[Place]:
+def _members(node: Any) -> Iterator[Slot]:
     """Members of objects that are longer than a reference to them, the inner ones first."""
     if isinstance(node, list):
         for each in node:
@@ -75,26 +72,30 @@ def _members(node: Any) -> Iterator[Place]:
             yield from _members(value)
             if key == "properties":
                 for name, member in value.items():
-                    if len(json.dumps(member)) > LENGTH:
+                    if len(json.dumps(member)) > len(json.dumps(_reference("schemas", name))):
                         yield value, name, name
 
 
-def _share(section: str, places: list[Place], known: Json) -> None:
-    """Put a reference to a component into every place whose part stands in another place too."""
-    texts = [json.dumps(holder[key], sort_keys=True) for holder, key, _ in places]
+def _share(section: str, slots: list[Slot], known: Json) -> None:
+    """Replace every part that occurs in several slots by a reference to a component."""
+    texts = [json.dumps(holder[key], sort_keys=True) for holder, key, _ in slots]
     counts = Counter(texts)
     names: dict[str, str] = {}
-    for text, (holder, key, name) in zip(texts, places, strict=True):
+    for text, (holder, key, name) in zip(texts, slots, strict=True):
         if counts[text] < 2:
             continue
         if text not in names:
             names[text] = _free(name, known)
             known[names[text]] = holder[key]
-        holder[key] = {"$ref": f"#/components/{section}/{names[text]}"}
+        holder[key] = _reference(section, names[text])
+
+
+def _reference(section: str, name: str) -> Json:
+    return {"$ref": f"#/components/{section}/{name}"}
 
 
 def _free(name: str, known: Json) -> str:
-    """The name, with a number if another part has it: generated files may differ by more than case."""
+    """The name, with a number if it is in use in any case: generators write one file per name."""
     taken = {each.lower() for each in known}
     number, found = 1, name
     while found.lower() in taken:

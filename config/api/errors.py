@@ -1,4 +1,4 @@
-"""The envelope of every error, and what is answered where nothing else was."""
+"""The envelope of every error, and the responses to unknown routes and unexpected exceptions."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def envelope(status: int, message: Any, error: str = "", details: Any = None) ->
 
 
 def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
-    """DRF's hook: whatever was raised, in the envelope. What nobody expected is logged by its kind and place alone."""
+    """DRF's hook: any exception, in the envelope. An unexpected one is logged with its type and source line only."""
     if isinstance(error, ServiceError):
         message = error.issues if isinstance(error, Invalid) else str(error)
         response = Response(envelope(error.status, message, error.error, error.details), status=error.status)

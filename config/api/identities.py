@@ -13,10 +13,9 @@ from typing_extensions import TypedDict
 from config.access import identities, models
 from config.access.services import instance
 from config.api.base import ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Name, Time, Uuid, one_of
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID, Name, Time, Uuid, one_of
 from config.schemas.model import Body
 from config.schemas.types import Text
 
@@ -24,16 +23,21 @@ ROLES = ("no-access", "viewer", "member", "admin")
 
 
 class NewIdentity(Body):
-    name: Annotated[str, Text("Name", "What the machine is called.", max_length=255, example="shop-dev")]
+    name: Annotated[str, Text("Name", "The name of the identity.", max_length=255, example="shop-dev")]
     organizationId: Annotated[
-        str | None, Text("Organisation", "There is one; it may be left out.", min_length=0, example=EXAMPLE_ID)
+        str | None,
+        Text(
+            "Organisation", "Accepted for compatibility; there is one organization.", min_length=0, example=EXAMPLE_ID
+        ),
     ] = None
-    role: Annotated[str, Text("Role", "In the instance: an admin makes projects.", choices=ROLES)] = "no-access"
+    role: Annotated[str, Text("Role", "Role in the organization; an admin can create projects.", choices=ROLES)] = (
+        "no-access"
+    )
 
 
 class IdentityChange(Body):
     name: Annotated[str | None, Text("Name", max_length=255, example="shop-dev")] = None
-    role: Annotated[str | None, Text("Role", "In the instance.", choices=ROLES)] = None
+    role: Annotated[str | None, Text("Role", "Role in the organization.", choices=ROLES)] = None
 
 
 class Identity(TypedDict):
@@ -57,7 +61,7 @@ class IdentityWithin(TypedDict):
 
 
 class IdentityOfOrganization(Identity):
-    """As reads show it: the modelled API answers with the identity's membership of the organisation."""
+    """As reads show it: the modelled API responses with the identity's membership of the organisation."""
 
     identityId: Uuid
     identity: IdentityWithin
@@ -107,35 +111,39 @@ class Identities(ViewSet):
     def identity(self) -> models.Identity:
         return identities.find_identity(self.actor, self.id("identityId"))
 
-    def one(self, row: models.Identity) -> Answer[OneIdentity]:
-        return Answer({"identity": identity_json(row, str(instance().pk))})
+    def one(self, row: models.Identity) -> TypedResponse[OneIdentity]:
+        return TypedResponse({"identity": identity_json(row, str(instance().pk))})
 
-    @operation("listIdentities", "The identities that you may manage.")
-    def list(self, request: Request) -> Answer[IdentityList]:
+    @operation("listIdentities", "List the machine identities that you may manage.")
+    def list(self, request: Request) -> TypedResponse[IdentityList]:
         organisation = str(instance().pk)
         found = [_read(row, organisation) for row in identities.identities_of(self.actor)]
-        return Answer({"identities": found, "totalCount": len(found)})
+        return TypedResponse({"identities": found, "totalCount": len(found)})
 
-    @operation("createIdentity", "An identity; it signs in once it has universal auth.", body=NewIdentity)
-    def create(self, request: Request) -> Answer[OneIdentity]:
+    @operation(
+        "createIdentity", "Create a machine identity. It can sign in once universal auth is attached.", body=NewIdentity
+    )
+    def create(self, request: Request) -> TypedResponse[OneIdentity]:
         body = self.body(NewIdentity)
         return self.one(identities.register_identity(self.actor, body.name, body.role))
 
-    @operation("getIdentity", "An identity.")
-    def retrieve(self, request: Request, identityId: str) -> Answer[OneIdentityOfOrganization]:
-        return Answer({"identity": _read(self.identity(), str(instance().pk))})
+    @operation("getIdentity", "Get a machine identity.")
+    def retrieve(self, request: Request, identityId: str) -> TypedResponse[OneIdentityOfOrganization]:
+        return TypedResponse({"identity": _read(self.identity(), str(instance().pk))})
 
-    @operation("updateIdentity", "Rename it, or change its role.", body=IdentityChange)
-    def partial_update(self, request: Request, identityId: str) -> Answer[OneIdentity]:
+    @operation(
+        "updateIdentity", "Rename a machine identity or change its role in the organization.", body=IdentityChange
+    )
+    def partial_update(self, request: Request, identityId: str) -> TypedResponse[OneIdentity]:
         body = self.body(IdentityChange)
         return self.one(identities.update_identity(self.actor, self.identity(), name=body.name, role=body.role))
 
-    @operation("deleteIdentity", "Delete it, with its secrets and tokens.")
-    def destroy(self, request: Request, identityId: str) -> Answer[OneIdentity]:
+    @operation("deleteIdentity", "Delete a machine identity with its client secrets and tokens.")
+    def destroy(self, request: Request, identityId: str) -> TypedResponse[OneIdentity]:
         row = self.identity()
-        answer = self.one(row)
+        response = self.one(row)
         identities.delete_identity(self.actor, row)
-        return answer
+        return response
 
 
 _router = router()

@@ -17,10 +17,10 @@ from config.access import identities, models, services
 from config.access.models import Project, Role
 from config.access.roles import Right, project_for
 from config.api.base import View
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
 from config.errors import BadRequest
-from config.schemas.answers import Name, Time, Uuid
+from config.responses import Name, Time, Uuid
 from config.schemas.model import Body
 from config.schemas.types import Flag, Items, Text
 
@@ -30,14 +30,14 @@ ROLES = (*Role.values, "no-access")
 class RoleGiven(Body):
     role: Annotated[str, Text("Role", choices=ROLES)]
     # Dropped as a stray, it would give for ever what was meant to end.
-    isTemporary: Annotated[bool | None, Flag(help="Roles do not end by themselves here.", only=False)] = None
+    isTemporary: Annotated[bool | None, Flag(help="Temporary roles are not supported.", only=False)] = None
 
 
 class RoleChange(Body):
     roles: Annotated[
-        list[RoleGiven] | None, Items("One of viewer, member and admin; the strongest counts.", max_items=10)
+        list[RoleGiven] | None, Items("viewer, member or admin; the highest role is used.", max_items=10)
     ] = None
-    role: Annotated[str | None, Text("Role", "Instead of `roles`.", choices=ROLES)] = None
+    role: Annotated[str | None, Text("Role", "Used if `roles` is left out.", choices=ROLES)] = None
 
     def strongest(self) -> Role | None:
         return _strongest([each.role for each in self.roles or ()] or [self.role or Role.MEMBER])
@@ -46,15 +46,15 @@ class RoleChange(Body):
 class Invitation(Body):
     emails: Annotated[
         list[Annotated[str, Text("emails", max_length=512, example="grace@example.com")]] | None,
-        Items("Of accounts that exist.", max_items=100),
+        Items("Existing accounts.", max_items=100),
     ] = None
     usernames: Annotated[
         list[Annotated[str, Text("usernames", max_length=512, example="grace")]] | None,
-        Items("Of accounts that exist.", max_items=100),
+        Items("Existing accounts.", max_items=100),
     ] = None
     roleSlugs: Annotated[
         list[Annotated[str, Text("Role", choices=ROLES)]] | None,
-        Items("viewer, member (default) or admin; the strongest counts.", max_items=100),
+        Items("viewer, member (default) or admin; the highest role is used.", max_items=100),
     ] = None
 
 
@@ -150,59 +150,59 @@ class _MemberView(View):
 
 
 class IdentityMemberships(_MemberView):
-    @operation("listIdentityMemberships", "The machines of a project.")
-    def get(self, request: Request, projectId: str) -> Answer[IdentityMembershipList]:
+    @operation("listIdentityMemberships", "List the machine identities of a project.")
+    def get(self, request: Request, projectId: str) -> TypedResponse[IdentityMembershipList]:
         members = self.project(Right.SEE).memberships.select_related("identity")
         rows = members.filter(identity__isnull=False).order_by("identity__name")
         found = [identity_membership_json(row) for row in rows]
-        return Answer({"identityMemberships": found, "totalCount": len(found)})
+        return TypedResponse({"identityMemberships": found, "totalCount": len(found)})
 
 
 class OneIdentityMembershipView(_MemberView):
-    def one(self, row: models.Membership | None) -> Answer[OneIdentityMembership]:
+    def one(self, row: models.Membership | None) -> TypedResponse[OneIdentityMembership]:
         assert row
-        return Answer({"identityMembership": identity_membership_json(row)})
+        return TypedResponse({"identityMembership": identity_membership_json(row)})
 
-    @operation("getIdentityMembership", "A machine's role in a project.")
-    def get(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+    @operation("getIdentityMembership", "Get the role of a machine identity in a project.")
+    def get(self, request: Request, projectId: str, identityId: str) -> TypedResponse[OneIdentityMembership]:
         identity_id = self.id("identityId")
         return self.one(identities.membership_of(self.project(Right.SEE), identity_id))
 
-    @operation("createIdentityMembership", "Give a machine a role in a project.", body=RoleChange)
-    def post(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+    @operation("createIdentityMembership", "Add a machine identity to a project with a role.", body=RoleChange)
+    def post(self, request: Request, projectId: str, identityId: str) -> TypedResponse[OneIdentityMembership]:
         identity_id, role = self.id("identityId"), self.body(RoleChange).strongest()
         project = self.project()
         identity = identities.identity_to_add(self.actor, project, identity_id)
         return self.one(services.set_role(self.actor, project, identity, _required(role)))
 
-    @operation("updateIdentityMembership", "Change a machine's role in a project.", body=RoleChange)
-    def patch(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+    @operation("updateIdentityMembership", "Change the role of a machine identity in a project.", body=RoleChange)
+    def patch(self, request: Request, projectId: str, identityId: str) -> TypedResponse[OneIdentityMembership]:
         identity_id, role = self.id("identityId"), self.body(RoleChange).strongest()
         project = self.project()
         row = identities.membership_of(project, identity_id)
         assert row.identity
         return self.one(services.set_role(self.actor, project, row.identity, _required(role)))
 
-    @operation("deleteIdentityMembership", "Take a machine out of a project.")
-    def delete(self, request: Request, projectId: str, identityId: str) -> Answer[OneIdentityMembership]:
+    @operation("deleteIdentityMembership", "Remove a machine identity from a project.")
+    def delete(self, request: Request, projectId: str, identityId: str) -> TypedResponse[OneIdentityMembership]:
         identity_id = self.id("identityId")
         project = self.project()
         row = identities.membership_of(project, identity_id)
         assert row.identity
-        answer = self.one(row)
+        response = self.one(row)
         services.set_role(self.actor, project, row.identity, None)
-        return answer
+        return response
 
 
 class Memberships(_MemberView):
-    @operation("inviteMembers", "Give people who have an account a role in a project.", body=Invitation)
-    def post(self, request: Request, projectId: str) -> Answer[MembershipList]:
+    @operation("inviteMembers", "Add people who have an account to a project with a role.", body=Invitation)
+    def post(self, request: Request, projectId: str) -> TypedResponse[MembershipList]:
         body = self.body(Invitation)
         role = _required(_strongest(body.roleSlugs or [Role.MEMBER]))
         rows = services.add_people(
             self.actor, self.project(), names=body.usernames or (), emails=body.emails or (), role=role
         )
-        return Answer({"memberships": [membership_json(row) for row in rows]})
+        return TypedResponse({"memberships": [membership_json(row) for row in rows]})
 
 
 _PROJECT = "v2/workspace/<str:projectId>"

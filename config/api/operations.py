@@ -1,10 +1,10 @@
-"""What a method of a view declares: its operation in OpenAPI, its body and query, and the answer it gives.
+"""The declaration of an operation: its id and summary in OpenAPI, its body and query, and its response.
 
     class Identities(ViewSet):
-        @operation("createIdentity", "Create an identity.", body=NewIdentity)
-        def create(self, request: Request) -> Answer[OneIdentity]: ...
+        @operation("createIdentity", "Create a machine identity.", body=NewIdentity)
+        def create(self, request: Request) -> TypedResponse[OneIdentity]: ...
 
-The answer's shape is the annotation of what the method returns.
+The shape of the response is the return annotation of the method.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Shape = unions.Shape | str
 """A model, or the name of the view's attribute that holds it."""
 
 
-class Answer(Generic[T], Response):  # Generic first: REST framework's own `Response[...]` forgets its argument
+class TypedResponse(Generic[T], Response):  # Generic first: REST framework's own `Response[...]` forgets its argument
     """A response whose data is a TypedDict."""
 
     def __init__(self, data: T) -> None:
@@ -41,12 +41,12 @@ class Operation:
     summary: str
     body: Shape | None
     query: Shape | None
-    answer: Any
+    response: Any
     """If the annotation does not say it: the shape, or the name of the view's attribute that holds it."""
     parameters: Mapping[str, JsonSchema]
     """Of names in the path, in place of the view's."""
     has_etag: bool
-    """Whether the answer has an ETag, and may be 304."""
+    """Whether the response has an ETag, and may be 304."""
 
 
 def operation(
@@ -55,14 +55,14 @@ def operation(
     *,
     body: Shape | None = None,
     query: Shape | None = None,
-    answer: Any = None,
+    response: Any = None,
     parameters: Mapping[str, JsonSchema] | None = None,
     has_etag: bool = False,
 ) -> Callable[[F], F]:
     """Declare a view's method an operation of the API; a method that is not declared is not described."""
 
     def decorate(method: F) -> F:
-        method.operation = Operation(id, summary, body, query, answer, parameters or {}, has_etag)  # type: ignore[attr-defined]
+        method.operation = Operation(id, summary, body, query, response, parameters or {}, has_etag)  # type: ignore[attr-defined]
         return method
 
     return decorate
@@ -73,15 +73,15 @@ def operation_of(handler: Any) -> Operation | None:
     return found
 
 
-def answer_of(view: Any, handler: Any) -> Any:
-    """The shape of the data that a declared method of the view answers with."""
+def response_of(view: Any, handler: Any) -> Any:
+    """The shape of the data that a declared method of the view responses with."""
     declared = operation_of(handler)
-    if declared and declared.answer is not None:
-        return shape_of(view, declared.answer)
+    if declared and declared.response is not None:
+        return shape_of(view, declared.response)
     (shape,) = get_args(get_type_hints(handler, include_extras=True)["return"])
     return shape
 
 
 def shape_of(view: Any, shape: Any) -> Any:
-    """The shape of a body, query or answer as this view has it."""
+    """The shape of a body, query or response as this view has it."""
     return attrgetter(shape)(view) if isinstance(shape, str) else shape

@@ -11,15 +11,15 @@ from typing_extensions import TypedDict
 
 from config.access.services import instance, pause_everything
 from config.api.base import View
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Time
+from config.responses import Time
 from config.schemas.model import Body
 from config.schemas.types import Flag
 
 
 class PauseChange(Body):
-    isPaused: Annotated[bool, Flag(help="Whether runs shall stop between two keys and none begin.")]
+    isPaused: Annotated[bool, Flag(help="Whether to stop running syncs before their next key and to start none.")]
 
 
 class Pause(TypedDict):
@@ -41,19 +41,19 @@ def pause_json(paused_at: datetime | None, paused_by: str) -> OnePause:
 class Everything(View):
     tag = "Organization"
 
-    def answer(self) -> Answer[OnePause]:
+    def respond(self) -> TypedResponse[OnePause]:
         row = instance()
-        return Answer(pause_json(row.paused_at, row.paused_by))
+        return TypedResponse(pause_json(row.paused_at, row.paused_by))
 
-    @operation("getPause", "Whether everything is paused, by whom and since when.")
-    def get(self, request: Request) -> Answer[OnePause]:
+    @operation("getPause", "Get whether all syncs are paused, by whom and since when.")
+    def get(self, request: Request) -> TypedResponse[OnePause]:
         self.actor.require_instance_admin("look at the pause of everything")
-        return self.answer()
+        return self.respond()
 
-    @operation("setPause", "Stop every sync, or let them go on; in effect between two keys.", body=PauseChange)
-    def patch(self, request: Request) -> Answer[OnePause]:
+    @operation("setPause", "Pause or resume all syncs. Takes effect before the next key is written.", body=PauseChange)
+    def patch(self, request: Request) -> TypedResponse[OnePause]:
         pause_everything(self.actor, paused=self.body(PauseChange).isPaused)
-        return self.answer()
+        return self.respond()
 
 
 urlpatterns = [path("v1/organization/pause", Everything.as_view())]

@@ -1,4 +1,4 @@
-"""Rate limits: so many requests a minute, of a caller or an address, counted in the database for all processes."""
+"""Rate limits: requests per minute of a caller or a client address, counted in the database for all processes."""
 
 from __future__ import annotations
 

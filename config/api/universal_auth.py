@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from config.access import identities, models
 from config.api.base import View, ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Description, Time, Uuid, text, whole
+from config.responses import Description, Time, Uuid, text, whole
 from config.schemas.model import Body
 from config.schemas.types import Flag, Items, Text, Whole
 
@@ -26,34 +26,41 @@ RANGE = "10.0.0.0/8"
 
 
 class AddressRange(Body):
-    ipAddress: Annotated[str, Text("Address", "An address or a range, as 10.0.0.0/8.", max_length=64, example=RANGE)]
+    ipAddress: Annotated[
+        str, Text("Address", "An address or a range, such as 10.0.0.0/8.", max_length=64, example=RANGE)
+    ]
 
 
 class Settings(Body):
-    accessTokenTTL: Annotated[int | None, Whole("Seconds that a token lives; 0: without end.", maximum=TEN_YEARS)] = (
+    accessTokenTTL: Annotated[int | None, Whole("Lifetime of a token in seconds; 0: no limit.", maximum=TEN_YEARS)] = (
         None
     )
     accessTokenMaxTTL: Annotated[
         int | None,
-        Whole("Seconds that it lives with its renewals; 0: without end.", maximum=TEN_YEARS, example=MONTH),
+        Whole("Lifetime of a token with its renewals, in seconds; 0: no limit.", maximum=TEN_YEARS, example=MONTH),
     ] = None
     accessTokenNumUsesLimit: Annotated[
-        int | None, Whole("Requests that a token is good for; 0: no limit.", maximum=10**9)
+        int | None, Whole("Maximum number of requests per token; 0: no limit.", maximum=10**9)
     ] = None
     accessTokenPeriod: Annotated[
-        int | None, Whole("Above 0: seconds that a token lives, renewable for ever.", maximum=TEN_YEARS)
+        int | None,
+        Whole("If above 0: lifetime of a token in seconds; it can be renewed without limit.", maximum=TEN_YEARS),
     ] = None
     accessTokenTrustedIps: Annotated[
-        list[AddressRange] | None, Items("Where tokens may be used from.", max_items=100)
+        list[AddressRange] | None, Items("Addresses that may use tokens.", max_items=100)
     ] = None
-    clientSecretTrustedIps: Annotated[
-        list[AddressRange] | None, Items("Where logins may come from.", max_items=100)
+    clientSecretTrustedIps: Annotated[list[AddressRange] | None, Items("Addresses that may log in.", max_items=100)] = (
+        None
+    )
+    lockoutEnabled: Annotated[bool | None, Flag(help="Whether failed logins lock the identity.")] = None
+    lockoutThreshold: Annotated[
+        int | None, Whole("Number of failed logins after which the identity is locked.", minimum=1, maximum=30)
     ] = None
-    lockoutEnabled: Annotated[bool | None, Flag(help="Whether failed logins lock it.")] = None
-    lockoutThreshold: Annotated[int | None, Whole("Failed logins that lock it.", minimum=1, maximum=30)] = None
-    lockoutDurationSeconds: Annotated[int | None, Whole("How long it stays locked.", minimum=30, maximum=86400)] = None
+    lockoutDurationSeconds: Annotated[
+        int | None, Whole("Seconds for which the identity stays locked.", minimum=30, maximum=86400)
+    ] = None
     lockoutCounterResetSeconds: Annotated[
-        int | None, Whole("Failures longer apart are counted anew.", minimum=5, maximum=3600)
+        int | None, Whole("Seconds after which the count of failed logins is reset.", minimum=5, maximum=3600)
     ] = None
 
 
@@ -61,8 +68,8 @@ class NewClientSecret(Body):
     description: Annotated[
         str | None, Text("Description", min_length=0, max_length=255, multiline=True, example="What the shop needs")
     ] = None
-    numUsesLimit: Annotated[int | None, Whole("Logins that it is good for; 0: no limit.", maximum=10**9)] = None
-    ttl: Annotated[int | None, Whole("Seconds that it lives; 0: without end.", maximum=TEN_YEARS)] = None
+    numUsesLimit: Annotated[int | None, Whole("Maximum number of logins; 0: no limit.", maximum=10**9)] = None
+    ttl: Annotated[int | None, Whole("Lifetime in seconds; 0: no limit.", maximum=TEN_YEARS)] = None
 
 
 class AddressRangeShown(TypedDict):
@@ -165,34 +172,34 @@ class _OfIdentity(View):
 
 
 class UniversalAuthView(_OfIdentity):
-    def one(self, row: models.Identity) -> Answer[OneUniversalAuth]:
-        return Answer({"identityUniversalAuth": universal_auth_json(row)})
+    def one(self, row: models.Identity) -> TypedResponse[OneUniversalAuth]:
+        return TypedResponse({"identityUniversalAuth": universal_auth_json(row)})
 
-    @operation("getUniversalAuth", "How an identity signs in.")
-    def get(self, request: Request, identityId: str) -> Answer[OneUniversalAuth]:
+    @operation("getUniversalAuth", "Get the universal auth settings of an identity.")
+    def get(self, request: Request, identityId: str) -> TypedResponse[OneUniversalAuth]:
         return self.one(identities.with_universal_auth(self.identity()))
 
-    @operation("attachUniversalAuth", "Let an identity sign in.", body=Settings)
-    def post(self, request: Request, identityId: str) -> Answer[OneUniversalAuth]:
+    @operation("attachUniversalAuth", "Attach universal auth, so that the identity can sign in.", body=Settings)
+    def post(self, request: Request, identityId: str) -> TypedResponse[OneUniversalAuth]:
         identity = self.identity()
         return self.one(identities.add_universal_auth(self.actor, identity, self.body(Settings).sent()))
 
-    @operation("updateUniversalAuth", "Change how it signs in.", body=Settings)
-    def patch(self, request: Request, identityId: str) -> Answer[OneUniversalAuth]:
+    @operation("updateUniversalAuth", "Change the universal auth settings of an identity.", body=Settings)
+    def patch(self, request: Request, identityId: str) -> TypedResponse[OneUniversalAuth]:
         identity = self.identity()
         return self.one(identities.update_universal_auth(self.actor, identity, self.body(Settings).sent()))
 
-    @operation("revokeUniversalAuth", "It signs in no more; secrets and tokens end.")
-    def delete(self, request: Request, identityId: str) -> Answer[OneUniversalAuth]:
+    @operation("revokeUniversalAuth", "Remove universal auth. The identity's client secrets and tokens become invalid.")
+    def delete(self, request: Request, identityId: str) -> TypedResponse[OneUniversalAuth]:
         return self.one(identities.remove_universal_auth(self.actor, self.identity()))
 
 
 class Lockouts(_OfIdentity):
-    @operation("clearUniversalAuthLockouts", "Unlock an identity.")
-    def post(self, request: Request, identityId: str) -> Answer[LockoutsCleared]:
+    @operation("clearUniversalAuthLockouts", "Unlock an identity that was locked after failed logins.")
+    def post(self, request: Request, identityId: str) -> TypedResponse[LockoutsCleared]:
         found = self.identity()
         identities.unlock(self.actor, found)
-        return Answer({"deleted": int(found.locked_until is not None)})
+        return TypedResponse({"deleted": int(found.locked_until is not None)})
 
 
 class ClientSecrets(ViewSet, _OfIdentity):
@@ -202,17 +209,17 @@ class ClientSecrets(ViewSet, _OfIdentity):
         client_secret_id = self.id("clientSecretId")
         return identities.find_client_secret(self.identity(), client_secret_id)
 
-    @operation("listClientSecrets", "An identity's client secrets.")
-    def list(self, request: Request, identityId: str) -> Answer[ClientSecretList]:
+    @operation("listClientSecrets", "List the client secrets of an identity.")
+    def list(self, request: Request, identityId: str) -> TypedResponse[ClientSecretList]:
         rows = self.identity().client_secrets.order_by("-created_at")
-        return Answer({"clientSecretData": [client_secret_json(row) for row in rows]})
+        return TypedResponse({"clientSecretData": [client_secret_json(row) for row in rows]})
 
     @operation(
         "createClientSecret",
-        "Another client secret; it is shown in this answer and never again.",
+        "Create a client secret. It is returned only once.",
         body=NewClientSecret,
     )
-    def create(self, request: Request, identityId: str) -> Answer[CreatedClientSecret]:
+    def create(self, request: Request, identityId: str) -> TypedResponse[CreatedClientSecret]:
         body = self.body(NewClientSecret)
         row, clear = identities.create_client_secret(
             self.actor,
@@ -221,17 +228,17 @@ class ClientSecrets(ViewSet, _OfIdentity):
             ttl=body.ttl or 0,
             num_uses_limit=body.numUsesLimit or 0,
         )
-        return Answer({"clientSecret": clear, "clientSecretData": client_secret_json(row)})
+        return TypedResponse({"clientSecret": clear, "clientSecretData": client_secret_json(row)})
 
-    @operation("getClientSecret", "A client secret's data.")
-    def retrieve(self, request: Request, identityId: str, clientSecretId: str) -> Answer[OneClientSecret]:
-        return Answer({"clientSecretData": client_secret_json(self.secret())})
+    @operation("getClientSecret", "Get the data of a client secret.")
+    def retrieve(self, request: Request, identityId: str, clientSecretId: str) -> TypedResponse[OneClientSecret]:
+        return TypedResponse({"clientSecretData": client_secret_json(self.secret())})
 
     @action(detail=True, methods=["post"])
-    @operation("revokeClientSecret", "It, and the tokens given for it, stop working.")
-    def revoke(self, request: Request, identityId: str, clientSecretId: str) -> Answer[OneClientSecret]:
+    @operation("revokeClientSecret", "Revoke a client secret and the tokens that were issued for it.")
+    def revoke(self, request: Request, identityId: str, clientSecretId: str) -> TypedResponse[OneClientSecret]:
         row = identities.revoke_client_secret(self.actor, self.secret())
-        return Answer({"clientSecretData": client_secret_json(row)})
+        return TypedResponse({"clientSecretData": client_secret_json(row)})
 
 
 _IDENTITY = "v1/auth/universal-auth/identities/<str:identityId>"

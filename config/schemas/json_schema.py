@@ -1,4 +1,4 @@
-"""OpenAPI 3.0.3 of models and of answers (TypedDicts), and the same with what forms need besides.
+"""OpenAPI 3.0.3 of models and of responses (TypedDicts), and the same with what forms need besides.
 
 Differences from pydantic's own JSON Schema, which is that of OpenAPI 3.1: `enum` for a constant, `nullable` for null,
 no titles of classes, closed objects, definitions in place. A TypedDict carries its name, without the suffix Json, as
@@ -15,6 +15,8 @@ from typing import Any
 from pydantic import TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
+
+from config.responses import EXAMPLE_ID
 
 JsonSchema = dict[str, Any]
 
@@ -161,7 +163,6 @@ def _with_component(node: Any, name: str, by: JsonSchema) -> Any:
     return made
 
 
-EXAMPLE_ID = "3f0c2a9e-5b1d-4c7e-9a64-0d2b8f6e1c35"
 _EXAMPLES = {"uuid": EXAMPLE_ID, "date-time": "2026-02-01T09:30:00.000Z"}
 _TEXTS = ("text", "4711", "https://example.com", "person@example.com", "/services/api/")
 """What is tried in turn where a pattern asks for more than a text."""

@@ -21,7 +21,7 @@ import jwt
 from pydantic import SecretStr, model_validator
 
 from config.errors import BadRequest
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
 from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey

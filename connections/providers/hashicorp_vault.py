@@ -14,7 +14,7 @@ from typing import Annotated, Any, ClassVar
 import httpx
 from pydantic import SecretStr
 
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
 from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey

@@ -1,4 +1,4 @@
-"""What is of no single destination: the destinations themselves, error codes, and the syncs of all destinations.
+"""Endpoints that belong to no single destination: destinations, error codes, and the syncs of all destinations.
 
 Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 """
@@ -10,15 +10,15 @@ from rest_framework.request import Request
 from typing_extensions import TypedDict
 
 from config.api.base import View
-from config.api.operations import Answer, operation
-from config.schemas.answers import Name
+from config.api.operations import TypedResponse, operation
+from config.responses import Name
 from config.schemas.json_schema import JsonSchema, with_component
 from syncs.destination.base import destinations
 from syncs.engine.error_codes import Code
 from syncs.source import selectors
 
 from .destination_views import ProjectQuery, listed
-from .sync_answers import SecretSyncList, sync_schema
+from .sync_responses import SecretSyncList, sync_schema
 
 
 class ErrorCode(TypedDict):
@@ -46,17 +46,17 @@ class SecretSyncOptionList(TypedDict):
 class ErrorCodes(View):
     tag = "Secret Syncs"
 
-    @operation("listSecretSyncErrorCodes", "What can keep a key from arriving, and what to do about it.")
-    def get(self, request: Request) -> Answer[ErrorCodeList]:
+    @operation("listSecretSyncErrorCodes", "List the error codes of keys that were not synced, with their remedies.")
+    def get(self, request: Request) -> TypedResponse[ErrorCodeList]:
         codes: list[ErrorCode] = [{"code": code.value, "meaning": code.meaning, "remedy": code.remedy} for code in Code]
-        return Answer({"errorCodes": codes})
+        return TypedResponse({"errorCodes": codes})
 
 
 class Options(View):
     tag = "Secret Syncs"
 
-    @operation("listSecretSyncOptions", "The destinations that secrets can be synced to.")
-    def get(self, request: Request) -> Answer[SecretSyncOptionList]:
+    @operation("listSecretSyncOptions", "List the destinations that secrets can be synced to.")
+    def get(self, request: Request) -> TypedResponse[SecretSyncOptionList]:
         options: list[SecretSyncOption] = [
             {
                 "name": found.label,
@@ -67,18 +67,18 @@ class Options(View):
             }
             for found in destinations
         ]
-        return Answer({"secretSyncOptions": options})
+        return TypedResponse({"secretSyncOptions": options})
 
 
 class SyncsOfProject(View):
     tag = "Secret Syncs"
 
-    def specialized(self, answer: JsonSchema) -> JsonSchema:
+    def specialized(self, schema: JsonSchema) -> JsonSchema:
         variants = [sync_schema(found) for found in destinations]
-        return with_component(answer, "SecretSync", {"anyOf": variants})
+        return with_component(schema, "SecretSync", {"anyOf": variants})
 
-    @operation("listSecretSyncs", "All syncs of a project.", query=ProjectQuery)
-    def get(self, request: Request) -> Answer[SecretSyncList]:
+    @operation("listSecretSyncs", "List all syncs of a project.", query=ProjectQuery)
+    def get(self, request: Request) -> TypedResponse[SecretSyncList]:
         project_id = self.query(ProjectQuery).projectId
         return listed(self.actor, selectors.syncs_of_project(self.actor, project_id))
 

@@ -10,8 +10,8 @@ from typing_extensions import TypedDict
 
 from config.access.roles import Right, project_for
 from config.api.base import View
-from config.api.operations import Answer, operation
-from config.schemas.answers import members
+from config.api.operations import TypedResponse, operation
+from config.responses import members
 from config.schemas.json_schema import described
 from config.schemas.types import Flag
 from syncs.models import SyncDefaults
@@ -21,9 +21,7 @@ from syncs.source.selectors import defaults_of
 
 
 class DefaultsChange(Policy):
-    refuseOverlaps: Annotated[
-        bool | None, Flag(help="Refuse a sync that would write keys which another sync writes.")
-    ] = None
+    refuseOverlaps: Annotated[bool | None, Flag(help="Refuse syncs that would write keys of another sync.")] = None
 
 
 DefaultsJson = Annotated[
@@ -44,21 +42,21 @@ def defaults_as_json(defaults: SyncDefaults) -> OneSyncPolicyDefaults:
 class Defaults(View):
     tag = "Projects"
 
-    @operation("getSyncPolicyDefaults", "The policy that new syncs of a project start with.")
-    def get(self, request: Request, projectId: str) -> Answer[OneSyncPolicyDefaults]:
+    @operation("getSyncPolicyDefaults", "Get the default policy of a project's new syncs.")
+    def get(self, request: Request, projectId: str) -> TypedResponse[OneSyncPolicyDefaults]:
         project = project_for(self.actor, projectId, Right.SEE_SYNCS)
-        return Answer(defaults_as_json(defaults_of(project)))
+        return TypedResponse(defaults_as_json(defaults_of(project)))
 
     @operation(
         "updateSyncPolicyDefaults",
-        "Change what new syncs start with; those that exist stay as they are.",
+        "Change the default policy of new syncs. Existing syncs keep theirs.",
         body=DefaultsChange,
     )
-    def patch(self, request: Request, projectId: str) -> Answer[OneSyncPolicyDefaults]:
+    def patch(self, request: Request, projectId: str) -> TypedResponse[OneSyncPolicyDefaults]:
         body = self.body(DefaultsChange)
         project = project_for(self.actor, projectId, Right.EDIT_POLICY)
         changed = update_defaults(self.actor, project, policy_changes(body), body.refuseOverlaps)
-        return Answer(defaults_as_json(changed))
+        return TypedResponse(defaults_as_json(changed))
 
 
 urlpatterns = [path("v1/projects/<str:projectId>/sync-policy-defaults", Defaults.as_view())]

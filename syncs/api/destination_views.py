@@ -1,4 +1,4 @@
-"""What the views of one destination share: which destination, and the syncs of it."""
+"""What the view sets of a destination share: the destination and its syncs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, cast
 from config.access import audit
 from config.access.roles import Actor, Right
 from config.api.base import ViewSet
-from config.api.operations import Answer
+from config.api.operations import TypedResponse
 from config.errors import NotFound
 from config.schemas.json_schema import JsonSchema, with_component
 from config.schemas.model import Body
@@ -18,13 +18,13 @@ from syncs.destination.base import Destination
 from syncs.services import syncs as services
 from syncs.source import selectors
 
-from .sync_answers import OneSecretSync, SecretSyncList, pascal, sync_json, sync_schema
+from .sync_responses import OneSecretSync, SecretSyncList, pascal, sync_json, sync_schema
 
 V = TypeVar("V", bound="DestinationViewSet")
 
 
 class ProjectQuery(Body):
-    projectId: Annotated[str, Text("Project", "The project's id.", empty_message="Project ID required")]
+    projectId: Annotated[str, Text("Project", "The project's ID.", empty_message="Project ID required")]
 
 
 class DestinationViewSet(ViewSet):
@@ -33,8 +33,8 @@ class DestinationViewSet(ViewSet):
     tag = "Secret Syncs"
     destination: ClassVar[type[Destination]]
 
-    def specialized(self, answer: JsonSchema) -> JsonSchema:
-        return with_component(answer, "SecretSync", sync_schema(self.destination))
+    def specialized(self, schema: JsonSchema) -> JsonSchema:
+        return with_component(schema, "SecretSync", sync_schema(self.destination))
 
     def sync(self, right: Right = Right.SEE_SYNCS) -> models.SecretSync:
         """The sync that the path names, of this destination, if the actor has the right."""
@@ -55,7 +55,9 @@ def of_destination(base: type[V], destination: type[Destination], **attributes: 
     return cast("type[V]", found)
 
 
-def listed(actor: Actor, syncs: Iterable[models.SecretSync], destination: str | None = None) -> Answer[SecretSyncList]:
+def listed(
+    actor: Actor, syncs: Iterable[models.SecretSync], destination: str | None = None
+) -> TypedResponse[SecretSyncList]:
     """Syncs of one project, recorded in the audit log as read."""
     rows = list(syncs)
     if rows:
@@ -68,14 +70,14 @@ def listed(actor: Actor, syncs: Iterable[models.SecretSync], destination: str | 
             count=len(rows),
             syncIds=ids,
         )
-    return Answer({"secretSyncs": [sync_json(row) for row in rows]})
+    return TypedResponse({"secretSyncs": [sync_json(row) for row in rows]})
 
 
-def answer(sync: models.SecretSync) -> Answer[OneSecretSync]:
-    return Answer({"secretSync": sync_json(sync)})
+def sync_response(sync: models.SecretSync) -> TypedResponse[OneSecretSync]:
+    return TypedResponse({"secretSync": sync_json(sync)})
 
 
-def read(actor: Actor, sync: models.SecretSync) -> Answer[OneSecretSync]:
+def read(actor: Actor, sync: models.SecretSync) -> TypedResponse[OneSecretSync]:
     """A sync, recorded in the audit log as read."""
     audit.record(actor, "get-secret-sync", sync.project_id, syncId=sync.pk, destination=sync.destination)
-    return answer(sync)
+    return sync_response(sync)

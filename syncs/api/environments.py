@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from config.access.roles import project_for
 from config.api.base import View, ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import IdText, Message, Name, Time, Uuid
+from config.responses import IdText, Message, Name, Time, Uuid
 from config.schemas.model import Body
 from config.schemas.types import Slug, Text, Whole
 from syncs import models
@@ -27,7 +27,9 @@ from syncs.source import selectors
 class NewEnvironment(Body):
     name: Annotated[str, Text("Name", max_length=255, example="shop-dev")]
     slug: Annotated[str, Slug("slug", example="shop-dev")]
-    position: Annotated[int | None, Whole("Others move back.", minimum=1, maximum=10_000)] = None
+    position: Annotated[
+        int | None, Whole("Position in the list; later environments move back.", minimum=1, maximum=10_000)
+    ] = None
 
 
 class EnvironmentChange(Body):
@@ -76,7 +78,7 @@ def environment_json(environment: models.Environment) -> Environment:
 
 
 class Environments(ViewSet):
-    """`key` is the member that holds the project's id when something was changed."""
+    """`key` is the member of a response to a change that holds the project's ID."""
 
     tag = "Environments"
     terms = {"suffix": ""}
@@ -88,25 +90,30 @@ class Environments(ViewSet):
         environment_id = self.id("environmentId")
         return selectors.environment_by_id(project_for(self.actor, self.kwargs["projectId"]), environment_id)
 
-    def done(self, environment: Environment, what: str) -> Answer[Any]:
+    def done(self, environment: Environment, what: str) -> TypedResponse[Any]:
         message = f"Successfully {what} environment"
-        return Answer({"message": message, self.key: environment["projectId"], "environment": environment})
+        return TypedResponse({"message": message, self.key: environment["projectId"], "environment": environment})
 
     @operation(
-        "createEnvironment{suffix}", "An environment with its root folder.", body=NewEnvironment, answer="changed"
+        "createEnvironment{suffix}",
+        "Create an environment with its root folder.",
+        body=NewEnvironment,
+        response="changed",
     )
-    def create(self, request: Request, projectId: str) -> Answer[Any]:
+    def create(self, request: Request, projectId: str) -> TypedResponse[Any]:
         body = self.body(NewEnvironment)
         project = project_for(self.actor, projectId)
         environment = folders.create_environment(self.actor, project, body.name, body.slug, body.position)
         return self.done(environment_json(environment), "created new")
 
-    @operation("getEnvironment{suffix}", "An environment.")
-    def retrieve(self, request: Request, projectId: str, environmentId: str) -> Answer[OneEnvironment]:
-        return Answer({"environment": environment_json(self.environment())})
+    @operation("getEnvironment{suffix}", "Get an environment.")
+    def retrieve(self, request: Request, projectId: str, environmentId: str) -> TypedResponse[OneEnvironment]:
+        return TypedResponse({"environment": environment_json(self.environment())})
 
-    @operation("updateEnvironment{suffix}", "Rename or move an environment.", body=EnvironmentChange, answer="changed")
-    def partial_update(self, request: Request, projectId: str, environmentId: str) -> Answer[Any]:
+    @operation(
+        "updateEnvironment{suffix}", "Rename or reorder an environment.", body=EnvironmentChange, response="changed"
+    )
+    def partial_update(self, request: Request, projectId: str, environmentId: str) -> TypedResponse[Any]:
         body = self.body(EnvironmentChange)
         changed = folders.update_environment(
             self.actor, self.environment(), name=body.name, slug=body.slug, position=body.position
@@ -115,10 +122,10 @@ class Environments(ViewSet):
 
     @operation(
         "deleteEnvironment{suffix}",
-        "Delete an environment with all that is in it; syncs it feeds stop.",
-        answer="changed",
+        "Delete an environment and everything in it. Syncs that read from it stop.",
+        response="changed",
     )
-    def destroy(self, request: Request, projectId: str, environmentId: str) -> Answer[Any]:
+    def destroy(self, request: Request, projectId: str, environmentId: str) -> TypedResponse[Any]:
         environment = self.environment()
         shown = environment_json(environment)
         folders.delete_environment(self.actor, environment)
@@ -135,18 +142,18 @@ class EnvironmentBySlug(View):
     tag = "Environments"
     parameters = {"slug": {"type": "string", "description": "The environment's slug."}}
 
-    @operation("getEnvironmentBySlug", "An environment by its slug.")
-    def get(self, request: Request, projectId: str, slug: str) -> Answer[Environment]:
-        return Answer(environment_json(selectors.environment_by_slug(project_for(self.actor, projectId), slug)))
+    @operation("getEnvironmentBySlug", "Get an environment by its slug.")
+    def get(self, request: Request, projectId: str, slug: str) -> TypedResponse[Environment]:
+        return TypedResponse(environment_json(selectors.environment_by_slug(project_for(self.actor, projectId), slug)))
 
 
 class EnvironmentById(View):
     tag = "Environments"
 
-    @operation("getEnvironmentById", "An environment by its id alone.")
-    def get(self, request: Request, environmentId: str) -> Answer[OneEnvironment]:
+    @operation("getEnvironmentById", "Get an environment by its ID alone.")
+    def get(self, request: Request, environmentId: str) -> TypedResponse[OneEnvironment]:
         found = selectors.environment_seen_by(self.actor, self.id("environmentId"))
-        return Answer({"environment": environment_json(found)})
+        return TypedResponse({"environment": environment_json(found)})
 
 
 _router = router()

@@ -12,17 +12,20 @@ from typing import Annotated
 from pydantic import BaseModel
 
 from config.errors import BadRequest
+from config.responses import EXAMPLE_ID
 from config.schemas import types
 from config.schemas.issues import refused
-from config.schemas.json_schema import EXAMPLE_ID, JsonSchema
+from config.schemas.json_schema import JsonSchema
 from config.schemas.model import Body
 from config.schemas.types import Text
 from syncs.source.validation import MAX_KEY, key_issues
 
 ENVIRONMENT = Text("Environment", "The environment's slug.", max_length=64, example="dev")
-_ID = Text("Project", "The project's id.", max_length=64, example=EXAMPLE_ID)
-_ID_OR_EMPTY = Text("Project", "The project's id.", min_length=0, max_length=64, example=EXAMPLE_ID)
-_SLUG_OR_EMPTY = Text("Project", "Its slug, instead.", min_length=0, max_length=64, example="shop-dev")
+_ID = Text("Project", "The project's ID.", max_length=64, example=EXAMPLE_ID)
+_ID_OR_EMPTY = Text("Project", "The project's ID.", min_length=0, max_length=64, example=EXAMPLE_ID)
+_SLUG_OR_EMPTY = Text(
+    "Project", "The project's slug, instead of its ID.", min_length=0, max_length=64, example="shop-dev"
+)
 
 
 class OfProject(Body):
@@ -36,7 +39,7 @@ class OfWorkspace(Body):
 
 
 class InQueryOfWorkspace(Body):
-    """As queries of version 3 have it: clients send both members, the one that they do not know as an empty text."""
+    """As queries of version 3 have it: clients send both members, one of them empty."""
 
     workspaceId: Annotated[str | None, _ID_OR_EMPTY] = None
     workspaceSlug: Annotated[str | None, _SLUG_OR_EMPTY] = None
@@ -60,7 +63,7 @@ def project_of(request: BaseModel, missing: str = "Missing project id") -> dict[
 
 @dataclass(frozen=True, slots=True)
 class SecretName(types.Member):
-    """A name that a secret may have. `empty`: an empty one is left to the service, which has its own message."""
+    """A name that a secret may have. `empty`: an empty one is left to the service, which has a message for it."""
 
     help: str = ""
     label: str = ""

@@ -39,7 +39,7 @@ class InFolder(Body):
 class InDirectory(InFolder):
     """As version 1 has it."""
 
-    directory: Annotated[str | None, PathText("directory", "Old name of `path`.", hidden=True)] = None
+    directory: Annotated[str | None, PathText("directory", "Former name of `path`.", hidden=True)] = None
 
     @property
     def parent(self) -> str:
@@ -47,9 +47,9 @@ class InDirectory(InFolder):
 
 
 class FolderQuery(InFolder):
-    recursive: Annotated[bool, Flag(help="All folders below, each with `relativePath`.", lenient=True)] = False
+    recursive: Annotated[bool, Flag(help="Include all folders below, each with `relativePath`.", lenient=True)] = False
     lastSecretModified: Annotated[
-        datetime | None, Moment("Folders with a secret changed since then.", "lastSecretModified")
+        datetime | None, Moment("Only folders with a secret that changed since then.", "lastSecretModified")
     ] = None
 
 
@@ -59,7 +59,7 @@ class FolderContent(InFolder):
 
 
 class FolderDeletion(InFolder):
-    forceDelete: Annotated[bool, Flag(help="Also where there is something in it.")] = False
+    forceDelete: Annotated[bool, Flag(help="Delete the folder even if it is not empty.")] = False
 
 
 class FolderQueryV1(FolderQuery, InDirectory, OfWorkspace): ...
@@ -89,5 +89,5 @@ class FolderUpdate(Body):
 
 
 class FolderUpdates(Body):
-    projectSlug: Annotated[str, Text("Project", "Its slug.", max_length=64, example="shop-dev")]
+    projectSlug: Annotated[str, Text("Project", "The project's slug.", max_length=64, example="shop-dev")]
     folders: Annotated[list[FolderUpdate], Items(min_items=1, max_items=100)]

@@ -11,10 +11,10 @@ from typing_extensions import TypedDict
 
 from config.access.roles import Right
 from config.api.base import View, ViewSet, or_named, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
 from config.errors import NotFound
-from config.schemas.answers import Description, FolderPath, Name, Time, Uuid
+from config.responses import Description, FolderPath, Name, Time, Uuid
 from syncs import models
 from syncs.engine.addresses import child_path
 from syncs.services import folders
@@ -133,8 +133,8 @@ class Folders(ViewSet, _FolderView):
     content: ClassVar[type[FolderContent]] = FolderContentV2
     deletion: ClassVar[type[InFolder]] = FolderDeletionV2
 
-    @operation("listFolders{suffix}", "What is in a folder.", query="folder_query")
-    def list(self, request: Request) -> Answer[FolderList]:
+    @operation("listFolders{suffix}", "List the folders in a folder.", query="folder_query")
+    def list(self, request: Request) -> TypedResponse[FolderList]:
         query = self.query(self.folder_query)
         environment = self.environment(query)
         found = models.Folder.objects.filter(below(query.parent), environment=environment)
@@ -148,22 +148,22 @@ class Folders(ViewSet, _FolderView):
             listed.append(
                 {**folder_json(each), "relativePath": each.path[start:]} if query.recursive else _listed(each)
             )
-        return Answer({"folders": listed})
+        return TypedResponse({"folders": listed})
 
     @operation(
         "createFolder{suffix}",
-        "A folder, with its ancestors; one that is there already is answered with.",
+        "Create a folder and its missing parents. An existing folder is returned unchanged.",
         body="content",
     )
-    def create(self, request: Request) -> Answer[OneFolder]:
+    def create(self, request: Request) -> TypedResponse[OneFolder]:
         body = self.body(self.content)
         environment = self.environment(body, Right.WRITE_SECRETS)
         location = child_path(body.parent, folder_name(body.name))
         folder = folders.ensure_folder(self.actor, environment, location, description=body.description)
-        return Answer({"folder": with_path(folder)})
+        return TypedResponse({"folder": with_path(folder)})
 
-    @operation("getFolder{suffix}", "A folder by its id.")
-    def retrieve(self, request: Request, folderId: str) -> Answer[OneFolderDetail]:
+    @operation("getFolder{suffix}", "Get a folder by its ID.")
+    def retrieve(self, request: Request, folderId: str) -> TypedResponse[OneFolderDetail]:
         folder = selectors.folder_by_id(self.actor, self.id("folderId"))
         environment = folder.environment
         detail: FolderDetail = {
@@ -175,10 +175,10 @@ class Folders(ViewSet, _FolderView):
                 "envSlug": environment.slug,
             },
         }
-        return Answer({"folder": detail})
+        return TypedResponse({"folder": detail})
 
-    @operation("updateFolder{suffix}", "Rename or describe a folder of `path`.", body="content")
-    def partial_update(self, request: Request, folderId: str) -> Answer[OneFolder]:
+    @operation("updateFolder{suffix}", "Change the name or description of a folder in `path`.", body="content")
+    def partial_update(self, request: Request, folderId: str) -> TypedResponse[OneFolder]:
         folder_id = self.id("folderId")
         body = self.body(self.content)
         parent = self.in_parent(body)
@@ -187,21 +187,21 @@ class Folders(ViewSet, _FolderView):
             raise NotFound(f"Folder with ID '{folder_id}' not found in {parent.path}")
         changes = {"name": body.name, "description": body.description}
         (changed,) = folders.update_folders(self.actor, [(folder, changes)])
-        return Answer({"folder": with_path(changed)})
+        return TypedResponse({"folder": with_path(changed)})
 
     @operation(
         "deleteFolder{suffix}",
-        "Delete a folder of `path`, named by its id or its name, with all below it.",
+        "Delete a folder in `path`, by its ID or name, with everything below it.",
         body="deletion",
-        parameters={"folderId": {"type": "string", "description": "The folder's id, or its name."}},
+        parameters={"folderId": {"type": "string", "description": "The folder's ID or name."}},
     )
-    def destroy(self, request: Request, folderId: str) -> Answer[DeletedFolder]:
+    def destroy(self, request: Request, folderId: str) -> TypedResponse[DeletedFolder]:
         body = self.body(self.deletion)
         folder = _child(self.in_parent(body), folderId)
-        answer = Answer[DeletedFolder]({"folder": folder_json(folder)})
+        response = TypedResponse[DeletedFolder]({"folder": folder_json(folder)})
         force = body.forceDelete if isinstance(body, FolderDeletion) else True
         folders.delete_folder(self.actor, folder, force=force)
-        return answer
+        return response
 
 
 class FoldersV1(Folders):
@@ -212,8 +212,10 @@ class FoldersV1(Folders):
 
 
 class FolderBatch(_FolderView):
-    @operation("updateFolders{suffix}", "Rename or describe several folders, all or none.", body=FolderUpdates)
-    def patch(self, request: Request) -> Answer[UpdatedFolders]:
+    @operation(
+        "updateFolders{suffix}", "Change the names or descriptions of several folders, all or none.", body=FolderUpdates
+    )
+    def patch(self, request: Request) -> TypedResponse[UpdatedFolders]:
         body = self.body(FolderUpdates)
         project = named_project(self.actor, {"slug": body.projectSlug}, Right.WRITE_SECRETS)
         changes = {UUID(each.id): {"name": each.name, "description": each.description} for each in body.folders}
@@ -221,7 +223,7 @@ class FolderBatch(_FolderView):
         if missing := set(changes) - {folder.pk for folder in known}:
             raise NotFound(f"Folder with ID '{missing.pop()}' not found")
         changed = folders.update_folders(self.actor, [(folder, changes[folder.pk]) for folder in known])
-        return Answer({"folders": [with_path(each) for each in changed]})
+        return TypedResponse({"folders": [with_path(each) for each in changed]})
 
 
 class FolderBatchV1(FolderBatch):

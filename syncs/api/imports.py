@@ -1,4 +1,4 @@
-"""Secret imports: a folder takes another's secrets too.
+"""Secret imports: a folder includes the secrets of another folder.
 
 Source: https://infisical.com/docs/api-reference/endpoints/secret-imports/list
 """
@@ -16,10 +16,10 @@ from typing_extensions import TypedDict
 from config.access import audit
 from config.access.roles import Right
 from config.api.base import View, ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
 from config.errors import BadRequest
-from config.schemas.answers import Environment, FolderPath, Message, Name, Time, Uuid, text
+from config.responses import Environment, FolderPath, Message, Name, Time, Uuid, text
 from config.schemas.model import Body
 from config.schemas.types import Flag, Whole
 from syncs import models
@@ -29,7 +29,7 @@ from syncs.source.paths import PathText
 from syncs.source.queries import SecretQuery, find_folder, secrets_of
 
 from .fields import ENVIRONMENT, OfProject, OfWorkspace, project_of
-from .secret_answers import Secret, secret_json
+from .secret_responses import Secret, secret_json
 
 _PATH = PathText("path", example="/services/api")
 
@@ -53,12 +53,14 @@ class ImportSource(Body):
 class ImportSourceChange(Body):
     environment: Annotated[str | None, ENVIRONMENT] = None
     path: Annotated[str | None, _PATH] = None
-    position: Annotated[int | None, Whole("From 1; the last has precedence.", minimum=1, maximum=10_000)] = None
+    position: Annotated[
+        int | None, Whole("Starts at 1; the last import has precedence.", minimum=1, maximum=10_000)
+    ] = None
 
 
 def _new_import(base: type[InFolder]) -> type[InFolder]:
     """`import` is a keyword of Python, so it cannot be declared as the other members are."""
-    replication = Annotated[bool, Flag(help="Copies are not made here.")]
+    replication = Annotated[bool, Flag(help="Replication is not supported.")]
     members: dict[str, Any] = {"import": (ImportSource, ...), "isReplication": (replication, False)}
     return create_model("NewImport", __base__=base, **members)
 
@@ -147,7 +149,6 @@ def import_json(row: models.SecretImport) -> SecretImport:
 class _ImportView(View):
     tag = "Secret Imports"
     terms = {"suffix": ""}
-    parameters = {"secretImportId": {"type": "string", "format": "uuid", "description": "The import's id."}}
     in_folder: ClassVar[type[InFolder]] = InFolderV2
 
     def folder(self, request: InFolder, right: Right = Right.SEE) -> models.Folder:
@@ -161,18 +162,18 @@ class SecretImports(ViewSet, _ImportView):
     new: ClassVar[type[InFolder]] = _new_import(InFolderV2)
     change: ClassVar[type[InFolder]] = _import_change(InFolderV2)
 
-    def done(self, row: models.SecretImport, what: str) -> Answer[SecretImportChanged]:
-        return Answer({"message": f"Successfully {what} secret import", "secretImport": import_json(row)})
+    def done(self, row: models.SecretImport, what: str) -> TypedResponse[SecretImportChanged]:
+        return TypedResponse({"message": f"Successfully {what} secret import", "secretImport": import_json(row)})
 
     def row(self, import_id: str, request: InFolder) -> models.SecretImport:
         return selectors.import_of(self.folder(request, Right.WRITE_SECRETS), import_id)
 
     @operation(
         "listSecretImports{suffix}",
-        "A folder's imports, in the order of their positions; the last has precedence.",
+        "List the imports of a folder by position; the last one has precedence.",
         query="in_folder",
     )
-    def list(self, request: Request) -> Answer[SecretImportList]:
+    def list(self, request: Request) -> TypedResponse[SecretImportList]:
         folder = self.folder(self.query(self.in_folder))
         found = folder.imports.select_related("import_environment").order_by("position", "pk")
         shown = [import_json(row) for row in found]
@@ -184,10 +185,10 @@ class SecretImports(ViewSet, _ImportView):
             folderId=folder.pk,
             numberOfImports=len(shown),
         )
-        return Answer({"message": "Successfully fetched secret imports", "secretImports": shown})
+        return TypedResponse({"message": "Successfully fetched secret imports", "secretImports": shown})
 
-    @operation("createSecretImport{suffix}", "Import a folder, after the others.", body="new")
-    def create(self, request: Request) -> Answer[SecretImportChanged]:
+    @operation("createSecretImport{suffix}", "Import a folder, after the existing imports.", body="new")
+    def create(self, request: Request) -> TypedResponse[SecretImportChanged]:
         body: Any = self.body(self.new)
         if body.isReplication:
             raise BadRequest("Replication is not offered: an import always shows what its folder holds now")
@@ -196,8 +197,8 @@ class SecretImports(ViewSet, _ImportView):
         environment = selectors.environment_by_slug(folder.environment.project, source.environment)
         return self.done(imports.add_import(self.actor, folder, environment, source.path), "created")
 
-    @operation("getSecretImport{suffix}", "An import.")
-    def retrieve(self, request: Request, secretImportId: str) -> Answer[OneSecretImport]:
+    @operation("getSecretImport{suffix}", "Get an import.")
+    def retrieve(self, request: Request, secretImportId: str) -> TypedResponse[OneSecretImport]:
         row = selectors.import_by_id(self.actor, self.id("secretImportId"))
         folder, environment = row.folder, row.folder.environment
         audit.record(self.actor, "get-secret-import", environment.project_id, secretImportId=row.pk, folderId=folder.pk)
@@ -207,10 +208,10 @@ class SecretImports(ViewSet, _ImportView):
             "projectId": str(environment.project_id),
             "secretPath": folder.path,
         }
-        return Answer({"secretImport": detail})
+        return TypedResponse({"secretImport": detail})
 
-    @operation("updateSecretImport{suffix}", "Point it elsewhere, or move it.", body="change")
-    def partial_update(self, request: Request, secretImportId: str) -> Answer[SecretImportChanged]:
+    @operation("updateSecretImport{suffix}", "Change the imported folder or the position of an import.", body="change")
+    def partial_update(self, request: Request, secretImportId: str) -> TypedResponse[SecretImportChanged]:
         import_id = self.id("secretImportId")
         body = self.body(self.change)
         row = self.row(import_id, body)
@@ -223,17 +224,19 @@ class SecretImports(ViewSet, _ImportView):
         )
         return self.done(changed, "updated")
 
-    @operation("deleteSecretImport{suffix}", "Import it no more.", body="in_folder")
-    def destroy(self, request: Request, secretImportId: str) -> Answer[SecretImportChanged]:
+    @operation("deleteSecretImport{suffix}", "Delete an import.", body="in_folder")
+    def destroy(self, request: Request, secretImportId: str) -> TypedResponse[SecretImportChanged]:
         import_id = self.id("secretImportId")
         row = self.row(import_id, self.body(self.in_folder))
-        answer = self.done(row, "deleted")
+        response = self.done(row, "deleted")
         imports.delete_import(self.actor, row)
-        return answer
+        return response
 
     @action(detail=False)
-    @operation("listImportedSecrets{suffix}", "What a folder's imports bring, import by import.", query="in_folder")
-    def secrets(self, request: Request) -> Answer[ImportedSecrets]:
+    @operation(
+        "listImportedSecrets{suffix}", "List the secrets that a folder imports, grouped by import.", query="in_folder"
+    )
+    def secrets(self, request: Request) -> TypedResponse[ImportedSecrets]:
         folder = self.folder(self.query(self.in_folder))
         project = folder.environment.project
         values = self.actor.may(Right.READ_VALUES, project.pk)
@@ -256,7 +259,7 @@ class SecretImports(ViewSet, _ImportView):
             }
             for each in imported
         ]
-        return Answer({"secrets": found})
+        return TypedResponse({"secrets": found})
 
 
 class SecretImportsV1(SecretImports):

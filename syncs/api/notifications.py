@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 
 from config.access.roles import Right, project_for
 from config.api.base import ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.schemas.model import Body
 from config.schemas.pages import Page
 from config.schemas.types import Flag, Items, Secret, Text
@@ -27,16 +27,16 @@ class TargetContent(Body):
         SecretStr | None,
         Secret(
             "URL",
-            "Where apprise sends to, as slack://..., discord://..., json://.... It is sealed and never shown again.",
+            "An apprise URL, such as slack://... or json://.... It is stored encrypted and never returned.",
             max_length=MAX_URL,
         ),
     ] = None
-    recipients: Annotated[str | None, Text("Recipients", "E-mail instead of a URL, to these.", choices=RECIPIENTS)] = (
-        None
-    )
+    recipients: Annotated[
+        str | None, Text("Recipients", "Send e-mail to these people instead of using a URL.", choices=RECIPIENTS)
+    ] = None
     states: Annotated[
         list[Annotated[str, Text("State", choices=tuple(models.NoticeState.values))]] | None,
-        Items("What it is told of; all where it is left out.", max_items=4),
+        Items("States to notify about; all if left out.", max_items=4),
     ] = None
     isEnabled: Annotated[bool | None, Flag()] = None
 
@@ -81,41 +81,43 @@ class Targets(ViewSet):
         target_id = self.id("targetId")
         return selectors.target_of(project_for(self.actor, self.kwargs["projectId"], right), pk=target_id)
 
-    def one(self, target: models.NotificationTarget) -> Answer[OneTarget]:
-        return Answer({"notificationTarget": target_as_json(target)})
+    def one(self, target: models.NotificationTarget) -> TypedResponse[OneTarget]:
+        return TypedResponse({"notificationTarget": target_as_json(target)})
 
-    @operation("listNotificationTargets", "Whom a project's syncs tell.", query=Page)
-    def list(self, request: Request, projectId: str) -> Answer[TargetList]:
+    @operation("listNotificationTargets", "List the notification targets of a project.", query=Page)
+    def list(self, request: Request, projectId: str) -> TypedResponse[TargetList]:
         page = self.query(Page)
         found = project_for(self.actor, projectId).notification_targets.all()
         shown = [target_as_json(target) for target in page.of(found)]
-        return Answer({"notificationTargets": shown, "totalCount": found.count()})
+        return TypedResponse({"notificationTargets": shown, "totalCount": found.count()})
 
-    @operation("createNotificationTarget", "Tell somebody else too.", body=NewTarget)
-    def create(self, request: Request, projectId: str) -> Answer[OneTarget]:
+    @operation("createNotificationTarget", "Create a notification target.", body=NewTarget)
+    def create(self, request: Request, projectId: str) -> TypedResponse[OneTarget]:
         body = self.body(NewTarget)
         project = project_for(self.actor, projectId, Right.MANAGE_PROJECT)
         return self.one(services.create_target(self.actor, project, body.content(body.name)))
 
-    @operation("getNotificationTarget", "A target.")
-    def retrieve(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+    @operation("getNotificationTarget", "Get a notification target.")
+    def retrieve(self, request: Request, projectId: str, targetId: str) -> TypedResponse[OneTarget]:
         return self.one(self.target(Right.SEE))
 
-    @operation("updateNotificationTarget", "Change a target.", body=TargetChange)
-    def partial_update(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+    @operation("updateNotificationTarget", "Change a notification target.", body=TargetChange)
+    def partial_update(self, request: Request, projectId: str, targetId: str) -> TypedResponse[OneTarget]:
         body = self.body(TargetChange)
         return self.one(services.update_target(self.actor, self.target(), body.content(body.name)))
 
-    @operation("deleteNotificationTarget", "Tell this one no more.")
-    def destroy(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+    @operation("deleteNotificationTarget", "Delete a notification target.")
+    def destroy(self, request: Request, projectId: str, targetId: str) -> TypedResponse[OneTarget]:
         target = self.target()
-        answer = self.one(target)
+        response = self.one(target)
         services.delete_target(self.actor, target)
-        return answer
+        return response
 
     @action(detail=True, methods=["post"])
-    @operation("testNotificationTarget", "Send a message now; 400 says why it did not arrive.")
-    def test(self, request: Request, projectId: str, targetId: str) -> Answer[OneTarget]:
+    @operation(
+        "testNotificationTarget", "Send a test message. If it cannot be delivered, the status is 400 with the reason."
+    )
+    def test(self, request: Request, projectId: str, targetId: str) -> TypedResponse[OneTarget]:
         target = self.target()
         services.test_target(self.actor, target)
         return self.one(selectors.target_of(target.project, pk=target.pk))

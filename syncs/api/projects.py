@@ -16,10 +16,9 @@ from config.access import models
 from config.access.roles import Right
 from config.access.services import KEPT_SETTINGS, delete_project, instance, update_project
 from config.api.base import View, ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Description, IdText, Name, Time, Uuid, text
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID, Description, IdText, Name, Time, Uuid, text
 from config.schemas.model import Body
 from config.schemas.types import Flag, Items, Slug, Text, Whole
 from syncs.services import folders
@@ -35,12 +34,18 @@ class NewProject(Body):
         str | None, Text("Description", min_length=0, max_length=1024, multiline=True, example="The web shop")
     ] = None
     slug: Annotated[
-        str | None, Slug("slug", "Made from the name where it is left out.", least=5, most=36, example="shop-dev")
+        str | None, Slug("slug", "Derived from the name if left out.", least=5, most=36, example="shop-dev")
     ] = None
-    kmsKeyId: Annotated[str | None, Text("KMS key", "Not used here.", min_length=0, example=EXAMPLE_ID)] = None
-    template: Annotated[str | None, Text("Template", "Not used here.", min_length=0, max_length=64)] = None
-    type: Annotated[str, Text("Type", "There is one.", choices=PRODUCTS, example=PRODUCTS[0])] = PRODUCTS[0]
-    shouldCreateDefaultEnvs: Annotated[bool, Flag(help="dev, staging and prod.")] = True
+    kmsKeyId: Annotated[
+        str | None, Text("KMS key", "Accepted for compatibility; it has no effect.", min_length=0, example=EXAMPLE_ID)
+    ] = None
+    template: Annotated[
+        str | None, Text("Template", "Accepted for compatibility; it has no effect.", min_length=0, max_length=64)
+    ] = None
+    type: Annotated[
+        str, Text("Type", "Only secret-manager projects are supported.", choices=PRODUCTS, example=PRODUCTS[0])
+    ] = PRODUCTS[0]
+    shouldCreateDefaultEnvs: Annotated[bool, Flag(help="Whether to create dev, staging and prod.")] = True
     hasDeleteProtection: Annotated[bool, Flag()] = False
 
 
@@ -54,24 +59,26 @@ class ProjectChange(Body):
     ] = None
     autoCapitalization: Annotated[bool | None, Flag()] = None
     hasDeleteProtection: Annotated[bool | None, Flag(help="A protected project cannot be deleted.")] = None
-    secretSharing: Annotated[bool | None, Flag(help="Kept for clients; it changes nothing here.")] = None
-    showSnapshotsLegacy: Annotated[bool | None, Flag(help="Kept for clients; it changes nothing here.")] = None
-    defaultProduct: Annotated[str | None, Text("Product", "Kept for clients.", choices=PRODUCTS)] = None
-    pitVersionLimit: Annotated[int | None, Whole("Kept for clients; every version stays.", minimum=1, maximum=100)] = (
-        None
-    )
+    secretSharing: Annotated[bool | None, Flag(help="Accepted for compatibility; it has no effect.")] = None
+    showSnapshotsLegacy: Annotated[bool | None, Flag(help="Accepted for compatibility; it has no effect.")] = None
+    defaultProduct: Annotated[str | None, Text("Product", "Accepted for compatibility.", choices=PRODUCTS)] = None
+    pitVersionLimit: Annotated[
+        int | None, Whole("Accepted for compatibility; all versions are kept.", minimum=1, maximum=100)
+    ] = None
     secretDetectionIgnoreValues: Annotated[
         list[Annotated[str, Text("secretDetectionIgnoreValues", max_length=512)]] | None,
-        Items("Kept for clients; it changes nothing here.", max_items=100),
+        Items("Accepted for compatibility; it has no effect.", max_items=100),
     ] = None
 
 
 class RetentionChange(Body):
-    auditLogsRetentionDays: Annotated[int, Whole("Kept for clients; the log keeps all.")]
+    auditLogsRetentionDays: Annotated[int, Whole("Accepted for compatibility; all events are kept.")]
 
 
 class ProjectQuery(Body):
-    includeRoles: Annotated[str | None, Text("Roles", "With the caller's roles.", choices=("true", "false"))] = None
+    includeRoles: Annotated[
+        str | None, Text("Roles", "Include your roles in each project.", choices=("true", "false"))
+    ] = None
     type: Annotated[str | None, Text("Type", choices=(*PRODUCTS, "all"))] = None
 
 
@@ -163,15 +170,15 @@ def project_json(project: models.Project, organisation: str) -> Project:
 
 
 class _ProjectView(View):
-    """`key` is the member that holds the project in answers; "" if the answer is the project itself."""
+    """`key` is the member of a response that holds the project; "" if the response is the project itself."""
 
     tag = "Projects"
     key: ClassVar[str] = "project"
     shape: ClassVar[Any] = OneProject
 
-    def answer(self, project: models.Project) -> Answer[Any]:
+    def respond(self, project: models.Project) -> TypedResponse[Any]:
         found = project_json(project, str(instance().pk))
-        return Answer({self.key: found} if self.key else found)
+        return TypedResponse({self.key: found} if self.key else found)
 
     def project(self, right: Right = Right.SEE) -> models.Project:
         """The one that the path names, by its id or its slug."""
@@ -187,7 +194,7 @@ class _ProjectView(View):
                 each["roles"] = [role] if role else []
         return found
 
-    def created(self) -> Answer[OneProject]:
+    def created(self) -> TypedResponse[OneProject]:
         body = self.body(NewProject)
         project = folders.create_project(
             self.actor,
@@ -197,16 +204,16 @@ class _ProjectView(View):
             protected=body.hasDeleteProtection,
             environments=folders.DEFAULT_ENVIRONMENTS if body.shouldCreateDefaultEnvs else (),
         )
-        return Answer({"project": project_json(project, str(instance().pk))})
+        return TypedResponse({"project": project_json(project, str(instance().pk))})
 
 
 class _OneProject(ViewSet, _ProjectView):
-    @operation("getProject{suffix}", "A project.", answer="shape")
-    def retrieve(self, request: Request, **names: str) -> Answer[Any]:
-        return self.answer(self.project())
+    @operation("getProject{suffix}", "Get a project.", response="shape")
+    def retrieve(self, request: Request, **names: str) -> TypedResponse[Any]:
+        return self.respond(self.project())
 
-    @operation("updateProject{suffix}", "Change a project.", body=ProjectChange, answer="shape")
-    def partial_update(self, request: Request, **names: str) -> Answer[Any]:
+    @operation("updateProject{suffix}", "Change a project.", body=ProjectChange, response="shape")
+    def partial_update(self, request: Request, **names: str) -> TypedResponse[Any]:
         body = self.body(ProjectChange)
         changed = update_project(
             self.actor,
@@ -218,26 +225,26 @@ class _OneProject(ViewSet, _ProjectView):
             protected=body.hasDeleteProtection,
             kept={name: value for name, value in body.stored().items() if name in KEPT_SETTINGS},
         )
-        return self.answer(changed)
+        return self.respond(changed)
 
-    @operation("deleteProject{suffix}", "Delete a project with all that is in it.", answer="shape")
-    def destroy(self, request: Request, **names: str) -> Answer[Any]:
+    @operation("deleteProject{suffix}", "Delete a project and everything in it.", response="shape")
+    def destroy(self, request: Request, **names: str) -> TypedResponse[Any]:
         project = self.project()
-        answer = self.answer(project)
+        response = self.respond(project)
         delete_project(self.actor, project)
-        return answer
+        return response
 
 
 class Projects(_OneProject):
     lookup_url_kwarg = "projectId"
     terms = {"suffix": ""}
 
-    @operation("listProjects", "The projects that you are in.", query=ProjectQuery)
-    def list(self, request: Request) -> Answer[ProjectList]:
-        return Answer({"projects": self.seen(self.query(ProjectQuery))})
+    @operation("listProjects", "List the projects that you are a member of.", query=ProjectQuery)
+    def list(self, request: Request) -> TypedResponse[ProjectList]:
+        return TypedResponse({"projects": self.seen(self.query(ProjectQuery))})
 
-    @operation("createProject", "A project; its creator is its admin.", body=NewProject)
-    def create(self, request: Request) -> Answer[OneProject]:
+    @operation("createProject", "Create a project. Its creator becomes its admin.", body=NewProject)
+    def create(self, request: Request) -> TypedResponse[OneProject]:
         return self.created()
 
 
@@ -247,9 +254,9 @@ class Workspaces(_OneProject):
     key = "workspace"
     shape = OneWorkspace
 
-    @operation("listWorkspaces", "The projects that you are in.", query=ProjectQuery)
-    def list(self, request: Request) -> Answer[WorkspaceList]:
-        return Answer({"workspaces": self.seen(self.query(ProjectQuery))})
+    @operation("listWorkspaces", "List the projects that you are a member of.", query=ProjectQuery)
+    def list(self, request: Request) -> TypedResponse[WorkspaceList]:
+        return TypedResponse({"workspaces": self.seen(self.query(ProjectQuery))})
 
 
 class WorkspacesBySlug(_OneProject):
@@ -258,30 +265,30 @@ class WorkspacesBySlug(_OneProject):
     key = ""
     shape = Project
 
-    @operation("createWorkspace", "A project; its creator is its admin.", body=NewProject)
-    def create(self, request: Request) -> Answer[OneProject]:
+    @operation("createWorkspace", "Create a project. Its creator becomes its admin.", body=NewProject)
+    def create(self, request: Request) -> TypedResponse[OneProject]:
         return self.created()
 
 
 class ProjectBySlug(_ProjectView):
     key = ""
 
-    @operation("getProjectBySlug", "A project.", answer=Project)
-    def get(self, request: Request, projectSlug: str) -> Answer[Any]:
-        return self.answer(self.project())
+    @operation("getProjectBySlug", "Get a project by its slug.", response=Project)
+    def get(self, request: Request, projectSlug: str) -> TypedResponse[Any]:
+        return self.respond(self.project())
 
 
 class Retention(_ProjectView):
     @operation(
         "updateAuditLogsRetention",
-        "Kept for clients: the audit log is a chain, of which nothing is deleted.",
+        "Accepted for compatibility: the audit log is append-only, and nothing is deleted from it.",
         body=RetentionChange,
     )
-    def put(self, request: Request, projectSlug: str) -> Answer[RetentionChanged]:
+    def put(self, request: Request, projectSlug: str) -> TypedResponse[RetentionChanged]:
         body = self.body(RetentionChange)
         changed = update_project(self.actor, self.project(), kept=body.stored())
         message = "Successfully updated project's audit logs retention period"
-        return Answer({"message": message, "workspace": project_json(changed, str(instance().pk))})
+        return TypedResponse({"message": message, "workspace": project_json(changed, str(instance().pk))})
 
 
 _router = router()

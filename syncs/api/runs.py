@@ -12,7 +12,7 @@ from typing_extensions import TypedDict
 
 from config.access.roles import Right
 from config.api.base import router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.errors import NotFound
 from config.schemas.model import Body
 from config.schemas.pages import Page
@@ -43,7 +43,9 @@ class RunFilters(Body):
     status: Annotated[str | None, Text("Status", choices=tuple(models.Status.values))] = None
     operation: Annotated[str | None, Text("Operation", choices=OPERATIONS)] = None
     trigger: Annotated[str | None, Text("Trigger", choices=TRIGGERS)] = None
-    key: Annotated[str | None, Text("Key", "Runs that touched this key of the destination.", max_length=1024)] = None
+    key: Annotated[
+        str | None, Text("Key", "Only runs that changed or checked this key of the destination.", max_length=1024)
+    ] = None
 
     def runs_of(self, sync: models.SecretSync) -> QuerySet[models.SyncRun]:
         filters = {"status": self.status, "operation": self.operation, "trigger": self.trigger}
@@ -64,12 +66,12 @@ class ExportQuery(RunFilters, _Format): ...
 
 
 class Approval(Body):
-    writesOnly: Annotated[bool, Flag(help="Create and update, delete nothing.")] = False
+    writesOnly: Annotated[bool, Flag(help="Create and update only; delete nothing.")] = False
 
 
 class Undoing(Body):
     digest: Annotated[
-        str | None, Text("Digest", "Of the plan that was looked at: refused where it is another now.")
+        str | None, Text("Digest", "Digest of the reviewed plan; the request is refused if the plan has changed.")
     ] = None
 
 
@@ -111,22 +113,24 @@ class Runs(DestinationViewSet):
         self.ids("syncId", "runId")
         return self.run(self.sync(Right.RUN_SYNCS))
 
-    def one(self, run: models.SyncRun) -> Answer[OneRun]:
-        return Answer({"run": run_with_keys(run)})
+    def one(self, run: models.SyncRun) -> TypedResponse[OneRun]:
+        return TypedResponse({"run": run_with_keys(run)})
 
-    @operation("list{Name}SecretSyncRuns", "Runs, newest first; also of a sync that was deleted.", query=RunQuery)
-    def list(self, request: Request, syncId: str) -> Answer[RunList]:
+    @operation(
+        "list{Name}SecretSyncRuns", "List the runs of a sync, also of a deleted one, newest first.", query=RunQuery
+    )
+    def list(self, request: Request, syncId: str) -> TypedResponse[RunList]:
         self.id("syncId")
         query = self.query(RunQuery)
         runs = query.runs_of(self.sync_with_history())
-        return Answer({"runs": [run_as_json(run) for run in query.of(runs)], "totalCount": runs.count()})
+        return TypedResponse({"runs": [run_as_json(run) for run in query.of(runs)], "totalCount": runs.count()})
 
     @action(detail=False)
     @operation(
         "export{Name}SecretSyncRuns",
-        "The runs with every key, newest first, as JSON or CSV.",
+        "Export the runs with every key, newest first, as JSON or CSV.",
         query=ExportQuery,
-        answer=RunHistory,
+        response=RunHistory,
     )
     def export(self, request: Request, syncId: str) -> StreamingHttpResponse:
         self.id("syncId")
@@ -134,49 +138,49 @@ class Runs(DestinationViewSet):
         sync = self.sync_with_history()
         write, kind = FORMATS[query.format]
         runs = query.runs_of(sync).select_related("sync").prefetch_related("changes")
-        answer = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
-        answer["Content-Disposition"] = f'attachment; filename="{sync.name}-runs.{query.format}"'
-        answer["Cache-Control"] = "no-store"
-        return answer
+        response = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=kind)
+        response["Content-Disposition"] = f'attachment; filename="{sync.name}-runs.{query.format}"'
+        response["Cache-Control"] = "no-store"
+        return response
 
-    @operation("get{Name}SecretSyncRun", "A run.")
-    def retrieve(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+    @operation("get{Name}SecretSyncRun", "Get a run with its keys.")
+    def retrieve(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         self.ids("syncId", "runId")
         return self.one(self.run(self.sync_with_history()))
 
     @action(detail=True, methods=["post"])
     @operation(
         "approve{Name}SecretSyncRun",
-        "Let a held run go ahead with the deletes that it shows, or with its writes alone.",
+        "Approve a held run: with its deletes, or only its creates and updates.",
         body=Approval,
     )
-    def approve(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+    def approve(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         self.ids("syncId", "runId")
         writes_only = self.body(Approval).writesOnly
         return self.one(approvals.approve(self.actor, self.run_to_change(), writes_only=writes_only))
 
     @action(detail=True, methods=["post"])
-    @operation("dismiss{Name}SecretSyncRun", "Keep the keys that a held run would delete.")
-    def dismiss(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+    @operation("dismiss{Name}SecretSyncRun", "Dismiss a held run and keep the keys that it would delete.")
+    def dismiss(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         return self.one(approvals.dismiss(self.actor, self.run_to_change()))
 
     @action(detail=True, url_path="undo")
     @operation(
         "planUndo{Name}SecretSyncRun",
-        "What undoing a run would restore, and what it cannot; nothing is written.",
+        "Show what undoing a run would restore, and what it could not. Nothing is written.",
     )
-    def plan_undo(self, request: Request, syncId: str, runId: str) -> Answer[OnePlan]:
+    def plan_undo(self, request: Request, syncId: str, runId: str) -> TypedResponse[OnePlan]:
         run = self.run_to_change()
         require_undoable(run)
-        return Answer({"plan": plan_as_json(preview(selectors.syncs().get(pk=run.sync_id), undone=run))})
+        return TypedResponse({"plan": plan_as_json(preview(selectors.syncs().get(pk=run.sync_id), undone=run))})
 
     @plan_undo.mapping.post
     @operation(
         "undo{Name}SecretSyncRun",
-        "Undo a run: the state before, for the keys that nobody touched since. Pauses the sync.",
+        "Undo a run: restore the keys that have not changed since. Pauses the sync.",
         body=Undoing,
     )
-    def undo(self, request: Request, syncId: str, runId: str) -> Answer[OneRun]:
+    def undo(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         digest = self.body(Undoing).digest or ""
         run = self.run_to_change()
         require_undoable(run)

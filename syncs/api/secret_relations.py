@@ -1,4 +1,4 @@
-"""What stands in relation to a secret: references, tags and versions; and moving secrets to another folder.
+"""References, tags and versions of secrets, and moving secrets to another folder.
 
 Source: https://infisical.com/docs/api-reference/endpoints/secrets/attach-tags and, for the rest, clients of the
 modelled API
@@ -16,9 +16,9 @@ from typing_extensions import TypedDict
 from config.access import audit
 from config.access.roles import Right
 from config.api.base import or_named
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Environment, FolderPath, Uuid
+from config.responses import Environment, FolderPath, Uuid
 from syncs.engine.references import Node
 from syncs.services import secrets as services
 from syncs.source import queries, references
@@ -28,8 +28,8 @@ from syncs.source.tags import require_tags
 from syncs.source.validation import SecretInput
 
 from .fields import project_of
-from .secret_answers import Key, OneSecret, SecretVersion, SecretVersionList, actor_json
 from .secret_requests import V4, FolderQueryV4, MoveV4, Tagging, VersionPage
+from .secret_responses import Key, OneSecret, SecretVersion, SecretVersionList, actor_json
 from .secrets import NAMED, SecretView, one_secret
 
 
@@ -52,7 +52,7 @@ class ReferenceList(TypedDict):
 
 
 class ReferenceNode(TypedDict):
-    """A secret in the tree; each child is a node too, which OpenAPI without cycles cannot say."""
+    """A secret in the tree; each child is a node too, which OpenAPI cannot describe without a cycle."""
 
     key: Key
     value: str | None
@@ -67,8 +67,8 @@ class ReferenceTree(TypedDict):
 
 
 class Move(SecretView):
-    @operation("moveSecrets", "Put secrets into another folder, all or none.", body=MoveV4)
-    def post(self, request: Request) -> Answer[Moved]:
+    @operation("moveSecrets", "Move secrets to another folder, all or none.", body=MoveV4)
+    def post(self, request: Request) -> TypedResponse[Moved]:
         body = self.body(MoveV4)
         project = project_of(body)
         source = find_folder(self.actor, project, body.sourceEnvironment, body.sourceSecretPath, Right.WRITE_SECRETS)
@@ -76,12 +76,12 @@ class Move(SecretView):
             self.actor, project, body.destinationEnvironment, body.destinationSecretPath, Right.WRITE_SECRETS
         )
         moved = services.move_secrets(self.actor, source, target, body.secretIds, overwrite=body.shouldOverwrite)
-        return Answer({"isSourceUpdated": bool(moved), "isDestinationUpdated": bool(moved)})
+        return TypedResponse({"isSourceUpdated": bool(moved), "isDestinationUpdated": bool(moved)})
 
 
 class References(SecretView):
-    @operation("listSecretReferences", "Which secrets refer to this one.", query=FolderQueryV4)
-    def get(self, request: Request, secretName: str) -> Answer[ReferenceList]:
+    @operation("listSecretReferences", "List the secrets that refer to a secret.", query=FolderQueryV4)
+    def get(self, request: Request, secretName: str) -> TypedResponse[ReferenceList]:
         folder = self.folder(self.query(FolderQueryV4))
         found: list[Reference] = [
             {
@@ -93,12 +93,16 @@ class References(SecretView):
             }
             for each in references.referrers(folder, secretName.strip())
         ]
-        return Answer({"references": found, "totalCount": len(found)})
+        return TypedResponse({"references": found, "totalCount": len(found)})
 
 
 class ReferenceTreeView(SecretView):
-    @operation("getSecretReferenceTree", "What this secret refers to, and what those refer to.", query=FolderQueryV4)
-    def get(self, request: Request, secretName: str) -> Answer[ReferenceTree]:
+    @operation(
+        "getSecretReferenceTree",
+        "Get the secrets that a secret refers to, directly and indirectly.",
+        query=FolderQueryV4,
+    )
+    def get(self, request: Request, secretName: str) -> TypedResponse[ReferenceTree]:
         folder = self.folder(self.query(FolderQueryV4))
         project_id = folder.environment.project_id
         values = self.actor.may(Right.READ_VALUES, project_id)
@@ -112,7 +116,7 @@ class ReferenceTreeView(SecretView):
             secretKey=node.key,
             isValueShown=values,
         )
-        return Answer({"tree": _node_json(node, values), "value": node.value if values else HIDDEN})
+        return TypedResponse({"tree": _node_json(node, values), "value": node.value if values else HIDDEN})
 
 
 def _node_json(node: Node, values: bool) -> ReferenceNode:
@@ -126,15 +130,15 @@ def _node_json(node: Node, values: bool) -> ReferenceNode:
 
 
 class TagsOfSecret(SecretView):
-    @operation("attachTags", "Give a secret tags.", body=Tagging)
-    def post(self, request: Request, secretName: str) -> Answer[OneSecret]:
+    @operation("attachTags", "Attach tags to a secret.", body=Tagging)
+    def post(self, request: Request, secretName: str) -> TypedResponse[OneSecret]:
         return self._tag(secretName, remove=False)
 
-    @operation("detachTags", "Take tags from a secret.", body=Tagging)
-    def delete(self, request: Request, secretName: str) -> Answer[OneSecret]:
+    @operation("detachTags", "Detach tags from a secret.", body=Tagging)
+    def delete(self, request: Request, secretName: str) -> TypedResponse[OneSecret]:
         return self._tag(secretName, remove=True)
 
-    def _tag(self, name: str, *, remove: bool) -> Answer[OneSecret]:
+    def _tag(self, name: str, *, remove: bool) -> TypedResponse[OneSecret]:
         body = self.body(Tagging)
         folder = self.folder(body, Right.WRITE_SECRETS)
         require_tags(folder.environment.project, body.tagSlugs)
@@ -145,8 +149,8 @@ class TagsOfSecret(SecretView):
 
 
 class SecretVersions(SecretView):
-    @operation("listSecretVersions", "What a secret was, newest first.", query=VersionPage)
-    def get(self, request: Request, secretId: str) -> Answer[SecretVersionList]:
+    @operation("listSecretVersions", "List the versions of a secret, newest first.", query=VersionPage)
+    def get(self, request: Request, secretId: str) -> TypedResponse[SecretVersionList]:
         secret_id = self.id("secretId")
         page = self.query(VersionPage)
         secret = queries.secret_with_id(self.actor, secret_id, SecretQuery(values=False)).secret
@@ -175,7 +179,7 @@ class SecretVersions(SecretView):
             secretKey=secret.key,
             areValuesShown=values,
         )
-        return Answer({"secretVersions": found, "totalCount": secret.versions.count()})
+        return TypedResponse({"secretVersions": found, "totalCount": secret.versions.count()})
 
 
 urlpatterns = [

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from pydantic import SecretStr
 
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Body
 from config.schemas.pages import Page
 from config.schemas.types import Flag, Id, Items, Secret, Text, Whole
@@ -23,15 +23,15 @@ MODES = {"failOnNotFound": "update", "ignore": "existing", "upsert": "upsert"}
 
 _PATH = PathText("secretPath", example="/services/api")
 _KEY = SecretName("The secret's name.", example="DB_URL")
-_TYPE = Text("Type", "Personal secrets are not offered.", choices=("shared", "personal"), example="shared")
+_TYPE = Text("Type", "Personal secrets are not supported.", choices=("shared", "personal"), example="shared")
 _VALUE = Secret(
     "Value",
-    "Blanks around it go; one newline at its end stays.",
+    "Leading and trailing whitespace is removed, except one final newline.",
     min_length=0,
     verbatim=True,
     example="postgres://shop@db.internal/shop",
 )
-_PROJECT_SLUG = Text("Project", "Its slug.", max_length=64, example="shop-dev")
+_PROJECT_SLUG = Text("Project", "The project's slug.", max_length=64, example="shop-dev")
 
 
 class InFolder(Body):
@@ -50,26 +50,32 @@ class InFolderOrMissing(Body):
 
 
 class ReadOptions(Body):
-    viewSecretValue: Annotated[bool, Flag(help="Whether values are shown.", query=True)] = True
-    expandSecretReferences: Annotated[bool, Flag(help="Whether ${...} is followed.", query=True)] = False
-    include_imports: Annotated[bool | None, Flag(help="Whether imports are shown too.", query=True)] = None
-    includeImports: Annotated[bool | None, Flag(help="The same, spelt otherwise.", query=True)] = None
+    viewSecretValue: Annotated[bool, Flag(help="Whether values are returned.", query=True)] = True
+    expandSecretReferences: Annotated[
+        bool, Flag(help="Whether references such as ${KEY} are resolved.", query=True)
+    ] = False
+    include_imports: Annotated[bool | None, Flag(help="Whether imported secrets are included.", query=True)] = None
+    includeImports: Annotated[bool | None, Flag(help="Same as `include_imports`.", query=True)] = None
 
 
 class ReadOptionsV4(ReadOptions):
-    expandSecretReferences: Annotated[bool, Flag(help="Whether ${...} is followed.", query=True)] = True
+    expandSecretReferences: Annotated[
+        bool, Flag(help="Whether references such as ${KEY} are resolved.", query=True)
+    ] = True
 
 
 class ListOptions(Body):
-    recursive: Annotated[bool, Flag(help="With all folders below.", query=True)] = False
-    tagSlugs: Annotated[str | None, Text("Tags", "Any of these, with commas.", min_length=0)] = None
+    recursive: Annotated[bool, Flag(help="Include all folders below.", query=True)] = False
+    tagSlugs: Annotated[str | None, Text("Tags", "Comma-separated; secrets with any of these tags.", min_length=0)] = (
+        None
+    )
     metadataFilter: Annotated[
-        str | None, Text("Metadata", "As key=a,value=b|key=c,value=d: all of it.", min_length=0)
+        str | None, Text("Metadata", "Such as key=a,value=b|key=c,value=d; all of them must match.", min_length=0)
     ] = None
 
 
 class VersionOptions(Body):
-    version: Annotated[int | None, Whole("An older one.", minimum=1, query=True)] = None
+    version: Annotated[int | None, Whole("An earlier version.", minimum=1, query=True)] = None
     type: Annotated[str, _TYPE] = "shared"
 
 
@@ -108,7 +114,9 @@ class FolderQueryV4(InFolder, OfProject): ...
 class Metadata(Body):
     key: Annotated[str, Text("Key", max_length=255, example="DB_URL")]
     value: Annotated[str, Text("Value", min_length=0, max_length=4096, verbatim=True)] = ""
-    isEncrypted: Annotated[bool | None, Flag(help="Stored sealed, and shown to those only who read values.")] = None
+    isEncrypted: Annotated[
+        bool | None, Flag(help="Store the value encrypted; only members who may read values can see it.")
+    ] = None
 
 
 class SecretContent(Body):
@@ -119,15 +127,15 @@ class SecretContent(Body):
     secretMetadata: Annotated[list[Metadata] | None, Items(max_items=100)] = None
     tagIds: Annotated[
         list[Annotated[str, Text("tagIds", max_length=512, example=EXAMPLE_ID)]] | None,
-        Items("Ids of the project's tags.", max_items=100),
+        Items("IDs of tags of the project.", max_items=100),
     ] = None
-    skipMultilineEncoding: Annotated[bool | None, Flag(help="Ferry a value of several lines as one, in quotes.")] = None
+    skipMultilineEncoding: Annotated[bool | None, Flag(help="Sync a multi-line value as a single quoted line.")] = None
     type: Annotated[str, _TYPE] = "shared"
-    secretReminderRepeatDays: Annotated[int | None, Whole("Kept for clients; nobody is reminded.", maximum=36500)] = (
-        None
-    )
+    secretReminderRepeatDays: Annotated[
+        int | None, Whole("Accepted for compatibility; no reminders are sent.", maximum=36500)
+    ] = None
     secretReminderNote: Annotated[
-        str | None, Text("Reminder", "Kept for clients.", min_length=0, max_length=1024, multiline=True)
+        str | None, Text("Reminder", "Accepted for compatibility.", min_length=0, max_length=1024, multiline=True)
     ] = None
 
 
@@ -163,7 +171,7 @@ class BatchOfNew(Body):
 
 class BatchOfChanges(Body):
     secrets: Annotated[list[BatchChange], _BATCH]
-    mode: Annotated[str, Text("Mode", "What becomes of a name that is not there.", choices=tuple(MODES))] = (
+    mode: Annotated[str, Text("Mode", "What to do with secrets that do not exist.", choices=tuple(MODES))] = (
         "failOnNotFound"
     )
 
@@ -220,9 +228,11 @@ class Move(Body):
     ]
     destinationSecretPath: Annotated[str, PathText("destinationSecretPath", example="/services/api")] = "/"
     secretIds: Annotated[
-        list[Annotated[str, Id(label="secretIds")]], Items("Of the source folder.", max_items=MAX_BATCH)
+        list[Annotated[str, Id(label="secretIds")]], Items("IDs of secrets of the source folder.", max_items=MAX_BATCH)
     ]
-    shouldOverwrite: Annotated[bool, Flag(help="Also where the destination has one with another value.")] = False
+    shouldOverwrite: Annotated[
+        bool, Flag(help="Overwrite secrets of the destination folder that have another value.")
+    ] = False
 
 
 class MoveV4(Move, OfProject): ...

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from config.access import audit
 from config.access.roles import Right
 from config.api.base import View, or_named, with_etag
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.errors import BadRequest
 from syncs import models
 from syncs.services import secrets as services
@@ -25,7 +25,6 @@ from syncs.source.tags import tags_by_id
 from syncs.source.validation import SecretInput
 
 from .fields import project_of
-from .secret_answers import OneSecret, Secret, SecretList, SecretListWithImports, import_json, secret_json
 from .secret_requests import (
     MODES,
     V3,
@@ -42,6 +41,7 @@ from .secret_requests import (
     Tagging,
     Version,
 )
+from .secret_responses import OneSecret, Secret, SecretList, SecretListWithImports, import_json, secret_json
 
 
 class SecretView(View):
@@ -78,8 +78,8 @@ class SecretView(View):
         slugs = tags_by_id(folder.environment.project, ids) if ids else {}
         return [_input(key, content, slugs) for key, content in items]
 
-    def one(self, secret: models.Secret) -> Answer[OneSecret]:
-        return Answer({"secret": self.written([secret])[0]})
+    def one(self, secret: models.Secret) -> TypedResponse[OneSecret]:
+        return TypedResponse({"secret": self.written([secret])[0]})
 
     def written(self, secrets: Sequence[models.Secret]) -> list[Secret]:
         """After a write: whoever may write may read."""
@@ -89,7 +89,7 @@ class SecretView(View):
         values = self.actor.may(Right.READ_VALUES, project_id)
         return [secret_json(shown, project_id) for shown in queries.views_of(secrets, values=values)]
 
-    def read(self, shown: ReadSecret) -> Answer[OneSecret]:
+    def read(self, shown: ReadSecret) -> TypedResponse[OneSecret]:
         """One secret, recorded in the audit log as read."""
         secret, environment = shown.secret, shown.secret.folder.environment
         audit.record(
@@ -103,8 +103,8 @@ class SecretView(View):
             secretVersion=secret.version,
             isValueShown=shown.value is not None,
         )
-        answer = Answer[OneSecret]({"secret": secret_json(shown, environment.project_id)})
-        return with_etag(self.request, answer, environment.project_id)
+        response = TypedResponse[OneSecret]({"secret": secret_json(shown, environment.project_id)})
+        return with_etag(self.request, response, environment.project_id)
 
 
 def refuse_personal(items: Iterable[SecretContent | Deletion | BatchDeletion]) -> None:
@@ -130,11 +130,11 @@ def _input(key: str, content: SecretContent, slugs: dict[str, str]) -> SecretInp
 class Secrets(SecretView):
     @operation(
         "listSecrets{suffix}",
-        "The secrets of a folder, and what its imports bring: the last import has precedence.",
+        "List the secrets of a folder and of its imports; the last import has precedence.",
         query="version.list_query",
         has_etag=True,
     )
-    def get(self, request: Request) -> Answer[SecretListWithImports]:
+    def get(self, request: Request) -> TypedResponse[SecretListWithImports]:
         query = self.query(self.version.list_query)
         missing = "Missing project id or environment"
         if not query.environment:
@@ -152,39 +152,41 @@ class Secrets(SecretView):
             numberOfSecrets=len(own) + sum(len(each.secrets) for each in imported),
             areValuesShown=options.values,
         )
-        answer = Answer[SecretListWithImports](
+        response = TypedResponse[SecretListWithImports](
             {
                 "secrets": [secret_json(each, project_id) for each in own],
                 "imports": [import_json(each, project_id) for each in imported],
             }
         )
-        return with_etag(request, answer, project_id)
+        return with_etag(request, response, project_id)
 
 
 class OneSecretView(SecretView):
-    @operation("getSecret{suffix}", "A secret by its name.", query="version.read_query", has_etag=True)
-    def get(self, request: Request, secretName: str) -> Answer[OneSecret]:
+    @operation("getSecret{suffix}", "Get a secret by its name.", query="version.read_query", has_etag=True)
+    def get(self, request: Request, secretName: str) -> TypedResponse[OneSecret]:
         query = self.query(self.version.read_query)
         folder = self.folder(query)
         options = self.read_options(query, folder.environment.project_id)
         return self.read(queries.secret_at(folder, secretName.strip(), options, query.version))
 
-    @operation("createSecret{suffix}", "A new secret.", body="version.new")
-    def post(self, request: Request, secretName: str) -> Answer[OneSecret]:
+    @operation("createSecret{suffix}", "Create a secret.", body="version.new")
+    def post(self, request: Request, secretName: str) -> TypedResponse[OneSecret]:
         body = self.body(self.version.new)
         return self._set(self.folder(body, Right.WRITE_SECRETS), secretName, body, "create")
 
-    @operation("updateSecret{suffix}", "Change it; what is left out stays.", body="version.change")
-    def patch(self, request: Request, secretName: str) -> Answer[OneSecret]:
+    @operation(
+        "updateSecret{suffix}", "Change a secret. Members that are left out are unchanged.", body="version.change"
+    )
+    def patch(self, request: Request, secretName: str) -> TypedResponse[OneSecret]:
         body = self.body(self.version.change)
         return self._set(self.folder(body, Right.WRITE_SECRETS), secretName, body, "update")
 
-    def _set(self, folder: models.Folder, key: str, content: SecretContent, mode: str) -> Answer[OneSecret]:
+    def _set(self, folder: models.Folder, key: str, content: SecretContent, mode: str) -> TypedResponse[OneSecret]:
         (secret,) = services.set_secrets(self.actor, folder, self.inputs(folder, [(key, content)]), mode=mode)
         return self.one(secret)
 
     @operation("deleteSecret{suffix}", "Delete a secret.", body="version.deletion")
-    def delete(self, request: Request, secretName: str) -> Answer[OneSecret]:
+    def delete(self, request: Request, secretName: str) -> TypedResponse[OneSecret]:
         body = self.body(self.version.deletion)
         folder = self.folder(body, Right.WRITE_SECRETS)
         refuse_personal([body])
@@ -193,8 +195,8 @@ class OneSecretView(SecretView):
 
 
 class SecretById(SecretView):
-    @operation("getSecretById{suffix}", "A secret by its id.", query="version.read_by_id_query", has_etag=True)
-    def get(self, request: Request, secretId: str) -> Answer[OneSecret]:
+    @operation("getSecretById{suffix}", "Get a secret by its ID.", query="version.read_by_id_query", has_etag=True)
+    def get(self, request: Request, secretId: str) -> TypedResponse[OneSecret]:
         secret_id = self.id("secretId")
         query = self.query(self.version.read_by_id_query)
         known = queries.secret_with_id(self.actor, secret_id, SecretQuery(values=False))
@@ -203,16 +205,16 @@ class SecretById(SecretView):
 
 
 class SecretBatch(SecretView):
-    @operation("createSecrets{suffix}", "New secrets, all or none.", body="version.batch_of_new")
-    def post(self, request: Request) -> Answer[SecretList]:
+    @operation("createSecrets{suffix}", "Create several secrets, all or none.", body="version.batch_of_new")
+    def post(self, request: Request) -> TypedResponse[SecretList]:
         body = self.body(self.version.batch_of_new)
         folder = self.folder(body, Right.WRITE_SECRETS)
         inputs = self.inputs(folder, [(each.secretKey, each) for each in body.secrets])
         created = services.set_secrets(self.actor, folder, inputs, mode="create")
-        return Answer({"secrets": self.written(created)})
+        return TypedResponse({"secrets": self.written(created)})
 
-    @operation("updateSecrets{suffix}", "Change secrets, all or none.", body="version.batch_of_changes")
-    def patch(self, request: Request) -> Answer[SecretList]:
+    @operation("updateSecrets{suffix}", "Change several secrets, all or none.", body="version.batch_of_changes")
+    def patch(self, request: Request) -> TypedResponse[SecretList]:
         body = self.body(self.version.batch_of_changes)
         by_path: dict[str, list[BatchChange]] = {}
         for item in body.secrets:
@@ -223,15 +225,15 @@ class SecretBatch(SecretView):
         inputs = iter(self.inputs(next(iter(found.values())), ordered))
         groups = [(found[location], [next(inputs) for _ in items]) for location, items in by_path.items()]
         changed = services.set_in_folders(self.actor, groups, mode=MODES[body.mode])
-        return Answer({"secrets": self.written(changed)})
+        return TypedResponse({"secrets": self.written(changed)})
 
-    @operation("deleteSecrets{suffix}", "Delete secrets, all or none.", body="version.batch_of_deletions")
-    def delete(self, request: Request) -> Answer[SecretList]:
+    @operation("deleteSecrets{suffix}", "Delete several secrets, all or none.", body="version.batch_of_deletions")
+    def delete(self, request: Request) -> TypedResponse[SecretList]:
         body = self.body(self.version.batch_of_deletions)
         folder = self.folder(body, Right.WRITE_SECRETS)
         refuse_personal(body.secrets)
         gone = services.delete_secrets(self.actor, folder, [each.secretKey for each in body.secrets])
-        return Answer({"secrets": self.written(gone)})
+        return TypedResponse({"secrets": self.written(gone)})
 
 
 NAMED = ("get", "post", "patch", "delete")

@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from config.access.roles import Right, project_for
 from config.api.base import router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.errors import Invalid, NotFound
-from config.schemas.answers import IdText
+from config.responses import IdText
 from config.schemas.model import Body
 from config.schemas.types import Anything, Flag, Id, Text
 from syncs.destination.base import destinations
@@ -31,10 +31,10 @@ from syncs.services.policy import Policy, PolicyJson, policy_as_json, policy_cha
 from syncs.services.sync_bodies import NewSync, SyncChanges
 from syncs.source import selectors
 
-from .destination_views import DestinationViewSet, ProjectQuery, answer, listed, of_destination, read
-from .sync_answers import OneSecretSync, SecretSyncList
+from .destination_views import DestinationViewSet, ProjectQuery, listed, of_destination, read, sync_response
+from .sync_responses import OneSecretSync, SecretSyncList
 
-_PURGE = Flag(help="Also take the old values out of the vendor's own history, where it keeps one.", query=True)
+_PURGE = Flag(help="Also delete old values from the vendor's version history, if it keeps one.", query=True)
 
 
 class RemovalQuery(Body):
@@ -42,7 +42,9 @@ class RemovalQuery(Body):
 
 
 class DeletionQuery(Body):
-    removeSecrets: Annotated[bool, Flag(help="Remove what the sync owns first.", query=True)] = False
+    removeSecrets: Annotated[
+        bool, Flag(help="First remove the secrets that the sync owns from the destination.", query=True)
+    ] = False
     purgeVersions: Annotated[bool, _PURGE] = False
 
 
@@ -52,11 +54,11 @@ class ImportQuery(Body):
 
 class PlanQuery(Body):
     operation: Annotated[str, Text("Operation", choices=("sync", "import", "remove"))] = "sync"
-    importBehavior: Annotated[str | None, Text("Of an import: which side wins", choices=IMPORT_PRIORITIES)] = None
+    importBehavior: Annotated[str | None, Text("Import priority", choices=IMPORT_PRIORITIES)] = None
 
 
 class KeyQuery(Body):
-    key: Annotated[str, Text("Key", "Its name at the destination.", max_length=1024)]
+    key: Annotated[str, Text("Key", "The name of the key at the destination.", max_length=1024)]
 
 
 class DestinationCheck(Body):
@@ -92,39 +94,43 @@ class SecretSyncs(DestinationViewSet):
     new: ClassVar[type[NewSync]]
     changes: ClassVar[type[SyncChanges]]
 
-    @operation("list{Name}SecretSyncs", "The {label} syncs of a project.", query=ProjectQuery)
-    def list(self, request: Request) -> Answer[SecretSyncList]:
+    @operation("list{Name}SecretSyncs", "List the {label} syncs of a project.", query=ProjectQuery)
+    def list(self, request: Request) -> TypedResponse[SecretSyncList]:
         project_id, slug = self.query(ProjectQuery).projectId, self.destination.slug
         return listed(self.actor, selectors.syncs_of_project(self.actor, project_id, slug), slug)
 
-    @operation("create{Name}SecretSync", "Make a {label} sync.", body="new")
-    def create(self, request: Request) -> Answer[OneSecretSync]:
+    @operation("create{Name}SecretSync", "Create a {label} sync.", body="new")
+    def create(self, request: Request) -> TypedResponse[OneSecretSync]:
         body = self.body(self.new)
         project = project_for(self.actor, body.projectId, Right.EDIT_SYNCS)
-        return answer(services.create_sync(self.actor, project, self.destination.slug, sync_bodies.sync_input(body)))
+        return sync_response(
+            services.create_sync(self.actor, project, self.destination.slug, sync_bodies.sync_input(body))
+        )
 
-    @operation("get{Name}SecretSync", "A {label} sync.")
-    def retrieve(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+    @operation("get{Name}SecretSync", "Get a {label} sync.")
+    def retrieve(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         return read(self.actor, self.sync())
 
     @operation("update{Name}SecretSync", "Change a {label} sync.", body="changes")
-    def partial_update(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+    def partial_update(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         self.id("syncId")
         body = self.body(self.changes)
-        return answer(services.update_sync(self.actor, self.sync(Right.EDIT_SYNCS), sync_bodies.sync_input(body)))
+        return sync_response(
+            services.update_sync(self.actor, self.sync(Right.EDIT_SYNCS), sync_bodies.sync_input(body))
+        )
 
     @operation("delete{Name}SecretSync", "Delete a {label} sync.", query=DeletionQuery)
-    def destroy(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+    def destroy(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         self.id("syncId")
         query = self.query(DeletionQuery)
         sync = self.sync(Right.EDIT_SYNCS)
-        return answer(
+        return sync_response(
             deletion.delete_sync(self.actor, sync, with_secrets=query.removeSecrets, purge=query.purgeVersions)
         )
 
     @action(detail=False, url_path="sync-name/<str:name>")
-    @operation("get{Name}SecretSyncByName", "A {label} sync by its name.", query=ProjectQuery)
-    def by_name(self, request: Request, name: str) -> Answer[OneSecretSync]:
+    @operation("get{Name}SecretSyncByName", "Get a {label} sync by its name.", query=ProjectQuery)
+    def by_name(self, request: Request, name: str) -> TypedResponse[OneSecretSync]:
         project_id = self.query(ProjectQuery).projectId
         found = selectors.syncs_of_project(self.actor, project_id, self.destination.slug)
         sync = found.filter(name=name).first()
@@ -133,16 +139,20 @@ class SecretSyncs(DestinationViewSet):
         return read(self.actor, sync)
 
     @action(detail=False, methods=["post"], url_path="plan")
-    @operation("plan{Name}SecretSyncDraft", "What a sync about to be created would do; nothing is stored.", body="new")
-    def plan_draft(self, request: Request) -> Answer[OnePlan]:
+    @operation("plan{Name}SecretSyncDraft", "Show what a new sync would do. Nothing is stored.", body="new")
+    def plan_draft(self, request: Request) -> TypedResponse[OnePlan]:
         body = self.body(self.new)
         project = project_for(self.actor, body.projectId, Right.EDIT_SYNCS)
         sync = services.draft_sync(self.actor, project, self.destination.slug, sync_bodies.sync_input(body))
-        return Answer({"plan": checked_plan(self.actor, sync).as_json()})
+        return TypedResponse({"plan": checked_plan(self.actor, sync).as_json()})
 
     @action(detail=False, methods=["post"], url_path="check-destination")
-    @operation("check{Name}SecretSyncDestination", "Whether another sync has this destination.", body=DestinationCheck)
-    def check_destination(self, request: Request) -> Answer[Duplicate]:
+    @operation(
+        "check{Name}SecretSyncDestination",
+        "Check whether another sync has the same destination config.",
+        body=DestinationCheck,
+    )
+    def check_destination(self, request: Request) -> TypedResponse[Duplicate]:
         body = self.body(DestinationCheck)
         project_for(self.actor, body.projectId, Right.SEE_SYNCS)
         config = body.destinationConfig
@@ -152,80 +162,84 @@ class SecretSyncs(DestinationViewSet):
         found: Duplicate = {"hasDuplicate": twin is not None}
         if twin and self.actor.may(Right.SEE_SYNCS, twin.project_id):
             found["duplicateProjectId"] = str(twin.project_id)
-        return Answer(found)
+        return TypedResponse(found)
 
     @action(detail=True, methods=["post"], url_path="sync-secrets")
-    @operation("sync{Name}SecretSync", "Trigger a sync for the {label} sync.")
-    def sync_secrets(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+    @operation("sync{Name}SecretSync", "Trigger a {label} sync.")
+    def sync_secrets(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         sync = self.sync(Right.RUN_SYNCS)
         triggers.trigger(self.actor, sync, "sync")
-        return answer(selectors.syncs().get(pk=sync.pk))
+        return sync_response(selectors.syncs().get(pk=sync.pk))
 
     @action(detail=True, methods=["post"], url_path="import-secrets")
-    @operation("import{Name}SecretSyncSecrets", "Import what the destination holds.", query=ImportQuery)
-    def import_secrets(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+    @operation("import{Name}SecretSyncSecrets", "Import the secrets of the destination.", query=ImportQuery)
+    def import_secrets(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         self.id("syncId")
         behavior = self.query(ImportQuery).importBehavior
         triggers.require_import(self.destination)
         sync = self.sync(Right.RUN_SYNCS)
         triggers.import_secrets(self.actor, sync, behavior)
-        return answer(selectors.syncs().get(pk=sync.pk))
+        return sync_response(selectors.syncs().get(pk=sync.pk))
 
     @action(detail=True, methods=["post"], url_path="remove-secrets")
-    @operation("remove{Name}SecretSyncSecrets", "Remove what the sync owns.", query=RemovalQuery)
-    def remove_secrets(self, request: Request, syncId: str) -> Answer[OneSecretSync]:
+    @operation(
+        "remove{Name}SecretSyncSecrets",
+        "Remove the secrets that the sync owns from the destination.",
+        query=RemovalQuery,
+    )
+    def remove_secrets(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         self.id("syncId")
         purge = self.query(RemovalQuery).purgeVersions
         sync = self.sync(Right.REMOVE_SECRETS)
         triggers.remove_secrets(self.actor, sync, purge=purge)
-        return answer(selectors.syncs().get(pk=sync.pk))
+        return sync_response(selectors.syncs().get(pk=sync.pk))
 
     @action(detail=True, methods=["post"])
-    @operation("plan{Name}SecretSync", "What a run would do now; nothing is written.", query=PlanQuery)
-    def plan(self, request: Request, syncId: str) -> Answer[OnePlan]:
+    @operation("plan{Name}SecretSync", "Show what a run would do now. Nothing is written.", query=PlanQuery)
+    def plan(self, request: Request, syncId: str) -> TypedResponse[OnePlan]:
         self.id("syncId")
         query = self.query(PlanQuery)
         sync = self.sync(Right.RUN_SYNCS)
         if query.operation == "import":
             triggers.require_import(self.destination)
         found = checked_plan(self.actor, sync, query.operation, behavior=query.importBehavior or "")
-        return Answer({"plan": found.as_json()})
+        return TypedResponse({"plan": found.as_json()})
 
     @action(detail=True)
-    @operation("get{Name}SecretSyncDrift", "What the last look found.")
-    def drift(self, request: Request, syncId: str) -> Answer[OneDrift]:
-        return Answer({"drift": drift_as_json(self.sync())})
+    @operation("get{Name}SecretSyncDrift", "Get the result of the last drift check.")
+    def drift(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
+        return TypedResponse({"drift": drift_as_json(self.sync())})
 
     @drift.mapping.post
-    @operation("check{Name}SecretSyncDrift", "Look now; nothing is written.")
-    def check_drift(self, request: Request, syncId: str) -> Answer[OneDrift]:
+    @operation("check{Name}SecretSyncDrift", "Check for drift now. Nothing is written.")
+    def check_drift(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
         sync = self.sync(Right.RUN_SYNCS)
         check(sync)
-        return Answer({"drift": drift_as_json(sync)})
+        return TypedResponse({"drift": drift_as_json(sync)})
 
     @action(detail=True)
-    @operation("get{Name}SecretSyncPolicy", "The sync's policy.")
-    def policy(self, request: Request, syncId: str) -> Answer[OnePolicy]:
-        return Answer({"policy": policy_as_json(self.sync().policy)})
+    @operation("get{Name}SecretSyncPolicy", "Get the policy of a sync.")
+    def policy(self, request: Request, syncId: str) -> TypedResponse[OnePolicy]:
+        return TypedResponse({"policy": policy_as_json(self.sync().policy)})
 
     @policy.mapping.patch
-    @operation("update{Name}SecretSyncPolicy", "Change the sync's policy.", body=Policy)
-    def update_policy(self, request: Request, syncId: str) -> Answer[OnePolicy]:
+    @operation("update{Name}SecretSyncPolicy", "Change the policy of a sync.", body=Policy)
+    def update_policy(self, request: Request, syncId: str) -> TypedResponse[OnePolicy]:
         self.id("syncId")
         changes = policy_changes(self.body(Policy))
         policy = services.update_policy(self.actor, self.sync(), changes)
-        return Answer({"policy": policy_as_json(policy)})
+        return TypedResponse({"policy": policy_as_json(policy)})
 
     @action(detail=True)
     @operation(
         "explain{Name}SecretSyncKey",
-        "Which secret a key of the destination is, through what it came, and who wrote it when.",
+        "Explain a key of the destination: its secret, its source, and who wrote it when.",
         query=KeyQuery,
     )
-    def why(self, request: Request, syncId: str) -> Answer[OneWhy]:
+    def why(self, request: Request, syncId: str) -> TypedResponse[OneWhy]:
         self.id("syncId")
         key = self.query(KeyQuery).key
-        return Answer({"why": why(self.actor, self.sync(), key)})
+        return TypedResponse({"why": why(self.actor, self.sync(), key)})
 
 
 _router = router()

@@ -14,9 +14,9 @@ from typing_extensions import TypedDict
 
 from config.access.roles import project_for
 from config.api.base import ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
-from config.schemas.answers import Name, Time, Uuid, text
+from config.responses import Name, Time, Uuid, text
 from config.schemas.model import Body
 from config.schemas.types import Slug, Text
 from syncs import models
@@ -26,7 +26,7 @@ from syncs.source import selectors
 
 class NewTag(Body):
     slug: Annotated[str, Slug("slug", example="shop-dev")]
-    color: Annotated[str, Text("Colour", "As #ff8800.", min_length=0, max_length=32, example="#ff8800")]
+    color: Annotated[str, Text("Colour", "Such as #ff8800.", min_length=0, max_length=32, example="#ff8800")]
 
 
 class TagChange(Body):
@@ -76,7 +76,7 @@ def tag_json(tag: models.Tag) -> Tag:
 
 
 class Tags(ViewSet):
-    """`key` is the member that holds a tag in answers; with an s, that of several."""
+    """`key` is the member of a response that holds a tag; with an s, the one that holds several."""
 
     tag = "Secret Tags"
     terms = {"suffix": ""}
@@ -85,43 +85,43 @@ class Tags(ViewSet):
     one: ClassVar[Any] = OneTag
     many: ClassVar[Any] = TagList
 
-    def answer(self, tag: models.Tag) -> Answer[Any]:
-        return Answer({self.key: tag_json(tag)})
+    def respond(self, tag: models.Tag) -> TypedResponse[Any]:
+        return TypedResponse({self.key: tag_json(tag)})
 
     def found(self) -> models.Tag:
         tag_id = self.id("tagId")
         return selectors.tag_of(project_for(self.actor, self.kwargs["projectId"]), pk=tag_id)
 
-    @operation("listTags{suffix}", "A project's tags.", answer="many")
-    def list(self, request: Request, projectId: str) -> Answer[Any]:
+    @operation("listTags{suffix}", "List the tags of a project.", response="many")
+    def list(self, request: Request, projectId: str) -> TypedResponse[Any]:
         rows = project_for(self.actor, projectId).tags.order_by("slug")
-        return Answer({f"{self.key}s": [tag_json(tag) for tag in rows]})
+        return TypedResponse({f"{self.key}s": [tag_json(tag) for tag in rows]})
 
-    @operation("createTag{suffix}", "A tag.", body=NewTag, answer="one")
-    def create(self, request: Request, projectId: str) -> Answer[Any]:
+    @operation("createTag{suffix}", "Create a tag.", body=NewTag, response="one")
+    def create(self, request: Request, projectId: str) -> TypedResponse[Any]:
         body = self.body(NewTag)
-        return self.answer(tags.create_tag(self.actor, project_for(self.actor, projectId), body.slug, body.color))
+        return self.respond(tags.create_tag(self.actor, project_for(self.actor, projectId), body.slug, body.color))
 
-    @operation("getTag{suffix}", "A tag.", answer="one")
-    def retrieve(self, request: Request, projectId: str, tagId: str) -> Answer[Any]:
-        return self.answer(self.found())
+    @operation("getTag{suffix}", "Get a tag.", response="one")
+    def retrieve(self, request: Request, projectId: str, tagId: str) -> TypedResponse[Any]:
+        return self.respond(self.found())
 
-    @operation("updateTag{suffix}", "Rename or recolour a tag.", body=TagChange, answer="one")
-    def partial_update(self, request: Request, projectId: str, tagId: str) -> Answer[Any]:
+    @operation("updateTag{suffix}", "Change the slug or color of a tag.", body=TagChange, response="one")
+    def partial_update(self, request: Request, projectId: str, tagId: str) -> TypedResponse[Any]:
         body = self.body(TagChange)
-        return self.answer(tags.update_tag(self.actor, self.found(), slug=body.slug, color=body.color))
+        return self.respond(tags.update_tag(self.actor, self.found(), slug=body.slug, color=body.color))
 
-    @operation("deleteTag{suffix}", "Delete a tag; secrets lose it.", answer="one")
-    def destroy(self, request: Request, projectId: str, tagId: str) -> Answer[Any]:
+    @operation("deleteTag{suffix}", "Delete a tag and remove it from all secrets.", response="one")
+    def destroy(self, request: Request, projectId: str, tagId: str) -> TypedResponse[Any]:
         tag = self.found()
-        answer = self.answer(tag)
+        response = self.respond(tag)
         tags.delete_tag(self.actor, tag)
-        return answer
+        return response
 
     @action(detail=False, url_path="slug/<str:tagSlug>")
-    @operation("getTagBySlug{suffix}", "A tag by its slug.", answer="one")
-    def by_slug(self, request: Request, projectId: str, tagSlug: str) -> Answer[Any]:
-        return self.answer(selectors.tag_of(project_for(self.actor, projectId), slug=tagSlug))
+    @operation("getTagBySlug{suffix}", "Get a tag by its slug.", response="one")
+    def by_slug(self, request: Request, projectId: str, tagSlug: str) -> TypedResponse[Any]:
+        return self.respond(selectors.tag_of(project_for(self.actor, projectId), slug=tagSlug))
 
 
 class TagsOfWorkspace(Tags):

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import model_validator
 
 from config.errors import BadRequest
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Flag, Items, Text
 from connections.http.client import ApiClient

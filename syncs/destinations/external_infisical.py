@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected

@@ -11,7 +11,7 @@ from typing_extensions import TypedDict
 from config.access.roles import Actor, Right
 from config.conventions import timestamp
 from config.errors import NotFound
-from config.schemas.answers import Environment, FolderPath, IdText, Name, Time, Uuid, text
+from config.responses import Environment, FolderPath, IdText, Name, Time, Uuid, text
 from connections.services import open_client
 from syncs.engine.addresses import folder_text, is_below
 from syncs.engine.reasons import Reason

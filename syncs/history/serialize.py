@@ -8,7 +8,7 @@ from typing import Annotated
 from typing_extensions import TypedDict
 
 from config.conventions import timestamp
-from config.schemas.answers import Message, Name, Time, Uuid, one_of, text
+from config.responses import Message, Name, Time, Uuid, one_of, text
 from syncs.engine.reasons import Reason
 from syncs.models import RunChange, SyncRun
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from typing_extensions import TypedDict
 
 from config.conventions import timestamp
-from config.schemas.answers import Name, Time, Uuid, one_of
+from config.responses import Name, Time, Uuid, one_of
 from syncs import models
 
 

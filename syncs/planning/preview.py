@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 
 from config.encryption import Undecryptable
 from config.errors import BadRequest
-from config.schemas.answers import members, one_of, text
+from config.responses import members, one_of, text
 from connections.errors import IntegrationError
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change, Drift, Plan, Rule, State

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from config.access.roles import PLATFORM
 from config.conventions import timestamp
 from config.errors import BadRequest
-from config.schemas.answers import Time, one_of
+from config.responses import Time, one_of
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
 from syncs.notifications.outbox import drift_checked
 from syncs.planning.preview import DriftChange, drift_of, drift_status, preview

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from config.schemas.answers import members
+from config.responses import members
 from config.schemas.json_schema import described
 from config.schemas.model import Model
 from config.schemas.types import Flag, Items, Text, Whole

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import create_model
 
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Body
 from config.schemas.types import Flag, Id, Slug, Text
 from syncs.destination.base import Destination

@@ -13,7 +13,7 @@ from typing_extensions import TypedDict
 from config.access.models import Project
 from config.access.roles import Actor, Right, project_for
 from config.errors import BadRequest, NotFound
-from config.schemas.answers import text
+from config.responses import text
 from syncs.models import Environment, Folder, NotificationTarget, Secret, SecretImport, SecretSync, SyncDefaults, Tag
 from syncs.source.sealed import COMMENT, VALUE, metadata_member, open_member, open_or_none
 

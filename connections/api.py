@@ -18,14 +18,15 @@ from config.access.models import Project
 from config.access.roles import Right, project_for
 from config.access.services import instance
 from config.api.base import View, ViewSet, router
-from config.api.operations import Answer, operation
+from config.api.operations import TypedResponse, operation
 from config.api.pause import OnePause, PauseChange, pause_json
 from config.schemas.json_schema import JsonSchema, with_component
 from config.schemas.unions import AllOf
 from connections import models, selectors, services
 from connections.provider import Provider, providers
 
-from .answers import (
+from .requests import ConnectionChanges, InProject, NewConnection, OfProject, described_changes, new_connection
+from .responses import (
     AppConnectionBriefList,
     AppConnectionList,
     AppConnectionOption,
@@ -36,7 +37,6 @@ from .answers import (
     connection_schema,
     pascal,
 )
-from .requests import ConnectionChanges, InProject, NewConnection, OfProject, described_changes, new_connection
 
 
 class _ConnectionView(View):
@@ -58,27 +58,27 @@ class _ConnectionView(View):
 
     def listed(
         self, found: Iterable[models.AppConnection], project: Project | None, app: str | None = None
-    ) -> Answer[AppConnectionList]:
+    ) -> TypedResponse[AppConnectionList]:
         organisation = str(instance().pk)
         rows = self.recorded(found, project, "get-app-connections", app)
-        return Answer({"appConnections": [connection_json(row, organisation) for row in rows]})
+        return TypedResponse({"appConnections": [connection_json(row, organisation) for row in rows]})
 
 
 class Options(_ConnectionView):
-    @operation("listAppConnectionOptions", "The apps that can be connected, with their methods.")
-    def get(self, request: Request) -> Answer[AppConnectionOptionList]:
+    @operation("listAppConnectionOptions", "List the apps that can be connected, with their methods.")
+    def get(self, request: Request) -> TypedResponse[AppConnectionOptionList]:
         options: list[AppConnectionOption] = [
             {"name": each.label, "app": each.slug, "methods": list(each.methods)} for each in providers
         ]
-        return Answer({"appConnectionOptions": options})
+        return TypedResponse({"appConnectionOptions": options})
 
 
 class EveryApp(_ConnectionView):
-    def specialized(self, answer: JsonSchema) -> JsonSchema:
-        return with_component(answer, "AppConnection", {"anyOf": [connection_schema(each) for each in providers]})
+    def specialized(self, schema: JsonSchema) -> JsonSchema:
+        return with_component(schema, "AppConnection", {"anyOf": [connection_schema(each) for each in providers]})
 
-    @operation("listAppConnections", "The organisation's connections, or a project's.", query=OfProject)
-    def get(self, request: Request) -> Answer[AppConnectionList]:
+    @operation("listAppConnections", "List the connections of the organization or of a project.", query=OfProject)
+    def get(self, request: Request) -> TypedResponse[AppConnectionList]:
         project = self.scope(self.query(OfProject))
         return self.listed(selectors.connections_of(self.actor, project), project)
 
@@ -97,27 +97,27 @@ class AppConnections(ViewSet, _OfApp):
     new: ClassVar[AllOf]
     changes: ClassVar[type[ConnectionChanges]]
 
-    def specialized(self, answer: JsonSchema) -> JsonSchema:
-        return with_component(answer, "AppConnection", connection_schema(self.provider))
+    def specialized(self, schema: JsonSchema) -> JsonSchema:
+        return with_component(schema, "AppConnection", connection_schema(self.provider))
 
-    def one(self, connection: models.AppConnection) -> Answer[OneAppConnection]:
-        return Answer({"appConnection": connection_json(connection, str(instance().pk))})
+    def one(self, connection: models.AppConnection) -> TypedResponse[OneAppConnection]:
+        return TypedResponse({"appConnection": connection_json(connection, str(instance().pk))})
 
-    def read(self, connection: models.AppConnection) -> Answer[OneAppConnection]:
+    def read(self, connection: models.AppConnection) -> TypedResponse[OneAppConnection]:
         audit.record(self.actor, "get-app-connection", connection.project_id, connectionId=connection.pk)
         return self.one(connection)
 
-    @operation("list{Name}AppConnections", "Connections to {label}.", query=OfProject)
-    def list(self, request: Request) -> Answer[AppConnectionList]:
+    @operation("list{Name}AppConnections", "List the connections to {label}.", query=OfProject)
+    def list(self, request: Request) -> TypedResponse[AppConnectionList]:
         project, slug = self.scope(self.query(OfProject)), self.provider.slug
         return self.listed(selectors.connections_of(self.actor, project).filter(app=slug), project, slug)
 
     @operation(
         "create{Name}AppConnection",
-        "Connect {label}; the credentials are checked before anything is stored.",
+        "Create a connection to {label}. The credentials are checked before they are stored.",
         body="new",
     )
-    def create(self, request: Request) -> Answer[OneAppConnection]:
+    def create(self, request: Request) -> TypedResponse[OneAppConnection]:
         body, login = self.body(self.new)
         connection = services.create_connection(
             self.actor,
@@ -130,12 +130,16 @@ class AppConnections(ViewSet, _OfApp):
         )
         return self.one(connection)
 
-    @operation("get{Name}AppConnection", "A connection.")
-    def retrieve(self, request: Request, connectionId: str) -> Answer[OneAppConnection]:
+    @operation("get{Name}AppConnection", "Get a connection.")
+    def retrieve(self, request: Request, connectionId: str) -> TypedResponse[OneAppConnection]:
         return self.read(self.connection())
 
-    @operation("update{Name}AppConnection", "Change a connection; new credentials are checked first.", body="changes")
-    def partial_update(self, request: Request, connectionId: str) -> Answer[OneAppConnection]:
+    @operation(
+        "update{Name}AppConnection",
+        "Change a connection. New credentials are checked before they are stored.",
+        body="changes",
+    )
+    def partial_update(self, request: Request, connectionId: str) -> TypedResponse[OneAppConnection]:
         self.id("connectionId")
         body = self.body(ConnectionChanges)
         changed = services.update_connection(
@@ -148,7 +152,7 @@ class AppConnections(ViewSet, _OfApp):
         return self.one(changed)
 
     @operation("delete{Name}AppConnection", "Delete a connection that no sync uses.")
-    def destroy(self, request: Request, connectionId: str) -> Answer[OneAppConnection]:
+    def destroy(self, request: Request, connectionId: str) -> TypedResponse[OneAppConnection]:
         connection = self.connection()
         services.delete_connection(self.actor, connection)
         return self.one(connection)
@@ -156,45 +160,45 @@ class AppConnections(ViewSet, _OfApp):
     @action(detail=False)
     @operation(
         "listAvailable{Name}AppConnections",
-        "The connections to {label} that you may use in a project.",
+        "List the connections to {label} that you may use in a project.",
         query=InProject,
     )
-    def available(self, request: Request) -> Answer[AppConnectionBriefList]:
+    def available(self, request: Request) -> TypedResponse[AppConnectionBriefList]:
         project = project_for(self.actor, self.query(InProject).projectId)
         organisation = str(instance().pk)
         usable = selectors.usable_in(self.actor, project, self.provider.slug)
         event = "get-available-app-connections-details"
         found = self.recorded(usable, project, event, self.provider.slug)
-        return Answer({"appConnections": [brief_json(each, organisation) for each in found]})
+        return TypedResponse({"appConnections": [brief_json(each, organisation) for each in found]})
 
     @action(detail=False, url_path="connection-name/<str:name>")
-    @operation("get{Name}AppConnectionByName", "A connection by its name.", query=OfProject)
-    def by_name(self, request: Request, name: str) -> Answer[OneAppConnection]:
+    @operation("get{Name}AppConnectionByName", "Get a connection by its name.", query=OfProject)
+    def by_name(self, request: Request, name: str) -> TypedResponse[OneAppConnection]:
         project = self.scope(self.query(OfProject))
         return self.read(selectors.connection_by_name(self.actor, self.provider.slug, name, project))
 
     @action(detail=True)
-    @operation("get{Name}AppConnectionPause", "Whether syncs through it are paused.")
-    def pause(self, request: Request, connectionId: str) -> Answer[OnePause]:
+    @operation("get{Name}AppConnectionPause", "Get whether the syncs of a connection are paused.")
+    def pause(self, request: Request, connectionId: str) -> TypedResponse[OnePause]:
         return self.paused(self.connection())
 
     @pause.mapping.patch
     @operation(
         "set{Name}AppConnectionPause",
-        "Stop every sync through it, or let them go on; in effect between two keys.",
+        "Pause or resume all syncs of a connection. Takes effect before the next key is written.",
         body=PauseChange,
     )
-    def set_pause(self, request: Request, connectionId: str) -> Answer[OnePause]:
+    def set_pause(self, request: Request, connectionId: str) -> TypedResponse[OnePause]:
         paused = self.body(PauseChange).isPaused
         services.pause_connection(self.actor, self.connection(), paused=paused)
         return self.paused(self.connection())
 
-    def paused(self, connection: models.AppConnection) -> Answer[OnePause]:
-        return Answer(pause_json(connection.paused_at, connection.paused_by))
+    def paused(self, connection: models.AppConnection) -> TypedResponse[OnePause]:
+        return TypedResponse(pause_json(connection.paused_at, connection.paused_by))
 
     @action(detail=True, methods=["post"])
-    @operation("check{Name}AppConnection", "Ask the vendor now whether it takes the credentials.")
-    def check(self, request: Request, connectionId: str) -> Answer[OneAppConnection]:
+    @operation("check{Name}AppConnection", "Check the credentials of a connection with the vendor now.")
+    def check(self, request: Request, connectionId: str) -> TypedResponse[OneAppConnection]:
         connection = self.connection()
         services.check_connection(self.actor, connection)
         return self.one(connection)

@@ -1,4 +1,4 @@
-"""Types for the members of our own answers, which are TypedDicts: what OpenAPI says beyond the Python type.
+"""Types for the members of responses, which are TypedDicts: what OpenAPI needs besides the Python type.
 
     class Tag(TypedDict):
         id: Uuid
@@ -15,11 +15,11 @@ from typing import Annotated, Any
 
 from pydantic import WithJsonSchema
 
-from config.schemas.json_schema import EXAMPLE_ID
+EXAMPLE_ID = "3f0c2a9e-5b1d-4c7e-9a64-0d2b8f6e1c35"
 
 
 def text(**keywords: Any) -> WithJsonSchema:
-    """A string with these keywords of OpenAPI; `example` is for the example of the whole answer."""
+    """A string with these keywords of OpenAPI; `example` is its part of the response's example."""
     return WithJsonSchema({"type": "string", **keywords})
 
 

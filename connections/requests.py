@@ -7,16 +7,17 @@ from typing import Annotated, Any
 
 from pydantic import create_model
 
-from config.schemas.json_schema import EXAMPLE_ID
+from config.responses import EXAMPLE_ID
 from config.schemas.model import Body, Model
 from config.schemas.types import Anything, Flag, Slug, Text
 from config.schemas.unions import AllOf
-from connections import services
-from connections.provider import Provider
+
+from . import services
+from .provider import Provider
 
 
 class OfProject(Body):
-    projectId: Annotated[str | None, Text("Project", "Leave out for the organisation's.")] = None
+    projectId: Annotated[str | None, Text("Project", "Leave out for the connections of the organization.")] = None
 
 
 class InProject(Body):
@@ -41,7 +42,7 @@ class NewConnection(_Common):
 
     name: Annotated[str, Slug("name", "Unique in its scope.", example="shop-dev")]
     projectId: Annotated[
-        str | None, Text("Project", "Leave out for an organisation-wide connection.", example=EXAMPLE_ID)
+        str | None, Text("Project", "Leave out for a connection of the organization.", example=EXAMPLE_ID)
     ] = None
 
 

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, with_config
 from typing_extensions import TypedDict
 
 from config.conventions import timestamp
-from config.schemas.answers import Environment, FolderPath, IdText, Name, Time, Uuid, one_of, text
+from config.responses import Environment, FolderPath, IdText, Name, Time, Uuid, one_of, text
 from syncs.source.queries import Imported, ReadSecret
 from syncs.source.selectors import HIDDEN, SecretMetadata, metadata_of
 

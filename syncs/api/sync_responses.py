@@ -11,7 +11,7 @@ from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from config.conventions import timestamp
-from config.schemas.answers import Description, FolderPath, IdText, Name, Time, Uuid, text
+from config.responses import Description, FolderPath, IdText, Name, Time, Uuid, text
 from config.schemas.json_schema import JsonSchema, described
 from syncs import models
 from syncs.destination.base import Destination

@@ -8,11 +8,12 @@ from typing_extensions import TypedDict
 
 from config.access.models import Project
 from config.conventions import timestamp
-from config.schemas.answers import Description, IdText, Name, Time, Uuid, text
+from config.responses import Description, IdText, Name, Time, Uuid, text
 from config.schemas.json_schema import JsonSchema, described
 from config.schemas.model import Model
-from connections import models, services
-from connections.provider import Provider
+
+from . import models, services
+from .provider import Provider
 
 
 class ConnectionProject(TypedDict):

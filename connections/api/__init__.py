@@ -1,5 +1,0 @@
-"""App connections over HTTP."""
-
-from .views import urlpatterns
-
-__all__ = ["urlpatterns"]
