@@ -18,7 +18,7 @@ def described() -> dict[str, Any]:
 
 
 def operations() -> list[tuple[str, str, dict[str, Any]]]:
-    """Method, path and what is said of it."""
+    """Method, path and operation."""
     return [
         (method.upper(), path, _whole(operation))
         for path, item in described()["paths"].items()
@@ -69,7 +69,7 @@ def plain(schema: Any) -> Any:
 
 
 def require_fit(method: str, path: str, status: int, answer: Any) -> None:
-    """Raises where the answer is not what the description says."""
+    """Raises if the response does not match the description."""
     responses = operation_of(method, path)["responses"]
     assert str(status) in responses, f"{method} {path} says nothing of {status}"
     schema = plain(responses[str(status)]["content"]["application/json"]["schema"])

@@ -28,7 +28,7 @@ def send(browser: Client, path: str, method: str = "POST", **fields: str) -> Any
 
 
 def test_every_endpoint_has_a_page(browser: Client, world: World) -> None:
-    """Also one that asks for more, or knows no such id: its page says so, with the form to do better."""
+    """Also an endpoint with required parameters or an unknown id: its page shows the error and the form."""
     forms = 0
     for path in sorted({path for _, path, _ in operations()}):
         filled = path.replace("{projectId}", str(world.project.pk))

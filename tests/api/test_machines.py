@@ -95,7 +95,7 @@ def test_lockout(made: NewIdentity) -> None:
     configure(made, lockoutThreshold=2, lockoutDurationSeconds=30, lockoutCounterResetSeconds=5)
     assert login(made, "0" * 64)[0] == 401
     Identity.objects.update(last_failed_at=timezone.now() - timedelta(seconds=6))
-    assert login(made, "0" * 64)[1]["message"] == "Invalid credentials"  # counted anew
+    assert login(made, "0" * 64)[1]["message"] == "Invalid credentials"  # counted again
     assert login(made, "0" * 64)[1]["message"] == "Invalid credentials"
     locked = "This identity auth method is temporarily locked, please try again later"
     assert login(made)[1]["message"] == locked
@@ -146,7 +146,7 @@ def test_a_project_admin_manages_only_machines_of_their_project(world: World) ->
     assert Api(token)("POST", secrets.format(mine.identity.pk), {})[0] == 403
     assert Api(token)("PATCH", f"/v1/identities/{hers.pk}", {"role": "admin"})[0] == 403
     assert Api(token)("POST", "/v1/identities", {"name": "x"})[0] == 403
-    # A machine that is in no project yet is not his for the taking either: it may get rights elsewhere later.
+    # Nor may they take over a machine without a project: it may get rights elsewhere later.
     bare = register_identity(PLATFORM, "bare", "no-access")
     where = f"/v2/workspace/{world.project.pk}/identity-memberships/{bare.pk}"
     assert Api(token)("POST", where, {"role": "viewer"})[0] == 200

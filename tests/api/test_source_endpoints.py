@@ -38,7 +38,7 @@ class Row:
     body: Any = None
     query: dict[str, str] = field(default_factory=dict)
     least: str = "viewer"
-    key: str = ""  # that the answer must have
+    key: str = ""  # that the response must have
     errors: tuple[tuple[dict[str, Any], int, str], ...] = ()
 
     @property
@@ -614,7 +614,7 @@ def test_the_answer(world: World, scene: Scene, row: Row) -> None:
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_who_may(world: World, scene: Scene, row: Row) -> None:
-    """Those below the least role are refused; who is no member is told that there is nothing."""
+    """Roles below the required one are refused; for people who are not members nothing exists."""
     assert scene.ask(Api(None), row)[0] == 401
     weaker = ROLES if row.least == "instance" else ROLES[: ROLES.index(row.least)]
     for role in weaker:

@@ -30,7 +30,7 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass
 class Result:
-    """One line of the table. `bound` is in words, `passed` what it says."""
+    """A line of the table. `bound` is a text, `passed` whether it holds."""
 
     case: str
     measure: str

@@ -14,7 +14,7 @@ from tests.clients.conftest import Server
 pytest.importorskip("schemathesis", reason="schemathesis is not installed (extra `clients`)")
 pytestmark = [pytest.mark.clients, pytest.mark.slow]
 
-# 400 is the modelled API's word for what its rules forbid as things stand; 414 is the web server's own.
+# 400 is the modelled API's status for what a rule forbids in the current state; 414 comes from the web server.
 CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", "400", "401", "403", "404"]

@@ -203,7 +203,7 @@ def test_an_app_role_without_the_right_to_patch_or_to_see_mounts_is_enough(ferry
     ferry.set(A="2")
     assert ferry.run(sync).message is None
     assert bao.must("GET", "secret/data/narrow")["data"]["data"] == {"A": "2"}
-    # Its tokens are revoked: the next run signs in anew.
+    # Its tokens are revoked: the next run signs in again.
     bao.must("POST", "sys/leases/revoke-force/auth/approle/login")
     ferry.set(A="3")
     assert ferry.run(sync).message is None

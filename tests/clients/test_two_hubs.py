@@ -216,7 +216,7 @@ def mutual(
 
 
 def rest(*going: Going) -> None:
-    """Until none of the syncs has begun a run for some seconds. Such that go on for ever fail here."""
+    """Wait until no sync has started a run for some seconds. Endless runs fail here."""
     deadline = time.monotonic() + PATIENCE
     before: object = None
     since = time.monotonic()

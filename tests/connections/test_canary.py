@@ -29,7 +29,7 @@ BODIES = {
 
 
 def bodies(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """A right body of what is required, with the canary in the place of each member, and beside them."""
+    """A valid body of the required members, with the canary instead of each member, and next to them."""
     right = required_of(schema)
     for sent in SENT:
         yield {**right, "stray": sent}

@@ -27,7 +27,7 @@ def vendor() -> Iterator[Vendor]:
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
-    """What names resolve to; each answer is used once, the last one for ever."""
+    """What names resolve to; each result is used once, the last one always."""
     known: dict[str, list[str]] = {}
     real: Callable[..., Any] = socket.getaddrinfo
 

@@ -142,7 +142,7 @@ def test_a_missing_key_file_is_reported(vendor: gcp.GcpSecretManager, operator: 
         )
 
 
-# -- what is asked for ---------------------------------------------------------------------------------------------
+# -- credentials ---------------------------------------------------------------------------------------------------
 
 
 def broken(**changes: str) -> str:

@@ -122,7 +122,7 @@ def test_the_address_follows_the_instance(where: dict[str, str], address: str) -
     with GitHub().client("pat", login(GitHub, "pat", credentials)) as client:
         assert client.base_url == address
     with GitHub("http://127.0.0.1:9").client("pat", login(GitHub, "pat", credentials)) as client:
-        assert client.base_url == "http://127.0.0.1:9"  # the operator's word stands above it
+        assert client.base_url == "http://127.0.0.1:9"  # the operator's setting takes precedence
 
 
 def test_a_host_with_a_private_address_is_not_called(vendor: Vendor) -> None:

@@ -1,4 +1,4 @@
-"""Lists in pages and responses as models, over HTTP on loopback: the whole list, or an error that names the fault."""
+"""Lists in pages and responses as models, over HTTP on loopback: the complete list, or an error naming the fault."""
 
 from __future__ import annotations
 

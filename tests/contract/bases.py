@@ -1,6 +1,6 @@
-"""Destinations that are no vendor's: the bases that real ones stand on, held to the same laws.
+"""Destinations without a vendor: the base classes of real ones, held to the same laws.
 
-`Batches` takes ten keys a request, knows neither incarnations nor stamps, folds names and keeps some for itself.
+`Batches` takes ten keys per request, has neither object ids nor etags, folds names and reserves some.
 `Checked` and `Unchecked` are documents, with and without check-and-set.
 """
 
@@ -27,8 +27,8 @@ from tests.destinations.serving import Answer, Ask, Served
 Texts = list[Annotated[str, Text()]] | None
 
 
-class Place(Model):
-    location: Annotated[str, Text("Place")]
+class Target(Model):
+    location: Annotated[str, Text("Location")]
     more: Annotated[Texts, Items()] = None
 
 
@@ -59,9 +59,9 @@ class Batches(KeyValueDestination):
     slug: ClassVar[str] = "batches"
     label: ClassVar[str] = "Batches"
     provider: ClassVar[str] = "bases"
-    Config: ClassVar[type[Model]] = Place
+    Config: ClassVar[type[Model]] = Target
     Options: ClassVar[type[Model]] = sync_options("Batches", BatchOptions)
-    config: Place
+    config: Target
     capabilities: ClassVar[Capabilities] = Capabilities(
         has_etag=False,
         has_object_ids=False,
@@ -147,8 +147,8 @@ class FakeBatches(Served):
 
 class _Documents(DocumentDestination):
     provider: ClassVar[str] = "bases"
-    Config: ClassVar[type[Model]] = Place
-    config: Place
+    Config: ClassVar[type[Model]] = Target
+    config: Target
     capabilities: ClassVar[Capabilities] = Capabilities(
         can_read_values=True,
         can_import=True,

@@ -42,7 +42,7 @@ def load(path: Path) -> Description:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method of one path: `name` is both as the description writes them, `pointer` where it stands."""
+    """One method of one path: `name` is both as the description writes them, `pointer` is its position."""
 
     name: str
     pointer: str
@@ -197,7 +197,7 @@ class Description:
         return schema
 
     def _followed(self, pointer: str) -> tuple[str, Any]:
-        """What stands at a pointer, and at which it stands once references are followed."""
+        """The value at a pointer, and the pointer after following references."""
         found = self._at(pointer)
         while isinstance(found, dict) and "$ref" in found:
             pointer = found["$ref"].removeprefix("#")

@@ -91,7 +91,7 @@ def test_writes_change_their_own_keys_only(case: Case) -> None:
             write(destination, Action.CREATE, "NEW", "1"),
             write(destination, Action.UPDATE, NAMES[0], "2", remotes[destination.normalize_key(NAMES[0])]),
         )
-        # A document is read anew by the runner before its deletes.
+        # The runner reads a document again before its deletes.
         remotes = listed(destination, NAMES)
         outcomes += apply(
             destination, write(destination, Action.DELETE, NAMES[1], "", remotes[destination.normalize_key(NAMES[1])])
@@ -101,7 +101,7 @@ def test_writes_change_their_own_keys_only(case: Case) -> None:
 
 
 def test_the_result_of_a_write_matches_the_next_list(case: Case) -> None:
-    """The etag and object id of the answer to a write go to the ledger: others in the next list would be drift."""
+    """Etag and object id of the response to a write go to the ledger: others in the next list would be drift."""
     with adapter(case) as destination:
         (outcome,) = apply(destination, write(destination, Action.CREATE, "A", "1"))
         remote = listed(destination, ["A"])[destination.normalize_key("A")]

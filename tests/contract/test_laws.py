@@ -264,7 +264,7 @@ def test_later_runs_converge_after_every_fault(case: Case, method: str, status: 
     if status == 404:
         case.run(sync)
         wanted |= {"GO": "2"} if "GO" in case.held else {}
-    # Nor can an unanswered delete be settled where nothing tells our key from one that others made since.
+    # Nor can a delete without response be settled if nothing distinguishes our key from a recreated one.
     blind = not (case.can.has_object_ids or case.can.has_etag or case.can.can_read_values)
     unsettled = blind and (method, status) in (("DELETE", 500), ("DELETE", 503))
     wanted |= {"GO": "2"} if unsettled else {}
@@ -340,7 +340,7 @@ def test_a_run_is_undone(case: Case) -> None:
     execute(triggers.undo(case.actor, SyncRun.objects.select_related("sync").get(pk=run.pk)).pk)
     if case.can.has_etag or case.can.can_read_values:
         assert case.held == before
-    else:  # it cannot be told whether other hands were at what the run left
+    else:  # unknown whether the results of the run were changed externally
         assert case.holds(SAME="1", CHANGED="2", MADE="2", GONE="1")
 
 

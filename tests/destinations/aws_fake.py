@@ -1,7 +1,7 @@
 """AWS on loopback: moto's server, with AWS's own rules where moto is laxer, and with faults.
 
 Both AWS destinations are tested against it. Every request of AWS is `POST /`, so it is named by its operation and
-counted as what it does: reading is GET, making POST, changing PUT, adding tags PATCH, taking away DELETE.
+counted by its effect: reading is GET, creating POST, changing PUT, adding tags PATCH, deleting DELETE.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ def _told(service: str, region: str, operation: str, sent: Mapping[str, Any]) ->
 
 
 def _make_current(region: str, sent: Mapping[str, Any]) -> None:
-    """Moto goes on taking the version before for the current one."""
+    """Moto keeps the version before as the current one."""
     backend = get_backend("secretsmanager")["123456789012"][region]
     secret = backend.secrets[sent["SecretId"]]
     secret.default_version_id = sent["MoveToVersionId"]

@@ -56,7 +56,7 @@ class ExternalInfisical(Served):
         self.approvals = False
         self._clock = itertools.count(1)
 
-    # -- by other hands ----------------------------------------------------------------------------------------
+    # -- external changes --------------------------------------------------------------------------------------
 
     def held(self, config: Mapping[str, Any]) -> dict[str, str]:
         return {key: secret["secretValue"] for key, secret in self._at(config).items()}

@@ -45,7 +45,7 @@ class Fake(ABC):
     """Requests that change one key."""
 
     def serves(self, config: Mapping[str, Any]) -> None:
-        """Told beforehand which variant is asked for: they may differ in what is said above."""
+        """Called with the variant to use: variants may differ in the attributes above."""
         self.config = config
 
     @abstractmethod
@@ -58,11 +58,11 @@ class Fake(ABC):
 
     @abstractmethod
     def put(self, config: Mapping[str, Any], key: str, value: str) -> None:
-        """By other hands."""
+        """As an external change."""
 
     @abstractmethod
     def drop(self, config: Mapping[str, Any], key: str) -> None:
-        """By other hands."""
+        """As an external change."""
 
     @abstractmethod
     def asked(self) -> list[tuple[str, str]]:
@@ -77,7 +77,7 @@ class Fake(ABC):
 
     @abstractmethod
     def lose(self, lost: bool) -> None:
-        """From now on each write is done, and the connection reset without an answer; or no more."""
+        """From now on carry out each write and reset the connection without a response; or stop doing so."""
 
     def limit_pages(self, size: int) -> None:  # noqa: B027 - a vendor without pages has nothing to do
         """From now on a list has at most that many items a page."""
@@ -110,5 +110,5 @@ class Fake(ABC):
         return ()
 
     def reads(self, config: Mapping[str, Any], keys: int) -> int:
-        """Requests that a run over that many keys needs to know what stands there, at the vendor's least."""
+        """The least number of requests with which the vendor lists that many keys."""
         return 1

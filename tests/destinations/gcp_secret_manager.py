@@ -40,7 +40,7 @@ def key_pair() -> tuple[rsa.RSAPublicKey, str]:
 
 
 def key_file(email: str = EMAIL, **more: str) -> str:
-    """As the console gives it, with an address that must not be believed."""
+    """As downloaded from the console, with an address that must not be trusted."""
     held = {"type": "service_account", "project_id": "shop-prod", "private_key_id": "k1", "private_key": key_pair()[1]}
     return json.dumps({**held, "client_email": email, "token_uri": "http://127.0.0.1:9/token", **more})
 

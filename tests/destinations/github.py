@@ -106,7 +106,7 @@ class GitHub(Served):
     def rotate(self) -> None:
         self.key_id, self.private_key = str(next(self._keys)), PrivateKey.generate()
 
-    # -- by other hands ----------------------------------------------------------------------------------------
+    # -- external changes --------------------------------------------------------------------------------------
 
     def held(self, config: Mapping[str, Any]) -> dict[str, str]:
         return {name: secret.value for name, secret in self._at(config).items()}
@@ -121,8 +121,8 @@ class GitHub(Served):
     def _at(self, config: Mapping[str, Any]) -> dict[str, _Secret]:
         if config["scope"] == "organization":
             return self.secrets.setdefault(f"orgs/{config['org']}", {})
-        spot = "/".join(config[part] for part in ("owner", "repo", "env") if part in config)
-        return self.secrets.setdefault(f"repos/{spot}", {})
+        repository = "/".join(config[part] for part in ("owner", "repo", "env") if part in config)
+        return self.secrets.setdefault(f"repos/{repository}", {})
 
     def limit_pages(self, size: int) -> None:
         self.page_limit = size

@@ -116,7 +116,7 @@ class HashicorpVault(Served):
         return Answer(200, {"data": {"type": "kv", "options": {"version": str(self.mounts[name])}}})
 
     def _first(self, ask: Ask, mount: str, path: str) -> Answer:
-        """Source: kv-v1. An empty map is refused; deleting what is not there is no failure."""
+        """Source: kv-v1. An empty map is refused; deleting a missing secret is no failure."""
         held = self.stored.setdefault((mount, path), Stored())
         if ask.query.get("list") == "true":
             return self._keys(mount)

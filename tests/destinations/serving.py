@@ -42,16 +42,16 @@ class Answer:
 
 
 class Drop(Exception):
-    """Raised by an answer or a fault: the connection is reset without one."""
+    """Raised by a handler or a fault: the connection is reset without a response."""
 
 
 Fault = Callable[[Ask], Answer | None]
 
 
 class Served(Fake):
-    """`exchanges` has every request with its answer.
+    """`exchanges` has every request with its response.
 
-    `fault` may answer in the vendor's place, `late_fault` once the vendor has done what was asked.
+    `fault` may respond instead of the vendor, `late_fault` after the vendor has carried out the request.
     """
 
     def __init__(self) -> None:
@@ -130,7 +130,7 @@ def _parsed(headers: Mapping[str, str], sent: bytes) -> Any:
 def _handler(fake: Served) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # one send an answer: two would wait for each other's acknowledgement
+        wbufsize = -1  # one send per response: two would wait for each other's acknowledgement
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:

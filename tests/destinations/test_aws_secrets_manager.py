@@ -62,7 +62,7 @@ def operations(vendor: Fake) -> list[str]:
 def test_the_location_is_account_region_and_document_never_the_login(vendor: Fake, client: AwsClient) -> None:
     assert AwsSecretsManager(client, EACH).location() == f"aws|{vendor.url}|123456789012|{REGION}|"
     assert AwsSecretsManager(client, DOCUMENT).location().endswith(f"|123456789012|{REGION}|{NAME}")
-    assert [path for _, path in vendor.asked()] == ["GetCallerIdentity"], "asked once a run"
+    assert [path for _, path in vendor.asked()] == ["GetCallerIdentity"], "requested once per run"
 
 
 def test_500_keys_with_one_changed_cost_31_requests(vendor: Fake, client: AwsClient) -> None:

@@ -283,7 +283,7 @@ def test_a_value_echoed_by_the_vendor_is_redacted(vendor: gcp.GcpSecretManager, 
     assert "no [redacted]" in str(error)
 
 
-# -- places --------------------------------------------------------------------------------------------------------
+# -- locations -----------------------------------------------------------------------------------------------------
 
 
 def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -177,7 +177,7 @@ def test_what_an_integration_owns_is_locked(vendor: vercel.Vercel, client: ApiCl
     assert "integration" in listed(Vercel(client, PRODUCTION))["POSTGRES_URL"].locked
 
 
-# -- lists that are not whole --------------------------------------------------------------------------------------
+# -- incomplete lists ----------------------------------------------------------------------------------------------
 
 
 def test_a_list_with_hidden_production_variables_is_unexpected(vendor: vercel.Vercel, client: ApiClient) -> None:

@@ -3,7 +3,7 @@
 Sources: https://vercel.com/docs/rest-api/projects/create-one-or-more-environment-variables and its neighbours (list,
 edit, remove, batch remove), https://vercel.com/docs/rest-api/environment (shared variables, custom environments),
 https://vercel.com/docs/environment-variables/sensitive-environment-variables, @vercel/sdk 1.28.35 (shapes of answers).
-Seen at others who use it: one taken name is a 403 with ENV_CONFLICT; shared variables come 25 a page.
+Reported by other users: an existing name is a 403 with ENV_CONFLICT; shared variables have 25 per page.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class Vercel(Served):
         self.add(config, key, value)
 
     def add(self, config: Mapping[str, Any], key: str, value: str, **more: Any) -> Record:
-        """A variable made by other hands, such as one that serves several environments."""
+        """A variable created externally, such as one for several environments."""
         kind = "sensitive" if config["sensitive"] else "encrypted"
         return self._keep(self._in(config), {"key": key, "value": value, "type": kind, **self._way(config), **more})
 
@@ -246,7 +246,7 @@ class Vercel(Served):
 
 
 def clashes(one: Record, other: Record) -> bool:
-    """A name is taken once for each environment and branch; of shared ones once for each environment of the team."""
+    """Names are unique per environment and branch; those of shared variables per environment of the team."""
     if one["key"] != other["key"] or one.get("gitBranch") != other.get("gitBranch"):
         return False
     if one.get("applyToAllCustomEnvironments") and other.get("applyToAllCustomEnvironments"):

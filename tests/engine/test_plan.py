@@ -48,8 +48,8 @@ def row(key: str = "A", value: str = "1", **more: object) -> Row:
 
 CLAIM_OF_UPDATE = {"state": State.CLAIM, "claimed_object_id": "i1"}
 CLAIM_OF_CREATE = {"state": State.CLAIM, "claimed_object_id": None, "object_id": None, "etag": None}
-UNTOLD = {"object_id": None, "claimed_object_id": None, "state": State.CLAIM}
-"""A claim where the vendor tells no incarnations."""
+NO_OBJECT_ID = {"object_id": None, "claimed_object_id": None, "state": State.CLAIM}
+"""A claim without object id."""
 OPEN = Rules(max_deletions=None)
 
 
@@ -76,14 +76,14 @@ def plan(
 
 
 ROWS = {
-    "1 barred": (want(blocked="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
+    "1 blocked": (want(blocked="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
     "2 plain, wanted": (want(), seen(is_secret=False), None, {}, 2, Action.BLOCKED),
     "2 plain in the wider scope, wanted": (want(), seen(is_secret=False, inherited=True), None, {}, 2, Action.BLOCKED),
     "2 locked, wanted": (want(), seen(locked="another's"), row(), {}, 2, Action.BLOCKED),
     "2 locked, not wanted": (None, seen(locked="another's"), row(), {}, 2, Action.KEEP),
-    "2 shared, nobody's": (want(), seen(shared="others use it"), None, {}, 2, Action.BLOCKED),
+    "2 shared, unmanaged": (want(), seen(shared="others use it"), None, {}, 2, Action.BLOCKED),
     "2 shared, not wanted, mirror": (None, seen(shared="others use it"), None, {"unmanaged": "mirror"}, 2, Action.KEEP),
-    "2 shared, made anew": (want(), seen(shared="others use it", object_id="i2"), row(), {}, 2, Action.BLOCKED),
+    "2 shared, recreated": (want(), seen(shared="others use it", object_id="i2"), row(), {}, 2, Action.BLOCKED),
     "2 shared, another's": (want(), seen(shared="others use it"), row(mine=False), {}, 2, Action.BLOCKED),
     "2 shared, own row missing": (want(), seen(shared="x"), row(state=State.MISSING), {}, 2, Action.BLOCKED),
     "2 shared, claim known foreign": (
@@ -114,27 +114,48 @@ ROWS = {
     "6 the same, readable": (want(), seen(value="1"), row(), {}, 6, Action.UNCHANGED),
     "7 source changed": (want(value="2"), seen(), row(), {}, 7, Action.UPDATE),
     "7 comment changed": (want(comment="why"), seen(), row(), {}, 7, Action.UPDATE),
-    "7 other hands": (want(), seen(etag="s2"), row(), {}, 7, Action.UPDATE),
-    "7 other hands, readable": (want(), seen(value="9"), row(), {}, 7, Action.UPDATE),
+    "7 drifted": (want(), seen(etag="s2"), row(), {}, 7, Action.UPDATE),
+    "7 drifted, readable": (want(), seen(value="9"), row(), {}, 7, Action.UPDATE),
     "7 contested": (want(), seen(etag="s2"), row(rewrites=3), {}, 7, Action.BLOCKED),
-    "8 nobody's, equal": (want(), seen(value="1"), None, {}, 8, Action.ADOPT),
-    "9 nobody's": (want(), seen(), None, {}, 9, Action.ADOPT),
-    "9 re-created by other hands": (want(), seen(object_id="i2"), row(), {}, 9, Action.ADOPT),
-    "9 nobody's, leave": (want(), seen(), None, {"unmanaged": "leave"}, 9, Action.BLOCKED),
+    "8 unmanaged, equal": (want(), seen(value="1"), None, {}, 8, Action.ADOPT),
+    "9 unmanaged": (want(), seen(), None, {}, 9, Action.ADOPT),
+    "9 recreated externally": (want(), seen(object_id="i2"), row(), {}, 9, Action.ADOPT),
+    "9 unmanaged, leave": (want(), seen(), None, {"unmanaged": "leave"}, 9, Action.BLOCKED),
     "10 gone both sides": (None, None, row(), {}, 10, Action.KEEP),
     "12 deletion disabled": (None, seen(), row(), {"deletion_enabled": False}, 12, Action.KEEP),
     "13 delete": (None, seen(), row(), {}, 13, Action.DELETE),
     "13 claim known ours": (None, seen(), row(**CLAIM_OF_UPDATE), {}, 13, Action.DELETE),
     "14 claim unknown": (None, seen(), row(**CLAIM_OF_CREATE), {}, 14, Action.KEEP),
     "14 claim known foreign": (None, seen(object_id="i2"), row(**CLAIM_OF_UPDATE), {}, 16, Action.KEEP),
-    "13 claim, untold, as we wrote it": (None, seen(object_id=None, value="1"), row(**UNTOLD), {}, 13, Action.DELETE),
-    "13 claim, untold, our stamp": (None, seen(object_id=None), row(**UNTOLD), {}, 13, Action.DELETE),
-    "14 claim, untold, another value": (None, seen(object_id=None, value="9"), row(**UNTOLD), {}, 14, Action.KEEP),
-    "14 claim, untold, another stamp": (None, seen(object_id=None, etag="s2"), row(**UNTOLD), {}, 14, Action.KEEP),
-    "14 claim, untold, no stamp": (
+    "13 claim without object id, equal value": (
+        None,
+        seen(object_id=None, value="1"),
+        row(**NO_OBJECT_ID),
+        {},
+        13,
+        Action.DELETE,
+    ),
+    "13 claim without object id, our etag": (None, seen(object_id=None), row(**NO_OBJECT_ID), {}, 13, Action.DELETE),
+    "14 claim without object id, another value": (
+        None,
+        seen(object_id=None, value="9"),
+        row(**NO_OBJECT_ID),
+        {},
+        14,
+        Action.KEEP,
+    ),
+    "14 claim without object id, another etag": (
+        None,
+        seen(object_id=None, etag="s2"),
+        row(**NO_OBJECT_ID),
+        {},
+        14,
+        Action.KEEP,
+    ),
+    "14 claim without object id, no etag": (
         None,
         seen(object_id=None, etag=None),
-        row(**UNTOLD, etag=None),
+        row(**NO_OBJECT_ID, etag=None),
         {},
         14,
         Action.KEEP,

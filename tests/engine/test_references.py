@@ -158,7 +158,7 @@ def test_a_chain_is_followed_ten_levels_and_no_further() -> None:
     whole = {key for key, value in found.items() if value == "end"}
     assert whole == {f"K{number:04}" for number in range(2990, 3001)}
     assert "more than 10 levels deep" in problem({ROOT: folder(**{**_texts(graph), "A": "${K0000}"})})
-    # What lies on the way of a chain that is too deep is whole when asked for by itself.
+    # The links of a chain that is too deep resolve when requested alone.
     assert values({ROOT: folder(**{**_texts(graph), "A": "${K2989}", "Z": "${K2991}"})})["Z"] == "end"
     reader = Reader(graph)
     assert reader.value(ROOT, graph[ROOT].secrets["K0000"]) == "${K0001}"

@@ -111,7 +111,7 @@ class Scene:
         self.seen.note(" ".join(args), out.getvalue() + err.getvalue())
 
     def look(self, sync: SecretSync) -> None:
-        """Everything that tells of a sync, as it is now."""
+        """Everything that shows a sync, in its current state."""
         at = f"{API}/{sync.pk}"
         self.ask("POST", f"{at}/plan")
         self.ask("POST", f"{at}/plan", operation="remove")
@@ -299,7 +299,7 @@ def a_defect(scene: Scene) -> None:
 
 
 def readable_values(scene: Scene) -> None:
-    """Where a destination tells values, they are compared, kept sealed and put back, and never told."""
+    """Readable values of a destination are compared, stored encrypted and restored, and never shown."""
     with pytest.MonkeyPatch.context() as patch:
         listed = Humanitec.fetch
 
@@ -338,7 +338,7 @@ def two_at_one_place(scene: Scene) -> None:
 
 
 def bad_requests(scene: Scene) -> None:
-    """What a request holds is not said back by its refusal."""
+    """A refusal does not repeat the content of the request."""
     world = scene.world
     body = {"projectId": str(world.project.pk), "environment": "dev", "secretPath": "/"}
     for value in VALUES.values():

@@ -36,7 +36,7 @@ def scope(request: pytest.FixtureRequest) -> str:
 
 
 class Killed(BaseException):
-    """Stands for a worker that is gone from one moment to the next: nothing catches it."""
+    """Simulates a worker that dies: nothing catches it."""
 
 
 def agrees(world: World, sync: SecretSync, scope: str) -> None:
@@ -89,7 +89,7 @@ def boundaries() -> Iterator[tuple[int, str]]:
 def test_a_worker_killed_at_any_request_is_recovered_by_the_next_run(
     world: World, scope: str, number: int, moment: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`before` the vendor has done the write, or `after` it, the answer being lost with the worker."""
+    """`before` the vendor has carried out the write, or `after` it, with the response lost."""
     sync = mixed(world, scope)
     answer, asked = world.sandbox.answer, iter(range(1000))
 
@@ -105,7 +105,7 @@ def test_a_worker_killed_at_any_request_is_recovered_by_the_next_run(
         raise Killed
 
     monkeypatch.setattr(world.sandbox, "answer", killing)
-    # The worker never learns of the broken connection: it dies where it would have been told.
+    # The worker dies before it learns of the broken connection.
     monkeypatch.setattr(Transport, "handle_request", dying(number))
     run = trigger(world.actor, sync, "sync")
     with pytest.raises(Killed):
@@ -169,7 +169,7 @@ def test_one_key_that_fails_does_not_stop_the_rest(world: World, scope: str, met
 
     world.sandbox.fault = failing
     run = world.run(sync)
-    gone = method == "DELETE" and status == 404  # what is to go is gone: a success
+    gone = method == "DELETE" and status == 404  # a missing key is deleted: a success
     stopped = status == 429  # the whole connection waits
     if gone:
         assert run.status == "succeeded"
@@ -410,7 +410,7 @@ def test_the_dispatcher_enqueues_due_and_lost_runs(world: World, monkeypatch: py
     assert SecretSync.objects.get(pk=sync.pk).sync_status == "pending"
 
 
-# -- answers that are lost, and ones that cannot be believed ---------------------------------------------------
+# -- lost and unexpected responses -----------------------------------------------------------------------------
 
 
 def once(do: Callable[[], Any]) -> Callable[[str, str], Any]:
@@ -436,7 +436,7 @@ def hang() -> None:
 def test_a_lost_response_is_settled_by_the_next_list(
     world: World, scope: str, lost: Callable[[], Any], moment: str, settings: Settings
 ) -> None:
-    """The write was done or it was not; nobody can tell until the next listing, which does."""
+    """Whether the write was carried out is unknown until the next list."""
     settings.REQUEST_DEADLINE = 0.5
     sync = mixed(world, scope)
     setattr(world.sandbox, moment, once(lost))
@@ -478,7 +478,7 @@ def test_retry_after_is_read_from_the_response(world: World) -> None:
 
 
 def test_all_runs_of_a_connection_share_one_pace(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """At 50 requests a second twelve writes of two syncs take eleven gaps of 20 ms, whatever goes side by side."""
+    """At 50 requests per second twelve writes of two syncs take eleven gaps of 20 ms, whatever their concurrency."""
     monkeypatch.setattr(Humanitec, "capabilities", replace(Humanitec.capabilities, pace=50.0))
     world.set(**{f"K{n}": "x" for n in range(6)})
     syncs = [world.sync("one"), world.sync("two", ENVIRONMENT)]

@@ -1,4 +1,4 @@
-"""Random histories of three syncs, other hands, faults and changes of mind, against a model of the destination.
+"""Random histories of three syncs, external changes, faults and changed settings, against a model of the destination.
 
 The model watches every request: no key that a sync did not write, take over because its source has it, or remove by the
 documented first overwrite or mirror, is ever changed; and after quiet the destination holds what the sources say.
@@ -43,11 +43,11 @@ FAULTS = ("", "", "503", "400", "drop", "crash", "late 503", "late drop", "late 
 
 
 class Crash(BaseException):
-    """The worker is gone from one moment to the next."""
+    """The worker dies."""
 
 
 Object = tuple[tuple[str, str, str], str, str]
-"""Scope, key and creation time: one incarnation of a key."""
+"""Scope, key and creation time: one object."""
 
 
 @dataclass
@@ -194,7 +194,7 @@ def remove(model: Model, which: int, key: int, _: int) -> None:
 
 
 def foreign(model: Model, which: int, key: int, value: int) -> None:
-    """By other hands: put, put as a plain value, take away, make anew."""
+    """External changes: put, put as a plain value, delete, recreate."""
     scope = SCOPES[NAMES[which]]
     held = model.world.sandbox.values.setdefault(scope, {})
     if value >= 3:
@@ -323,7 +323,7 @@ def quiet(model: Model) -> None:
 
 
 def agrees(model: Model) -> None:
-    """Each key of a source stands at its place with its value, or is blocked for a reason that stands there too."""
+    """Each key of a source is at its location with its value, or is blocked for an existing reason."""
     for sync in syncs():
         held = model.world.held(SCOPES[sync.name])
         changes = preview(sync).changes

@@ -273,7 +273,7 @@ def test_the_queries_are_the_same_for_one_target_and_for_many(world: World) -> N
 
 
 class Mailbox:
-    """A mail server that asks for a login, and what it was given."""
+    """A mail server that requires a login, and what it received."""
 
     def __init__(self, secret: str) -> None:
         self.got: list[Envelope] = []

@@ -27,7 +27,7 @@ def second_folder(world: World) -> Folder:
     return folders.ensure_folder(world.actor, world.environment(), "/other")
 
 
-# -- two syncs at one place ------------------------------------------------------------------------------------
+# -- two syncs at one location ---------------------------------------------------------------------------------
 
 
 def test_two_syncs_never_fight_over_a_key(world: World) -> None:

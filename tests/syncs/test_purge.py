@@ -78,7 +78,7 @@ def test_an_interrupted_purge_continues(world: World, written: Any) -> None:
 
 
 def test_a_key_that_stays_keeps_its_history(world: World, written: Any) -> None:
-    """Its deletion is refused for good; the run goes on with another key in a second attempt."""
+    """Its deletion is refused permanently; the run continues with another key in a second attempt."""
     sync, scope = written
     asked = iter([True])
 

@@ -48,7 +48,7 @@ def test_two_syncs_at_one_location_do_not_delete_each_others_keys(world: World) 
     for sync in (first, second):
         world.run(fresh(sync))
     assert len(world.writes()) == writes
-    # Once the owner lets the key go, the one that waited for it takes it.
+    # Once the owner releases the key, the sync that waited for it takes it over.
     world.unset("BOTH")
     world.run(fresh(first))
     world.due()
@@ -194,7 +194,7 @@ def test_a_sync_deleted_without_its_secrets_leaves_them(world: World) -> None:
     delete_sync(world.actor, fresh(sync))
     assert world.held() == {"A": "1"}
     assert ManagedSecret.objects.get().sync is None
-    # Another sync of the place does not take them for surplus of its first overwrite.
+    # Another sync at the location does not delete them in its first overwrite.
     world.unset("A")
     world.set(B="2")
     world.run(world.sync("another"))
@@ -222,7 +222,7 @@ def test_a_sync_deleted_with_its_secrets_removes_only_its_own(world: World) -> N
     sync = world.sync()
     update_policy(world.actor, fresh(sync), {"unmanaged": "leave"})
     world.run(fresh(sync))
-    folders.delete_environment(world.actor, world.environment())  # its source is gone too
+    folders.delete_environment(world.actor, world.environment())  # its source is deleted, too
     delete_sync(world.actor, fresh(sync), with_secrets=True)
     world.due()
     assert world.held() == {"FOREIGN": "theirs"}
@@ -230,7 +230,7 @@ def test_a_sync_deleted_with_its_secrets_removes_only_its_own(world: World) -> N
 
 
 def test_a_sync_is_not_deleted_while_a_secret_may_remain(world: World) -> None:
-    """Its creation was never answered: whether it is this sync's cannot be told, and nobody else would ever know."""
+    """Its creation got no response: whether this sync owns it is unknown."""
     world.set(A="1", MAYBE="2")
     sync = world.sync(is_auto_sync_enabled=False)
     lost: list[str] = []

@@ -28,7 +28,7 @@ SHOP = ("acme", "shop", "")
 
 @pytest.fixture
 def readable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As if the vendor told values."""
+    """As if the vendor returned values."""
     plain = Humanitec.fetch
 
     def fetch(self: Humanitec) -> Any:
@@ -204,11 +204,11 @@ def test_readable_foreign_values_are_restored_as_unmanaged(world: World) -> None
 
 
 def drifted(world: World) -> SyncRun:
-    """A run over what other hands had made of three keys of ours: changed at the source, mended, and deleted."""
-    world.set(CHANGED="1", MENDED="1", GONE="1", OURS="1")
+    """A run over external changes of three own keys: changed at the source, healed, and deleted."""
+    world.set(CHANGED="1", HEALED="1", GONE="1", OURS="1")
     sync = world.sync(is_auto_sync_enabled=False)
     ran(world, sync)
-    for key in ("CHANGED", "MENDED", "GONE"):
+    for key in ("CHANGED", "HEALED", "GONE"):
         world.sandbox.put(SHOP, key, "theirs")
     world.set(CHANGED="2", OURS="2")
     world.unset("GONE")
@@ -219,9 +219,9 @@ def drifted(world: World) -> SyncRun:
 def test_external_changes_of_our_keys_are_restored(world: World) -> None:
     run = drifted(world)
     assert undone(world, run).status == "succeeded"
-    assert world.held() == {"CHANGED": "theirs", "MENDED": "theirs", "GONE": "theirs", "OURS": "1"}
+    assert world.held() == {"CHANGED": "theirs", "HEALED": "theirs", "GONE": "theirs", "OURS": "1"}
     assert set(ManagedSecret.objects.values_list("key", "state")) == {
-        (key, "owned") for key in ("CHANGED", "MENDED", "GONE", "OURS")
+        (key, "owned") for key in ("CHANGED", "HEALED", "GONE", "OURS")
     }
 
 
@@ -230,12 +230,12 @@ def test_external_changes_are_restored_from_the_vendors_history(world: World) ->
     said = "from the destination's own history; unmanaged again"
     assert planned(run) == {
         "CHANGED": ("update", f"as it was before the run, {said}"),
-        "MENDED": ("update", f"as it was before the run, {said}"),
+        "HEALED": ("update", f"as it was before the run, {said}"),
         "GONE": ("create", f"the run deleted it, {said}"),
         "OURS": ("update", "as it was before the run"),
     }
     assert undone(world, run).status == "succeeded"
-    assert world.held() == {"CHANGED": "theirs", "MENDED": "theirs", "GONE": "theirs", "OURS": "1"}
+    assert world.held() == {"CHANGED": "theirs", "HEALED": "theirs", "GONE": "theirs", "OURS": "1"}
     assert list(ManagedSecret.objects.values_list("key", flat=True)) == ["OURS"]
 
 
@@ -244,7 +244,7 @@ def test_external_changes_without_history_are_reported_before(world: World) -> N
     world.sandbox.history.clear()
     assert {key: action for key, (action, _) in planned(run).items()} == {
         "CHANGED": "blocked",
-        "MENDED": "blocked",
+        "HEALED": "blocked",
         "GONE": "blocked",
         "OURS": "update",
     }
@@ -416,7 +416,7 @@ def test_ten_runs_can_be_undone_and_no_more(world: World) -> None:
     with pytest.raises(BadRequest, match="Only the last 10 runs"):
         undo(world.actor, runs[0])
     assert RunChange.objects.filter(before_sealed__isnull=False).count() == 10
-    # Of the others it is said when they are asked: only the last write of a key can be undone.
+    # The others are refused when requested: only the last write of a key can be undone.
     assert planned(runs[5]) == {"A": ("keep", "written again since, by another run")}
 
 
@@ -425,7 +425,7 @@ def test_runs_that_cannot_be_undone(world: World) -> None:
     sync = world.sync()
     run = ran(world, sync)
     SecretSync.objects.filter(pk=sync.pk).update(location="humanitec|elsewhere")
-    with pytest.raises(BadRequest, match="writes to another place now"):
+    with pytest.raises(BadRequest, match="writes to another location now"):
         undo(world.actor, SyncRun.objects.select_related("sync").get(pk=run.pk))
     SyncRun.objects.filter(pk=run.pk).update(status="held")
     with pytest.raises(BadRequest, match="Only a run that has ended"):

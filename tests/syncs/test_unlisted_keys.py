@@ -7,14 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from config.schemas.model import Model
 from connections.http.client import ApiClient
 from syncs.destination.base import Destination
+from syncs.destination.options import SyncOptions
 from syncs.engine.types import Outcome, Remote, Write
 
 
 class Lazy(Destination):
-    """Its list names keys only; G is gone by the time that it is asked for."""
+    """Its list has keys only; G is deleted before it is requested."""
 
+    Config = Model
+    Options = SyncOptions
     asked: list[str]
 
     def location(self) -> str:

@@ -67,7 +67,7 @@ def test_a_blocked_key_and_an_unknown_key(world: World) -> None:
 
 
 def test_a_key_of_another_projects_sync(world: World) -> None:
-    """Who may not see that project is told no more than that the key is another's."""
+    """People without access to that project only see that the key belongs to another sync."""
     world.set(A="1")
     theirs = world.sync("first")
     world.run(theirs)

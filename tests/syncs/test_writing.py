@@ -217,7 +217,7 @@ def test_entries_are_not_shown() -> None:
 
 KEYS = st.sampled_from(["A", "B", "C", "D"])
 VALUES = st.sampled_from(["1", "2", "3", None])
-"""What other hands do to a key; None: they delete it."""
+"""An external change of a key; None deletes it."""
 
 
 @given(
@@ -267,7 +267,7 @@ def test_the_last_external_write_wins_unless_ours_was_confirmed_later(
     assert len(outcomes) == len(writes)
     arrived = {outcome.write.key: outcome.write for outcome in outcomes if outcome.error is None}
     for key in {*listed, *held, *theirs}:
-        ours = arrived.get(key) if wrote else None  # else nothing but deletes of what was gone already
+        ours = arrived.get(key) if wrote else None  # else only deletes of missing keys
         expected = theirs.get(key) if ours is None else ours.value if ours.action is not Action.DELETE else None
         assert held.get(key) == expected, key
     for key, one in arrived.items():

@@ -21,7 +21,7 @@ def another_shape(case: Case) -> None:
 
 
 class FirstPageOnly(GitHub):
-    """Takes the first page for the whole list."""
+    """Takes the first page for the complete list."""
 
     caught_by = staticmethod(test_adapters.test_a_list_of_several_pages_is_read_to_its_end)
     variant = "repository"
@@ -31,7 +31,7 @@ class FirstPageOnly(GitHub):
 
 
 class EmptyOnAnotherShape(Humanitec):
-    """Takes an answer that is no list for an empty one."""
+    """Takes a response that is no list for an empty one."""
 
     caught_by = staticmethod(another_shape)
     variant = "application"
@@ -70,7 +70,7 @@ class RecreatingUpdate(Humanitec):
 
 
 class FailingDelete(Humanitec):
-    """Fails to delete a key that is gone already."""
+    """Fails to delete a key that is already deleted."""
 
     caught_by = staticmethod(test_adapters.test_a_delete_of_a_missing_key_succeeds)
     variant = "application"
@@ -100,7 +100,7 @@ class SilentOverlap(Humanitec):
 
 
 class TokenInLocation(Humanitec):
-    """Tells two logins to one target apart."""
+    """Distinguishes two logins to one target."""
 
     caught_by = staticmethod(test_adapters.test_the_location_names_the_vendors_address_and_no_credential)
     variant = "application"
