@@ -1,7 +1,7 @@
-"""The contract of a place that secrets go to. The planner decides, a destination obeys.
+"""The contract of a destination. The planner decides which keys are written; a destination writes them.
 
 An adapter gets an open client and plain data: no model, no settings, no clock. It knows nothing of key schemas,
-deletion rules or ownership, so it cannot forget them; and it never turns a refused create into an update.
+deletion rules or ownership, so it cannot forget them; and it never turns a rejected create into an update.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .write import Document, perform, remotes_of, write_document, write_each
 
 
 class Destination(ABC):
-    """One place secrets go, opened with a client, its config and its options.
+    """A location of secrets at a vendor, opened with a client, its config and its options.
 
     Members of `Config` and `Options` have their wire names. An adapter declares `config` as its own model.
     """
@@ -53,8 +53,8 @@ class Destination(ABC):
         self.config = config if isinstance(config, Model) else self.Config.restored(config)
         self.options = self.Options.restored(options or {})
         limit = self.capabilities.concurrency_limit
-        asked = concurrency or self.capabilities.concurrency
-        self.concurrency = min(asked, limit) if limit else asked
+        requested = concurrency or self.capabilities.concurrency
+        self.concurrency = min(requested, limit) if limit else requested
 
     @classmethod
     def described_config(cls) -> type[Model] | OneOf:
@@ -76,37 +76,37 @@ class Destination(ABC):
 
     @abstractmethod
     def location(self) -> str:
-        """Where the keys live: provider, address and the vendor's own identity of the spot; never the login."""
+        """Where the keys are: provider, address and the vendor's own identity of the target; never the login."""
 
     def overlaps(self, location: str) -> bool:
-        """Whether keys of that other place are seen in this one too."""
+        """Whether keys of that other location are listed at this one too."""
         return location == self.location()
 
     def nested_locations(self, location: str) -> Collection[str]:
-        """Keys here that are a place of their own for another sync, such as a secret that holds a document.
+        """Keys of this location that are a location of their own for another sync, such as a secret with a document.
 
-        It is asked of places that begin with this one; what is named is never deleted while that sync lives.
+        Called for locations that begin with this one. The returned keys are never deleted while that sync exists.
         """
         return ()
 
     def visible_as(self, location: str) -> Callable[[str], str | None] | None:
-        """What a key of another place is called here, or None for one that is not seen; None: none of them is.
+        """A function from a key of another location to its name at this one (None: not listed here); None: no key is.
 
-        It is asked of places that begin with this one, or that this one begins with; what is named is never deleted
-        while its sync lives.
+        Called for locations that begin with this one, or that this one begins with. The returned keys are never deleted
+        while the other sync exists.
         """
         return None
 
     def normalize_key(self, key: str) -> str:
-        """One form for all keys that the vendor holds equal."""
+        """One form for all keys that the vendor treats as equal."""
         return key
 
     def normalize_value(self, value: str) -> str:
-        """What the vendor keeps of a value; one that it would change is written, and compared, as it is kept."""
+        """The value as the vendor stores it. A value that it would change is written and compared in that form."""
         return value
 
     def batch_size(self, action: Action) -> int:
-        """How many keys go in one request at the most."""
+        """How many keys one request takes at most."""
         return 1
 
     def request_cost(self, action: Action) -> float:
@@ -122,41 +122,41 @@ class Destination(ABC):
         )
 
     def write_fingerprint(self) -> str:
-        """What else each write sends, as one text made of the options: where it changes, own keys are written anew."""
+        """Whatever else each write sends, as one text made of the options. If it changes, own keys are rewritten."""
         return ""
 
     def sends_metadata(self) -> bool:
-        """Whether writes take the secret's own metadata along; then a change of it is a change of the key."""
+        """Whether writes send the secret's own metadata; then a change of the metadata is a change of the key."""
         return False
 
     @final
     def listing(self) -> tuple[Remote, ...]:
-        """`fetch`, refused where it names a key twice: such a list shifted while it was read."""
+        """`fetch`. Raises BadResponse if a key is listed twice: the list has shifted while its pages were read."""
         try:
             remotes = tuple(self.fetch())
         except IntegrationError:
             raise
-        except Exception as error:  # noqa: BLE001 - a config that no address can be made of, a defect of the adapter
+        except Exception as error:  # noqa: BLE001 - a config that makes no address, a defect of the adapter
             raise BadResponse(f"{self.label}: the list could not be read ({type(error).__name__})") from None
         names = [self.normalize_key(remote.key) for remote in remotes]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise BadResponse(f"{self.label}: the list names {twice} twice, so it cannot be whole")
+            raise BadResponse(f"{self.label}: the list has {twice} twice, so it is not complete")
         return remotes
 
     @abstractmethod
     def fetch(self) -> Iterable[Remote]:
-        """Every key in scope, all pages, or an IntegrationError: never a part."""
+        """Every key in scope, from all pages. Raises IntegrationError rather than return a part."""
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        """Those of `remotes` that are there, with what the list leaves out of them. Raises IntegrationError.
+        """Those of `remotes` that exist, with the details that the list leaves out. Raises IntegrationError.
 
-        `values`: all that can be read; else no more than it takes to tell whether they changed.
+        `values`: with every value that can be read; else only with the details that show whether they changed.
         """
         return remotes
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
-        """Those of the canonical `keys`, all possible names, that stand where `fetch` does not look.
+        """Those of the normalized `keys`, all of them possible names, that exist but are not in the list of `fetch`.
 
         Raises IntegrationError.
         """
@@ -166,62 +166,61 @@ class Destination(ABC):
     def resolve_listing(
         self, listing: Sequence[Remote], keys: Collection[str], *, values: bool = False
     ) -> tuple[Remote, ...]:
-        """The listing with the canonical `keys` `filled`: what nobody here has to do with is not read."""
+        """The listing, with the details of the normalized `keys`; other keys are not read."""
         limits = self.limits(self.config)
         possible = {key for key in keys if limits.allows(key) and limits.has_room(key)}
-        unseen = possible - {self.normalize_key(remote.key) for remote in listing}
-        listing = [*listing, *(self.find_unlisted(unseen) if unseen else ())]
-        near = [remote for remote in listing if self.normalize_key(remote.key) in keys]
-        if not near:
+        unlisted = possible - {self.normalize_key(remote.key) for remote in listing}
+        listing = [*listing, *(self.find_unlisted(unlisted) if unlisted else ())]
+        wanted = [remote for remote in listing if self.normalize_key(remote.key) in keys]
+        if not wanted:
             return tuple(listing)
-        far = [remote for remote in listing if self.normalize_key(remote.key) not in keys]
-        return (*far, *self.read_values(near, values=values))
+        others = [remote for remote in listing if self.normalize_key(remote.key) not in keys]
+        return (*others, *self.read_values(wanted, values=values))
 
     @abstractmethod
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
-        """One outcome a write, as each is done; errors are outcomes.
+        """One outcome per write, as each is done; errors are outcomes.
 
-        `writes` is pulled just before each request, in the caller's thread: it is the gate through which the caller
-        stops the rest.
+        `writes` is read just before each request, in the caller's thread, so that the caller can stop the rest.
         """
 
     def version_of(self, key: str, etag: str) -> str | None:
-        """The version in the vendor's own history that still holds `key` as it was when its stamp was `stamp`.
+        """The version in the vendor's own history that holds `key` as it was when it had this etag.
 
-        What it answers, a `Write` may name. Raises IntegrationError.
+        A `Write` may restore it. Raises IntegrationError.
         """
         return None
 
     def purge(self, key: str, object_id: str) -> None:
-        """Take the values of an object that was deleted out of the vendor's own history. Raises IntegrationError."""
+        """Remove the values of a deleted object from the vendor's own history. Raises IntegrationError."""
         raise NotImplementedError
 
 
 class KeyValueDestination(Destination):
-    """A vendor that takes one key a request, or some at once. The base runs the requests side by side.
+    """A vendor that takes one key per request, or a batch. The base sends requests in parallel.
 
-    `batch` says how many keys one request takes (absent: 1). Where more than one, the base calls `create_many` and so
-    on, else `create` and so on: an adapter defines those that its `batch` asks for. A batch that is refused with one of
-    `split_on` is sent again in halves, so that one bad key does not fail its neighbours.
+    `batch` has the number of keys that one request takes (absent: 1). If it is more than one, the base calls
+    `create_many` and so on, else `create` and so on: an adapter defines those that its `batch` needs. A batch that is
+    rejected with one of `split_on` is sent again in halves, so that one bad key does not fail the others.
     """
 
     batch: ClassVar[Mapping[Action, int]] = {}
     split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
 
     def create(self, write: Write) -> Written:
-        """Make a key that must not exist yet. Raises Conflict where it does."""
+        """Create a key that must not exist yet. Raises Conflict if it does."""
         raise NotImplementedError
 
     def update(self, write: Write) -> Written:
-        """Replace the value of `write.remote`. Raises NotFound where it is gone."""
+        """Replace the value of `write.remote`. Raises NotFound if it was deleted."""
         raise NotImplementedError
 
     def delete(self, write: Write) -> None:
-        """Take `write.remote` away; one that is gone already is a success."""
+        """Delete `write.remote`. One that is deleted already is a success."""
         raise NotImplementedError
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """One request; one outcome a write, in any order. What is raised is the outcome of each."""
+        """One request; one outcome per write, in any order. A raised IntegrationError is the outcome of each."""
         raise NotImplementedError
 
     def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
@@ -233,7 +232,7 @@ class KeyValueDestination(Destination):
         raise NotImplementedError
 
     def restore(self, write: Write) -> None:
-        """Put back `write.version` of the vendor's own history. Asked only where `version_of` gave it."""
+        """Restore `write.version` of the vendor's own history, which `version_of` returned."""
         raise NotImplementedError
 
     def batch_size(self, action: Action) -> int:
@@ -243,7 +242,7 @@ class KeyValueDestination(Destination):
         return write_each(writes, self._perform, size=self.batch_size, concurrency=self.concurrency)
 
     def _perform(self, writes: Sequence[Write]) -> list[Outcome]:
-        """One request's worth of writes, all of one action."""
+        """The writes of one request, all of one action."""
         action = writes[0].action
         if self.batch_size(action) > 1 and all(write.version is None for write in writes):
             many = {Action.CREATE: self.create_many, Action.UPDATE: self.update_many, Action.DELETE: self.delete_many}
@@ -264,25 +263,25 @@ class KeyValueDestination(Destination):
 
 
 class DocumentDestination(Destination):
-    """A vendor that holds all keys in one document, read and written whole.
+    """A vendor that stores all keys in one document, which is read and written as a whole.
 
-    The base merges into what stands there, so that entries of other hands are carried along as they are. Where the
-    vendor checks and sets (`Document.version`), no foreign write is ever lost, and a change costs one read and one
-    write; where it does not, the document is read once more just before it is written, and `capabilities.note` says so.
+    The base merges into the current document, so that foreign entries stay as they are. If the vendor has check-and-set
+    (`Document.version`), no foreign write is lost, and a change costs one read and one write. If not, the document is
+    read once more just before it is written, and `capabilities.note` says so.
     """
 
     _seen: Document | None = None
 
     @abstractmethod
     def read(self) -> Document:
-        """The document as it stands; one that is not there has no entries and `exists` False."""
+        """The current document; a missing one has no entries and `exists` False."""
 
     @abstractmethod
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
-        """Put `entries` in place of `before`, all of them ({}: none is left).
+        """Replace `before` by `entries`, which are all entries ({}: none is left).
 
-        The document as it stands then, or None where the answer does not tell. Raises Conflict where it is no more what
-        `before` was.
+        Returns the new document, or None if the response does not have its version. Raises Conflict if the document has
+        changed since `before`.
         """
 
     def batch_size(self, action: Action) -> int:
@@ -297,7 +296,7 @@ class DocumentDestination(Destination):
         return remotes_of(self._seen)
 
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
-        # What was listed is written over only where the vendor checks that it still stands.
+        # The listed document is overwritten without another look only if the vendor checks that it is unchanged.
         seen = self._seen if self._seen and self._seen.version is not None else None
         self._seen = yield from write_document(
             writes, label=self.label, read=self.read, write=self.write, normalize_key=self.normalize_key, seen=seen
@@ -308,15 +307,15 @@ destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-
 
 
 def describe_target(slug: str, config: Mapping[str, Any]) -> str:
-    """A `destinationConfig` in a few words: what tells this spot from another, without what kind of spot it is.
+    """A `destinationConfig` in a few words: the values that identify the target, without its kind.
 
-    In the order of its model: a database may keep the members in another.
+    In the order of the model: a database may store the members in another order.
     """
-    found = destinations.get(slug)
-    kind, shape = "", found.Config if found else None
+    destination = destinations.get(slug)
+    kind, shape = "", destination.Config if destination else None
     if isinstance(shape, OneOf):
         kind, shape = shape.discriminator, shape.variants.get(str(config.get(shape.discriminator)))
     names = list(shape.model_fields) if shape else sorted(config)
-    told = (config.get(name) for name in names if name != kind)
-    words = (", ".join(map(str, value)) if isinstance(value, list) else value for value in told)
-    return " / ".join(str(value) for value in words if value not in (None, "", {}) and not isinstance(value, bool))
+    values = (config.get(name) for name in names if name != kind)
+    texts = (", ".join(map(str, value)) if isinstance(value, list) else value for value in values)
+    return " / ".join(str(text) for text in texts if text not in (None, "", {}) and not isinstance(text, bool))

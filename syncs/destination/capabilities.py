@@ -1,4 +1,4 @@
-"""What a vendor documents of itself, as data."""
+"""Limits and abilities that a vendor documents, as data."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
-    """What a vendor documents of itself, so that planning, pace, pages and laws follow. Sizes in bytes of UTF-8.
+    """What a vendor documents: planning, pace, pages and contract tests follow from it. Sizes in bytes of UTF-8.
 
-    Keys. `key_pattern` with `key_rule` in words; `reserved` are names that the vendor keeps for itself, as globs in
-    the canonical form. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
-    Knowing. `has_stamp`: what is listed carries a stamp that every write changes. `tells_incarnations`: a key made anew
-    is told apart from the one before. Without both, and where values cannot be read, drift is only a key that is gone.
-    Pace. `pace` in requests a second; `concurrency` is how many go side by side by default: a policy may exceed it,
-    never `concurrency_limit`.
+    Keys. `key_pattern` with `key_rule` as text; `reserved` are names that the vendor reserves, as globs of normalized
+    keys. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
+    Drift. `has_etag`: the list has an etag that every write changes. `has_object_ids`: a recreated key has another
+    object id. Without both, and without readable values, only missing keys are detected.
+    Pace. `pace` in requests per second; `concurrency` is the default number of parallel requests: a policy may exceed
+    it, but never `concurrency_limit`.
     For people: `note`, what the login needs (`rights`), and against what and when all this was checked (`verified`).
     """
 

@@ -1,4 +1,4 @@
-"""What each destination can do, in words: from the registry alone, so that a new one needs no page of its own."""
+"""What each destination can do, as text for pages, documentation and the command line. Made from the registry."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from syncs.destination.limits_text import limits_as_text
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Of one destination. `limits` are sentences; `verified` says against what it was checked, and when."""
+    """Facts about one destination. `limits` are sentences; `verified` is against what it was checked, and when."""
 
     slug: str
     name: str
@@ -36,7 +36,7 @@ class Facts:
 
 
 def catalogue() -> list[Facts]:
-    """Every destination that is known here, in the order of their names."""
+    """Every destination, in the order of their names."""
     return [facts_of(found) for found in destinations]
 
 
@@ -55,28 +55,28 @@ def facts_of(found: type[Destination]) -> Facts:
         pace=_pace(can),
         rights=can.rights,
         note=can.note,
-        verified=can.verified or "Nobody has said.",
+        verified=can.verified or "Not verified.",
         docs=can.docs_url,
     )
 
 
 def _drift(can: Capabilities) -> str:
-    """How exactly it is known what other hands did."""
+    """How exactly external changes are detected."""
     if can.can_read_values:
-        told = "Exact: values are compared."
+        detected = "Exact: values are compared."
     elif can.has_etag:
-        told = "By a stamp that each write moves: that a key was changed, not to what."
+        detected = "By the etag, which every write changes: that a key changed, not its new value."
     else:
-        told = "Keys that are gone; a value that was changed is not noticed."
+        detected = "Missing keys only; a changed value is not detected."
     if can.has_object_ids:
-        return f"{told} A key made anew is told from the one before."
-    return f"{told} A key made anew within one run and the next is taken for the one before."
+        return f"{detected} Detects keys that were deleted and recreated."
+    return f"{detected} Does not detect keys that were deleted and recreated between two runs."
 
 
 def _pace(can: Capabilities) -> str:
-    side = f"{can.concurrency} requests side by side"
-    side += f", at most {can.concurrency_limit}" if can.concurrency_limit else ""
-    return f"{can.pace:g} requests a second, {side}" if can.pace else side
+    parallel = f"{can.concurrency} requests in parallel"
+    parallel += f", at most {can.concurrency_limit}" if can.concurrency_limit else ""
+    return f"{can.pace:g} requests per second, {parallel}" if can.pace else parallel
 
 
 def _by_scope(found: type[Destination]) -> dict[str, Capabilities]:

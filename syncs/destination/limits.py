@@ -1,4 +1,4 @@
-"""What a vendor documents as too long, too many or not allowed, held against a plan before anything is sent. Pure."""
+"""The documented limits of a vendor, applied to a plan before anything is sent. Pure."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def blocked_by(limits: Capabilities, label: str, entry: Entry, name: str, normal
     if not limits.allows(name):
         return f"{label} takes only {limits.key_rule} in a name", Code.KEY_REFUSED
     if not limits.has_room(name):
-        said = f"its name has {len(name.encode())} bytes, {label} takes {limits.max_key_length}"
-        return said, Code.KEY_REFUSED
-    for kept in limits.reserved:
-        if fnmatchcase(normalized_key, kept):
-            names = f"names that begin with {kept[:-1]}" if kept.endswith("*") else f"the name {kept}"
-            return f"{label} keeps {names} for itself", Code.KEY_REFUSED
+        size = len(name.encode())
+        return f"its name has {size} bytes, {label} takes at most {limits.max_key_length}", Code.KEY_REFUSED
+    for reserved in limits.reserved:
+        if fnmatchcase(normalized_key, reserved):
+            names = f"names that begin with {reserved[:-1]}" if reserved.endswith("*") else f"the name {reserved}"
+            return f"{label} reserves {names}", Code.KEY_REFUSED
     if entry.problem or entry.value is None:
         return entry.problem or "its value cannot be read", Code.UNRESOLVED
     if not entry.value and not limits.takes_empty:
@@ -37,18 +37,18 @@ def blocked_by(limits: Capabilities, label: str, entry: Entry, name: str, normal
 
 
 def within(plan: Plan, listing: Sequence[Remote], limits: Capabilities, label: str) -> Plan:
-    """The plan without the writes for which there is no room: they are blocked by name. Deletes go on and make room."""
+    """The plan with the writes blocked that exceed the limits. Deletes stay, and make room."""
     if limits.max_keys is None and limits.max_total_bytes is None:
         return plan
-    here = [remote for remote in listing if not remote.inherited]
-    keys, size = len(here), _size((remote.key, remote.value or "") for remote in here)
+    own = [remote for remote in listing if not remote.inherited]
+    keys, size = len(own), _size((remote.key, remote.value or "") for remote in own)
     changes = []
     for change in plan.changes:
         if change.write is not None and change.action is not Action.DELETE:
             more_keys = keys + (change.action is Action.CREATE)
             more = size + _growth(change)
-            if said := _too_much(more_keys > keys and more_keys, more > size and more, limits, label):
-                change = replace(change, action=Action.BLOCKED, write=None, reason=said, code=Code.NO_ROOM, effects=())
+            if why := _too_much(more_keys > keys and more_keys, more > size and more, limits, label):
+                change = replace(change, action=Action.BLOCKED, write=None, reason=why, code=Code.NO_ROOM, effects=())
             else:
                 keys, size = more_keys, more
         changes.append(change)
@@ -56,11 +56,11 @@ def within(plan: Plan, listing: Sequence[Remote], limits: Capabilities, label: s
 
 
 def _too_much(keys: int, size: int, limits: Capabilities, label: str) -> str:
-    """Why a write that makes it `keys` and `size` (0: no more than before) has no room, or ""."""
+    """Why a write that leads to `keys` and `size` (0: no more than before) exceeds a limit, or ""."""
     if limits.max_keys is not None and keys > limits.max_keys:
-        return f"{label} takes at most {limits.max_keys} keys here, and they are taken"
+        return f"{label} takes at most {limits.max_keys} keys at this location"
     if limits.max_total_bytes is not None and size > limits.max_total_bytes:
-        return f"all keys together would have {size} bytes; {label} takes {limits.max_total_bytes} here"
+        return f"all keys together would have {size} bytes; {label} takes at most {limits.max_total_bytes}"
     return ""
 
 

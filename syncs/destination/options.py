@@ -15,14 +15,14 @@ from syncs.engine.key_schema import MAX_LENGTH, PATTERN, KeySchema, KeySchemaErr
 
 
 class PlainOptions(Model):
-    """Of a destination where keys keep their names."""
+    """Options of a destination where keys keep their names."""
 
     initialSyncBehavior: str
     disableSecretDeletion: bool | None = None
 
 
 class SyncOptions(Model):
-    """Of most destinations; one with options of its own extends this."""
+    """Options of most destinations; one with options of its own extends this."""
 
     initialSyncBehavior: str
     keySchema: str | None = None

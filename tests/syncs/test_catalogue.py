@@ -37,7 +37,7 @@ def test_limits_and_drift_are_described() -> None:
         "At most 600 keys.",
         "Comments are not written.",
     )
-    assert facts.drift.startswith("Keys that are gone; a value that was changed is not noticed.")
+    assert facts.drift.startswith("Missing keys only; a changed value is not detected.")
     assert facts_of(Checked).drift.startswith("Exact: values are compared.")
     assert facts_of(Checked).limits[0] == "At most 1000000 bytes in all keys and values together."
 

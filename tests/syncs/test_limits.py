@@ -24,9 +24,9 @@ LIMITS = Capabilities(
     [
         ("GOOD", "ok", None, None),
         ("small", "ok", "key-refused", "Vendor takes only capitals and underscores in a name"),
-        ("TOO_LONG_NAME", "ok", "key-refused", "its name has 13 bytes, Vendor takes 8"),
-        ("OWN_KEY", "ok", "key-refused", "Vendor keeps names that begin with OWN_ for itself"),
-        ("PATH", "ok", "key-refused", "Vendor keeps the name PATH for itself"),
+        ("TOO_LONG_NAME", "ok", "key-refused", "its name has 13 bytes, Vendor takes at most 8"),
+        ("OWN_KEY", "ok", "key-refused", "Vendor reserves names that begin with OWN_"),
+        ("PATH", "ok", "key-refused", "Vendor reserves the name PATH"),
         ("GOOD", "", "value-empty", "its value is empty, which Vendor does not take"),
         ("GOOD", "ä✓", "value-too-large", "its 5 bytes are more than the 4 Vendor takes"),
         ("GOOD", None, "unresolved", "its value cannot be read"),
@@ -63,7 +63,7 @@ def test_excess_keys_are_blocked_and_deletes_continue() -> None:
     assert actions(found) == {"C": "create", "D": "blocked", "A": "update", "B": "delete"}
     (blocked,) = (change for change in found.changes if change.action is Action.BLOCKED)
     assert (blocked.code, blocked.write) == ("no-room", None)
-    assert blocked.reason == "Vendor takes at most 3 keys here, and they are taken"
+    assert blocked.reason == "Vendor takes at most 3 keys at this location"
     assert found.complete, "what makes room must not wait for the room"
 
 

@@ -129,7 +129,7 @@ def test_all_problems_of_a_plan_are_reported_at_once(world: World, monkeypatch: 
     said = "\n".join(found.warnings)
     assert "1 key cannot be written (lower): Humanitec takes only capitals in a name." in said
     assert "1 key cannot be written (BROKEN)" in said
-    assert "1 key cannot be written (B): Humanitec takes at most 1 keys here, and they are taken." in said
+    assert "1 key cannot be written (B): Humanitec takes at most 1 keys at this location." in said
     assert "The sync first writes the same keys: A, B, BROKEN, lower" in said
     assert found.as_json()["estimate"] == {"requests": 2, "seconds": 1}
     assert found.as_json() == checked_plan(PLATFORM, second).as_json()
