@@ -18,7 +18,7 @@ def mute(_: Humanitec) -> str:
 
 def test_a_sync_whose_location_is_unknown_is_not_created(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Humanitec, "location", mute)
-    with pytest.raises(BadRequest, match="Where the secrets would go is not known: Vendor: who is it"):
+    with pytest.raises(BadRequest, match="The location of the target is unknown: Vendor: who is it"):
         world.sync()
 
 
