@@ -1,7 +1,7 @@
-"""The line to AWS that all its services share: signed requests, what their errors mean, pages.
+"""The client of AWS that all its services share: signed requests, error classes, pages.
 
-Surprising facts: every call is a signed `POST /` at the service's address in a region, and a header says what it is
-about. What went wrong is told by a name in the body, hardly by the status: throttling is a 400. STS alone speaks XML.
+Surprising facts: every call is a signed `POST /` to the service's address in a region, and a header names the
+operation. An error has a name in the body; its status says little: throttling is a 400. Only STS answers in XML.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 """
 
@@ -121,17 +121,17 @@ _CLASSES: dict[str, type[IntegrationError]] = {
 
 
 def classify(status: int, headers: httpx.Headers, data: Any) -> type[IntegrationError] | None:
-    """By the name of the error, where it says more than the status.
+    """By the name of the error, if it says more than the status.
 
     Source: "Common Errors" of each service's API reference.
     """
-    named = str(data.get("__type") or "") if isinstance(data, Mapping) else ""
-    return _CLASSES.get(named.rpartition("#")[2].partition(":")[0])
+    name = str(data.get("__type") or "") if isinstance(data, Mapping) else ""
+    return _CLASSES.get(name.rpartition("#")[2].partition(":")[0])
 
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What requests are signed with. `token` belongs to keys that end; `account` is "" where it is not known yet."""
+    """Keys to sign requests with. Temporary keys have a `token`; `account` is "" until it is known."""
 
     access_key_id: str
     secret_access_key: str = field(repr=False)
@@ -140,9 +140,9 @@ class Keys:
 
 
 class SigV4(httpx.Auth):
-    """Signs as AWS asks (Signature Version 4); the signing itself is botocore's.
+    """Signature Version 4, computed by botocore.
 
-    What a request is signed for, it carries in a header of its own, which does not go out: service and region.
+    The header `SCOPE`, which is removed before the request is sent, holds the service and region to sign for.
     """
 
     requires_request_body = True
@@ -175,10 +175,10 @@ def botocore() -> Any:
 
 
 class AwsClient(ApiClient):
-    """An open line to all services of one account."""
+    """A client of all services of one account."""
 
     def __init__(self, keys: Keys, sts: str, *, one_address: bool = False, **arguments: Any) -> None:
-        """`sts` is its address, with `one_address` that of all services; `arguments` are those of `ApiClient`."""
+        """`sts` is the address of STS, with `one_address` of all services; `arguments` are those of `ApiClient`."""
         self._one_address = one_address
         self._account = keys.account
         self._sts_scope = f"sts/{region_of(sts)}"
@@ -187,31 +187,30 @@ class AwsClient(ApiClient):
 
     @property
     def account(self) -> str:
-        """Its number, by which places are told apart; asked for where it is not known. Raises IntegrationError."""
+        """Its number, which is part of locations; requested if it is unknown. Raises IntegrationError."""
         if not self._account:
             self._signed_in()
         if not self._account:
             self._account = self.identity()
         return self._account
 
-    def _become(self, other: ApiClient | None) -> None:
-        super()._become(other)
+    def _use_login_of(self, other: ApiClient | None) -> None:
+        super()._use_login_of(other)
         if isinstance(other, AwsClient) and other._account:
             self._account = other._account
 
     def identity(self) -> str:
-        """The account that the keys belong to. Needs no right at all. Raises IntegrationError."""
-        account = self.ask("GetCallerIdentity").get("Account")
+        """The account that the keys belong to. Needs no permission. Raises IntegrationError."""
+        account = self.call_sts("GetCallerIdentity").get("Account")
         if not account:
             raise BadResponse("AWS: GetCallerIdentity answered without an account")
         return str(account)
 
-    def ask(self, action: str, **given: str) -> Mapping[str, Any]:
-        """A call of STS, which changes nothing."""
-        form = {"Action": action, "Version": "2011-06-15", **given}
+    def call_sts(self, action: str, **parameters: str) -> Mapping[str, Any]:
+        """One operation of STS. All that are used change nothing."""
+        form = {"Action": action, "Version": "2011-06-15", **parameters}
         headers = {SCOPE: self._sts_scope}
-        answer = self.request("POST", "/", form=form, headers=headers, read=True, named=action)
-        return _object(answer, action)
+        return _object(self.request("POST", "/", form=form, headers=headers, read=True, label=action), action)
 
     def address(self, service: str, region: str) -> str:
         return self.base_url if self._one_address else f"https://{service}.{region}.amazonaws.com"
@@ -221,38 +220,44 @@ class AwsClient(ApiClient):
         service: str,
         region: str,
         operation: str,
-        sent: Mapping[str, Any],
+        body: Mapping[str, Any],
         *,
         about: str = "",
         read: bool = False,
         hidden: Iterable[str] = (),
     ) -> Mapping[str, Any]:
-        """One operation of a service that speaks JSON. A message also names what it is `about`."""
+        """One operation of a service with a JSON API. `about` is added to the operation in messages."""
         headers = {
             "X-Amz-Target": f"{TARGETS[service]}.{operation}",
             "Content-Type": "application/x-amz-json-1.1",
             SCOPE: f"{service}/{region}",
         }
-        named = f"{operation} {about}".rstrip()
-        at = self.address(service, region)
-        answer = self.request(
-            "POST", "/", json=sent, headers=headers, read=read, named=named, at=at, visible=[about], hidden=hidden
+        label = f"{operation} {about}".rstrip()
+        data = self.request(
+            "POST",
+            "/",
+            json=body,
+            headers=headers,
+            read=read,
+            label=label,
+            base_url=self.address(service, region),
+            visible=[about],
+            hidden=hidden,
         )
-        return _object(answer, named)
+        return _object(data, label)
 
     def pages(
-        self, service: str, region: str, operation: str, sent: Mapping[str, Any], items: str
+        self, service: str, region: str, operation: str, body: Mapping[str, Any], member: str
     ) -> Generator[Any, None, None]:
-        """What a list has on all its pages; a page may be empty and still not be the last."""
+        """The items of all pages of a list; an empty page need not be the last one."""
         token, seen = "", set[str]()
         while True:
-            asked = {**sent, **({"NextToken": token} if token else {})}
-            answer = self.call(service, region, operation, asked, read=True)
-            listed = answer.get(items)
-            if not isinstance(listed, list):
-                raise BadResponse(f"AWS: {operation} answered without {items}")
-            yield from listed
-            token = str(answer.get("NextToken") or "")
+            page = self.call(service, region, operation, {**body, **({"NextToken": token} if token else {})}, read=True)
+            items = page.get(member)
+            if not isinstance(items, list):
+                raise BadResponse(f"AWS: {operation} answered without {member}")
+            yield from items
+            token = str(page.get("NextToken") or "")
             if not token:
                 return
             if token in seen:
@@ -260,20 +265,20 @@ class AwsClient(ApiClient):
             seen.add(token)
 
 
-def _object(answer: Any, named: str) -> Mapping[str, Any]:
-    if not isinstance(answer, Mapping):
-        raise BadResponse(f"AWS: {named} answered with something that is not an object")
-    return answer
+def _object(data: Any, label: str) -> Mapping[str, Any]:
+    if not isinstance(data, Mapping):
+        raise BadResponse(f"AWS: {label} answered with something that is not an object")
+    return data
 
 
 def region_of(sts: str) -> str:
-    """The region that a request to this address is signed for; the one global address is us-east-1's."""
+    """The region to sign a request to this address for; the global address belongs to us-east-1."""
     found = re.search(r"[/.]sts(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws|api)\.", sts)
     return found[1] if found else "us-east-1"
 
 
 def _parsed(body: bytes) -> Any:
-    """JSON; the XML of STS as botocore parses it, an error's members named as the other services name them."""
+    """JSON, or the XML of STS parsed by botocore, with the member names of the other services in errors."""
     if not body.lstrip().startswith(b"<"):
         return json_text.read(body)
     sdk, (model, parser) = botocore(), _sts()
@@ -298,19 +303,19 @@ def _sts() -> tuple[Any, Any]:
 
 
 def aws_of(client: ApiClient) -> AwsClient:
-    """The client as what it is. A destination of AWS is opened with no other."""
+    """The client by its type. A destination of AWS is always opened with an `AwsClient`."""
     assert isinstance(client, AwsClient)
     return client
 
 
 def tags_of(tags: Iterable[Tag] | None, metadata: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """The tags that a sync's options ask for; a tag of the options wins over a secret's own metadata."""
+    """The tags to write: those of the sync's options, and the secret's metadata under other keys."""
     chosen = {tag.key: tag.value for tag in tags or ()}
     return [{"Key": key, "Value": value} for key, value in {**dict(metadata), **chosen}.items()]
 
 
 def attributes_of(key_id: str | None, tags: Iterable[Tag] | None) -> str:
-    """What a sync's options add to each write, as one text."""
-    told = {"keyId": key_id, "tags": [tag.stored() for tag in tags or ()]}
-    told = {name: value for name, value in told.items() if value}
-    return json.dumps(told, sort_keys=True) if told else ""
+    """What a sync's options add to each write, as one text; "" if nothing."""
+    options = {"keyId": key_id, "tags": [tag.stored() for tag in tags or ()]}
+    options = {name: value for name, value in options.items() if value}
+    return json.dumps(options, sort_keys=True) if options else ""

@@ -1,4 +1,8 @@
-"""Finds the adapters of a package: one module, one adapter, named by its slug. No list to edit."""
+"""Finds the adapters of a package: each module defines one adapter and is named after its slug.
+
+Written by hand because entry points, as packages offer plug-ins, would be one more list to edit per adapter, and would
+not report a module that is misnamed or broken.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from typing import ClassVar, Generic, Protocol, TypeVar
 
 
 class Adapter(Protocol):
-    """What every adapter says of itself."""
+    """Attributes of every adapter."""
 
     slug: ClassVar[str]
     label: ClassVar[str]
@@ -21,10 +25,14 @@ class Adapter(Protocol):
 A = TypeVar("A", bound=Adapter)
 
 
+class Misplaced(Exception):
+    """A module does not define exactly one adapter, or is not named after it."""
+
+
 class Registry(Generic[A]):
     """The adapters of one package, by slug, in the order of their labels.
 
-    A module that defines none or several, or cannot be imported, is left out and named in `errors`; the others work.
+    A module that defines none or several, or cannot be imported, is skipped and reported in `errors`.
     """
 
     def __init__(self, package: str, contract: type[A]) -> None:
@@ -58,27 +66,31 @@ class Registry(Generic[A]):
 
     @cached_property
     def _discovered(self) -> dict[str, type[A]]:
-        found = {}
+        discovered = {}
         for module in pkgutil.iter_modules(importlib.import_module(self._package).__path__):
             if module.name.startswith("_"):
-                continue  # a part of an adapter that is larger than one module
-            name = f"{self._package}.{module.name}"
-            path = f"{name.replace('.', '/')}.py"
+                continue  # part of an adapter that is larger than one module
+            path = f"{self._package.replace('.', '/')}/{module.name}.py"
             try:
-                members = inspect.getmembers(importlib.import_module(name), inspect.isclass)
-            except Exception as error:  # noqa: BLE001 - one adapter that is broken must not take the others with it
+                adapter = self._adapter_of(module.name)
+            except Misplaced as error:
+                self.errors.append(f"{path} must {error}.")
+            except Exception as error:  # noqa: BLE001 - one broken adapter must not disable the others
                 self.errors.append(f"{path} cannot be imported ({type(error).__name__}: {error}).")
-                continue
-            adapters = [
-                member
-                for _, member in members
-                if member.__module__ == name and issubclass(member, self._contract) and not inspect.isabstract(member)
-            ]
-            if len(adapters) != 1:
-                contract = self._contract.__name__
-                self.errors.append(f"{path} must define exactly one {contract}, found {len(adapters)}.")
-            elif adapters[0].slug.replace("-", "_") != module.name:
-                self.errors.append(f"{path} must be named after the slug of its adapter, {adapters[0].slug}.")
             else:
-                found[adapters[0].slug] = adapters[0]
-        return found
+                discovered[adapter.slug] = adapter
+        return discovered
+
+    def _adapter_of(self, module_name: str) -> type[A]:
+        """The only adapter that the module defines. Raises Misplaced, and whatever importing it raises."""
+        name = f"{self._package}.{module_name}"
+        adapters = [
+            member
+            for _, member in inspect.getmembers(importlib.import_module(name), inspect.isclass)
+            if member.__module__ == name and issubclass(member, self._contract) and not inspect.isabstract(member)
+        ]
+        if len(adapters) != 1:
+            raise Misplaced(f"define exactly one {self._contract.__name__}, found {len(adapters)}")
+        if adapters[0].slug.replace("-", "_") != module_name:
+            raise Misplaced(f"be named after the slug of its adapter, {adapters[0].slug}")
+        return adapters[0]

@@ -1,7 +1,7 @@
-"""Ends a request in time, however slowly its bytes come or go.
+"""A deadline for a whole request, however slowly its bytes are sent and received.
 
 Written by hand because httpx and httpcore limit each read and write only: a server that sends a byte now and then, in
-the headers too, would hold a worker for ever.
+the headers too, would occupy a worker for ever.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from typing import Any
 
 import httpcore
 
-PIECE = 64 * 1024  # bytes of a request between two looks at the clock
+PIECE = 64 * 1024  # bytes that are written between two checks of the deadline
 
 
 class _Clock(threading.local):
-    """A request is sent by one thread, which sends no other meanwhile."""
+    """Each thread sends one request at a time."""
 
     ends_at = math.inf
 
@@ -30,8 +30,8 @@ _clock = _Clock()
 
 @contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """What this thread sends meanwhile, to the last byte of its answer, ends in that time with httpx's time-outs."""
-    before = _clock.ends_at  # a login may have to be renewed in the midst of a request
+    """Requests of this thread raise httpx's time-outs when that time is over, whatever they wait for."""
+    before = _clock.ends_at  # a login may be renewed in the middle of a request
     _clock.ends_at = min(before, time.monotonic() + seconds)
     try:
         yield
@@ -40,7 +40,7 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def _left(timeout: float | None, over: type[Exception]) -> float | None:
-    """Seconds that one wait may take."""
+    """Seconds that one read or write may take."""
     if _clock.ends_at == math.inf:
         return timeout
     left = _clock.ends_at - time.monotonic()
@@ -73,7 +73,7 @@ class _Stream(httpcore.NetworkStream):
 
 
 class TimedBackend(httpcore.SyncBackend):
-    """Opens connections that keep to the time."""
+    """Opens connections that obey the deadline."""
 
     def connect_tcp(
         self,

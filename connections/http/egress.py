@@ -1,7 +1,8 @@
-"""Which addresses a user's own URL may lead to: no private, loopback, link-local or metadata one, unless allowed.
+"""Which addresses a URL entered by a user may lead to: none that is private, loopback, link-local or of metadata.
 
-A host name is resolved once and connected to as that very address, so that a name cannot answer one thing to the check
-and another to the connection. KEYFERRY_ALLOWED_PRIVATE_CIDRS names what is allowed all the same.
+`KEYFERRY_ALLOWED_PRIVATE_CIDRS` lists the exceptions. Written by hand because the check belongs between resolving a
+name and connecting: a host name is resolved once and that address is connected to, so that a second resolution cannot
+return another one (DNS rebinding). httpx and its add-ons check URLs or names only.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 def refused(address: str, *, encrypted: bool) -> str:
-    """Why an address must not be called, or ""."""
-    found = ipaddress.ip_address(address.partition("%")[0])
-    inner = _within(found)
-    if any(inner in network or found in network for network in _allowed()):
+    """Why an address must not be connected to, or ""."""
+    outer = ipaddress.ip_address(address.partition("%")[0])
+    inner = _embedded(outer)
+    if any(inner in network or outer in network for network in _allowed()):
         return ""
     if not inner.is_global or inner.is_multicast or inner in _METADATA:
         return f"{inner} is not a public address; the operator allows ranges with KEYFERRY_ALLOWED_PRIVATE_CIDRS"
     if not encrypted:
-        return f"{inner} is a public address, so it is called by https alone"
+        return f"{inner} is a public address, so its URL must begin with https"
     return ""
 
 
-def _within(address: Address) -> Address:
-    """The IPv4 address that an IPv6 one leads to, where it does."""
+def _embedded(address: Address) -> Address:
+    """The IPv4 address that an IPv6 one leads to, if it does."""
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return ipaddress.ip_address(int(address) & 0xFFFFFFFF)
@@ -51,24 +52,24 @@ def _allowed() -> list[ipaddress.IPv4Network | ipaddress.IPv6Network]:
 
 
 class _Guard(TimedBackend):
-    """Opens connections to checked addresses alone."""
+    """Opens connections to checked addresses only."""
 
     def __init__(self, service: str, encrypted: bool) -> None:
         self.service, self.encrypted = service, encrypted
 
-    def connect_tcp(self, host: str, port: int, *how: Any, **else_how: Any) -> httpcore.NetworkStream:
+    def connect_tcp(self, host: str, port: int, *arguments: Any, **options: Any) -> httpcore.NetworkStream:
         try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from None
         reason, failed = "it has no address", None
-        for *_, location in found:
-            address = str(location[0])
-            if said := refused(address, encrypted=self.encrypted):
-                reason = said
+        for *_, socket_address in addresses:
+            address = str(socket_address[0])
+            if refusal := refused(address, encrypted=self.encrypted):
+                reason = refusal
                 continue
             try:
-                return super().connect_tcp(address, port, *how, **else_how)
+                return super().connect_tcp(address, port, *arguments, **options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failed = error
         if failed:
@@ -77,5 +78,5 @@ class _Guard(TimedBackend):
 
 
 def guard(service: str, base_url: str) -> httpcore.SyncBackend:
-    """Raises AddressRefused in place of a connection that must not be."""
+    """A network backend that raises AddressRefused instead of connecting to a refused address."""
     return _Guard(service, base_url.startswith("https:"))

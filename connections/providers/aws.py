@@ -125,7 +125,7 @@ class Aws(Provider):
             "DurationSeconds": str(int(LASTS.total_seconds())),
         }
         with self._line(_own_keys(), credentials) as client:
-            answer = client.ask("AssumeRole", **given)
+            answer = client.call_sts("AssumeRole", **given)
         try:
             made = answer["Credentials"]
             keys = Keys(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], _account_of(role))

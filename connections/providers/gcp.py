@@ -184,7 +184,9 @@ class Gcp(Provider):
         assertion = key.assertion(time.time())
         form = {"grant_type": GRANT, "assertion": assertion}
         with self.open(secrets=[key.pem, assertion], classify=_class_of) as client:
-            answer = client.request("POST", "/token", form=form, visible=[GRANT], read=True, at=host_of(client, TOKENS))
+            answer = client.request(
+                "POST", "/token", form=form, visible=[GRANT], read=True, base_url=host_of(client, TOKENS)
+            )
         try:
             return Session(str(answer["access_token"]), _from_now(int(answer["expires_in"])))
         except (KeyError, TypeError, ValueError):
@@ -195,7 +197,7 @@ class Gcp(Provider):
         body = {"scope": [SCOPE], "lifetime": f"{LIFE}s"}
         with self._with(source.token) as client:
             answer = client.request(
-                "POST", path, json=body, visible=[SCOPE], read=True, at=host_of(client, IMPERSONATION)
+                "POST", path, json=body, visible=[SCOPE], read=True, base_url=host_of(client, IMPERSONATION)
             )
         try:
             return Session(str(answer["accessToken"]), datetime.fromisoformat(answer["expireTime"]))
@@ -229,13 +231,13 @@ class Gcp(Provider):
 
 
 def pages(
-    client: ApiClient, path: str, member: str, params: Mapping[str, str], at: str = ""
+    client: ApiClient, path: str, member: str, params: Mapping[str, str], base_url: str = ""
 ) -> Iterator[dict[str, Any]]:
     """Every item of a list. Raises BadResponse where an answer is no list, or a page comes again."""
     token, seen = "", set[str]()
     while True:
         after = {"pageToken": token} if token else {}
-        answer = client.request("GET", path, params={**params, **after}, at=at)
+        answer = client.request("GET", path, params={**params, **after}, base_url=base_url)
         items = answer.get(member, []) if isinstance(answer, dict) else None
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
             raise BadResponse(f"GCP: GET {path} answered with something that is no list of {member}")

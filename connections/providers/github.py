@@ -252,7 +252,7 @@ def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]
     found: list[dict[str, Any]] = []
     page = 1
     while True:
-        answer = client.answer("GET", path, params={"per_page": str(PAGE), "page": str(page)})
+        answer = client.send("GET", path, params={"per_page": str(PAGE), "page": str(page)})
         try:
             listed = answer.data[member] if member else answer.data
             if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):

@@ -129,7 +129,7 @@ class HashicorpVault(Provider):
         elif field == "path":
             mount = path_of(chosen["mount"])
             kind = "/metadata" if version_of(client, chosen["mount"]) == 2 else ""
-            found = client.answer("GET", f"/{mount}{kind}/", params={"list": "true"}, accept=[404])
+            found = client.send("GET", f"/{mount}{kind}/", params={"list": "true"}, accept=[404])
             names = [] if found.status == 404 else [str(name) for name in found.data["data"]["keys"]]
         else:
             names = []

@@ -21,7 +21,7 @@ from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
-from connections.http.client import Method
+from connections.http.exchange import Method
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import PlainOptions, sync_options

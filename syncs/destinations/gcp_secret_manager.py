@@ -29,7 +29,8 @@ from config.schemas.model import Model
 from config.schemas.types import About, Items, Text
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
-from connections.http.client import ApiClient, Method, quote
+from connections.http.client import ApiClient, quote
+from connections.http.exchange import Method
 from connections.providers.gcp import RIGHTS, host_of, pages
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
@@ -263,7 +264,7 @@ class GcpSecretManager(KeyValueDestination):
         return str(name).rsplit("/", 1)[1] if name else None
 
     def _ask(self, method: Method, path: str, **arguments: Any) -> Any:
-        return self.client.request(method, path, at=self.host, **arguments)
+        return self.client.request(method, path, base_url=self.host, **arguments)
 
     def _path(self, key: str) -> str:
         return f"{self.secrets}/{quote(key)}"

@@ -21,7 +21,7 @@ from config.errors import BadRequest
 from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
-from connections.http.client import Answer
+from connections.http.exchange import HttpResponse
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
 from syncs.destination.base import DocumentDestination
 from syncs.destination.capabilities import Capabilities
@@ -114,7 +114,7 @@ class HashicorpVault(DocumentDestination):
             return self._read_first()
         refused: Unauthorized | None = None
         try:
-            answer = self.client.answer("GET", self._address(2), accept=[404])
+            answer = self.client.send("GET", self._address(2), accept=[404])
         except Unauthorized as error:
             answer, refused = None, error
         if answer is not None and (document := _second(answer)):
@@ -131,7 +131,7 @@ class HashicorpVault(DocumentDestination):
 
     def _read_first(self) -> Document:
         path = self._address(1)
-        answer = self.client.answer("GET", path, accept=[404])
+        answer = self.client.send("GET", path, accept=[404])
         if answer.status == 404:
             _require_absent(answer, path)
             return Document(exists=False)
@@ -183,7 +183,7 @@ def _cas(before: Document) -> dict[str, int]:
     return {"cas": int(before.version or 0)}
 
 
-def _second(answer: Answer) -> Document | None:
+def _second(answer: HttpResponse) -> Document | None:
     """A version 2 secret, present or deleted; None where the answer is none."""
     found = answer.data.get("data") if isinstance(answer.data, dict) else None
     metadata = found.get("metadata") if isinstance(found, dict) else None
@@ -195,7 +195,7 @@ def _second(answer: Answer) -> Document | None:
     return Document(found["data"], version=str(version)) if isinstance(found["data"], dict) else None
 
 
-def _require_absent(answer: Answer, path: str) -> None:
+def _require_absent(answer: HttpResponse, path: str) -> None:
     """Raises NotFound or BadResponse unless the answer says that no secret stands there."""
     if answer.status != 404:
         raise BadResponse(f"Hashicorp Vault: GET {path} answered with something that is no secret")

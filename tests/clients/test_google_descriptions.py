@@ -144,7 +144,9 @@ def test_regional_hosts_match_googles_description(monkeypatch: pytest.MonkeyPatc
     folder = Path(FOUND.submodule_search_locations[0], "discovery_cache", "documents")
     endpoints = json.loads((folder / "secretmanager.v1.json").read_text())["endpoints"]
     asked: list[str] = []
-    monkeypatch.setattr(ApiClient, "request", lambda self, method, path, *, at="", **_: asked.append(f"{at}/") or {})
+    monkeypatch.setattr(
+        ApiClient, "request", lambda self, method, path, *, base_url="", **_: asked.append(f"{base_url}/") or {}
+    )
     with Gcp().client("service-account-key", login(Gcp, "service-account-key", {"serviceAccountKey": ""})) as client:
         for one in endpoints:
             config = {"scope": "region", "projectId": "p", "locationId": one["location"]}

@@ -73,7 +73,7 @@ def test_private_addresses_are_not_called(inside: str) -> None:
 @pytest.mark.parametrize("outside", ["93.184.216.34", "2606:2800:220:1:248:1893:25c8:1946", "::ffff:93.184.216.34"])
 def test_public_addresses_are_called_by_https_only(outside: str) -> None:
     assert egress.refused(outside, encrypted=True) == ""
-    assert "https alone" in egress.refused(outside, encrypted=False)
+    assert "must begin with https" in egress.refused(outside, encrypted=False)
 
 
 def test_allowed_addresses_are_called(settings: Settings) -> None:

@@ -63,8 +63,8 @@ def test_tokens_are_requested_from_googles_hosts(monkeypatch: pytest.MonkeyPatch
         },
     }
 
-    def answer(self: ApiClient, method: str, path: str, *, at: str = "", **_: Any) -> Any:
-        asked.append(at or self.base_url)
+    def answer(self: ApiClient, method: str, path: str, *, base_url: str = "", **_: Any) -> Any:
+        asked.append(base_url or self.base_url)
         return answers[path]
 
     monkeypatch.setattr(ApiClient, "request", answer)

@@ -195,7 +195,7 @@ def test_a_lost_response_to_a_write_is_an_unknown_outcome(
     vendor: Vendor, client: ApiClient, method: str, expected: type[Exception]
 ) -> None:
     vendor.answer = cut
-    with pytest.raises(expected, match="lost its answer"):
+    with pytest.raises(expected, match="got no response"):
         client.request(method, "/x")  # type: ignore[arg-type]
 
 
@@ -289,18 +289,18 @@ def test_content_is_sent_unchanged_with_its_headers(vendor: Vendor, client: ApiC
 
 def test_an_accepted_status_is_a_response(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(404, b'{"version": 3}')
-    answer = client.answer("GET", "/x", accept=[404])
+    answer = client.send("GET", "/x", accept=[404])
     assert (answer.status, answer.data) == (404, {"version": 3})
     with pytest.raises(errors.NotFound):
-        client.answer("GET", "/x")
+        client.send("GET", "/x")
     vendor.answer = reply(404, b"<html>")
     with pytest.raises(errors.BadResponse):
-        client.answer("GET", "/x", accept=[404])
+        client.send("GET", "/x", accept=[404])
 
 
 def test_a_response_has_its_headers(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = reply(201, b"[]", link='</x?page=2>; rel="next"', etag="abc")
-    answer = client.answer("GET", "/x")
+    answer = client.send("GET", "/x")
     assert (answer.status, answer.headers["Link"], answer.headers["etag"], answer.data) == (
         201,
         '</x?page=2>; rel="next"',
@@ -373,7 +373,7 @@ def test_bodies_of_other_formats_are_parsed_including_errors(vendor: Vendor) -> 
         with pytest.raises(errors.Rejected, match="answered 400: no"):
             client.request("GET", "/a")
         vendor.answer = reply(200, b"{}")
-        with pytest.raises(errors.BadResponse, match="not what it should be"):
+        with pytest.raises(errors.BadResponse, match="of an unknown format"):
             client.request("GET", "/a")
 
 
@@ -382,14 +382,14 @@ def test_a_message_names_the_request_and_hides_secrets(vendor: Vendor, client: A
     vendor.answer = reply(422, b'{"message": "canary-2 is bad, canary-1 too"}')
     with pytest.raises(errors.Rejected) as caught:
         client.request(
-            "POST", "/", json={"text": document}, hidden=["canary-1", "canary-2"], named="PutSecret team/all"
+            "POST", "/", json={"text": document}, hidden=["canary-1", "canary-2"], label="PutSecret team/all"
         )
     assert str(caught.value) == "Vendor: PutSecret team/all answered 422: [redacted] is bad, [redacted] too"
 
 
 def test_another_host_of_the_vendor_uses_the_same_login(vendor: Vendor) -> None:
     with ApiClient("Vendor", "http://127.0.0.1:9", headers={"Authorization": TOKEN}) as client:
-        client.request("GET", "/a", at=vendor.url)
+        client.request("GET", "/a", base_url=vendor.url)
     assert (vendor.asked, vendor.headers["authorization"]) == ([("GET", "/a")], TOKEN)
 
 

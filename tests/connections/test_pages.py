@@ -113,13 +113,13 @@ STYLES: dict[str, tuple[Callable[[dict[str, str]], Answer], Pages, dict[str, Any
     "numbered, with their number": (
         counted,
         Numbered(limit=2, last="meta.pages"),
-        {"at": "values", "total": "meta.total"},
+        {"member": "values", "total": "meta.total"},
         4,
     ),
     "offset": (offset, Offset(limit=2), {}, 4),
-    "token": (token, Token("after", "page.next"), {"at": "values"}, 4),
+    "token": (token, Token("after", "page.next"), {"member": "values"}, 4),
     "link header": (linked, NextLink(), {}, 4),
-    "next field": (next_field, NextLink("next"), {"at": "values"}, 4),
+    "next field": (next_field, NextLink("next"), {"member": "values"}, 4),
 }
 
 
@@ -171,28 +171,28 @@ def test_a_vendor_that_documents_empty_pages_is_read_on(vendor: Vendor, client: 
         return {**data, "values": [] if query.get("after") == "2" else data["values"]}, headers
 
     vendor.answer = emptied
-    found = client.read_list("/values", Value, Token("after", "page.next", empty_pages=True), at="values")
+    found = client.read_list("/values", Value, Token("after", "page.next", empty_pages=True), member="values")
     assert len(found) == 5
 
 
 def test_a_total_that_differs_is_refused(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = lambda query: ({"values": VALUES, "total": 8}, {})
     with pytest.raises(BadResponse, match="7 items came, and its total is 8"):
-        client.read_list("/values", Value, Single(), at="values", total="total")
+        client.read_list("/values", Value, Single(), member="values", total="total")
 
 
 def test_a_list_that_is_left_out_may_be_empty(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = lambda query: ({}, {})
-    assert client.read_list("/values", Value, Single(), at="values", optional=True) == []
+    assert client.read_list("/values", Value, Single(), member="values", optional=True) == []
     vendor.answer = lambda query: ({"values": "no list"}, {})
     with pytest.raises(BadResponse):
-        client.read_list("/values", Value, Single(), at="values", optional=True)
+        client.read_list("/values", Value, Single(), member="values", optional=True)
 
 
 def test_a_response_names_the_request_and_the_field_and_no_value(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = lambda query: ({"values": [VALUES[0], {"name": ["canary-value"], "id": "1"}]}, {})
     with pytest.raises(BadResponse) as caught:
-        client.get("/v1", dict[str, list[Value]], named="GET /v1/{id}")
+        client.get("/v1", dict[str, list[Value]], label="GET /v1/{id}")
     assert str(caught.value) == (
         "Acme: GET /v1/{id}: unexpected response: values.1.name: input should be a valid string"
     )

@@ -289,8 +289,8 @@ def test_a_value_echoed_by_the_vendor_is_redacted(vendor: gcp.GcpSecretManager, 
 def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
-    def answer(self: ApiClient, method: str, path: str, *, at: str = "", **_: Any) -> Any:
-        asked.append((at or self.base_url, path))
+    def answer(self: ApiClient, method: str, path: str, *, base_url: str = "", **_: Any) -> Any:
+        asked.append((base_url or self.base_url, path))
         return {}
 
     monkeypatch.setattr(ApiClient, "request", answer)

@@ -13,7 +13,7 @@ from tests.fixtures.world import World
 
 
 def mute(_: Humanitec) -> str:
-    raise Unreachable("Vendor: who is it? got no answer within 10 s")
+    raise Unreachable("Vendor: who is it? got no response within 10 s")
 
 
 def test_a_sync_whose_location_is_unknown_is_not_created(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,7 +35,7 @@ def test_a_run_whose_location_is_unknown_writes_nothing(world: World, monkeypatc
         patched.setattr(Humanitec, "location", mute)
         run = world.run(sync)
         assert (run.status, world.held()) == ("pending", {})
-        assert "got no answer" in (run.message or "")
+        assert "got no response" in (run.message or "")
     run = world.run(sync)
     assert (run.status, world.held()) == ("succeeded", {"A": "1"})
 
