@@ -16,7 +16,7 @@ from config.schemas.json_schema import alternatives, described, example_of
 from connections.provider import providers
 from connections.services import login_shape
 from syncs.destination.base import destinations
-from syncs.services.syncs import new_sync, sync_changes
+from syncs.services.sync_bodies import new_sync, sync_changes
 
 CANARY = "cAnArY-5d0c"
 SENT: list[Any] = [CANARY, f"{CANARY}\x00", [CANARY], {CANARY: CANARY}, [{CANARY: [CANARY]}]]
