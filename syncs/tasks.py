@@ -1,6 +1,6 @@
-"""What the task queue runs. Arguments are ids; expected failures are never raised.
+"""The tasks of the queue. Arguments are ids; expected failures are never raised.
 
-A defect is told to the log alone: the queue would keep its words, which may hold a value, in a table.
+A defect is written to the log alone: the queue would store its message, which may contain a value, in a table.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def _quiet(task: Callable[[ID], None]) -> Callable[[ID], None]:
     def done(name: ID) -> None:
         try:
             task(name)
-        except Exception as error:  # noqa: BLE001 - the database, not the queue, decides what is done again
+        except Exception as error:  # noqa: BLE001 - the database, not the queue, decides about retries
             log.error("task %s %s: %s at %s", task.__name__, name, type(error).__name__, where(error))
 
     return done
@@ -38,7 +38,7 @@ def run(run_id: str) -> None:
 
 @_quiet
 def check_drift(sync_id: str) -> None:
-    """One scheduled look at one destination."""
+    """One scheduled drift check."""
     drift.check_by_id(UUID(sync_id))
 
 

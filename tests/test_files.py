@@ -53,7 +53,7 @@ def test_yaml_is_read_as_text_and_evaluates_nothing() -> None:
     [
         (
             "A=1\nnot a pair\nB\nA=2",
-            [(2, "not KEY=VALUE"), (3, "no = after the name"), (4, "A is given twice; it is on line 1")],
+            [(2, "not KEY=VALUE"), (3, "no = after the name"), (4, "A occurs twice; first on line 1")],
         ),
         ("A='open\nB=1", [(1, "a quote may be open")]),
         (

@@ -42,7 +42,7 @@ class Source:
 class Desired:
     """A key as the destination should hold it. `blocked` says why it must not be written.
 
-    `write_fingerprint` stands for everything that the destination's options add to a write.
+    `write_fingerprint` identifies everything that the destination's options add to a write.
     """
 
     key: str

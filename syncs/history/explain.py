@@ -1,4 +1,4 @@
-"""Why a key stands at a destination: which secret it is, through what it came, who wrote it when, on whose change."""
+"""Why a key exists at a destination: its secret, the way it got there, and who wrote it when."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Why(TypedDict):
 
 
 def why(actor: Actor, sync: SecretSync, key: str) -> Why:
-    """What is known of a key; nothing is asked of the vendor. Raises NotFound for an unknown key."""
+    """What is known of a key; nothing is requested from the vendor. Raises NotFound for an unknown key."""
     with open_client(sync.connection) as client:
         normalized_key = open_destination(sync, client).normalize_key(key)
     rows = ManagedSecret.objects.select_related("sync", "run")
@@ -83,7 +83,7 @@ def why(actor: Actor, sync: SecretSync, key: str) -> Why:
     )
     seen = None if row or last else _seen_unmanaged(sync, {key, normalized_key})
     if row is None and last is None and seen is None:
-        raise NotFound(f"Nothing is known of the key '{key}': neither the ledger nor a run of this sync names it")
+        raise NotFound(f"The key '{key}' is unknown: neither the ledger nor a run of this sync has it")
     mine = row if row and row.sync_id == sync.pk else None
     return {
         "key": row.key if row else last.key if last else key,
@@ -107,7 +107,7 @@ def _owner(actor: Actor, row: ManagedSecret | None) -> KeyOwner | None:
 
 
 def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> KeySecret | None:
-    """The source of the key, as far as it is still there."""
+    """The source of the key, if it still exists."""
     known = Secret.objects.select_related("folder__environment").filter(pk=row.secret_id or UUID(int=0)).first()
     if known is None:
         return None
@@ -117,8 +117,8 @@ def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> KeySecret | N
     return {
         "id": str(known.pk),
         "secretKey": known.key,
-        "environment": here[0],
-        "secretPath": here[1],
+        "environment": known.folder.environment.slug,
+        "secretPath": known.folder.path,
         "through": _through(sync, known),
         "references": [str(target) for target in sorted(referred)],
         "writtenVersion": row.secret_version,
@@ -129,10 +129,10 @@ def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> KeySecret | N
 
 
 def _through(sync: SecretSync, secret: Secret) -> str:
-    """In words: the sync's own folder, one below it, or the import that brings it."""
+    """As text: the sync's own folder, one below it, or the import that has the secret."""
     folder = sync.folder
     if folder is None:
-        return "the sync has lost its folder"
+        return "the sync's folder was deleted"
     if secret.folder_id == folder.pk:
         return "the sync's folder"
     address, start = secret.folder.address, folder.address
@@ -167,7 +167,7 @@ def _outcome(change: RunChange) -> KeyOutcome:
 
 
 def _seen_unmanaged(sync: SecretSync, names: set[str]) -> KeyOutcome | None:
-    """As an outcome: that the last run which listed the place left the key alone."""
+    """As an outcome: the last run that listed the location left the key alone."""
     run = SyncRun.objects.filter(sync=sync, location=sync.location, ended_at__isnull=False, operation="sync").first()
     if run is None or names.isdisjoint(run.unmanaged):
         return None
@@ -182,7 +182,7 @@ def _seen_unmanaged(sync: SecretSync, names: set[str]) -> KeyOutcome | None:
 
 
 def _checked_at(sync: SecretSync) -> datetime | None:
-    """When the destination was last listed: by a run that ended, or by a look for drift."""
+    """When the destination was last listed: by a run that ended, or by a drift check."""
     ended = SyncRun.objects.filter(sync=sync, status=Status.SUCCEEDED).order_by("-ended_at").first()
     drift = DriftCheck.objects.filter(sync=sync).first()
     moments = [moment for moment in (ended and ended.ended_at, drift and drift.checked_at) if moment]

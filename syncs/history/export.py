@@ -1,4 +1,4 @@
-"""The history of runs as a file: one line a key of each run, for a spreadsheet or a program."""
+"""The history of runs as a file: one line per key of each run, for a spreadsheet or a program."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def as_json(runs: Iterable[SyncRun]) -> Iterator[str]:
 
 
 def as_csv(runs: Iterable[SyncRun]) -> Iterator[str]:
-    """A header, then one line a key; a run that touched none has one line of its own."""
+    """A header, then one line per key; a run without keys has one line of its own."""
     yield _line(COLUMNS)
     for run in runs:
         shown = run_as_json(run)
@@ -68,12 +68,12 @@ def as_csv(runs: Iterable[SyncRun]) -> Iterator[str]:
 
 def _line(cells: Iterable[Any]) -> str:
     out = io.StringIO()
-    csv.writer(out).writerow([_harmless(str(cell or "")) for cell in cells])
+    csv.writer(out).writerow([_escaped(str(cell or "")) for cell in cells])
     return out.getvalue()
 
 
-def _harmless(cell: str) -> str:
-    """A spreadsheet takes some texts for formulas; a quote in front makes them texts again."""
+def _escaped(cell: str) -> str:
+    """Spreadsheets interpret some texts as formulas; a quote in front prevents that."""
     return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 

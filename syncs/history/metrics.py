@@ -1,4 +1,4 @@
-"""What Prometheus reads: counted from the tables when it asks, so that every web process says the same."""
+"""Metrics for Prometheus: counted from the tables on request, so that every web process reports the same."""
 
 from __future__ import annotations
 

@@ -81,7 +81,7 @@ def run_with_keys(run: SyncRun) -> RunWithKeys:
 
 
 def changes_as_json(run: SyncRun) -> Iterator[RunChangeJson]:
-    """Every key of the run: those with something to tell first, then those that needed nothing."""
+    """Every key of the run: those with an outcome of their own first, then unchanged and unmanaged ones."""
     for row in run.changes.all():
         yield {
             "key": row.key,
@@ -104,7 +104,7 @@ def changes_as_json(run: SyncRun) -> Iterator[RunChangeJson]:
 
 
 def outcomes(run: SyncRun) -> Iterator[dict[str, str]]:
-    """One line a key for a terminal."""
+    """One line per key for a terminal."""
     for row in run.changes.all():
         yield {
             "outcome": row.outcome,

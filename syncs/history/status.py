@@ -1,4 +1,4 @@
-"""How syncs stand, as people see it: one word a sync, what is wrong first, what has been going on."""
+"""The status of syncs as people see it, the most urgent first, and statistics of their runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STATES: dict[str, tuple[Any, str]] = {
     "never": (_("Never ran"), "calm"),
     "succeeded": (_("Up to date"), "good"),
 }
-"""State -> its words and tone, the most urgent first."""
+"""State -> label and tone, the most urgent first."""
 
 RUN_TONES = {
     Status.PENDING: "busy",
@@ -42,7 +42,7 @@ ENDS = ((Status.SUCCEEDED, _("succeeded")), (Status.FAILED, _("failed")), (Statu
 
 
 def visible(actor: Actor, field: str = "project_id") -> Q:
-    """What of some rows, whose project is at `field`, the actor may see."""
+    """The rows, whose project is at `field`, that the actor may see."""
     return Q() if actor.projects is None else Q(**{f"{field}__in": actor.projects})
 
 
@@ -65,7 +65,7 @@ def with_state(found: QuerySet[Any]) -> QuerySet[Any]:
 
 
 def urgent(actor: Actor, most: int) -> list[Any]:
-    """Failing and held syncs, what waits for a person first."""
+    """Failing and held syncs; those that wait for a person first."""
     found = with_state(SecretSync.objects.filter(visible(actor))).filter(state__in=("held", "failed"))
     rank = Case(When(state="held", then=0), default=1)
     return list(found.select_related("project", "folder__environment", "policy").order_by(rank, "name")[:most])
@@ -94,7 +94,7 @@ class Queue:
 
     @property
     def late(self) -> bool:
-        """A run that is due has not been begun for half a minute: something does not work."""
+        """A due run has not started for half a minute: something does not work."""
         return self.oldest_due is not None and timezone.now() - self.oldest_due > timedelta(seconds=30)
 
 
@@ -126,9 +126,9 @@ def runs_by_day(actor: Actor, now: datetime) -> Chart:
 
 
 def _runs_chart(actor: Actor, name: Any, steps: list[datetime], key: str, label: str, title: str) -> Chart:
-    """`key` is the step as the beginning of a moment's text, which both databases write alike, in UTC.
+    """`key` is the step as the beginning of a timestamp's text, which both databases format alike, in UTC.
 
-    Grouped by that text: SQLite has Django truncate moments one by one in Python.
+    Grouped by that text: on SQLite, Django truncates timestamps one by one in Python.
     """
     length = len(steps[0].strftime(key))
     found = SyncRun.objects.filter(visible(actor, "sync__project_id"), created_at__gte=steps[0]).order_by()
@@ -147,7 +147,7 @@ WROTE = (("create", _("created"), "good"), ("update", _("updated"), "busy"), ("d
 
 
 def history_charts(sync: SecretSync) -> tuple[Chart, Chart]:
-    """What the newest runs changed, and how many seconds they took, oldest first."""
+    """Changes and duration of the newest runs, oldest first."""
     ended = sync.runs.filter(status__in=(Status.SUCCEEDED, Status.FAILED), started_at__isnull=False)
     runs = list(ended.only("id", "created_at", "started_at", "ended_at", "status").order_by("-created_at")[:LAST_RUNS])
     runs.reverse()
@@ -171,7 +171,7 @@ def history_charts(sync: SecretSync) -> tuple[Chart, Chart]:
 
 
 def next_check(sync: SecretSync) -> datetime | None:
-    """When drift is looked for next; None where the policy asks for no look."""
+    """When the next drift check is due; None if the policy has none."""
     every = sync.policy.drift_check_minutes
     if not every or sync.policy.paused or sync.folder_id is None:
         return None
@@ -182,7 +182,7 @@ def next_check(sync: SecretSync) -> datetime | None:
 
 
 def outcome_counts(run: SyncRun) -> dict[str, int]:
-    """Outcome -> how many keys of the run; "" is a key that is still to be done."""
+    """Outcome -> number of keys of the run; "" is a key without an outcome yet."""
     rows = run.changes.order_by().values_list("outcome").annotate(n=Count("pk"))
     return dict(rows)
 

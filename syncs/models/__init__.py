@@ -1,4 +1,4 @@
-"""The tables of this app: the source (what is synced) and the sync (how)."""
+"""The tables of this app: the source of secrets, and the syncs."""
 
 from .draft import SyncDraft
 from .notification import Notice, NoticeState, NotificationTarget

@@ -1,4 +1,4 @@
-"""A sync that somebody is about to make, between the steps of the wizard."""
+"""A sync that is being created, between the steps of the wizard."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from .sync import SecretSync
 
 
 class SyncDraft(models.Model):
-    """What one person has chosen and typed so far, a row a start, so that two tabs do not mix.
+    """The choices of one person so far; one row for each time the wizard is started, so that two tabs do not mix.
 
-    `steps` maps a step to its fields as they were typed, never a credential: a connection made on the way is stored as
-    any other, and named here. `sync` is there when the draft has become one; the draft then leads to its run.
+    `steps` maps a step to its fields as they were typed, never a credential: a connection created on the way is stored
+    like any other, and referred to. `sync` is set once the draft has become one; the draft then refers to its run.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""Whom to tell of a sync's state, and what was told."""
+"""Notification targets, and the messages sent to them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ class NoticeState(models.TextChoices):
 
 
 class NotificationTarget(models.Model):
-    """Where messages of a project go: an apprise URL, or people of the project by e-mail (`recipients`).
+    """Receives messages of a project: an apprise URL, or members of the project by e-mail (`recipients`).
 
-    The URL holds tokens: it is sealed, and of it only its scheme is ever shown.
+    The URL contains tokens: it is sealed, and only its scheme is shown.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -48,7 +48,7 @@ class NotificationTarget(models.Model):
 
 
 class Notice(models.Model):
-    """One message to one target about one change of a sync's state. Names of keys, never a value."""
+    """One message to one target about one change of a sync's state. It may name keys, but has no value."""
 
     id = models.BigAutoField(primary_key=True)
     target = models.ForeignKey(NotificationTarget, on_delete=models.CASCADE, related_name="notices")

@@ -28,10 +28,10 @@ class RunOptions:
 
     Requested: `approved`, the normalized keys whose deletes were approved (None: no approval); `writes_only`, creates
     and updates without deletes; `import_behavior`, the side that an import prefers; `purge`, also remove old values
-    from the vendor's history; `delete_sync`, delete the sync when its keys are gone; `undo`, the run whose changes to
-    revert; `digest`, the plan that was shown for it.
+    from the vendor's history; `delete_sync`, delete the sync once its keys are deleted; `undo`, the run whose
+    changes to revert; `digest`, the plan that was shown for it.
     Recorded: `shown`, the deletes that a held run lists, normalized key -> object id; `stands_on`, what a dismissal
-    depends on; `refused`, normalized keys that the vendor refused for good; `tries`, attempts that failed; `later`,
+    depends on; `refused`, normalized keys that the vendor permanently refused; `tries`, attempts that failed; `later`,
     how many runs in a row were scheduled because the one before failed; `purging`, (location, key, object id) still
     to be purged; `unpurged`, key -> why its old values stay.
     """

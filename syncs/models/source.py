@@ -1,4 +1,4 @@
-"""What is synced: environments, folders, secrets and what ties them together."""
+"""The source: environments, folders, secrets, and the relations between them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from config.access.models import Project
 
 
 class Environment(models.Model):
-    """A stage of a project. Its root folder is made with it."""
+    """A stage of a project. Its root folder is created with it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
@@ -31,7 +31,7 @@ class Environment(models.Model):
 
 
 class Folder(models.Model):
-    """A folder of an environment. `path` is kept whole, so that a path is found, and shown, without a walk."""
+    """A folder of an environment. `path` is stored completely, so that it is found and shown without its ancestors."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="folders")
@@ -53,7 +53,7 @@ class Folder(models.Model):
 
     @property
     def address(self) -> tuple[str, str]:
-        """The environment\'s slug and the path: what references and imports name."""
+        """The environment\'s slug and the path, as references and imports name them."""
         return self.environment.slug, self.path
 
 
@@ -89,7 +89,7 @@ class Secret(models.Model):
     skip_multiline_encoding = models.BooleanField(default=False)
     reminder_note = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
     reminder_repeat_days = models.PositiveIntegerField(null=True, blank=True)
-    # Who wrote it last.
+    # The last author.
     actor_kind = models.CharField(max_length=16, blank=True)
     actor_id = models.CharField(max_length=36, blank=True)
     actor_name = models.CharField(max_length=255, blank=True)
@@ -106,7 +106,7 @@ class Secret(models.Model):
 
 
 class SecretVersion(models.Model):
-    """What a secret was, who changed it and when."""
+    """A former state of a secret, its author and time."""
 
     id = models.BigAutoField(primary_key=True)
     secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="versions")
@@ -128,7 +128,7 @@ class SecretVersion(models.Model):
 
 
 class SecretReference(models.Model):
-    """An index of `${...}`: which folder a secret's value refers to, so that a change finds whom it reaches."""
+    """An index of `${...}`: which folder a secret's value refers to, so that a change finds the syncs it reaches."""
 
     id = models.BigAutoField(primary_key=True)
     secret = models.ForeignKey(Secret, on_delete=models.CASCADE, related_name="references")
@@ -144,7 +144,7 @@ class SecretReference(models.Model):
 
 
 class SecretImport(models.Model):
-    """A folder takes another's secrets too. Among imports the last position wins. The target need not exist."""
+    """A folder has another's secrets too. Among imports the last position wins. The target need not exist."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     folder = models.ForeignKey(Folder, on_delete=models.CASCADE, related_name="imports")

@@ -1,4 +1,4 @@
-"""How the source reaches a destination: syncs, their policy, their runs, and the ledger of what they own."""
+"""Syncs, their policy, their runs, and the ledger of the keys that they own."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class _Living(models.Manager["SecretSync"]):
 
 
 class SecretSync(models.Model):
-    """One folder, one destination. `wanted_rev` counts the changes that reach it, `done_rev` those it has carried.
+    """One folder, one destination. `wanted_rev` counts the changes that reach it, `done_rev` those that runs carried.
 
-    `generation` moves with every change of config, policy, pause, rights or existence: a run that sees it move stops.
-    A deleted sync is not among `objects` any more; its row stays as long as the history of its runs does.
+    `generation` grows with every change of config, policy, pause, rights or existence, which stops a run under way.
+    A deleted sync is no longer among `objects`; its row stays as long as the history of its runs does.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -51,7 +51,7 @@ class SecretSync(models.Model):
     destination_config = models.JSONField()
     sync_options = models.JSONField(default=dict)
     folder = models.ForeignKey(Folder, null=True, blank=True, on_delete=models.SET_NULL, related_name="syncs")
-    # Null once it is deleted, so never where one reads it; then the connection may be deleted too.
+    # Null once the sync is deleted, so never in `objects`; then the connection may be deleted too.
     connection: models.ForeignKey[AppConnection, AppConnection] = models.ForeignKey(  # type: ignore[misc]
         "connections.AppConnection", null=True, on_delete=models.RESTRICT, related_name="syncs"
     )
@@ -78,7 +78,7 @@ class SecretSync(models.Model):
     last_remove_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
     last_remove_message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001
     last_removed_at = models.DateTimeField(null=True, blank=True)
-    # What was last told of it: "failed", "held" or "" for its runs, and whether its destination drifted.
+    # What was last notified: "failed", "held" or "" for its runs, and whether its destination drifted.
     reported_run = models.CharField(max_length=16, blank=True)
     reported_drift = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
@@ -104,7 +104,7 @@ class SecretSync(models.Model):
 
 
 class SyncPolicy(models.Model):
-    """What a sync may do beyond its config; `max_deletions` null means no guard, `max_concurrency` null the default."""
+    """Rules of a sync besides its config. `max_deletions` null: no guard; `max_concurrency` null: the default."""
 
     sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="policy")
     unmanaged = models.CharField(max_length=32, default="overwrite-initially")
@@ -123,7 +123,7 @@ class SyncPolicy(models.Model):
 
 
 class SyncDefaults(models.Model):
-    """What a project says of its syncs beforehand. `policy`: the members that were set, by field name."""
+    """Defaults for the new syncs of a project. `policy`: the members that were set, by field name."""
 
     project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="sync_defaults")
     policy = models.JSONField(default=dict)
@@ -132,13 +132,13 @@ class SyncDefaults(models.Model):
     def __str__(self) -> str:
         return f"defaults of {self.project_id}"
 
-    def new_policy(self, **of: Any) -> SyncPolicy:
-        """A policy as a new sync starts with, but for what is given; not stored."""
-        return SyncPolicy(**{**self.policy, **of})
+    def new_policy(self, **members: Any) -> SyncPolicy:
+        """The policy of a new sync, with the given members; not stored."""
+        return SyncPolicy(**{**self.policy, **members})
 
 
 class SyncRun(models.Model):
-    """One run: queued, going, or history. The database is the truth about it; the task queue is a hint."""
+    """One run: queued, running, or history. The database is the truth about it; the task queue is a hint."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     sync = models.ForeignKey(SecretSync, on_delete=models.CASCADE, related_name="runs")
@@ -153,8 +153,8 @@ class SyncRun(models.Model):
     attempts = models.PositiveSmallIntegerField(default=0)
     counts = models.JSONField(default=dict)
     digest = models.CharField(max_length=64, blank=True)
-    unchanged = models.JSONField(default=list, help_text="Keys that needed nothing: names only, one list.")
-    unmanaged = models.JSONField(default=list, help_text="Keys at the destination that are nobody's, left alone.")
+    unchanged = models.JSONField(default=list, help_text="Names of keys that needed no write.")
+    unmanaged = models.JSONField(default=list, help_text="Names of unmanaged keys at the destination.")
     location = models.CharField(max_length=512, blank=True)
     generation = models.PositiveBigIntegerField(default=0)
     source_rev = models.PositiveBigIntegerField(default=0)
@@ -169,7 +169,7 @@ class SyncRun(models.Model):
         indexes = [
             models.Index(fields=("due_at",), condition=Q(status__in=("pending", "running")), name="run_due"),
             models.Index(fields=("sync", "-created_at"), name="run_history"),
-            models.Index(fields=("created_at",), name="run_by_time"),  # the first page counts those of a month
+            models.Index(fields=("created_at",), name="run_by_time"),  # the dashboard counts those of a month
         ]
         constraints = [
             models.UniqueConstraint(fields=("sync",), condition=Q(status="held"), name="one_held_run_a_sync"),
@@ -180,7 +180,7 @@ class SyncRun(models.Model):
 
 
 class RunChange(models.Model):
-    """What became of one key in one run, unless it was unchanged (then it is in `SyncRun.unchanged`)."""
+    """The outcome of one key in one run, unless it was unchanged (then it is in `SyncRun.unchanged`)."""
 
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(SyncRun, on_delete=models.CASCADE, related_name="changes")
@@ -207,9 +207,9 @@ class RunChange(models.Model):
 
 
 class ManagedSecret(models.Model):
-    """The ledger: who owns a key of a place. One row a (place, canonical key), across all syncs.
+    """The ledger: the owner of a key. One row for each location and normalized key, across all syncs.
 
-    `connection` and `destination_config` are what its removal needs. `prior` is what a claim keeps.
+    `connection` and `destination_config` are needed to remove the key. `prior` is what a claim keeps.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -221,7 +221,7 @@ class ManagedSecret(models.Model):
     destination = models.CharField(max_length=64)
     destination_config = models.JSONField()
     state = models.CharField(max_length=16)
-    object_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: the vendor has not said
+    object_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: unknown
     etag = models.CharField(max_length=255, null=True)  # noqa: DJ001
     value_mac = models.CharField(max_length=128, blank=True)
     rest_mac = models.CharField(max_length=128, blank=True)
@@ -241,7 +241,7 @@ class ManagedSecret(models.Model):
 
 
 class DriftCheck(models.Model):
-    """What the last look at a sync's destination found. `changes` holds keys and reasons, never values."""
+    """The result of the last drift check. `changes` has keys and reasons, never values."""
 
     sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="drift")
     status = models.CharField(max_length=16, default="unknown")
@@ -256,7 +256,7 @@ class DriftCheck(models.Model):
 
 
 class InitialSet(models.Model):
-    """The unmanaged keys that a sync found at its first listing of a place, with their incarnations."""
+    """The unmanaged keys in the first list of a location, with their object ids."""
 
     id = models.BigAutoField(primary_key=True)
     sync = models.ForeignKey(SecretSync, on_delete=models.CASCADE, related_name="initial_sets")
@@ -271,7 +271,7 @@ class InitialSet(models.Model):
 
 
 class Lease(models.Model):
-    """Who may write to a place, until when, on the database's clock. `fence` grows with every new holder."""
+    """Who may write to a location, until when, on the database's clock. `fence`, the token, grows with every holder."""
 
     location = models.CharField(max_length=512, primary_key=True)
     holder = models.CharField(max_length=36, blank=True)

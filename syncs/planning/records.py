@@ -1,4 +1,4 @@
-"""Plans as rows of a run: what is recorded of each change before anything is written."""
+"""Plans as rows of a run: each change is recorded before anything is written."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def restore_context(location: str, normalized_key: str) -> str:
 
 
 def planned_row(run: SyncRun, change: Change) -> RunChange:
-    """A change as history tells it, before anything came of it."""
+    """A change as history has it, before it has an outcome."""
     return RunChange(
         run=run,
         key=change.key,
@@ -29,7 +29,7 @@ def planned_row(run: SyncRun, change: Change) -> RunChange:
 
 
 def record_changes(run: SyncRun, rows: Sequence[RunChange]) -> None:
-    """One row a key of the run; a later word replaces an earlier one."""
+    """One row per key of the run; a later record replaces an earlier one."""
     RunChange.objects.bulk_create(
         rows,
         batch_size=BATCH,

@@ -12,7 +12,7 @@ NAMED = 8  # keys named with their reasons; the rest is counted
 
 
 def summary(run: SyncRun, plan: Plan) -> str | None:
-    """None if every key is as it should be."""
+    """None if every key was written or needed no write."""
     rows = RunChange.objects.filter(run=run)
     parts = list(plan.gaps)
     for outcome in ("failed", "blocked"):

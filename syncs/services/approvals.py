@@ -1,4 +1,4 @@
-"""Held runs: what they would delete is shown, and somebody approves or dismisses it."""
+"""Held runs: the deletes that they list are approved or dismissed by a person."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ from .propagation import enqueue, want
 from .triggers import refuse_paused
 
 NAMED, LENGTH = 10, 50  # keys that a hold's message names, and characters of each
-NOT_HELD = "This run is not held any more"
+NOT_HELD = "This run is no longer held"
 
 
 def refresh(held: SyncRun, plan: Plan) -> str:
-    """The hold as the plan is now, in place; its message. Call it in the transaction that has locked the run."""
-    where = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
+    """Update a held run to the present plan; returns its message. Call it in the transaction that locked the run."""
+    url = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
     reason = plan.held or "its deletes were not approved"
-    said = f"Held: {reason}. To be deleted: {_named(plan)}. Nothing was written. Approve or dismiss it at {where}"
-    held.message = said[:1024]
+    message = f"Held: {reason}. To be deleted: {_listed(plan)}. Nothing was written. Approve or dismiss it at {url}"
+    held.message = message[:1024]
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None
-    # A key that is made anew under the name of one that was shown is another.
-    held.options = replace(held.options, shown={change.normalized_key: _object_id(change) for change in _going(plan)})
+    # With object ids: a key that was recreated since is another one.
+    held.options = replace(held.options, shown={change.normalized_key: _object_id(change) for change in _deletes(plan)})
     held.save()
     held.changes.all().delete()
     record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
     return held.message
 
 
-def _going(plan: Plan) -> list[Change]:
+def _deletes(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if change.action is Action.DELETE or change.suspended]
 
 
@@ -51,17 +51,17 @@ def _object_id(change: Change) -> str | None:
     return change.remote.object_id if change.remote else None
 
 
-def _named(plan: Plan) -> str:
-    """The keys at stake, as many as a message has room for: the link after them must be whole."""
-    keys = [change.key for change in _going(plan)]
+def _listed(plan: Plan) -> str:
+    """The keys to be deleted, few enough that the link after them is not cut off."""
+    keys = [change.key for change in _deletes(plan)]
     short = [key if len(key) <= LENGTH else f"{key[: LENGTH - 3]}..." for key in keys[:NAMED]]
     return ", ".join(short) + (f" and {len(keys) - NAMED} more" if len(keys) > NAMED else "")
 
 
 def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun:
-    """Let a held run go ahead with the deletes that it shows, or with its writes alone.
+    """Approve a held run: with the deletes that it lists, or its writes alone.
 
-    Looked at afresh first: raises BadRequest, with the hold refreshed, where it would now delete more than was shown.
+    It is planned again first: raises BadRequest, with the held run refreshed, if it would now delete more.
     """
     actor.require(Right.RUN_SYNCS, run.sync.project_id)
     refuse_paused(run.sync)
@@ -75,10 +75,10 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
         audit.record(
             actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=list(shown)[:100]
         )
-        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
+        updated = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
             status=Status.PENDING,
             trigger="approval",
-            # From here on it is a run of who let it go, in history and in the audit log.
+            # From now on it is a run of its approver, in history and in the audit log.
             actor_kind=actor.kind,
             actor_id=str(actor.id or ""),
             actor_name=actor.name,
@@ -86,7 +86,7 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
             due_at=timezone.now(),
             queued_at=None,
         )
-        if not done:
+        if not updated:
             raise BadRequest(NOT_HELD)
         SecretSync.objects.filter(pk=run.sync_id).update(sync_status=Status.PENDING)
         transaction.on_commit(lambda: enqueue(run.pk))
@@ -98,7 +98,7 @@ def _require_no_more(run: SyncRun, shown: Mapping[str, str | None]) -> None:
     plan = preview(sync, run.operation)
     more = [
         change
-        for change in _going(plan)
+        for change in _deletes(plan)
         if change.normalized_key not in shown or shown[change.normalized_key] != _object_id(change)
     ]
     if not more:
@@ -111,27 +111,27 @@ def _require_no_more(run: SyncRun, shown: Mapping[str, str | None]) -> None:
         SecretSync.objects.filter(pk=sync.pk).update(last_sync_message=message)
     names = ", ".join(change.key for change in more[:10]) + (", ..." if len(more) > 10 else "")
     raise BadRequest(
-        f"Nothing was approved: the run would now delete {len(more)} more than was shown ({names}). "
-        "It shows them now; look again, and approve or dismiss it."
+        f"Nothing was approved: the run would now delete {len(more)} more than it listed ({names}). "
+        "It lists them now; look again, and approve or dismiss it."
     )
 
 
 def dismiss(actor: Actor, run: SyncRun) -> SyncRun:
-    """Keep the keys that a held run would delete, until their source or the policy changes; the rest goes on."""
+    """Keep the keys that a held run would delete until their source or the policy changes; other keys are synced."""
     actor.require(Right.RUN_SYNCS, run.sync.project_id)
     with transaction.atomic():
         keys = list(run.changes.values_list("key", flat=True)[:100])
         audit.record(actor, "dismiss-run", run.sync.project_id, run=run.pk, keys=keys)
         message = f"Dismissed by {actor.name}: its keys are kept."
-        done = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
+        updated = SyncRun.objects.filter(pk=run.pk, status=Status.HELD).update(
             status=Status.DISMISSED,
             ended_at=timezone.now(),
             message=message,
             options=replace(run.options, stands_on=basis_of_dismissal(run.sync)),
         )
-        if not done:
+        if not updated:
             raise BadRequest(NOT_HELD)
-        # Where no run follows by itself, the sync must not go on asking for what was answered.
+        # If no run follows by itself, the sync must not still ask for a decision.
         SecretSync.objects.filter(pk=run.sync_id).update(last_sync_message=message)
         want(actor, [run.sync])
     return SyncRun.objects.get(pk=run.pk)

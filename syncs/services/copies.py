@@ -1,4 +1,4 @@
-"""Secrets made from what is stored already: an old version again, the same in another place."""
+"""Secrets created from stored ones: a former version restored, copies in other folders."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .secrets import set_in_folders, set_secrets
 
 @transaction.atomic
 def restore_secret(actor: Actor, folder: Folder, key: str, version: int) -> Secret:
-    """Value and comment as they were in a version, as a new version. Raises NotFound, BadRequest."""
+    """Value and comment of a former version, as a new version. Raises NotFound, BadRequest."""
     project_id = folder.environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)
     lock_folders([folder])
@@ -56,12 +56,12 @@ def copy_secrets(
     if closed := sorted(key for key, value in values.items() if value is None):
         raise BadRequest(f"Cannot decrypt the value of: {', '.join(closed)}")
     for target in targets if not overwrite else ():
-        there = {secret.key: value_or_none(secret) for secret in secrets_by_keys(target, sorted(values))}
-        if clashes := sorted(key for key in there if there[key] != values[key]):
+        existing = {secret.key: value_or_none(secret) for secret in secrets_by_keys(target, sorted(values))}
+        if clashes := sorted(key for key in existing if existing[key] != values[key]):
             raise BadRequest(f"{target.environment.name} has another value of: {', '.join(clashes)}")
-    held = tags_at(secrets[0].folder)
+    tags = tags_at(secrets[0].folder)
     inputs = [
-        SecretInput(secret.key, values[secret.key], comment_of(secret), sorted(held.get(secret.pk, ())))
+        SecretInput(secret.key, values[secret.key], comment_of(secret), sorted(tags.get(secret.pk, ())))
         for secret in secrets
     ]
     return set_in_folders(actor, [(target, inputs) for target in targets])

@@ -1,4 +1,4 @@
-"""What a project says of its syncs beforehand: the policy that new ones start with, and whether they may overlap."""
+"""Defaults of a project: the policy of new syncs, and whether syncs may overlap."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from syncs.models import UNMANAGED, SyncDefaults
 def update_defaults(
     actor: Actor, project: Project, policy: Mapping[str, Any], refuse_overlaps: bool | None = None
 ) -> SyncDefaults:
-    """Change members of the policy (model field names) that new syncs start with; those that exist stay as they are."""
+    """Change members of the policy (model field names) that new syncs start with; existing syncs stay as they are."""
     actor.require(Right.EDIT_POLICY, project.pk)
     if policy.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
         raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])

@@ -1,4 +1,4 @@
-"""What a sync leaves behind: keys at a place that it writes to no more, and its history when it is deleted."""
+"""Deleting a sync, and the keys that a sync leaves at a former location."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ DELETED = "The sync was deleted."
 
 
 def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
-    """Keys at a place that the sync has left stay there, and a run of their own lists them.
+    """Keys at a former location of the sync stay there, listed by a run of their own.
 
-    The sync's claim on them ends, and who waited for them is woken.
+    The sync no longer owns them, and syncs that waited for them are woken.
     """
     rows = ManagedSecret.objects.filter(sync=sync).exclude(location=sync.location)
     for left in _by_location(rows):
-        _tell_left(actor, sync, left, "sync", "change", "The sync writes elsewhere now.")
-    _let_go(sync, rows)
+        _record_left(actor, sync, left, "sync", "change", "The sync has another target now.")
+    _release(sync, rows)
 
 
 def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
-    """Without its secrets the destination keeps everything, and a run lists it; with them, the sync goes when its keys
-    are gone. The history of its runs stays as long as any."""
+    """Delete a sync. Without its secrets, every key stays at the destination, and a run lists them; with them, the sync
+    is deleted once its keys are. The history of its runs stays for the usual time."""
     actor.require(Right.EDIT_SYNCS, sync.project_id)
     if purge and not with_secrets:
         raise BadRequest("purgeVersions goes with removeSecrets: what stays at the destination keeps its history.")
@@ -63,16 +63,16 @@ def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, p
         keys = [key for left in locations for key, _ in left.keys]
         audit.record(actor, "delete-secret-sync", sync.project_id, left=len(keys), keys=keys[:100], **audited(sync))
         for left in locations or [_Left(sync.location, describe_target(sync.destination, sync.destination_config))]:
-            _tell_left(actor, sync, left, "remove", "manual", DELETED)
+            _record_left(actor, sync, left, "remove", "manual", DELETED)
         forget_sync(sync)
     return sync
 
 
 def forget_sync(sync: SecretSync) -> None:
-    """The sync is gone but for the history of its runs; the keys it owns stay, known as left on purpose."""
+    """Delete everything of a sync but the history of its runs; the keys it owns stay, known as left on purpose."""
     now = timezone.now()
     with transaction.atomic():
-        _let_go(sync, ManagedSecret.objects.filter(sync=sync))
+        _release(sync, ManagedSecret.objects.filter(sync=sync))
         waiting = SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
         waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=now, message=DELETED)
         for kind in (SyncPolicy, DriftCheck, InitialSet, Notice, SyncDraft):
@@ -83,33 +83,33 @@ def forget_sync(sync: SecretSync) -> None:
 
 
 def forget_deleted() -> None:
-    """Deleted syncs of which no run is remembered any more."""
-    remembered = SyncRun.objects.filter(sync=OuterRef("pk"))
-    SecretSync.with_deleted.filter(~Exists(remembered), deleted_at__isnull=False).delete()
+    """Remove deleted syncs without runs."""
+    runs = SyncRun.objects.filter(sync=OuterRef("pk"))
+    SecretSync.with_deleted.filter(~Exists(runs), deleted_at__isnull=False).delete()
 
 
 @dataclass
 class _Left:
-    """What stays at a place: keys with their canonical names."""
+    """Keys that stay at a location, with their normalized keys. `target` describes it to people."""
 
     location: str
-    words: str
+    target: str
     keys: list[tuple[str, str]] = field(default_factory=list)
 
 
 def _by_location(rows: QuerySet[ManagedSecret]) -> list[_Left]:
     found: dict[str, _Left] = {}
-    there = rows.exclude(state=State.MISSING).order_by("normalized_key")
-    named = there.values_list("location", "destination", "destination_config", "key", "normalized_key")
-    for location, destination, config, key, normalized_key in named:
+    present = rows.exclude(state=State.MISSING).order_by("normalized_key")
+    columns = present.values_list("location", "destination", "destination_config", "key", "normalized_key")
+    for location, destination, config, key, normalized_key in columns:
         found.setdefault(location, _Left(location, describe_target(destination, config))).keys.append(
             (key, normalized_key)
         )
     return list(found.values())
 
 
-def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trigger: str, why: str) -> None:
-    """A run that kept everything, as a list of what stays."""
+def _record_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trigger: str, why: str) -> None:
+    """A run that kept every key, as a list of them."""
     now = timezone.now()
     changes = [
         RunChange(
@@ -117,17 +117,17 @@ def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trig
             normalized_key=normalized_key,
             action=Action.KEEP,
             outcome="kept",
-            reason=f"left at {left.words}",
+            reason=f"left at {left.target}",
             ended_at=now,
         )
         for key, normalized_key in left.keys
     ]
     if not changes:
-        stays = f"It owned no key at {left.words}."
+        summary = f"It owned no key at {left.target}."
     elif len(changes) == 1:
-        stays = f"1 key stays at {left.words}; no sync owns it any more."
+        summary = f"1 key stays at {left.target}; no sync owns it any more."
     else:
-        stays = f"{len(changes)} keys stay at {left.words}; no sync owns them any more."
+        summary = f"{len(changes)} keys stay at {left.target}; no sync owns them any more."
     run = SyncRun.objects.create(
         sync=sync,
         operation=operation,
@@ -137,7 +137,7 @@ def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trig
         actor_name=actor.name,
         status=Status.SUCCEEDED,
         location=left.location,
-        message=f"{why} {stays}"[:1024],
+        message=f"{why} {summary}"[:1024],
         counts={Action.KEEP.value: len(changes)},
         started_at=now,
         ended_at=now,
@@ -147,7 +147,7 @@ def _tell_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, trig
     RunChange.objects.bulk_create(changes, batch_size=500)
 
 
-def _let_go(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
+def _release(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
     locations = set(rows.values_list("location", flat=True))
     if locations:
         rows.update(sync=None)

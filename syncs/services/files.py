@@ -1,4 +1,4 @@
-"""Storing a file of secrets: what was shown of it, all or none."""
+"""Storing a file of secrets as its comparison was shown, all or none."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from .secrets import delete_secrets, set_secrets
 def store_file(
     actor: Actor, folder: Folder, parsed: Parsed, *, overwrite: bool, prune: bool, digest: str | None = None
 ) -> Comparison:
-    """Store what `compare` says; with a `digest` only what was shown. Raises BadRequest naming every problem."""
+    """Store the differences of `compare`; with a `digest` only those that were shown. Raises BadRequest."""
     actor.require(Right.WRITE_SECRETS, folder.environment.project_id)
     lock_folders([folder])
     found = compare(folder, parsed, overwrite=overwrite, prune=prune)
     if found.problems:
-        said = "; ".join(f"line {one.number}: {one.message}" if one.number else one.message for one in found.problems)
-        raise BadRequest(f"Nothing was stored. {said}")
+        problems = (f"line {one.number}: {one.message}" if one.number else one.message for one in found.problems)
+        raise BadRequest(f"Nothing was stored. {'; '.join(problems)}")
     if digest is not None and digest != found.digest:
         raise BadRequest("The folder has changed since it was shown. Look at it again.")
     if found.deletes:

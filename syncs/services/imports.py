@@ -1,4 +1,4 @@
-"""Every change of imports: which folders take the secrets of which others, in which order."""
+"""Every change of imports: which folders have the secrets of which others, in which order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .propagation import changed
 
 @transaction.atomic
 def add_import(actor: Actor, folder: Folder, environment: Environment, path: str) -> SecretImport:
-    """The folder takes another's secrets too, after the imports it has; among imports the last wins."""
+    """Import another folder's secrets, after the existing imports; among imports the last wins."""
     project_id = folder.environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)
     actor.require(Right.READ_VALUES, project_id)
@@ -30,12 +30,12 @@ def add_import(actor: Actor, folder: Folder, environment: Environment, path: str
     if folder.imports.filter(import_environment=environment, import_path=path).exists():
         raise BadRequest("Secret import already exist")
     last = folder.imports.aggregate(last=Max("position"))["last"] or 0
-    made = SecretImport.objects.create(
+    row = SecretImport.objects.create(
         folder=folder, import_environment=environment, import_path=path, position=last + 1
     )
-    _record(actor, "create-secret-import", made)
+    _record(actor, "create-secret-import", row)
     changed(actor, project_id, [folder])
-    return made
+    return row
 
 
 @transaction.atomic
@@ -47,7 +47,7 @@ def update_import(
     path: str | None = None,
     position: int | None = None,
 ) -> SecretImport:
-    """Point an import elsewhere, or give it another position; the others close up."""
+    """Change the target or the position of an import."""
     folder = row.folder
     project_id = folder.environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)
@@ -87,7 +87,7 @@ def delete_import(actor: Actor, row: SecretImport) -> None:
 
 
 def _check_cycle(folder: Folder, environment: Environment, path: str) -> None:
-    """A folder does not import itself, nor one that imports it; longer circles are cut where they are followed."""
+    """A folder must not import itself, nor one that imports it; longer cycles are cut when they are resolved."""
     back = SecretImport.objects.filter(
         folder__environment=environment,
         folder__path=path,

@@ -20,7 +20,7 @@ class Policy(Model):
     ] = None
     maxDeletions: Annotated[
         int | None,
-        Whole("Deletes that one run may do unasked; null: no limit.", nullable=True, maximum=1_000_000),
+        Whole("Deletes that a run may do without approval; null: no limit.", nullable=True, maximum=1_000_000),
     ] = None
     include: Annotated[
         list[Annotated[str, Text("include", max_length=512)]] | None,
@@ -34,7 +34,7 @@ class Policy(Model):
         list[Annotated[str, Text("tags", max_length=512)]] | None,
         Items("Slugs; a secret needs one of them. Empty: all.", max_items=100, example=["db"]),
     ] = None
-    recursive: Annotated[bool | None, Flag(help="Take the folders below too.")] = None
+    recursive: Annotated[bool | None, Flag(help="Include the folders below.")] = None
     driftCheckMinutes: Annotated[int | None, Whole("0: off.", maximum=525_600)] = None
     heal: Annotated[bool | None, Flag(help="Run when a drift check finds something.")] = None
     paused: Annotated[bool | None, Flag(help="Stop automatic work.")] = None

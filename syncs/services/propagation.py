@@ -1,4 +1,4 @@
-"""Which syncs a change reaches, and wanting their runs. The change and the want commit together.
+"""The syncs that a change reaches, and their runs. The change and `wanted_rev` are committed together.
 
 A change in a folder reaches the folder's own syncs, and those of every folder that imports it or refers to it,
 however many steps away; each folder is visited once. Whatever it reaches also reaches the recursive syncs above it.
@@ -21,17 +21,17 @@ from syncs.engine.addresses import Address, is_below
 from syncs.models import Folder, SecretImport, SecretReference, SecretSync, Status, SyncRun
 
 SPACING = timedelta(seconds=5)
-"""Between the starts of two automatic runs of one sync, while edits go on."""
+"""Between the starts of two automatic runs of one sync, while edits continue."""
 
 JITTER = 1.5
-"""Seconds at most by which it is longer: two servers that sync to each other must not go on in step."""
+"""Seconds at most by which it is longer, so that two servers that sync to each other do not run in step."""
 
 AT_ONCE = 10
-"""Runs that the change itself puts on the queue; the dispatcher takes the rest a moment later."""
+"""Runs that the change itself queues; the dispatcher queues the rest a moment later."""
 
 
 def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> None:
-    """Want a run of every sync that a change in these folders reaches; `also`: addresses that are no more, or not yet.
+    """Schedule a run of every sync that a change in these folders reaches; `also`: addresses without a folder.
 
     Call it inside the transaction of the change, after the change.
     """
@@ -49,7 +49,7 @@ def reached_syncs(project_id: UUID, folders: Iterable[Folder], also: Iterable[Ad
 
 
 def _recursive_above(project_id: UUID, addresses: set[Address]) -> list[UUID]:
-    """Ids of the recursive syncs that take one of the addresses with the folders below their own."""
+    """Ids of the recursive syncs whose folder is above one of the addresses."""
     rows = SecretSync.objects.filter(project_id=project_id, policy__recursive=True, folder__isnull=False)
     return [
         pk
@@ -61,7 +61,7 @@ def _recursive_above(project_id: UUID, addresses: set[Address]) -> list[UUID]:
 def _reached(project_id: UUID, addresses: set[Address]) -> tuple[set[UUID], set[Address]]:
     """The folders that import or refer to the addresses, transitively: their ids, and all addresses on the way.
 
-    Two queries a step.
+    Two queries per step.
     """
     found: set[UUID] = set()
     known = set(addresses)
@@ -93,19 +93,20 @@ def _reached(project_id: UUID, addresses: set[Address]) -> tuple[set[UUID], set[
 
 
 def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change") -> None:
-    """Count a change for each sync, and see that each has one automatic run to come, where it may run by itself."""
+    """Count a change for each sync, and schedule one automatic run of each that may run by itself."""
     found = {sync.pk: sync for sync in syncs}
     if not found:
         return
     rows = SecretSync.objects.filter(pk__in=found)
     with transaction.atomic():
-        list(rows.select_for_update().order_by("pk").values_list("pk"))  # in one order: of two, one waits for the other
+        # In one order, so that concurrent changes cannot deadlock.
+        list(rows.select_for_update().order_by("pk").values_list("pk"))
         rows.update(wanted_rev=F("wanted_rev") + 1)
         schedule(actor, found.values(), trigger)
 
 
 def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: datetime | None = None) -> None:
-    """One automatic run to come for each sync with auto-sync on, a source, and no pause; at most one every SPACING."""
+    """Schedule one automatic run of each sync with auto-sync, a source and no pause; at most one every SPACING."""
     now = timezone.now()
     ready = {
         sync.pk: sync
@@ -116,7 +117,7 @@ def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: dat
             policy__paused=False,
         )
     }
-    # A waiting retry is brought forward: the newest change is what it will carry.
+    # A waiting retry is moved forward: it carries the newest change.
     waiting = SyncRun.objects.filter(
         sync_id__in=ready, status=Status.PENDING, operation="sync", started_at__isnull=True
     ).exclude(trigger="manual")
@@ -154,7 +155,7 @@ def _earliest(sync: SecretSync, now: datetime) -> datetime:
 
 
 def enqueue(run_id: UUID) -> None:
-    """Put a run on the task queue, unless someone just did. The queue is a hint; a lost task is sent again."""
+    """Queue the task of a run, unless it was just queued. The queue is a hint; a lost task is queued again."""
     from django_q.tasks import async_task
 
     now = timezone.now()

@@ -1,4 +1,4 @@
-"""From nothing to a sync that runs, a step at a time: the draft that the wizard keeps, and what it becomes."""
+"""The drafts of the wizard that creates a sync step by step, and the sync that a draft becomes."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .syncs import SyncInput, create_sync
 from .triggers import trigger
 
 KEPT = timedelta(days=30)
-"""How long a draft that nobody touches is kept."""
+"""How long an unused draft is kept."""
 
 
 def may_connect(actor: Actor) -> bool:
-    """Whether the actor could save a sync somewhere; an instance admin, who may have no project yet, can make one."""
+    """Whether the actor may save a sync in some project; an instance admin can create a project first."""
     return actor.is_instance_admin or any(actor.may(Right.EDIT_SYNCS, project_id) for project_id in actor.roles)
 
 
 def start_draft(actor: Actor, destination: str) -> SyncDraft:
-    """A new draft of the person's. Those that were forgotten go. Raises BadRequest for an unknown destination."""
+    """A new draft of the actor's; expired ones are deleted. Raises BadRequest for an unknown destination."""
     if not may_connect(actor):
         raise denied(Right.EDIT_SYNCS)
     destination_class(destination)
@@ -39,7 +39,7 @@ def start_draft(actor: Actor, destination: str) -> SyncDraft:
 
 
 def draft_of(actor: Actor, draft_id: UUID) -> SyncDraft:
-    """Raises NotFound, also where it is somebody else's."""
+    """Raises NotFound, also if it is another user's."""
     found = SyncDraft.objects.select_related("sync__project").filter(pk=draft_id, user_id=str(actor.id)).first()
     if found is None or not may_connect(actor):
         raise NotFound("There is no such draft")
@@ -47,17 +47,17 @@ def draft_of(actor: Actor, draft_id: UUID) -> SyncDraft:
 
 
 def open_drafts(actor: Actor) -> list[SyncDraft]:
-    """Those of the person that have become no sync yet and hold more than a destination; the newest five."""
+    """The newest five drafts of the actor with at least one complete step and no sync yet."""
     return list(SyncDraft.objects.filter(user_id=str(actor.id), sync=None).exclude(done=[])[:5])
 
 
 def discard(draft: SyncDraft) -> None:
-    """The draft goes; a connection, project or secret that was made on the way stays."""
+    """Delete the draft; a connection, project or secret that was created on the way stays."""
     draft.delete()
 
 
 def keep_step(draft: SyncDraft, step: str, typed: Mapping[str, Any], given: Mapping[str, Any] | None = None) -> None:
-    """Remember what was typed in a step; with `given`, what is stored of it, the step is done."""
+    """Store the fields of a step as typed; with `given`, its resulting values, the step is complete."""
     draft.steps = {**draft.steps, step: DraftStep(dict(typed), dict(given or draft.step(step).given))}
     if given is not None and step not in draft.done:
         draft.done = [*draft.done, step]
@@ -65,11 +65,11 @@ def keep_step(draft: SyncDraft, step: str, typed: Mapping[str, Any], given: Mapp
 
 
 def change_destination(draft: SyncDraft, destination: str) -> None:
-    """Another destination; of the steps only the source stays, since the rest is the other's."""
+    """Another destination; of the steps only the source stays, since the others depend on the destination."""
     if destination_class(destination).slug == draft.destination:
         return
     draft.destination = destination
-    draft.steps = {name: held for name, held in draft.steps.items() if name == "source"}
+    draft.steps = {name: step for name, step in draft.steps.items() if name == "source"}
     draft.done = []
     draft.save(update_fields=["destination", "steps", "done", "updated_at"])
 
@@ -82,27 +82,27 @@ def finish(
     policy: Mapping[str, Any],
     approved: Sequence[str] | None = None,
 ) -> SyncDraft:
-    """Store the sync and queue its first run; a second press changes nothing.
+    """Store the sync and queue its first run; a second call changes nothing.
 
-    `approved`: the canonical keys whose deletes a person has confirmed although the guard would hold them.
-    Where syncs are paused, the sync is stored and `run` stays empty unless it waits by itself.
+    `approved`: the normalized keys whose deletes a person has confirmed although the guard would hold them. If syncs
+    are paused, the sync is stored and `run` stays empty unless auto-sync has queued one.
     """
     with transaction.atomic():
-        held = SyncDraft.objects.select_for_update().get(pk=draft.pk)
-        if held.sync_id:
-            return held
-        held.sync = create_sync(actor, project, draft.destination, given, policy)
-        run = _first_run(actor, held.sync)
+        locked = SyncDraft.objects.select_for_update().get(pk=draft.pk)
+        if locked.sync_id:
+            return locked
+        locked.sync = create_sync(actor, project, draft.destination, given, policy)
+        run = _first_run(actor, locked.sync)
         if run and approved:
             audit.record(actor, "approve-run", project.pk, run=run.pk, writesOnly=False, keys=list(approved)[:100])
             SyncRun.objects.filter(pk=run.pk).update(trigger="approval", options=RunOptions(approved=tuple(approved)))
-        held.run = run.pk if run else None
-        held.save(update_fields=["sync", "run", "updated_at"])
-    return held
+        locked.run = run.pk if run else None
+        locked.save(update_fields=["sync", "run", "updated_at"])
+    return locked
 
 
 def _first_run(actor: Actor, sync: SecretSync) -> SyncRun | None:
-    """The run that auto-sync has queued, or one asked for now; None where a pause forbids it."""
+    """The run that auto-sync has queued, or a manual one; None if a pause prevents it."""
     if waiting := SyncRun.objects.filter(sync=sync, status=Status.PENDING).first():
         return waiting
     try:

@@ -25,7 +25,7 @@ def create_tag(actor: Actor, project: Project, slug: str, color: str = "") -> Ta
 
 @transaction.atomic
 def update_tag(actor: Actor, tag: Tag, *, slug: str | None = None, color: str | None = None) -> Tag:
-    """Rename or recolour. Syncs that choose by tags are reached by a rename."""
+    """Rename or recolour. Syncs that filter by tags are reached by a rename."""
     actor.require(Right.WRITE_SECRETS, tag.project_id)
     tag = Tag.objects.select_for_update(no_key=True).select_related("project").get(pk=tag.pk)
     before = tag.slug
@@ -41,7 +41,7 @@ def update_tag(actor: Actor, tag: Tag, *, slug: str | None = None, color: str | 
 
 @transaction.atomic
 def delete_tag(actor: Actor, tag: Tag) -> None:
-    """The tag goes from every secret; syncs that choose by tags are reached."""
+    """Remove the tag from every secret; syncs that filter by tags are reached."""
     actor.require(Right.WRITE_SECRETS, tag.project_id)
     folders = _tagged(tag)
     audit.record(actor, "delete-tag", tag.project_id, tag=tag.pk, slug=tag.slug)

@@ -1,4 +1,4 @@
-"""Runs that somebody asks for: a sync, a removal, an import, the undoing of another run."""
+"""Runs on request: a sync, a removal, an import, undoing another run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def audited(sync: SecretSync) -> dict[str, Any]:
 
 
 def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptions | None = None) -> SyncRun:
-    """Queue a manual run. Auto-sync being off, or the policy's pause, does not stop it; a run that is going does."""
+    """Queue a manual run. Neither auto-sync being off nor the policy's pause prevents it; a run under way does."""
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
     if operation in ("sync", "import") and sync.folder is None:
         raise BadRequest(NO_FOLDER)
@@ -68,35 +68,37 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
 
 
 def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:
-    """Queue the undoing of a finished run, and pause the sync: its source is another than what is restored.
+    """Queue a run that undoes a finished one, and pause the sync: its source differs from the restored state.
 
-    Raises BadRequest where that plan is not the one of `digest`, or would change nothing.
+    Raises BadRequest if the plan is not the one of `digest`, or would change nothing.
     """
     actor.require(Right.RUN_SYNCS, run.sync.project_id)
     require_undoable(run)
     sync = syncs().get(pk=run.sync_id)
     plan = preview(sync, undone=run)
     if digest and digest != plan.digest:
-        raise BadRequest("Nothing was undone: what it would restore has changed since it was shown. Look again.")
+        raise BadRequest("Nothing was undone: the plan has changed since it was shown. Look at it again.")
     if not any(change.write or change.effects for change in plan.changes):
-        raise BadRequest("There is nothing to undo: every key was written or changed again since, or is not known.")
+        raise BadRequest(
+            "There is nothing to undo: every key was written or changed since, or its former value is unknown."
+        )
     with transaction.atomic():
-        made = trigger(actor, sync, "undo", options=RunOptions(undo=str(run.pk), digest=plan.digest))
+        undoing = trigger(actor, sync, "undo", options=RunOptions(undo=str(run.pk), digest=plan.digest))
         SyncPolicy.objects.filter(sync=sync).update(paused=True)
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         stop_waiting(sync)
-    return made
+    return undoing
 
 
 def stop_waiting(sync: SecretSync) -> None:
-    """Of a sync that is paused: automatic runs that have not begun never will."""
+    """Supersede the automatic runs of a paused sync that have not begun."""
     waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger__in=("manual", "approval"))
     RunChange.objects.filter(run__in=waiting, outcome="").update(outcome="skipped")
     waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
 
 
 def refuse_paused(sync: SecretSync) -> None:
-    """Raises BadRequest that says who paused what, and when."""
+    """Raises BadRequest that names the pause, its author and time."""
     instance = Instance.objects.filter(paused_at__isnull=False).first()
     if instance and instance.paused_at:
         raise BadRequest(f"All syncs were paused by {instance.paused_by} on {instance.paused_at:%Y-%m-%d %H:%M} UTC")
@@ -107,9 +109,9 @@ def refuse_paused(sync: SecretSync) -> None:
 
 
 def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delete_sync: bool = False) -> SyncRun:
-    """Queue a run that removes what the sync owns; with `purge` also from the vendor's own history.
+    """Queue a run that removes the sync's keys; with `purge` also from the vendor's history.
 
-    Raises BadRequest where the vendor keeps none.
+    Raises BadRequest if the vendor keeps none.
     """
     found = destination_class(sync.destination)
     if purge and not found.capabilities.keeps_versions:
@@ -118,9 +120,9 @@ def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delet
 
 
 def import_secrets(actor: Actor, sync: SecretSync, behavior: str = "") -> SyncRun:
-    """Queue a run that brings what the destination holds into the sync's folder.
+    """Queue a run that copies the destination's secrets into the sync's folder.
 
-    `behavior` is one of IMPORT_PRIORITIES, or "": as for the first run. Raises BadRequest where values cannot be read.
+    `behavior` is one of IMPORT_PRIORITIES, or "": as for the first run. Raises BadRequest if values cannot be read.
     """
     require_import(destination_class(sync.destination))
     actor.require(Right.WRITE_SECRETS, sync.project_id)
@@ -129,6 +131,6 @@ def import_secrets(actor: Actor, sync: SecretSync, behavior: str = "") -> SyncRu
 
 
 def require_import(found: type[Destination]) -> None:
-    """Raises BadRequest where the destination's values cannot be read."""
+    """Raises BadRequest if the destination's values cannot be read."""
     if not found.capabilities.can_import:
         raise BadRequest(f"{found.label} does not support importing secrets.")

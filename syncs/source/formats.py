@@ -1,7 +1,7 @@
 """Files of secrets: dotenv, JSON and YAML, read with every problem at its line, and written. Pure.
 
-A problem names the line and the key, never what stands there. A file is one flat mapping of names to texts; numbers,
-true and false are taken as they are typed, and nothing is evaluated.
+A problem names the line and the key, never the value. A file is one flat mapping of names to texts; numbers, true and
+false are read as they are typed, and nothing is evaluated.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ NOT_TEXT = "holds neither text nor a number, true or false; quote it to store it
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A secret of a file, and the line, from 1, that its name stands on."""
+    """A secret of a file, and the line of its name, from 1."""
 
     number: int
     key: str
@@ -32,7 +32,7 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """What keeps a file from being taken; `number` is its line, 0 for the whole."""
+    """Why a file cannot be stored; `number` is the line, 0 for the file."""
 
     number: int
     message: str
@@ -48,7 +48,7 @@ Found = Iterator[Line | Problem]
 
 
 def parse(text: str, kind: str = "") -> Parsed:
-    """What a file holds; `kind` is "dotenv", "json", "yaml", or "" to tell by its look."""
+    """The secrets of a file; `kind` is "dotenv", "json", "yaml", or "" to detect it."""
     if len(text) > MAX_FILE:
         return Parsed((), (Problem(0, f"The file is larger than {MAX_FILE // 1024**2} MiB"),))
     text = text.removeprefix("\ufeff")
@@ -64,7 +64,7 @@ def parse(text: str, kind: str = "") -> Parsed:
 
 
 def kind_of(text: str) -> str:
-    """dotenv where a line assigns before any has a name and a colon; JSON where it opens with a brace."""
+    """JSON if it begins with a brace; dotenv if a line assigns before any has a name and a colon; else YAML."""
     if text.lstrip().startswith("{"):
         return "json"
     for line in text.split("\n"):
@@ -79,7 +79,7 @@ def _twice(lines: Iterable[Line]) -> Iterator[Problem]:
     first: dict[str, int] = {}
     for line in lines:
         if line.key in first:
-            yield Problem(line.number, f"{line.key} is given twice; it is on line {first[line.key]} too")
+            yield Problem(line.number, f"{line.key} occurs twice; first on line {first[line.key]}")
         first.setdefault(line.key, line.number)
 
 
@@ -88,7 +88,7 @@ def _twice(lines: Iterable[Line]) -> Iterator[Problem]:
 
 def _dotenv(text: str) -> Found:
     for binding in parse_stream(io.StringIO(text)):
-        # The text of a binding takes the blank lines before it along.
+        # The text of a binding includes the blank lines before it.
         before = binding.original.string[: -len(binding.original.string.lstrip()) or None]
         number = binding.original.line + before.count("\n") if binding.original.string.strip() else 0
         if binding.error:
@@ -133,12 +133,12 @@ def _line(text: str, at: int) -> int:
 
 def _yaml(text: str) -> Found:
     try:
-        # Composed, never constructed: nodes with their lines, and no object of any kind is made.
+        # Composed, never constructed: nodes with their lines, and no Python object is created.
         root = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        said = "This is not YAML; text that begins with one of * & ! % @ ` or holds a colon and a blank needs quotes"
-        yield Problem(mark.line + 1 if mark else 0, said)
+        message = "This is not YAML; text that begins with one of * & ! % @ ` or holds a colon and a blank needs quotes"
+        yield Problem(mark.line + 1 if mark else 0, message)
         return
     except yaml.reader.ReaderError as error:
         yield Problem(_line(text, error.position), "A control character is not allowed")
@@ -180,7 +180,7 @@ def written(values: Mapping[str, str], kind: str) -> str:
 
 
 def unwritable(names: Iterable[str], kind: str) -> list[str]:
-    """Names that a file of the kind has no way to hold."""
+    """Names that a file of the kind cannot contain."""
     return [name for name in names if kind == "dotenv" and "'" in name and not _PLAIN.fullmatch(name)]
 
 
@@ -192,7 +192,7 @@ def _name(key: str) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Several lines as a block, whatever YAML would fold or take for a line's end in double quotes."""
+    """Several lines as a block; text that YAML would fold, or whose line ends it would change, in double quotes."""
 
 
 def _represented(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
@@ -204,6 +204,6 @@ _Dumper.add_representer(str, _represented)
 
 
 def _quoted(value: str) -> str:
-    """As dotenv readers take it literally: single quotes, with a backslash before a quote or a backslash."""
+    """In the form that dotenv readers take literally: single quotes, a backslash before quotes and backslashes."""
     escaped = value.replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""Paths of folders: what one may be, one form for all ways of writing it, and how a request gives it."""
+"""Paths of folders: their rules, their normal form, and their members in requests."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def within(path: str, field: str = "path") -> Q:
 
 
 def folder_name(name: str) -> str:
-    """The same name. Raises Invalid for one that no folder may have."""
+    """The name itself. Raises Invalid for one that no folder may have."""
     if not re.fullmatch(NAME, name, re.ASCII):
         raise Invalid([problem(["name"], BAD_NAME)])
     return name

@@ -18,7 +18,7 @@ from syncs.models import Environment, Folder, NotificationTarget, Secret, Secret
 from syncs.source.sealed import COMMENT, VALUE, metadata_member, open_member, open_or_none
 
 HIDDEN = "<hidden-by-infisical>"
-"""Stands for a value that the modelled API does not return."""
+"""In place of a value that the modelled API does not return."""
 
 
 def value_of(secret: Secret) -> str:

@@ -264,7 +264,7 @@ def test_an_approval_after_a_change_of_the_source_is_requested_again(world: Worl
     assert run.status == Status.HELD
     world.unset("K19")
     held = SyncRun.objects.select_related("sync__project").get(pk=run.pk)
-    with pytest.raises(BadRequest, match="would now delete 1 more than was shown"):
+    with pytest.raises(BadRequest, match="would now delete 1 more than it listed"):
         approvals.approve(world.actor, held)
     assert len(world.held()) == 20
     world.set(K19="1", K0="back")

@@ -62,7 +62,7 @@ def test_a_blocked_key_and_an_unknown_key(world: World) -> None:
     theirs = asked(world, sync, "THEIRS")
     assert (theirs["owner"], theirs["secret"], theirs["lastOutcome"]["runId"]) == (None, None, str(run.pk))
     assert (theirs["lastOutcome"]["outcome"], theirs["lastOutcome"]["reason"]) == ("kept", "not managed by this sync")
-    with pytest.raises(NotFound, match="Nothing is known"):
+    with pytest.raises(NotFound, match="is unknown: neither"):
         asked(world, sync, "NOBODY_KNOWS")
 
 
