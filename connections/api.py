@@ -1,4 +1,4 @@
-"""App connections: of every app, and what can be done with those of one.
+"""App connections: of all apps, and of each app.
 
 Source: https://infisical.com/docs/api-reference/endpoints/app-connections/list
 """

@@ -1,4 +1,4 @@
-"""Which address a request comes from."""
+"""The client address of a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The audit log: append-only, each row's hash covering the row and the hash before it, and its end sealed."""
+"""The audit log: append-only; each row's hash covers the row and the previous hash, and the end is sealed."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ _SEAL = "audit-log:end"
 
 
 def record(actor: Actor, event: str, project_id: UUID | None = None, **metadata: Any) -> None:
-    """Append one event. `metadata` names things by id and name; a value or credential is never put in."""
+    """Append one event. `metadata` holds ids and names, never a value or credential."""
     with transaction.atomic():
-        # The instance's row is the chain's lock: of two events at once the second sees the first.
+        # The instance's row locks the chain, so that concurrent events are appended one after the other.
         log = Instance.objects.select_for_update().first() or Instance.objects.create()
-        whole = _is_sealed(log)
+        intact = _is_sealed(log)
         if not log.audit_seal:
             _begin(log)
-            whole = True
+            intact = True
         _append(log, actor, event, project_id, metadata)
-        if whole:  # a seal that was broken stays broken
+        if intact:  # a seal that was broken stays broken
             log.audit_seal = fingerprint(None, _SEAL, _end(log))
         log.save(update_fields=["audit_count", "audit_head", "audit_seal"])
 
 
 def _begin(log: Instance) -> None:
-    """Of a log without a seal, once: it goes on from what is there, and says so."""
+    """Seal a log that has no seal yet: the chain continues after the existing events, and an event records that."""
     last = AuditEvent.objects.order_by("-sequence").values_list("hash", flat=True).first()
     log.audit_count, log.audit_head = AuditEvent.objects.count(), last or GENESIS
     _append(log, PLATFORM, BEGIN, None, {"events": log.audit_count})
@@ -81,7 +81,7 @@ def search(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> QuerySet[AuditEvent]:
-    """Newest first. `actor`: a name or an id. The project is found also when it is gone."""
+    """Newest first. `actor`: a name or an ID. Events of deleted projects are found, too."""
     found = AuditEvent.objects.all()
     if project_id:
         there = Project.objects.filter(pk=project_id).exists()
@@ -96,10 +96,10 @@ def search(
 
 
 def broken_links() -> Iterator[str]:
-    """What does not hold in the chain, oldest first; nothing where it is whole.
+    """The problems of the chain, oldest first; none if it is intact.
 
-    The chain tells what was changed, put in, moved or removed; the seal of its end, which takes the instance's keyset
-    to make, tells that the last events are there and that the chain was not computed anew.
+    The chain reveals events that were changed, inserted, moved or removed. The seal of its end, which cannot be made
+    without the instance's keyset, reveals that the last events are missing or that the chain was recomputed.
     """
     log = Instance.objects.first() or Instance()
     previous, count, begun = GENESIS, 0, 0
@@ -107,25 +107,27 @@ def broken_links() -> Iterator[str]:
         count += 1
         begun += row.event == BEGIN
         if row.previous_hash != previous:
-            yield f"event {row.sequence} does not follow the one before it: one was removed, moved or changed"
+            yield f"event {row.sequence} does not follow the previous one: an event was removed, moved or changed"
         if row.hash != _hash(row):
             yield f"event {row.sequence} was changed after it was written"
         if count == log.audit_count and row.hash != log.audit_head:
-            yield f"event {row.sequence} is not the one that the log's seal names"
+            yield f"event {row.sequence} is not the one in the log's seal"
         previous = row.hash
     if count < log.audit_count:
         yield f"{log.audit_count - count} of {log.audit_count} events are missing, such as the last ones"
-    if count > (Instance.objects.values_list("audit_count", flat=True).first() or 0):  # now: others go on writing
-        yield "there are more events than were written: some were put in"
+    if count > (
+        Instance.objects.values_list("audit_count", flat=True).first() or 0
+    ):  # read now: events may be written meanwhile
+        yield "there are more events than were recorded: some were inserted"
     if log.audit_seal and not _is_sealed(log):
         yield "the seal of the log's end was not made by this instance"
     if begun > 1 or (count and not log.audit_seal):
-        yield "the seal of the log's end was taken away"
+        yield "the seal of the log's end was removed"
 
 
 def _hash(row: AuditEvent) -> str:
-    # The project is in the metadata: its column becomes null when the project goes.
-    said = [
+    # The project is in the metadata: its column becomes null when the project is deleted.
+    parts = [
         row.at.isoformat(timespec="microseconds"),
         row.actor_kind,
         row.actor_id,
@@ -135,7 +137,7 @@ def _hash(row: AuditEvent) -> str:
         row.ip,
         row.previous_hash,
     ]
-    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(parts, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()
 
 

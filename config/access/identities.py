@@ -1,4 +1,4 @@
-"""Machine identities: what they are called, how they may sign in, and their client secrets."""
+"""Machine identities: names, universal auth settings and client secrets."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ SETTINGS = {
 
 @dataclass(frozen=True)
 class NewIdentity:
-    """What is shown once."""
+    """A new identity with its client secret, which is shown only once."""
 
     identity: Identity
     client_secret: str
@@ -46,7 +46,7 @@ class NewIdentity:
 
 
 def identities_of(actor: Actor) -> QuerySet[Identity]:
-    """Those that the actor may manage, and itself."""
+    """The identities that the actor may manage, and itself."""
     found = Identity.objects.all()
     if actor.kind == "platform" or actor.is_instance_admin:
         return found
@@ -57,7 +57,7 @@ def identities_of(actor: Actor) -> QuerySet[Identity]:
 
 
 def find_identity(actor: Actor, identity_id: str | UUID) -> Identity:
-    """Raises NotFound, also for one that is not the actor's to manage."""
+    """Raises NotFound, also for an identity that the actor may not manage."""
     found = identities_of(actor).filter(pk=identity_id).first()
     if found is None:
         raise NotFound(f"Identity with ID {identity_id} not found")
@@ -65,9 +65,9 @@ def find_identity(actor: Actor, identity_id: str | UUID) -> Identity:
 
 
 def require_manager(actor: Actor, identity: Identity) -> None:
-    """An instance admin; or the admin of the project that it was made for, while it has no role elsewhere.
+    """Allow instance admins, and admins of the project that the identity was created for while it has no other role.
 
-    Taking somebody else's machine into one's project gives nothing over it: its secrets would open other doors too.
+    Adding another project's identity to a project gives no control over it: its secrets give access elsewhere, too.
     """
     if identity.pk == actor.id or not identities_of(actor).filter(pk=identity.pk).exists():
         actor.require_instance_admin("manage this identity")
@@ -84,10 +84,10 @@ def _managed(actor: Actor, identity: Identity) -> Identity:
 
 @transaction.atomic
 def create_identity(actor: Actor, name: str, *, role: str, project: Project | None = None) -> NewIdentity:
-    """A machine with its first client secret, of one project or of the instance (there, role admin makes projects)."""
+    """An identity with its first client secret, of a project or of the instance (whose admins can create projects)."""
     if role not in Role.values:
         raise Invalid([problem(["role"], f"The role must be one of {', '.join(Role.values)}")])
-    identity = _made(actor, name, "" if project else role, project)
+    identity = _created(actor, name, "" if project else role, project)
     if project:
         Membership.objects.create(project=project, identity=identity, role=role)
     _, client_secret = _new_client_secret(identity)
@@ -97,17 +97,17 @@ def create_identity(actor: Actor, name: str, *, role: str, project: Project | No
 
 @transaction.atomic
 def register_identity(actor: Actor, name: str, role: str) -> Identity:
-    """A machine that cannot sign in yet. `role`: its instance role, or "no-access"."""
-    identity = _made(actor, name, "" if role == "no-access" else role, None, has_universal_auth=False)
+    """An identity without universal auth. `role`: its instance role, or "no-access"."""
+    identity = _created(actor, name, "" if role == "no-access" else role, None, has_universal_auth=False)
     audit.record(actor, "create-identity", identity=identity.pk, name=identity.name, role=role)
     return identity
 
 
-def _made(actor: Actor, name: str, role: str, project: Project | None, **more: Any) -> Identity:
+def _created(actor: Actor, name: str, role: str, project: Project | None, **more: Any) -> Identity:
     if project:
         actor.require(Right.MANAGE_MEMBERS, project.pk)
     else:
-        actor.require_instance_admin("make instance identities")
+        actor.require_instance_admin("create instance identities")
     return Identity.objects.create(name=_checked_name(name), role=role, home=project, **more)
 
 
@@ -119,12 +119,12 @@ def _checked_name(name: str) -> str:
 
 @transaction.atomic
 def update_identity(actor: Actor, identity: Identity, *, name: str | None = None, role: str | None = None) -> Identity:
-    """Rename it, or give it another instance role ("no-access": none)."""
+    """Rename an identity, or change its instance role ("no-access": none)."""
     identity = _managed(actor, identity)
     if name is not None:
         identity.name = _checked_name(name)
     if role is not None:
-        actor.require_instance_admin("give instance roles")
+        actor.require_instance_admin("change instance roles")
         identity.role = "" if role == "no-access" else role
     identity.save(update_fields=["name", "role", "updated_at"])
     audit.record(actor, "update-identity", identity=identity.pk, name=identity.name, role=identity.role)
@@ -133,7 +133,7 @@ def update_identity(actor: Actor, identity: Identity, *, name: str | None = None
 
 @transaction.atomic
 def delete_identity(actor: Actor, identity: Identity) -> None:
-    """The identity with its secrets and tokens; what it owns stays without an owner."""
+    """Delete the identity with its secrets and tokens; syncs that it owns remain, without an owner."""
     identity = _managed(actor, identity)
     audit.record(actor, "delete-identity", identity=identity.pk, name=identity.name)
     identity.delete()
@@ -144,7 +144,7 @@ def delete_identity(actor: Actor, identity: Identity) -> None:
 
 @transaction.atomic
 def add_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
-    """Let an identity sign in. `given`: settings by their wire names; those left out are the defaults."""
+    """Add universal auth. `given`: settings by their wire names, with defaults for the rest."""
     identity = _managed(actor, identity)
     if identity.has_universal_auth:
         raise BadRequest("Failed to add universal auth to already configured identity")
@@ -156,7 +156,7 @@ def add_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any
 
 @transaction.atomic
 def update_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
-    """Change what is given, by wire names. Tokens that were given out keep their life; addresses count at once."""
+    """Change the settings in `given`, by wire names. Issued tokens keep their lifetime; addresses apply at once."""
     identity = with_universal_auth(_managed(actor, identity))
     return _configure(actor, identity, given, "update-identity-universal-auth")
 
@@ -175,9 +175,9 @@ def _configure(actor: Actor, identity: Identity, given: Mapping[str, Any], event
 
 
 def _check_ranges(name: str, ranges: Any) -> None:
-    """Raises BadRequest naming what is no address."""
+    """Raises BadRequest with the first entry that is not an address or range."""
     if not ranges:
-        raise BadRequest(f"{name}: name at least one address range; 0.0.0.0/0 and ::/0 are all")
+        raise BadRequest(f"{name}: specify at least one address range; 0.0.0.0/0 and ::/0 allow all addresses")
     for each in ranges:
         try:
             ipaddress.ip_network(each["ipAddress"], strict=False)
@@ -188,7 +188,7 @@ def _check_ranges(name: str, ranges: Any) -> None:
 
 @transaction.atomic
 def remove_universal_auth(actor: Actor, identity: Identity) -> Identity:
-    """It can sign in no more; its client secrets and tokens stop working."""
+    """Remove universal auth; the identity's client secrets and tokens become invalid."""
     identity = with_universal_auth(_managed(actor, identity))
     Identity.objects.filter(pk=identity.pk).update(has_universal_auth=False)
     identity.client_secrets.update(is_revoked=True)
@@ -198,7 +198,7 @@ def remove_universal_auth(actor: Actor, identity: Identity) -> Identity:
 
 
 def with_universal_auth(identity: Identity) -> Identity:
-    """The same identity. Raises BadRequest where it cannot sign in."""
+    """The same identity. Raises BadRequest if it has no universal auth."""
     if not identity.has_universal_auth:
         raise BadRequest("The identity does not have universal auth")
     return identity
@@ -206,7 +206,7 @@ def with_universal_auth(identity: Identity) -> Identity:
 
 @transaction.atomic
 def unlock(actor: Actor, identity: Identity) -> None:
-    """After failed logins, without waiting."""
+    """End the lockout after failed logins."""
     identity = _managed(actor, identity)
     Identity.objects.filter(pk=identity.pk).update(failed_logins=0, locked_until=None)
     audit.record(actor, "unlock-identity-universal-auth", identityId=identity.pk)
@@ -219,7 +219,7 @@ def unlock(actor: Actor, identity: Identity) -> None:
 def create_client_secret(
     actor: Actor, identity: Identity, description: str = "", *, ttl: int = 0, num_uses_limit: int = 0
 ) -> tuple[ClientSecret, str]:
-    """Another client secret; its text is returned here and never again. `ttl` in seconds; 0 is no limit."""
+    """A new client secret, with its text, which is not stored. `ttl` in seconds; 0 is no limit."""
     identity = with_universal_auth(_managed(actor, identity))
     row, text = _new_client_secret(identity, description, ttl=ttl, num_uses_limit=num_uses_limit)
     audit.record(actor, "create-client-secret", identity=identity.pk, clientSecret=row.pk)
@@ -245,7 +245,7 @@ def find_client_secret(identity: Identity, secret_id: str | UUID) -> ClientSecre
 
 @transaction.atomic
 def revoke_client_secret(actor: Actor, row: ClientSecret) -> ClientSecret:
-    """The secret, and every token that was given for it, stop working."""
+    """Revoke the secret and every token that was issued for it."""
     _managed(actor, row.identity)  # a login with this secret ends before it, or finds it revoked
     row.is_revoked = True
     row.save(update_fields=["is_revoked", "updated_at"])
@@ -266,9 +266,10 @@ def membership_of(project: Project, identity_id: str | UUID) -> Membership:
 
 
 def identity_to_add(actor: Actor, project: Project, identity_id: str | UUID) -> Identity:
-    """An identity that a project's admin may add: the instance's, his own, or a member already. Raises NotFound.
+    """An identity that a project's admin may add: of the instance, manageable, or already a member. Raises NotFound.
 
-    With another project's, its admin would lose it: a machine of two projects is an instance admin's.
+    An identity of another project is excluded, because an identity with roles in two projects is managed by instance
+    admins only: the other project's admin would lose control of it.
     """
     if not actor.may(Right.MANAGE_MEMBERS, project.pk):
         raise denied(Right.MANAGE_MEMBERS)

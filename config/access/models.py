@@ -1,4 +1,4 @@
-"""Who may do what where: projects, people, machine identities, their tokens, the audit log and the keysets."""
+"""Access: projects, people, machine identities, their tokens, the audit log and the keysets."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Project(models.Model):
     description = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
     auto_capitalization = models.BooleanField(default=True)
     has_delete_protection = models.BooleanField(default=False)
-    # Settings of the modelled API that change nothing here; kept because clients read back what they wrote.
+    # Settings of the modelled API without effect; stored because clients read back what they wrote.
     kept_settings = models.JSONField(default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
@@ -60,7 +60,7 @@ class Project(models.Model):
 
 
 def anywhere() -> list[dict[str, str]]:
-    """The trusted addresses of an identity that may come from everywhere."""
+    """The trusted addresses of an identity that may be used from any address."""
     return [{"ipAddress": "0.0.0.0/0"}, {"ipAddress": "::/0"}]
 
 
@@ -70,13 +70,15 @@ class Identity(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=255)
     role = models.CharField(max_length=16, choices=Role.choices, blank=True)
-    # Made for this project, whose admins manage it; one of the instance is the instance admins' to manage.
+    # The project that it was created for, whose admins manage it; null: managed by instance admins.
     home = models.ForeignKey(Project, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     client_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     access_token_ttl = models.PositiveIntegerField(default=2592000)
     access_token_max_ttl = models.PositiveIntegerField(default=2592000)
     access_token_num_uses_limit = models.PositiveIntegerField(default=0)
-    access_token_period = models.PositiveIntegerField(default=0)  # above 0: the life of a token that renews for ever
+    access_token_period = models.PositiveIntegerField(
+        default=0
+    )  # above 0: lifetime of a token that can be renewed without limit
     access_token_trusted_ips = models.JSONField(default=anywhere)
     client_secret_trusted_ips = models.JSONField(default=anywhere)
     has_universal_auth = models.BooleanField(default=True)
@@ -123,7 +125,7 @@ class Membership(models.Model):
 
 
 class ClientSecret(models.Model):
-    """A secret of an identity, kept as a keyed MAC; shown once when it is made."""
+    """A secret of an identity, stored as a keyed MAC; shown only when it is created."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="client_secrets")
@@ -142,7 +144,7 @@ class ClientSecret(models.Model):
 
 
 class AccessToken(models.Model):
-    """A token that an identity was given; the signed token itself is not kept."""
+    """A token that was issued to an identity; the signed token itself is not stored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     identity = models.ForeignKey(Identity, on_delete=models.CASCADE, related_name="access_tokens")
@@ -154,14 +156,14 @@ class AccessToken(models.Model):
     is_revoked = models.BooleanField(default=False)
     created_at = models.DateTimeField(auto_now_add=True)
     last_renewed_at = models.DateTimeField(null=True, blank=True)
-    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)  # null: never by itself
+    ends_at = models.DateTimeField(null=True, blank=True, db_index=True)  # null: no end by time
 
     def __str__(self) -> str:
         return str(self.id)
 
 
 class RequestWindow(models.Model):
-    """How often somebody asked within the running minute: the count of a rate limit, shared by every web process."""
+    """The number of requests of a caller in the current minute, shared by all web processes."""
 
     who = models.CharField(primary_key=True, max_length=128)
     minute = models.BigIntegerField()
@@ -172,7 +174,7 @@ class RequestWindow(models.Model):
 
 
 class AuditEvent(models.Model):
-    """One thing that was done. Append-only; `hash` covers the row and `previous_hash`."""
+    """An event of the audit log. Append-only; `hash` covers the row and `previous_hash`."""
 
     sequence = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()

@@ -1,4 +1,4 @@
-"""Who asks, and whether they may: one table of rights by role."""
+"""Actors and their rights: one table of rights by role."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RANK = {"": 0, Role.VIEWER: 1, Role.MEMBER: 2, Role.ADMIN: 3}
 
 
 class Right(enum.Enum):
-    """Action, subject (both as the modelled API names them) and the least role that has it in a project."""
+    """Action, subject (both named as in the modelled API) and the lowest role that has it in a project."""
 
     SEE = ("read", "projects", Role.VIEWER)
     READ_VALUES = ("read-value", "secrets", Role.MEMBER)
@@ -38,13 +38,13 @@ class Right(enum.Enum):
         return self.value[2]
 
 
-# What an instance admin has in every project without being its member: never a value.
+# The rights of instance admins in projects that they are no members of; they never include values.
 _INSTANCE_ADMIN = frozenset({Right.SEE, Right.SEE_SYNCS, Right.SEE_CONNECTIONS, Right.MANAGE_MEMBERS})
 
 
 @dataclass(frozen=True)
 class Actor:
-    """A person, a machine, or the platform itself. Roles are read once an actor, so make one a request."""
+    """A person, a machine, or the platform itself. Roles are read once and cached: create one actor per request."""
 
     kind: Literal["user", "identity", "platform"]
     id: UUID | None = None
@@ -61,12 +61,12 @@ class Actor:
         return dict(owned.values_list("project_id", "role"))
 
     def role_in(self, project_id: UUID | str) -> str:
-        """ "" where there is none."""
+        """ "" if there is none."""
         return self.roles.get(UUID(str(project_id)), "")
 
     @property
     def projects(self) -> list[UUID] | None:
-        """Ids of the projects that the actor may see; None stands for all."""
+        """IDs of the projects that the actor may see; None means all."""
         return None if self.kind == "platform" or self.is_instance_admin else list(self.roles)
 
     def may(self, right: Right, project_id: UUID) -> bool:
@@ -75,13 +75,13 @@ class Actor:
         return _RANK[self.roles.get(project_id, "")] >= _RANK[right.least]
 
     def may_anywhere(self, right: Right) -> bool:
-        """Whether some project gives the right: what organisation-wide things ask for."""
+        """Whether the actor has the right in any project; required for what belongs to the organisation."""
         if self.kind == "platform" or self.is_instance_admin:
             return True
         return any(_RANK[role] >= _RANK[right.least] for role in self.roles.values())
 
     def require(self, right: Right, project_id: UUID) -> None:
-        """Raises PermissionDenied, naming the action."""
+        """Raises PermissionDenied with the action."""
         if not self.may(right, project_id):
             raise denied(right)
 
@@ -104,7 +104,7 @@ def actor_of_user(user: User, ip: str | None = None) -> Actor:
 
 
 def actor_of_identity(identity: Identity, ip: str | None = None, roles: dict[UUID, str] | None = None) -> Actor:
-    """`roles`, where they are known already, are not read again."""
+    """`roles`: those of the actor if they have been read already."""
     made = Actor("identity", identity.pk, identity.name, identity.role == Role.ADMIN, ip)
     if roles is not None:
         made.__dict__["roles"] = roles
@@ -112,7 +112,7 @@ def actor_of_identity(identity: Identity, ip: str | None = None, roles: dict[UUI
 
 
 def project_for(actor: Actor, project_id: str, right: Right = Right.SEE) -> Project:
-    """The project, by id, where the actor has the right. Raises NotFound where it may not even be seen."""
+    """The project by its ID, if the actor has the right. Raises NotFound if the actor may not see it."""
     try:
         found = Project.objects.filter(pk=UUID(str(project_id))).first()
     except ValueError:

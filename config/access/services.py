@@ -27,7 +27,7 @@ KEPT_SETTINGS: Mapping[str, Any] = {
     "secretDetectionIgnoreValues": [],
     "auditLogsRetentionDays": None,
 }
-"""Settings of the modelled API that change nothing here, with their defaults."""
+"""Settings of the modelled API without effect, with their defaults."""
 
 
 def instance() -> Instance:
@@ -38,7 +38,7 @@ def instance() -> Instance:
 def create_project(
     actor: Actor, name: str, *, slug: str = "", description: str | None = None, protected: bool = False
 ) -> Project:
-    """A project; its creator becomes its admin. A slug that is not given is made from the name."""
+    """A project; its creator becomes its admin. Without a slug, one is derived from the name."""
     actor.require_instance_admin("make projects")
     name = name.strip()
     issues = [] if 1 <= len(name) <= 64 else [problem(["projectName"], "Name must be 1 to 64 characters long")]
@@ -64,7 +64,7 @@ def _made_slug(name: str) -> str:
 
 @transaction.atomic
 def set_role(actor: Actor, project: Project, member: User | Identity, role: Role | None) -> Membership | None:
-    """Give a person or a machine a role in a project; None takes it away."""
+    """Set the role of a person or machine in a project; None removes the member."""
     actor.require(Right.MANAGE_MEMBERS, project.pk)
     who: dict[str, Any] = {"user": member} if isinstance(member, User) else {"identity": member}
     membership = None
@@ -80,16 +80,16 @@ def set_role(actor: Actor, project: Project, member: User | Identity, role: Role
 def add_people(
     actor: Actor, project: Project, *, names: Iterable[str], emails: Iterable[str], role: Role
 ) -> list[Membership]:
-    """Give people who have an account a role in a project, all or none; who is a member already stays what he is.
+    """Add people who have an account to a project, all or none; existing members keep their roles.
 
-    Raises BadRequest naming those without an account.
+    Raises BadRequest with the names that have no account.
     """
     actor.require(Right.MANAGE_MEMBERS, project.pk)
     names, emails = list(names), list(emails)
     found = list(User.objects.filter(Q(username__in=names) | Q(email__in=emails)))
     known = {user.username for user in found} | {user.email for user in found}
     if missing := sorted({*names, *emails} - known):
-        raise BadRequest(f"No account for: {', '.join(missing)}. An instance admin makes accounts.")
+        raise BadRequest(f"No account for: {', '.join(missing)}. Accounts are created by instance admins.")
     there = {each.user_id for each in project.memberships.filter(user__in=found)}
     added = [user for user in found if user.pk not in there]
     Membership.objects.bulk_create([Membership(project=project, user=user, role=role) for user in added])
@@ -120,7 +120,7 @@ def update_project(
     protected: bool | None = None,
     kept: Mapping[str, Any] | None = None,
 ) -> Project:
-    """Change what is not None. `kept`: settings that only clients care for, of KEPT_SETTINGS."""
+    """Change what is not None. `kept`: settings without effect, of KEPT_SETTINGS."""
     actor.require(Right.MANAGE_PROJECT, project.pk)
     issues: list[Issue] = []
     if name is not None and not 1 <= len(name.strip()) <= 64:
@@ -150,7 +150,7 @@ def update_project(
 
 @transaction.atomic
 def delete_project(actor: Actor, project: Project) -> None:
-    """The project with all that is in it; destinations keep what they hold."""
+    """Delete the project and everything in it; keys at destinations remain."""
     actor.require(Right.MANAGE_PROJECT, project.pk)
     if project.has_delete_protection:
         raise Forbidden("Project delete protection is enabled")
@@ -163,7 +163,7 @@ _RIGHTS = {"is_active": "isActive", "is_staff": "isStaff", "is_superuser": "isSu
 
 @transaction.atomic
 def save_user(actor: Actor, user: User, changed: Iterable[str]) -> None:
-    """Store an account, new or changed (`changed`: model field names)."""
+    """Store a new or changed account (`changed`: model field names)."""
     actor.require_instance_admin("manage accounts")
     event = "create-user" if user._state.adding else "update-user"
     user.save()
@@ -173,7 +173,7 @@ def save_user(actor: Actor, user: User, changed: Iterable[str]) -> None:
 
 @transaction.atomic
 def delete_user(actor: Actor, user: User) -> None:
-    """The account with its roles; what the person did stays in the log."""
+    """Delete the account with its roles; its events stay in the audit log."""
     actor.require_instance_admin("manage accounts")
     audit.record(actor, "delete-user", user=user.pk, name=user.get_username())
     user.delete()
@@ -181,8 +181,8 @@ def delete_user(actor: Actor, user: User) -> None:
 
 @transaction.atomic
 def pause_everything(actor: Actor, *, paused: bool) -> None:
-    """No run starts, and those that go stop after the key they are at; or all go on."""
-    actor.require_instance_admin("pause or resume everything")
+    """Pause or resume all syncs. Paused: no run starts, and running ones stop after their current key."""
+    actor.require_instance_admin("pause or resume all syncs")
     Instance.objects.filter(pk=instance().pk).update(
         paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
     )

@@ -1,4 +1,4 @@
-"""Signing in as a machine: universal auth (client id and secret -> access token), its limits and its lockout.
+"""Universal auth of machine identities: client ID and secret are exchanged for an access token; limits and lockout.
 
 Source: https://infisical.com/docs/documentation/platform/identities/universal-auth
 """
@@ -32,7 +32,7 @@ from .roles import Actor, actor_of_identity
 KIND = "identityAccessToken"
 ALGORITHM = "HS256"
 WITHOUT_END = 1_000_000_000
-"""Seconds that a token with a period says it may live: it renews for ever."""
+"""The reported maximum lifetime in seconds of a token with a period, which can be renewed without limit."""
 
 MALFORMED = "The provided access token is malformed. Please use a valid token or generate a new one and try again."
 LOCKED = "This identity auth method is temporarily locked, please try again later"
@@ -46,10 +46,10 @@ class AccessTokenGrant(TypedDict):
 
 
 def login(client_id: str, client_secret: str, ip: str | None = None) -> AccessTokenGrant:
-    """An access token for a client id and secret. Raises Unauthenticated, Forbidden (from an address not trusted)."""
+    """An access token for a client id and secret. Raises Unauthenticated, Forbidden (untrusted address)."""
     refusal: ServiceError | None = None
     granted: AccessTokenGrant | None = None
-    with transaction.atomic():  # a failure is counted, so the refusal is raised when the count is stored
+    with transaction.atomic():  # the refusal is raised after the transaction, which stores the count of failures
         identity = _identity(client_id)
         if identity is None:
             refusal = Unauthenticated("Invalid credentials")
@@ -73,7 +73,7 @@ def login(client_id: str, client_secret: str, ip: str | None = None) -> AccessTo
 
 
 def _identity(client_id: str) -> Identity | None:
-    """Locked until the transaction ends: of two logins at once each sees what the other counted."""
+    """Locked until the transaction ends, so that concurrent logins are counted one after the other."""
     with contextlib.suppress(ValueError):
         found = Identity.objects.select_for_update().filter(client_id=UUID(client_id), has_universal_auth=True)
         return found.first()
@@ -133,7 +133,7 @@ def _granted(token: AccessToken) -> AccessTokenGrant:
         "clientSecretId": str(token.client_secret_id or ""),
         "identityAccessTokenId": str(token.pk),
         "authTokenType": KIND,
-        "jti": secrets.token_hex(8),  # a renewed token is another text, also within the second
+        "jti": secrets.token_hex(8),  # a token renewed within the same second differs, too
         "iat": int(now.timestamp()),
     }
     left = token.ttl
@@ -152,10 +152,10 @@ def _granted(token: AccessToken) -> AccessTokenGrant:
 
 
 def renew(text: str) -> AccessTokenGrant:
-    """A fresh token in place of one that is still valid, within its maximum life."""
+    """A new token for one that is still valid, within its maximum lifetime."""
     token, _ = _token(text)
     if token.num_uses_limit and token.num_uses >= token.num_uses_limit:
-        raise BadRequest("The access token has been used as often as it may be")
+        raise BadRequest("The access token has reached its usage limit")
     AccessToken.objects.filter(pk=token.pk).update(last_renewed_at=timezone.now())
     return _granted(token)
 
@@ -167,9 +167,9 @@ def revoke(text: str) -> None:
 
 
 def actor_of_token(text: str, ip: str | None = None) -> tuple[Identity, Actor]:
-    """Whose token it is, with his roles, read in the same query; counts one use.
+    """The identity of a token and its actor with roles, read in one query; counts one use.
 
-    Raises TokenError (does not verify), Unauthenticated (no longer good) or Forbidden (from an address not trusted).
+    Raises TokenError (does not verify), Unauthenticated (no longer good) or Forbidden (untrusted address).
     """
     token, roles = _token(text)
     if not trusted(token.identity.access_token_trusted_ips, ip):
@@ -177,12 +177,12 @@ def actor_of_token(text: str, ip: str | None = None) -> tuple[Identity, Actor]:
     if token.num_uses_limit:
         left = AccessToken.objects.filter(pk=token.pk, num_uses__lt=F("num_uses_limit"))
         if not left.update(num_uses=F("num_uses") + 1):
-            raise Unauthenticated("The access token has been used as often as it may be. Please log in again.")
+            raise Unauthenticated("The access token has reached its usage limit. Please log in again.")
     return token.identity, actor_of_identity(token.identity, ip, roles)
 
 
 def issued_here(text: str) -> bool:
-    """Whether this server signed the token, whatever has become of it; the database is not asked."""
+    """Whether this server signed the token, even if it is no longer valid; the database is not queried."""
     try:
         jwt.decode(text, _signing_key(), algorithms=[ALGORITHM], options={"verify_exp": False})
     except (jwt.InvalidTokenError, UnicodeError):
@@ -196,7 +196,7 @@ def _token(text: str) -> tuple[AccessToken, dict[UUID, str]]:
     except jwt.ExpiredSignatureError:
         raise TokenError("Your token has expired. Please re-authenticate.") from None
     except jwt.InvalidAlgorithmError:
-        raise TokenError("The provided access token is signed in a way that is not used here. Log in again.") from None
+        raise TokenError("The access token has an unsupported signature. Please log in again.") from None
     except (jwt.InvalidTokenError, UnicodeError):
         raise TokenError(MALFORMED) from None
     if claims.get("authTokenType") != KIND:
@@ -210,12 +210,12 @@ def _token(text: str) -> tuple[AccessToken, dict[UUID, str]]:
         raise Unauthenticated("The access token was revoked. Please log in again.")
     token, _ = found
     if token.max_ttl and token.created_at + timedelta(seconds=token.max_ttl) <= timezone.now():
-        raise Unauthenticated("The access token is past its maximum life. Please log in again.")
+        raise Unauthenticated("The access token has exceeded its maximum lifetime. Please log in again.")
     return found
 
 
 def _found(token_id: UUID) -> tuple[AccessToken, dict[UUID, str]] | None:
-    """The token, and the roles of its identity by project: a row for each membership, or one without."""
+    """The token, and the roles of its identity by project: one row per membership, or one without any."""
     rows = AccessToken.objects.select_related("identity").annotate(
         project_of_role=F("identity__memberships__project_id"), role_of_identity=F("identity__memberships__role")
     )
@@ -226,12 +226,12 @@ def _found(token_id: UUID) -> tuple[AccessToken, dict[UUID, str]] | None:
 
 
 def forget_ended() -> None:
-    """Delete the rows of tokens that ended a day ago; until then their holder is told what became of them."""
+    """Delete the rows of tokens that ended more than a day ago; until then a request gets the reason."""
     AccessToken.objects.filter(ends_at__lt=timezone.now() - timedelta(days=1)).delete()
 
 
 def trusted(ranges: Iterable[Mapping[str, str]], ip: str | None) -> bool:
-    """Whether the address lies in one of the ranges. One that is not known lies in those of everywhere only."""
+    """Whether the address is in one of the ranges. An unknown address is only in those that contain all addresses."""
     networks = [ipaddress.ip_network(each["ipAddress"], strict=False) for each in ranges]
     if ip is None:
         return any(network.prefixlen == 0 for network in networks)
@@ -241,5 +241,5 @@ def trusted(ranges: Iterable[Mapping[str, str]], ip: str | None) -> bool:
 
 
 def _signing_key() -> str:
-    # Apart from Django's own uses of the key, so that neither signature can stand for the other.
+    # Derived, so that signatures of Django and of tokens cannot be used for each other.
     return f"keyferry.access-token.{settings.SECRET_KEY}"

@@ -1,4 +1,4 @@
-"""The audit log: of a project for its admins, of everything for instance admins. Read-only, as the log is.
+"""The audit log of a project, for its admins, and of all projects, for instance admins. Read-only.
 
 Source: https://infisical.com/docs/api-reference/endpoints/audit-logs/export-audit-log
 """
@@ -66,7 +66,7 @@ class AuditLogsAnywhere(View):
     @operation("listAuditLogs", "List the audit log of all projects, newest first.", query=AuditQueryAnywhere)
     def get(self, request: Request) -> TypedResponse[AuditLogs]:
         query = self.query(AuditQueryAnywhere)
-        self.actor.require_instance_admin("read the whole audit log")
+        self.actor.require_instance_admin("read the audit log of all projects")
         return query.page(query.projectId)
 
 

@@ -1,4 +1,4 @@
-"""Signing in as a machine with universal auth, and the server's status.
+"""Universal auth logins of machine identities, and the status of the server.
 
 Source: https://infisical.com/docs/api-reference/endpoints/universal-auth/login
 """

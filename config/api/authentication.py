@@ -1,4 +1,4 @@
-"""A request to the API: who is asking, and what they sent.
+"""Authentication, parsing and content negotiation of API requests.
 
 Apart from `config.api.base` because REST framework loads these classes while its own views are being imported.
 """
@@ -23,7 +23,7 @@ from config.errors import BadRequest, TokenError, Unauthenticated
 
 
 class TooLarge(exceptions.APIException):
-    """The body is larger than is read."""
+    """The body is larger than the limit."""
 
 
 class JSONParser(parsers.JSONParser):
@@ -75,7 +75,7 @@ class IdentityTokenAuthentication(authentication.BaseAuthentication):
 
 
 class Machine:
-    """A signed-in identity, as DRF wants to see a user."""
+    """A signed-in identity, with the attributes that REST framework expects of a user."""
 
     is_authenticated = True
     is_active = True
@@ -91,7 +91,7 @@ class Machine:
 
 
 def actor_of(request: Request) -> Actor:
-    """Who is asking."""
+    """The caller of the request."""
     who: object = request.user
     if isinstance(who, Machine):
         return who.actor

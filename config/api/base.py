@@ -109,7 +109,7 @@ class View(APIView):
         return model.parse(self.request.query_params.dict())
 
     def ids(self, *names: str) -> list[str]:
-        """The UUIDs in the path by these names. Raises Invalid with what is wrong with any of them."""
+        """The UUIDs in the path by these names. Raises Invalid with the issues of all of them."""
         found: list[str] = []
         issues: list[Issue] = []
         for name in names:

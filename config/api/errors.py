@@ -57,9 +57,9 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
                 response[name] = value
         return response
     if isinstance(error, IntegrityError) or is_serialization_failure(error):
-        # Two at once, each allowed by itself; what was first stays.
+        # Two concurrent requests, each valid by itself; the first one wins.
         log.warning("%s at %s", type(error).__name__, where(error))
-        message = "Somebody else made or changed the same in this moment. Look again, and try again."
+        message = "Another request created or changed the same object at the same time. Reload it and try again."
         return Response(envelope(400, message), status=400)
     if isinstance(error, RequestDataTooBig | TooLarge):
         return Response(envelope(413, "The request's body is larger than 16 MiB."), status=413)
@@ -78,7 +78,7 @@ def exception_handler(error: Exception, context: Mapping[str, Any]) -> Response:
 
 
 def is_serialization_failure(error: Exception) -> bool:
-    """PostgreSQL found two transactions waiting for each other, or one that cannot follow another."""
+    """Whether PostgreSQL ended a transaction because of a deadlock or a serialization conflict."""
     return isinstance(error, OperationalError) and getattr(error.__cause__, "sqlstate", "") in ("40P01", "40001")
 
 

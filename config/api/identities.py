@@ -61,7 +61,7 @@ class IdentityWithin(TypedDict):
 
 
 class IdentityOfOrganization(Identity):
-    """As reads show it: the modelled API responses with the identity's membership of the organisation."""
+    """As reads show it: the modelled API returns the identity's membership of the organisation."""
 
     identityId: Uuid
     identity: IdentityWithin

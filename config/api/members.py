@@ -1,4 +1,4 @@
-"""Who has which role in a project: people and machines.
+"""The members of a project, people and machine identities, and their roles.
 
 Source: https://infisical.com/docs/api-reference/endpoints/project-identities/add-identity-membership and
 https://infisical.com/docs/api-reference/endpoints/project-users/invite-member-to-workspace
@@ -29,7 +29,7 @@ ROLES = (*Role.values, "no-access")
 
 class RoleGiven(Body):
     role: Annotated[str, Text("Role", choices=ROLES)]
-    # Dropped as a stray, it would give for ever what was meant to end.
+    # Declared so that it is refused: without it a temporary role would become a permanent one.
     isTemporary: Annotated[bool | None, Flag(help="Temporary roles are not supported.", only=False)] = None
 
 
@@ -39,8 +39,8 @@ class RoleChange(Body):
     ] = None
     role: Annotated[str | None, Text("Role", "Used if `roles` is left out.", choices=ROLES)] = None
 
-    def strongest(self) -> Role | None:
-        return _strongest([each.role for each in self.roles or ()] or [self.role or Role.MEMBER])
+    def highest(self) -> Role | None:
+        return _highest([each.role for each in self.roles or ()] or [self.role or Role.MEMBER])
 
 
 class Invitation(Body):
@@ -130,8 +130,8 @@ def membership_json(row: models.Membership) -> Membership:
     }
 
 
-def _strongest(slugs: Iterable[str]) -> Role | None:
-    """The role that counts; None for no access."""
+def _highest(slugs: Iterable[str]) -> Role | None:
+    """The highest role; None for no access."""
     known = set(slugs)
     return next((role for role in (Role.ADMIN, Role.MEMBER, Role.VIEWER) if role in known), None)
 
@@ -170,14 +170,14 @@ class OneIdentityMembershipView(_MemberView):
 
     @operation("createIdentityMembership", "Add a machine identity to a project with a role.", body=RoleChange)
     def post(self, request: Request, projectId: str, identityId: str) -> TypedResponse[OneIdentityMembership]:
-        identity_id, role = self.id("identityId"), self.body(RoleChange).strongest()
+        identity_id, role = self.id("identityId"), self.body(RoleChange).highest()
         project = self.project()
         identity = identities.identity_to_add(self.actor, project, identity_id)
         return self.one(services.set_role(self.actor, project, identity, _required(role)))
 
     @operation("updateIdentityMembership", "Change the role of a machine identity in a project.", body=RoleChange)
     def patch(self, request: Request, projectId: str, identityId: str) -> TypedResponse[OneIdentityMembership]:
-        identity_id, role = self.id("identityId"), self.body(RoleChange).strongest()
+        identity_id, role = self.id("identityId"), self.body(RoleChange).highest()
         project = self.project()
         row = identities.membership_of(project, identity_id)
         assert row.identity
@@ -198,7 +198,7 @@ class Memberships(_MemberView):
     @operation("inviteMembers", "Add people who have an account to a project with a role.", body=Invitation)
     def post(self, request: Request, projectId: str) -> TypedResponse[MembershipList]:
         body = self.body(Invitation)
-        role = _required(_strongest(body.roleSlugs or [Role.MEMBER]))
+        role = _required(_highest(body.roleSlugs or [Role.MEMBER]))
         rows = services.add_people(
             self.actor, self.project(), names=body.usernames or (), emails=body.emails or (), role=role
         )

@@ -10,7 +10,7 @@ from config.api.errors import not_found
 
 
 class SlashMiddleware:
-    """Every path of the API is known with and without a slash at its end; nothing is ever redirected."""
+    """Every path of the API works with and without a trailing slash, without a redirect."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -59,7 +59,7 @@ def operation(
     parameters: Mapping[str, JsonSchema] | None = None,
     has_etag: bool = False,
 ) -> Callable[[F], F]:
-    """Declare a view's method an operation of the API; a method that is not declared is not described."""
+    """Declare a view's method an operation of the API; OpenAPI describes declared methods only."""
 
     def decorate(method: F) -> F:
         method.operation = Operation(id, summary, body, query, response, parameters or {}, has_etag)  # type: ignore[attr-defined]
@@ -74,7 +74,7 @@ def operation_of(handler: Any) -> Operation | None:
 
 
 def response_of(view: Any, handler: Any) -> Any:
-    """The shape of the data that a declared method of the view responses with."""
+    """The shape of the response of a declared method."""
     declared = operation_of(handler)
     if declared and declared.response is not None:
         return shape_of(view, declared.response)

@@ -1,4 +1,4 @@
-"""Pause everything, and resume it. Keyferry's own, beside the modelled API."""
+"""Pause and resume all syncs. An extension of the modelled API."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def pause_json(paused_at: datetime | None, paused_by: str) -> OnePause:
     }
 
 
-class Everything(View):
+class PauseView(View):
     tag = "Organization"
 
     def respond(self) -> TypedResponse[OnePause]:
@@ -47,7 +47,7 @@ class Everything(View):
 
     @operation("getPause", "Get whether all syncs are paused, by whom and since when.")
     def get(self, request: Request) -> TypedResponse[OnePause]:
-        self.actor.require_instance_admin("look at the pause of everything")
+        self.actor.require_instance_admin("see whether all syncs are paused")
         return self.respond()
 
     @operation("setPause", "Pause or resume all syncs. Takes effect before the next key is written.", body=PauseChange)
@@ -56,4 +56,4 @@ class Everything(View):
         return self.respond()
 
 
-urlpatterns = [path("v1/organization/pause", Everything.as_view())]
+urlpatterns = [path("v1/organization/pause", PauseView.as_view())]

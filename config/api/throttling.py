@@ -16,7 +16,7 @@ WINDOW = 60  # seconds
 
 @dataclass(frozen=True)
 class Budget:
-    """What is left of the running minute."""
+    """The remaining requests of the current minute."""
 
     limit: int
     remaining: int
@@ -29,7 +29,7 @@ class Budget:
 
 
 def spend(who: str, limit: int) -> Budget | None:
-    """Count one request of `who`; None where there is no limit. Raises TooMany, which is not counted on."""
+    """Count one request of `who`; None if there is no limit. Raises TooMany beyond the limit."""
     if limit <= 0:
         return None
     now = int(time.time())
@@ -55,5 +55,5 @@ def _counted(who: str, minute: int) -> int:
 
 
 def forget_old() -> None:
-    """Delete the counts of minutes long past."""
+    """Delete the counts of past minutes."""
     RequestWindow.objects.filter(minute__lt=time.time() // WINDOW - 60).delete()

@@ -1,7 +1,7 @@
 """Django form fields from a JSON schema (`config.schemas.json_schema.described`), for the admin and the browsable API.
 
 A form field is named `prefix`, joint, member; of an object within the object joint and member follow again. No field
-is required by the form unless the style says so: the model reports what is missing, in its own words.
+is required by the form unless the style says so: the model reports missing members.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Member:
 
     @property
     def choices(self) -> list[Any]:
-        """All that it can be; [] where that is open."""
+        """Its possible values; [] if it is open."""
         return [value for value in self.schema.get("enum", ()) if value is not None]
 
     @property
@@ -45,7 +45,7 @@ class Member:
 
     @property
     def is_object(self) -> bool:
-        """Whether its own members are asked for in its place."""
+        """Whether it is an object, whose members become the form fields."""
         return "properties" in self.schema or bool(alternatives(self.schema))
 
     @property
@@ -54,7 +54,7 @@ class Member:
 
     @property
     def only(self) -> Any:
-        """The only thing that it can be, so that nobody need be asked; None where there is a choice."""
+        """Its only possible value, for which no form field is needed; None if there are several."""
         return self.choices[0] if len(self.choices) == 1 and (self.required or self.kind == "boolean") else None
 
 
@@ -71,7 +71,7 @@ class Style:
 
 
 def discriminator_of(schema: JsonSchema) -> str:
-    """The member whose text tells variants apart; "" of an object."""
+    """The member that distinguishes variants; "" for an object."""
     if "discriminator" in schema:
         return str(schema["discriminator"]["propertyName"])
     variants = alternatives(schema)
@@ -88,7 +88,7 @@ def variants_of(schema: JsonSchema) -> dict[str, JsonSchema]:
 
 
 def members_of(schema: JsonSchema) -> list[Member]:
-    """The members to ask for: of several variants the discriminator, then every member that any of them has."""
+    """The members of a form: for several variants the discriminator, then the members of all variants."""
     if "allOf" in schema:
         return [each for part in schema["allOf"] for each in members_of(part)]
     kind = discriminator_of(schema)
@@ -100,11 +100,11 @@ def members_of(schema: JsonSchema) -> list[Member]:
     if kind:
         described = {**found[kind].schema, "enum": list(variants_of(schema))}
         found = {kind: Member(kind, described, required=True), **{k: v for k, v in found.items() if k != kind}}
-    return [each for each in found.values() if each.choices != [""]]  # a name kept for clients is never asked for
+    return [each for each in found.values() if each.choices != [""]]  # not of names kept for compatibility
 
 
 def of_variant(schema: JsonSchema, typed: Mapping[str, Any]) -> list[Member]:
-    """The members to ask for, given what is `typed` so far: the first variant's until one is chosen."""
+    """The members of a form for the values `typed` so far: those of the first variant until one is chosen."""
     kind = discriminator_of(schema)
     if not kind:
         return members_of(schema)
@@ -119,7 +119,7 @@ def words_of(name: str) -> str:
 
 
 def flat(members: Iterable[Member], joint: str = ".") -> Iterator[Member]:
-    """The same with the members of objects within the object in their place, named after them."""
+    """The same members, with objects replaced by their own members, whose names begin with the object's."""
     for each in members:
         if each.is_object:
             inner = [
@@ -202,27 +202,27 @@ def _json_field(member: Member, style: Style, common: dict[str, Any]) -> forms.F
 
 
 def _list_field(member: Member, style: Style, common: dict[str, Any]) -> forms.Field:
-    """Texts and numbers with the style's separator between, objects one a line."""
+    """Texts and numbers with the style's separator between, each object on a line of its own."""
     held = common["initial"] or ()
     item = member.schema["items"]
     if "properties" in item and style.plain:
         return _json_field(member, style, common)
     if "properties" in item:
         names = list(item["properties"])
-        common["help_text"] = f"{member.help} One a line, as {'='.join(names)}.".strip()
+        common["help_text"] = f"{member.help} One per line, as {'='.join(names)}.".strip()
         common["initial"] = "\n".join("=".join(str(each.get(name, "")) for name in names) for each in held)
         return forms.CharField(**common, widget=style.widgets["lines"]())
     lines = style.list_separator == "\n"
     if lines:
-        common["help_text"] = f"{member.help} One a line.".strip()
+        common["help_text"] = f"{member.help} One per line.".strip()
     common["initial"] = style.list_separator.join(map(str, held))
     return forms.CharField(**common, widget=style.widgets["lines" if lines else "text"]())
 
 
 def collected(schema: JsonSchema, style: Style, cleaned: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """What the form holds, as the model takes it: of the chosen variant, without optional members that are blank.
+    """The values of the form as data of the model: those of the chosen variant, without blank optional members.
 
-    Raises BadRequest where text should be JSON and is not.
+    Raises BadRequest for text that should be JSON and is not.
     """
     if "allOf" in schema:
         return {k: v for part in schema["allOf"] for k, v in collected(part, style, cleaned, prefix).items()}
@@ -245,7 +245,7 @@ def collected(schema: JsonSchema, style: Style, cleaned: Mapping[str, Any], pref
 
 
 def typed(member: Member, style: Style, value: Any) -> Any:
-    """What a form field holds as the member's type; what is none is left for the model to report."""
+    """The value of a form field as the member's type; a value of another type is left for the model to report."""
     if not isinstance(value, str) or (not value and style.plain):
         return value
     is_json = style.plain and "properties" in member.schema.get("items", {})
@@ -283,7 +283,7 @@ def _is_number(text: str) -> bool:
 
 
 def field_of(issue: Issue, names: Iterable[str], aliases: Mapping[str, str], joint: str) -> str | None:
-    """The form field that an issue is about; None where it is about the whole form."""
+    """The form field of an issue; None if the issue is about the form as a whole."""
     path = [str(part) for part in issue["path"]]
     known = set(names)
     for candidate in (joint.join(path[:2]), path[0] if path else ""):

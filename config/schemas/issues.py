@@ -22,7 +22,7 @@ _FINISHED = "finished_issues"
 
 
 def refused(*issues: Issue) -> PydanticCustomError:
-    """The exception that a validator raises with finished issues, whose paths start where it stands."""
+    """The exception that a validator raises with finished issues, whose paths are relative to the validated value."""
     return PydanticCustomError(_FINISHED, "The value is not valid.", {"issues": list(issues)})
 
 
@@ -78,7 +78,7 @@ def _model_in(kind: Any) -> Any:
 
 
 def wrong_type(expected: str, received: object, path: Sequence[str | int] = ()) -> Issue:
-    """`received` is the value, of which only the type is named; `...` stands for a missing one."""
+    """`received` is the value, of which only the type is named; `...` means a missing one."""
     name = type_name(received)
     message = "Required" if received is ... else f"Expected {expected}, received {name}"
     return {"code": "invalid_type", "expected": expected, "received": name, "path": list(path), "message": message}

@@ -165,7 +165,7 @@ def _with_component(node: Any, name: str, by: JsonSchema) -> Any:
 
 _EXAMPLES = {"uuid": EXAMPLE_ID, "date-time": "2026-02-01T09:30:00.000Z"}
 _TEXTS = ("text", "4711", "https://example.com", "person@example.com", "/services/api/")
-"""What is tried in turn where a pattern asks for more than a text."""
+"""Examples that are tried in turn against a pattern."""
 
 
 def example_of(schema: Mapping[str, Any]) -> Any:

@@ -67,7 +67,7 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class About(Member):
-    """Label and help of a member whose type says the rest, such as a Literal that tells variants apart."""
+    """Label and help of a member whose type says the rest, such as the Literal of a discriminator."""
 
     label: str = ""
     help: str = ""

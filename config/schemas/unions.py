@@ -16,9 +16,9 @@ from .model import Model
 
 
 class OneOf:
-    """One of several models, told apart by the text of one member, which is a `Literal` in each.
+    """One of several models, distinguished by one member, which is a `Literal` in each.
 
-    It parses by itself, and stands in a model as `Annotated[Any, shape]`. `title` is the beginning of the variants'
+    It parses by itself, and is used in a model as `Annotated[Any, shape]`. `title` is the beginning of the variants'
     names in OpenAPI. `default` is the variant of data that lack the member, as older clients send them.
     """
 

@@ -1,4 +1,4 @@
-"""The source and its syncs over HTTP: the modelled endpoints, and Keyferry's own beside them.
+"""The source and its syncs over HTTP: the modelled endpoints, and Keyferry's extensions.
 
 Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 """

@@ -1,4 +1,4 @@
-"""What new syncs of a project start with. Keyferry's own, beside the modelled API."""
+"""The default policy of new syncs of a project. An extension of the modelled API."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class SecretImports(ViewSet, _ImportView):
     def create(self, request: Request) -> TypedResponse[SecretImportChanged]:
         body: Any = self.body(self.new)
         if body.isReplication:
-            raise BadRequest("Replication is not offered: an import always shows what its folder holds now")
+            raise BadRequest("Replication is not supported: an import always returns the current secrets of its folder")
         folder = self.folder(body, Right.WRITE_SECRETS)
         source: ImportSource = getattr(body, "import")
         environment = selectors.environment_by_slug(folder.environment.project, source.environment)

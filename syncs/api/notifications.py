@@ -1,4 +1,4 @@
-"""Targets of notifications about a project's syncs. Keyferry's own, beside the modelled API."""
+"""Targets of notifications about a project's syncs. An extension of the modelled API."""
 
 from __future__ import annotations
 

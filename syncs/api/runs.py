@@ -1,4 +1,4 @@
-"""The runs of a sync: history, approval and undo. Keyferry's own, beside the modelled API."""
+"""The runs of a sync: history, approval and undo. An extension of the modelled API."""
 
 from __future__ import annotations
 

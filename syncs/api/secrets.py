@@ -109,7 +109,7 @@ class SecretView(View):
 
 def refuse_personal(items: Iterable[SecretContent | Deletion | BatchDeletion]) -> None:
     if any(item.type == "personal" for item in items):
-        raise BadRequest("Personal secrets are not offered. Leave `type` out, or send 'shared'.")
+        raise BadRequest("Personal secrets are not supported. Leave out `type`, or send 'shared'.")
 
 
 def _input(key: str, content: SecretContent, slugs: dict[str, str]) -> SecretInput:

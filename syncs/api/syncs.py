@@ -1,4 +1,4 @@
-"""Syncs of each destination, and what can be done with one.
+"""The syncs of each destination: create, change, delete, run, plan, drift, policy.
 
 Source: https://infisical.com/docs/api-reference/endpoints/secret-syncs/list
 """

@@ -67,7 +67,7 @@ UNKNOWN_ID = ({"@": f"last>{NOBODY}"}, 404, NOBODY)
 
 def secret_rows(base: str, by_id: str, batch: str, location: dict[str, str], common: Any) -> list[Row]:
     new = {**location, "secretValue": "x", "secretComment": None, "tagIds": None, "type": "shared"}
-    personal = ({"type": "personal"}, 400, "Personal secrets are not offered")
+    personal = ({"type": "personal"}, 400, "Personal secrets are not supported")
     tagged = ({"tagIds": [NOBODY]}, 404, "Tag not found")
     refers = ({"secretValue": "${NOPE}"}, 400, "Referenced secret(s) not found: NOPE")
     many = {"A": {"secretKey": "B", "secretValue": "1"}, "C": {"secretKey": "C", "secretValue": "2"}}
@@ -225,7 +225,7 @@ def import_rows(base: str, location: dict[str, str], missing: Any) -> list[Row]:
                 ({"import": {"environment": "nowhere", "path": "/"}}, 404, "'nowhere'"),
                 ({"import": {"environment": "staging", "path": "/"}}, 400, "already exist"),
                 ({"import": {"environment": "dev", "path": "/api"}}, 400, "Cyclic import not allowed"),
-                ({"isReplication": True}, 400, "Replication is not offered"),
+                ({"isReplication": True}, 400, "Replication is not supported"),
                 ({"import": None}, 422, "Expected object"),
             ),
         ),

@@ -74,7 +74,7 @@ def test_an_invalid_number_is_left_for_the_model_to_report() -> None:
 def test_a_list_of_pairs_has_one_line_per_pair() -> None:
     stored = {"tags": [{"key": "team", "value": "shop"}, {"key": "empty", "value": ""}]}
     (field,) = form_fields("at", Tagged, stored).values()
-    assert (field.initial, field.help_text) == ("team=shop\nempty=", "Of each. One a line, as key=value.")
+    assert (field.initial, field.help_text) == ("team=shop\nempty=", "Of each. One per line, as key=value.")
     data = collected("at", Tagged, {"at__tags": "team=shop\r\n\r\nempty=\r\nsum = a=b"})
     assert Tagged.parse(data).stored() == {"tags": [*stored["tags"], {"key": "sum", "value": "a=b"}]}
 

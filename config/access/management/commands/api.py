@@ -1,4 +1,4 @@
-"""Ask the API from a terminal, as one of its people; no server need run."""
+"""Send a request to the API from a terminal, as an account; no running server is needed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from config.errors import BadRequest, NotFound
 
 
 class Command(OperatorCommand):
-    help = (
-        "Ask the API, such as: api GET '/v1/secret-syncs?projectId=...'. Exit 0: it was answered with 2xx, 1: refused."
-    )
+    help = "Send an API request, such as: api GET '/v1/secret-syncs?projectId=...'. Exit 0: status 2xx, 1: any other."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("method", choices=("GET", "POST", "PUT", "PATCH", "DELETE"))
-        parser.add_argument("path", help="as in the API's description, with or without /api before it")
+        parser.add_argument("path", help="as in the API reference, with or without the prefix /api")
         parser.add_argument("body", nargs="?", default="", metavar="JSON", help="- reads it from standard input")
-        parser.add_argument("--user", metavar="NAME", help="who asks; the first instance admin")
+        parser.add_argument(
+            "--user", metavar="NAME", help="account that sends the request; default: the first instance admin"
+        )
 
     def work(self, options: dict[str, Any]) -> int:
         body = sys.stdin.read() if options["body"] == "-" else options["body"]

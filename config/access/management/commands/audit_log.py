@@ -15,15 +15,15 @@ from config.errors import BadRequest
 
 
 class Command(OperatorCommand):
-    help = "Print what was done, oldest first; with --jsonl one object a line, as programs that collect logs take it."
+    help = "Print the audit log, oldest first; with --jsonl as JSON Lines, for log collectors."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--project", metavar="SLUG")
-        parser.add_argument("--event", action="append", default=[], help="such as get-secret; may be given again")
-        parser.add_argument("--actor", help="name or id")
-        parser.add_argument("--since", metavar="DATE", help="ISO 8601, as 2026-02-01 or 2026-02-01T09:30:00Z")
+        parser.add_argument("--event", action="append", default=[], help="such as get-secret; may be repeated")
+        parser.add_argument("--actor", help="name or ID of the actor")
+        parser.add_argument("--since", metavar="DATE", help="ISO 8601, such as 2026-02-01 or 2026-02-01T09:30:00Z")
         parser.add_argument("--until", metavar="DATE")
-        parser.add_argument("--jsonl", action="store_true", help="one line an event, an object")
+        parser.add_argument("--jsonl", action="store_true", help="print each event as a JSON object on its own line")
 
     def work(self, options: dict[str, Any]) -> int:
         project = find_project(options["project"]) if options["project"] else None

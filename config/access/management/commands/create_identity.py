@@ -14,13 +14,15 @@ from config.commands import OperatorCommand
 
 
 class Command(OperatorCommand):
-    help = "Make a machine identity; its client secret is printed this once."
+    help = "Create a machine identity and print its client secret, which is shown only once."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", metavar="NAME")
         parser.add_argument("--role", required=True, choices=Role.values)
-        parser.add_argument("--project", metavar="SLUG", help="without it: an identity of the instance")
-        parser.add_argument("--json", action="store_true", help="one line, an object")
+        parser.add_argument(
+            "--project", metavar="SLUG", help="ID or slug of its project; without it, an identity of the instance"
+        )
+        parser.add_argument("--json", action="store_true", help="print a JSON object on one line")
 
     def work(self, options: dict[str, Any]) -> int:
         project = find_project(options["project"]) if options["project"] else None

@@ -1,4 +1,4 @@
-"""Whether the audit log is whole."""
+"""Verify the integrity of the audit log."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from config.commands import OperatorCommand
 
 class Command(OperatorCommand):
     help = (
-        "Check the audit log's chain and the seal of its end. Exit 0: whole, 1: one was changed, moved or removed. "
-        "A database that was put back as a whole is whole too: note the hash that is printed, and ask for it later."
+        "Verify the chain of the audit log and its seal. Exit 0: intact, 1: events were changed, moved or removed. "
+        "A database restored from a backup is intact, too: note the printed hash, and check for it later with --has."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--has", metavar="HASH", help="of an event, noted earlier, that must still be there")
+        parser.add_argument("--has", metavar="HASH", help="hash of an event, noted earlier, that must still exist")
 
     def work(self, options: dict[str, Any]) -> int:
         broken = list(broken_links())
         if options["has"] and not AuditEvent.objects.filter(hash=options["has"]).exists():
-            broken.append(f"the event with the hash {options['has']} is not there")
+            broken.append(f"there is no event with the hash {options['has']}")
         for said in broken:
             self.stderr.write(said)
         if not broken:
             last = AuditEvent.objects.values_list("hash", flat=True).first()
-            self.stdout.write(f"{AuditEvent.objects.count()} events, the chain is whole; the last is {last}")
+            self.stdout.write(f"{AuditEvent.objects.count()} events, the chain is intact; the last hash is {last}")
         return 1 if broken else 0
