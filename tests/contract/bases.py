@@ -203,6 +203,10 @@ class FakeDocument(Served):
         self.version = itertools.count(1)
         self.now = "0"
 
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "POST")
+
     def answer(self, ask: Ask) -> Answer:
         if ask.headers.get("authorization") != self.credentials["token"]:
             return Answer(403)

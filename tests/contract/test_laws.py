@@ -23,7 +23,7 @@ from syncs.services import triggers
 from syncs.services.secrets import set_secrets
 from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
-from tests.fixtures.contract import Case
+from tests.fixtures.contract import VARIANTS, Case, fake_of
 
 MARKER = "mArKeR-c0ffee"
 
@@ -243,7 +243,25 @@ def test_names_follow_the_schema(case: Case) -> None:
     assert case.holds(KF_dev_B="2", FOREIGN="x")
 
 
-@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "PATCH", "DELETE"])
+FAULTS = [
+    pytest.param((slug, variant), method, id=f"{slug}-{variant}-{method}")
+    for slug, variant in VARIANTS
+    for method in fake_of(slug).methods(fake_of(slug).configs[variant])
+]
+
+
+def test_the_fake_knows_the_methods_of_a_run(case: Case) -> None:
+    case.set(KEEP="0", CHANGE="1", GO="2")
+    sync = case.sync()
+    case.run(sync)
+    case.set(CHANGE="3", COME="4")
+    case.unset("GO")
+    case.fake.asked()
+    case.run(sync)
+    assert {method for method, _ in case.fake.asked()} == set(case.fake.methods(case.config))
+
+
+@pytest.mark.parametrize(("case", "method"), FAULTS, indirect=["case"])
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422, 429, 500, 503])
 def test_later_runs_converge_after_every_fault(case: Case, method: str, status: int) -> None:
     case.set(KEEP="0", CHANGE="1", GO="2")
@@ -252,7 +270,9 @@ def test_later_runs_converge_after_every_fault(case: Case, method: str, status: 
     case.set(CHANGE="3", COME="4")
     case.unset("GO")
     case.fake.fail(method, status)
+    case.fake.asked()
     first = case.run(sync)
+    assert method in {asked for asked, _ in case.fake.asked()}, "the fault was met"
     assert first.status in ("succeeded", "failed", "pending")
     case.fake.fail(None)
     case.later()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .aws_fake import REGION, AwsFake
@@ -36,6 +36,10 @@ class AwsParameterStore(AwsFake):
 
     def drop(self, config: Mapping[str, Any], key: str) -> None:
         self.by_hand("ssm", "DeleteParameters", Names=[config["path"] + key])
+
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "POST", "PUT", "DELETE")
 
     def reads(self, config: Mapping[str, Any], keys: int) -> int:
         """Pages of ten; moto says that there may be another after a full one. And a look before an update."""

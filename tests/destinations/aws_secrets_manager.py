@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .aws_fake import REGION, AwsFake
@@ -17,6 +17,10 @@ class AwsSecretsManager(AwsFake):
         "one-to-one": {"mappingBehavior": "one-to-one", "region": REGION},
         "many-to-one": {"mappingBehavior": "many-to-one", "region": REGION, "secretName": NAME},
     }
+
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "PUT") if "secretName" in config else ("GET", "POST", "PUT", "PATCH", "DELETE")
 
     def serves(self, config: Mapping[str, Any]) -> None:
         """A member of a document may have any name; it is staged, then made current."""

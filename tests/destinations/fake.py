@@ -44,6 +44,11 @@ class Fake(ABC):
     writes_an_update: int = 1
     """Requests that change one key."""
 
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        """The methods, as `asked` reports them, of a run that creates, updates and deletes keys."""
+        return ("GET", "POST", "PATCH", "DELETE")
+
     def serves(self, config: Mapping[str, Any]) -> None:
         """Called with the variant to use: variants may differ in the attributes above."""
         self.config = config

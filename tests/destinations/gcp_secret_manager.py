@@ -69,6 +69,10 @@ class GcpSecretManager(Served):
     bad_key = "BAD.KEY"
     writes_a_create = 2
 
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "POST", "DELETE")
+
     def limit_pages(self, size: int) -> None:
         self.page = size
 

@@ -12,7 +12,7 @@ import math
 import re
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -123,6 +123,10 @@ class GitHub(Served):
             return self.secrets.setdefault(f"orgs/{config['org']}", {})
         repository = "/".join(config[part] for part in ("owner", "repo", "env") if part in config)
         return self.secrets.setdefault(f"repos/{repository}", {})
+
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "PUT", "DELETE")
 
     def limit_pages(self, size: int) -> None:
         self.page_limit = size

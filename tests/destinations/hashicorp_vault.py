@@ -6,7 +6,7 @@ Sources: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v1, kv-v2, 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote
@@ -58,6 +58,10 @@ class HashicorpVault(Served):
         self.tokens = {TOKEN}
         self.given: list[str] = []
         self._count = itertools.count(1)
+
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "PATCH") if config["mount"] == "secret" else ("GET", "POST")
 
     def issued(self) -> list[str]:
         return self.given
