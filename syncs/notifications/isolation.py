@@ -1,8 +1,8 @@
-"""What code that others wrote may do with an address that a user gave: call hosts on the internet, and nothing else.
+"""Confines third-party code that sends to a user's address: it may call hosts on the internet, and nothing else.
 
-A notification's address chooses host, path and options of a library with a hundred ways to send. Python tells a hook of
-every connection and file that is about to be opened, with the address that a name has become: what is checked is what
-is called, whatever the name resolves to the next time.
+A notification's address chooses host, path and options of a library with a hundred ways to send. An audit hook of
+Python sees every connection and file before it is opened, with the resolved address: the address that is checked is the
+one that is called, whatever the name resolves to the next time.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _refusals: ContextVar[list[str] | None] = ContextVar("refusals", default=None)
 
 
 class Refused(PermissionError):
-    """Code that is confined tried something else. It is an OSError, so a sender takes it for a failed connection."""
+    """Confined code tried something else. An OSError, so that a sender handles it as a failed connection."""
 
 
 @contextmanager
 def confined() -> Iterator[list[str]]:
-    """Within, in this context and those copied from it, only allowed addresses are called. Yields what was refused."""
+    """Within, in this context and its copies, only allowed addresses can be called. Yields the refusals."""
     _install()
     found: list[str] = []
     token = _refusals.set(found)
@@ -42,7 +42,7 @@ def confined() -> Iterator[list[str]]:
 
 @cache
 def _install() -> None:
-    """A hook cannot be taken out again, and where nothing is confined it does nothing."""
+    """A hook cannot be removed again; if nothing is confined it does nothing."""
     sys.addaudithook(_hook)
 
 
@@ -55,21 +55,21 @@ def _hook(event: str, args: Any, watched: frozenset[str] = _WATCHED, inside: Any
 
 
 def _problem(event: str, args: Any) -> str:
-    """In words; "" where it may be done."""
+    """Why it is refused; "" if it is allowed."""
     if event == "open":
         path = args[0]
-        return "" if isinstance(path, int) or _is_library(os.fsdecode(path)) else "it asks for a file of this machine"
+        return "" if isinstance(path, int) or _is_library(os.fsdecode(path)) else "it opens a file of this machine"
     if event not in _CALLS:
-        return "it asks for something of this machine"
+        return "it uses a resource of this machine"
     address = args[1]
-    if address is None:  # of a socket that is connected already
+    if address is None:  # a socket that is connected already
         return ""
     if not isinstance(address, tuple):
-        return "it asks for something of this machine"
+        return "it uses a resource of this machine"
     try:
         return refused(
             str(address[0]), encrypted=True
-        )  # whether by https is the address's own word: hooks, mail servers
+        )  # encryption depends on the address's scheme: webhooks, mail servers
     except ValueError:
         return "it connects to a name"
 

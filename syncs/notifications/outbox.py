@@ -1,8 +1,7 @@
-"""When a sync's state changes, the targets of its project are told, once: failed, held, drifted, recovered.
+"""Notifies the targets of a project, once, when a sync's state changes: failed, held, drifted, recovered.
 
-A sync has two states that people are told of: how its runs end, and whether its destination has drifted. It has
-recovered when both are well again. The message is a row, written with the change of state; a task sends it, and what
-does not arrive is tried again a few times.
+A sync has two such states: how its runs end, and whether its destination has drifted. It has recovered when neither has
+a problem any more. The message is a row, written with the change of state; a task sends it, and retries a few times.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from syncs.models import Notice, NoticeState, NotificationTarget, SecretSync, St
 from syncs.notifications import sender
 
 WAITS = (10, 60, 300)  # seconds until the second, third and fourth attempt
-SENDING = timedelta(minutes=2)  # after that a message whose sender died is sent again
+SENDING = timedelta(minutes=2)  # after this a message whose sender died is sent again
 LOST_AFTER = timedelta(seconds=60)
 BATCH = 200
 RETENTION = timedelta(days=30)
@@ -29,72 +28,72 @@ NAMED = 20  # keys named in a message about drift
 
 
 def run_ended(run: SyncRun, sync: SecretSync, state: NoticeState, message: str | None) -> None:
-    """Call it in the transaction that ends the run. `state`: failed, held, or recovered for a run that did all.
+    """Call it in the transaction that ends the run. `state`: failed, held, or recovered for a complete run.
 
-    An import says nothing: it changes the source, and who asked for it waits for its answer.
+    An import sends no message: it changes the source, and whoever requested it waits for the result.
     """
     if run.operation == "import":
         return
     with transaction.atomic():
-        told = _told(sync)
-        if told is None:
+        reported = _reported(sync)
+        if reported is None:
             return
         if state is NoticeState.RECOVERED:
-            if run.operation != "sync" and told.sync_status == Status.FAILED:
-                return  # a removal or an undoing that went well does not mend what the sync still fails at
-            news = bool(told.reported_run or told.reported_drift)
-            told.reported_run, told.reported_drift = "", False
+            if run.operation != "sync" and reported.sync_status == Status.FAILED:
+                return  # a successful removal or undo does not resolve the sync's failure
+            is_news = bool(reported.reported_run or reported.reported_drift)
+            reported.reported_run, reported.reported_drift = "", False
         else:
-            news = told.reported_run != state
-            told.reported_run = state
-        if not news:
+            is_news = reported.reported_run != state
+            reported.reported_run = state
+        if not is_news:
             return
-        told.save(update_fields=["reported_run", "reported_drift"])
-        _tell(sync, state, message or "Every key is as it should be.", f"syncs/syncrun/{run.pk}/change/")
+        reported.save(update_fields=["reported_run", "reported_drift"])
+        _notify(sync, state, message or "Every key is up to date.", f"syncs/syncrun/{run.pk}/change/")
 
 
 def drift_checked(sync: SecretSync, changes: Sequence[Mapping[str, Any]]) -> None:
     """Call it in the transaction that keeps the result of a check. `changes`: the keys that drifted."""
     with transaction.atomic():
-        told = _told(sync)
-        if told is None or told.reported_drift == bool(changes):
+        reported = _reported(sync)
+        if reported is None or reported.reported_drift == bool(changes):
             return
-        told.reported_drift = bool(changes)
-        told.save(update_fields=["reported_drift"])
+        reported.reported_drift = bool(changes)
+        reported.save(update_fields=["reported_drift"])
         path = f"syncs/secretsync/{sync.pk}/change/"
         if changes:
             named = ", ".join(f"{one['key']} {one['state']}" for one in changes[:NAMED])
             more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
             keys = "key is" if len(changes) == 1 else "keys are"
-            _tell(sync, NoticeState.DRIFTED, f"{len(changes)} {keys} not as the sync left them: {named}{more}.", path)
-        elif not told.reported_run:
-            _tell(sync, NoticeState.RECOVERED, "The destination is as the sync left it again.", path)
+            _notify(sync, NoticeState.DRIFTED, f"{len(changes)} {keys} not as the sync left them: {named}{more}.", path)
+        elif not reported.reported_run:
+            _notify(sync, NoticeState.RECOVERED, "The destination is as the sync left it again.", path)
 
 
-def _told(sync: SecretSync) -> SecretSync | None:
-    """What was last told of the sync, locked: of two changes at once the second sees the first."""
+def _reported(sync: SecretSync) -> SecretSync | None:
+    """The states that were last reported, locked: of two concurrent changes the second sees the first."""
     rows = SecretSync.objects.select_for_update(no_key=True).only("reported_run", "reported_drift", "sync_status")
     return rows.filter(pk=sync.pk).first()
 
 
-def _tell(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
+def _notify(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
     title = (
-        f"Keyferry: {sync.project.slug}/{sync.name} {'has ' if state is NoticeState.RECOVERED else ''}{_SAID[state]}"
+        f"Keyferry: {sync.project.slug}/{sync.name} {'has ' if state is NoticeState.RECOVERED else ''}{_VERBS[state]}"
     )
     link = f"{settings.PUBLIC_URL}/admin/{path}"
     text = text if link in text else f"{text}\n{link}"
     targets = NotificationTarget.objects.filter(project=sync.project_id, is_enabled=True)
     now = timezone.now()
-    made = Notice.objects.bulk_create(
+    notices = Notice.objects.bulk_create(
         Notice(target=target, sync=sync, state=state, title=title, text=text, due_at=now)
         for target in targets
         if state in target.states
     )
-    for notice in made:
+    for notice in notices:
         transaction.on_commit(partial(_enqueue, notice.pk))
 
 
-_SAID = {
+_VERBS = {
     NoticeState.FAILED: "failed",
     NoticeState.HELD: "is held",
     NoticeState.DRIFTED: "drifted",
@@ -111,7 +110,7 @@ def due() -> QuerySet[Notice]:
 
 
 def queue_due() -> None:
-    """Queue what is due and was not queued, or so long ago that its task must be lost."""
+    """Queue messages that are due and were not queued, or so long ago that their tasks must be lost."""
     lost = Q(queued_at__isnull=True) | Q(queued_at__lt=timezone.now() - LOST_AFTER)
     for notice_id in due().filter(lost).order_by("due_at").values_list("pk", flat=True)[:BATCH]:
         Notice.objects.filter(pk=notice_id).update(queued_at=None)
@@ -126,7 +125,7 @@ def _enqueue(notice_id: int) -> None:
 
 
 def deliver(notice_id: int) -> None:
-    """One attempt. Nobody else makes it at the same time: who begins moves the row's due time."""
+    """One attempt. No other worker makes it at the same time: beginning moves the row's due time."""
     later = timezone.now() + SENDING
     if not due().filter(pk=notice_id).update(due_at=later, attempts=F("attempts") + 1, queued_at=None):
         Notice.objects.filter(pk=notice_id).update(queued_at=None)
@@ -148,10 +147,10 @@ def deliver(notice_id: int) -> None:
 
 
 def remember(target: NotificationTarget, error: str) -> None:
-    """On the target: that a message arrived, or why it did not."""
+    """Record on the target that a message arrived, or why it did not."""
     now = timezone.now()
-    told = {"last_error": error[:255], "last_failed_at": now} if error else {"last_error": "", "last_sent_at": now}
-    NotificationTarget.objects.filter(pk=target.pk).update(**told)
+    columns = {"last_error": error[:255], "last_failed_at": now} if error else {"last_error": "", "last_sent_at": now}
+    NotificationTarget.objects.filter(pk=target.pk).update(**columns)
 
 
 def forget_old() -> None:

@@ -1,4 +1,4 @@
-"""Sends one message to one target. What goes wrong is told in words of ours: an address holds tokens."""
+"""Sends one message to one target. Errors are described in texts of this module: an address contains tokens."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from syncs.notifications.isolation import confined
 if TYPE_CHECKING:
     from apprise import AppriseAsset, NotifyBase
 
-DEADLINE = 20.0  # seconds that a target has to take a message
+DEADLINE = 20.0  # seconds within which a target must accept a message
 EMAIL = "email"
 LOCAL = frozenset(("syslog", "dbus", "glib", "gnome", "kde", "qt", "macosx", "windows", "blink1"))
 _KINDS = {
@@ -33,7 +33,7 @@ _KINDS = {
 
 
 def send(target: NotificationTarget, title: str, text: str, state: str = "") -> str:
-    """ "" where the target took the message; else why not, for the people of the project."""
+    """ "" if the target accepted the message; else why not, for the members of the project."""
     if target.url_sealed is None:
         return _mail(target, title, text)
     try:
@@ -49,26 +49,26 @@ def url_context(target: NotificationTarget) -> str:
 
 
 def scheme_of(url: str) -> str:
-    """The scheme of an address that a message can be sent to; "" where none can."""
+    """The scheme of an address; "" if no message can be sent to it."""
     return _within(DEADLINE, lambda: _scheme_of(url), late="")
 
 
 def _scheme_of(url: str) -> str:
     with confined():
-        made = _opened(url)
-    return "" if made is None else url.strip().partition("://")[0].lower()
+        sender = _opened(url)
+    return "" if sender is None else url.strip().partition("://")[0].lower()
 
 
 def _opened(url: str) -> NotifyBase | None:
-    # Here, not above: it loads a hundred and fifty modules, which no command and no page needs.
+    # Imported here: it loads a hundred and fifty modules, which no command and no page needs.
     from apprise import Apprise
 
     if url.strip().partition("://")[0].lower() in LOCAL:
         return None
-    made = Apprise.instantiate(url.strip(), asset=_asset())
-    if made is not None:
-        made.redirects = False  # whatever the address says: another host is not to have what this one was sent
-    return made
+    sender = Apprise.instantiate(url.strip(), asset=_asset())
+    if sender is not None:
+        sender.redirects = False  # whatever the address says: another host must not receive the message
+    return sender
 
 
 def _asset() -> AppriseAsset:
@@ -88,56 +88,56 @@ def _push(url: str, title: str, text: str, kind: str) -> str:
     from apprise import Apprise
 
     with confined() as refused:
-        made = _opened(url)
-        if made is None:
-            return "its address is not understood; enter it again"
-        line = Apprise(asset=_asset())
-        line.add(made)
-        sent: Any = line.notify(body=text, title=title, notify_type=kind, body_format="text")
+        sender = _opened(url)
+        if sender is None:
+            return "its address is invalid; enter it again"
+        channel = Apprise(asset=_asset())
+        channel.add(sender)
+        sent: Any = channel.notify(body=text, title=title, notify_type=kind, body_format="text")
     if sent:
         return ""
     if refused:
         return refused[0]
     statuses = re.findall(r"\berror=(\d{3})\b", " ".join(entry.message for entry in sent.logs()))
-    return f"it answered {statuses[-1]}" if statuses else "it did not answer, or did not take the message"
+    return f"it responded with {statuses[-1]}" if statuses else "it did not respond, or did not accept the message"
 
 
 def _within(seconds: float, do: Callable[[], str], late: str | None = None) -> str:
-    """What `do` returns. One that does not end is left behind: no worker is held by a host that drips."""
-    found: list[str] = []
+    """The result of `do`. One that does not end is abandoned, so that no slow host occupies a worker."""
+    results: list[str] = []
 
     def work() -> None:
         try:
-            found.append(do())
-        except Exception as error:  # noqa: BLE001 - whatever it is, its text may hold the address
-            found.append(f"it failed ({type(error).__name__})" if late is None else late)
+            results.append(do())
+        except Exception as error:  # noqa: BLE001 - its text may contain the address
+            results.append(f"it failed ({type(error).__name__})" if late is None else late)
 
     thread = threading.Thread(target=copy_context().run, args=(work,), daemon=True)
     thread.start()
     thread.join(seconds)
-    return found[0] if found else (f"it did not take the message within {seconds:g} s" if late is None else late)
+    return results[0] if results else (f"it did not accept the message within {seconds:g} s" if late is None else late)
 
 
 def _mail(target: NotificationTarget, title: str, text: str) -> str:
     if not mail.is_configured():
-        return "no mail server is set (EMAIL_URL)"
+        return "no mail server is configured (EMAIL_URL)"
     people = addresses(target)
     if not people:
         return f"none of the project's {target.recipients} has an e-mail address"
     try:
-        with get_connection() as connection:  # closed also where the login is refused
+        with get_connection() as connection:  # closed even if the login is refused
             EmailMessage(title, text, to=people, connection=connection).send()
     except smtplib.SMTPResponseException as error:
-        return f"the mail server answered {error.smtp_code}"
+        return f"the mail server responded with {error.smtp_code}"
     except (smtplib.SMTPException, OSError, ValueError) as error:
-        return f"the mail server did not take it ({type(error).__name__})"
+        return f"the mail server did not accept it ({type(error).__name__})"
     return ""
 
 
 def addresses(target: NotificationTarget) -> list[str]:
-    """Of the people whom an e-mail target means: all members of the project, or its admins."""
-    meant = Q(memberships__project=target.project_id)
+    """Addresses of an e-mail target: all members of the project, or its admins."""
+    recipients = Q(memberships__project=target.project_id)
     if target.recipients == "admins":
-        meant &= Q(memberships__role=Role.ADMIN)
-    found = User.objects.filter(meant, is_active=True).exclude(email="").order_by("email")
+        recipients &= Q(memberships__role=Role.ADMIN)
+    found = User.objects.filter(recipients, is_active=True).exclude(email="").order_by("email")
     return list(found.values_list("email", flat=True).distinct())

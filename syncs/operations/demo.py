@@ -1,4 +1,4 @@
-"""The example that `up --demo` loads: a project, a connection to the sandbox, a sync. Loading it again is harmless."""
+"""The example that `up --demo` loads: a project, a connection to the sandbox, a sync. Loading it twice is harmless."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SECRETS = (
 
 
 def load(actor: Actor) -> SecretSync:
-    """The demo's sync, made with all it needs where it is missing. What a person changed since stays changed."""
+    """The demo's sync, created with everything it needs if missing. Later changes by people stay."""
     project = Project.objects.filter(slug=SLUG).first()
     if project is None:
         project = create_project(actor, "Demo shop", slug=SLUG, description="Loaded by `up --demo`.")

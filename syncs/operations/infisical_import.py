@@ -1,7 +1,7 @@
-"""Bringing what another server of the modelled API holds over to this one: from Infisical, or from another Keyferry.
+"""Copies the projects of another server of the modelled API to this one: from Infisical, or from another Keyferry.
 
 Everything is read with the other server's public API and stored through this one's services, environment by environment
-and folder by folder. What is here already and equal changes nothing: a move that was broken off is begun again.
+and folder by folder. Equal data change nothing, so an import that was interrupted can be started again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ BATCH = 200  # secrets stored at once
 
 @dataclass
 class Report:
-    """What was found over there, and what of it was new or different here; `problems` name what was left out."""
+    """Numbers of objects on the other server, and of new or different ones; `problems` name omitted ones."""
 
     found: dict[str, int] = field(default_factory=dict)
     changed: dict[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Report:
 
 
 class Origin:
-    """The other server, signed in to. Raises IntegrationError."""
+    """The other server, with a session. Raises IntegrationError."""
 
     def __init__(self, host: str, client_id: str, client_secret: str) -> None:
         self._host = host
@@ -75,7 +75,7 @@ class Origin:
         return _list(self._client.request("GET", f"/api/v1/workspace/{quote(project_id)}/tags"), "workspaceTags")
 
     def folders(self, project_id: str, environment: str, path: str = "/") -> Iterator[tuple[str, str | None]]:
-        """Path and description of every folder below, parents first: one request a folder, which every server takes."""
+        """Path and description of every folder below, parents first: one request per folder, as all servers support."""
         query = {"workspaceId": project_id, "environment": environment, "path": path}
         for folder in _list(self._client.request("GET", "/api/v1/folders", params=query), "folders"):
             below = f"{path.rstrip('/')}/{folder['name']}"
@@ -100,7 +100,7 @@ class Origin:
 
 
 def move_in(actor: Actor, origin: Origin, project_id: str | None, progress: Callable[[str, int, int], None]) -> Report:
-    """Bring one project over, or all that the login may see. `progress`: what is being done, how far, of how much."""
+    """Copy one project, or all that the login may see. `progress`: the current folder, its number, the total."""
     report = Report()
     chosen = [origin.project(project_id)] if project_id else origin.projects()
     for theirs in chosen:
@@ -139,7 +139,7 @@ class _Move:
         for done, (environment, path) in enumerate(locations, start=1):
             self.progress(f"{self.project.slug} {environment.slug}{path}", done, len(locations))
             self._secrets(environment, path)
-        # Imports last: what they lead to is there by now.
+        # Imports last: their targets exist by now.
         for environment, path in locations:
             self._imports(environment, path)
 
@@ -150,10 +150,10 @@ class _Move:
         if known:
             return known
         if not PROJECT_SLUG.fullmatch(slug) or len(slug) > 64:
-            raise BadRequest(f"the slug '{slug}' cannot be used here; rename the project over there")
+            raise BadRequest(f"the slug '{slug}' cannot be used here; rename the project on the other server")
         with transaction.atomic():
             made = create_project(self.actor, name, description=self.theirs.get("description"), environments=())
-            # A slug that a server made from a long name, or that was changed later, is none to create a project with.
+            # A slug that a server derived from a long name, or that was changed later, is not valid for a new project.
             return update_project(self.actor, made, slug=slug)
 
     def _tags(self) -> None:
@@ -172,7 +172,7 @@ class _Move:
         return known or create_environment(self.actor, self.project, name, slug)
 
     def _folder(self, environment: Environment, path: str, description: str | None) -> bool:
-        """Whether it is there now."""
+        """Whether it exists now."""
         try:
             path = normal_path(path)
         except Invalid as error:
@@ -198,7 +198,7 @@ class _Move:
             self._store(folder, where, batch)
 
     def _store(self, folder: Folder, where: str, batch: list[SecretInput]) -> None:
-        """All of the batch; where one of them is refused, the others one by one."""
+        """All of the batch; if one is refused, the others one by one."""
         before = _versions(folder, batch)
         try:
             set_secrets(self.actor, folder, batch, resolved=False)
@@ -221,7 +221,7 @@ class _Move:
         }
         for theirs in self.origin.imports(self.id, environment.slug, path):
             if theirs.get("isReserved"):
-                continue  # made by a replication, not by a person
+                continue  # created by a replication, not by a person
             slug, target = str(theirs["importEnv"]["slug"]), str(theirs["importPath"])
             self.report.count("imports", changed=(slug, target) not in known)
             if (slug, target) not in known:

@@ -1,7 +1,7 @@
 """Keeps the processes of `manage.py up` alive, and stops them together.
 
 Each child leads a process group of its own, so that Ctrl-C reaches the supervisor alone and the supervisor can end a
-child with everything that it started.
+child with all processes that it started.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-GRACE = 7.0  # seconds between SIGTERM and SIGKILL: all is over well within ten
+GRACE = 7.0  # seconds between SIGTERM and SIGKILL, so that everything ends within ten
 RESTART_PAUSE = 1.0
 
 
 @dataclass
 class Child:
-    """A process that is to be there. `command` starts it again whenever it is not."""
+    """A process that is kept running: `command` starts it again whenever it has ended."""
 
     name: str
     command: Sequence[str]
@@ -37,13 +37,13 @@ class Child:
     def alive(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
-    def ask(self) -> None:
-        """To end: its leader alone, which knows how to end the rest in order."""
+    def terminate(self) -> None:
+        """Only the leader, which ends the others in order."""
         if self.process is not None and self.alive:
             self.process.terminate()
 
     def kill(self) -> None:
-        """The whole group, also where its leader is gone already."""
+        """The process group, even if its leader has ended already."""
         if self.process is not None:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self.process.pid, signal.SIGKILL)
@@ -66,18 +66,18 @@ class Supervisor:
             signal.signal(number, lambda *_: self.stop.set())
 
     def watch(self) -> None:
-        """Replace whatever dies, until told to stop."""
+        """Restart children that die, until `stop` is set."""
         while not self.stop.wait(0.2):
             for child in self.children:
                 if not child.alive and time.monotonic() - child.started > RESTART_PAUSE:
                     self._say(f"{child.name} ended; starting it again")
-                    child.kill()  # what it may have left behind
+                    child.kill()  # processes that it may have left behind
                     child.start()
 
     def end(self) -> None:
-        """Stop every child: asked first, then made to."""
+        """Stop every child: with SIGTERM first, then with SIGKILL."""
         for child in self.children:
-            child.ask()
+            child.terminate()
         deadline = time.monotonic() + GRACE
         while time.monotonic() < deadline and any(child.alive for child in self.children):
             time.sleep(0.05)

@@ -223,7 +223,7 @@ def test_notifications(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(one_line(call("notifications", "list", project, "--json")[1])["notificationTargets"]) == 2
     code, text = call("notifications", "test", project, "ops")
     assert (code, "127.0.0.1 is not a public address" in text) == (1, True)
-    assert call("notifications", "test", project, "people") == (0, "people: the message was taken\n")
+    assert call("notifications", "test", project, "people") == (0, "people: the message was accepted\n")
     assert call("notifications", "remove", project, "ops")[0] == 0
     for refused in (("remove", project, "ops"), ("list", "nope"), ("test", project), ("sing", project)):
         assert call("notifications", *refused)[0] == 1

@@ -93,7 +93,7 @@ def test_its_runs_are_seen_in_the_admin(world: World, deleted: SecretSync) -> No
     assert "shop-dev" in shown
     assert "Shop project, deleted" in shown.replace(world.project.name, "Shop project")
     ledger = client.get("/admin/syncs/managedsecret/").content.decode()
-    assert "left on purpose" in ledger
+    assert "none: kept on request" in ledger
     assert "ours" not in ledger.partition("<tbody")[2]
     for run in SyncRun.objects.filter(sync=deleted):
         page = client.get(f"/admin/syncs/syncrun/{run.pk}/change/")
@@ -111,9 +111,12 @@ def test_the_page_of_a_deleted_sync_links_to_its_keys(world: World) -> None:
     world.run(sync)
     client = Client()
     client.force_login(User.objects.get(username="ada"))
-    assert "The 1 key that it owns stays" in client.get(f"/admin/syncs/secretsync/{sync.pk}/delete/").content.decode()
-    page = client.post(f"/admin/syncs/secretsync/{sync.pk}/delete/", {"post": "yes"}, follow=True)
-    assert page.redirect_chain == [(f"/admin/syncs/syncrun/{listing(sync).pk}/change/", 302)]
+    assert (
+        "Its 1 key stays at the destination"
+        in client.get(f"/admin/syncs/secretsync/{sync.pk}/delete/").content.decode()
+    )
+    done = client.post(f"/admin/syncs/secretsync/{sync.pk}/delete/", {"post": "yes"}, follow=True)
+    assert done.redirect_chain == [(f"/admin/syncs/syncrun/{listing(sync).pk}/change/", 302)]
 
 
 def test_waiting_and_held_runs_end(world: World) -> None:

@@ -220,7 +220,7 @@ def test_an_unavailable_target_is_retried_and_does_not_delay_others(
         tasks.send_notice(notice.pk)  # the same task twice: the row is not due any more
     assert len(listener.got) == 1
     target.refresh_from_db()
-    assert target.last_error == "it answered 503"
+    assert target.last_error == "it responded with 503"
     # What comes later waits its turn.
     world.set(A="1")
     world.run(sync)
@@ -236,7 +236,7 @@ def test_an_unavailable_target_is_retried_and_does_not_delay_others(
     first = Notice.objects.filter(target=gone).earliest("pk")
     assert (first.status, first.attempts) == ("failed", len(outbox.WAITS) + 1)
     gone.refresh_from_db()
-    assert gone.last_error == "it did not answer, or did not take the message"
+    assert gone.last_error == "it did not respond, or did not accept the message"
 
 
 def test_a_lost_task_is_sent_again(
@@ -310,12 +310,12 @@ def test_a_mail_server_accepts_or_refuses(world: World, settings: Settings) -> N
         assert message["Subject"] == title
         assert message.get_content().splitlines() == text.splitlines()
         box.status = "554 mailbox of ada@example.com is full"
-        assert sender.send(target, "title", "text") == "the mail server answered 554"
+        assert sender.send(target, "title", "text") == "the mail server responded with 554"
         settings.EMAIL_HOST_PASSWORD = "another"
-        assert sender.send(target, "title", "text") == "the mail server answered 535"
+        assert sender.send(target, "title", "text") == "the mail server responded with 535"
     finally:
         server.stop()
-    assert sender.send(target, "title", "text") == "the mail server did not take it (ConnectionRefusedError)"
+    assert sender.send(target, "title", "text") == "the mail server did not accept it (ConnectionRefusedError)"
     assert len(box.got) == 1
 
 
@@ -336,7 +336,7 @@ def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
     }
     assert mail.outbox[0].subject == "Keyferry: shop-project/shop-dev failed"
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    with pytest.raises(BadRequest, match="no mail server is set"):
+    with pytest.raises(BadRequest, match="no mail server is configured"):
         services.test_target(world.actor, NotificationTarget.objects.get(name="admins"))
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
     with pytest.raises(BadRequest, match="did not take it \\(ConnectionRefusedError\\)"):
@@ -348,7 +348,7 @@ def test_a_test_message_is_sent(world: World, listener: Listener, target: Notifi
     assert listener.paths == [f"/{WEBHOOK_TOKEN}"]
     assert listener.got[0]["title"] == "Keyferry: a test"
     listener.status = 404
-    with pytest.raises(BadRequest, match="The test did not reach ops: it answered 404"):
+    with pytest.raises(BadRequest, match="The test did not reach ops: it responded with 404"):
         services.test_target(world.actor, target)
     assert AuditEvent.objects.filter(event="test-notification-target").count() == 2
 
@@ -387,7 +387,7 @@ def test_hosts_inside_are_not_called(
 def test_a_redirect_is_not_followed(world: World, listener: Listener, target: NotificationTarget) -> None:
     listener.status, listener.location = 307, f"http://{listener.address}/elsewhere"
     services.update_target(world.actor, target, TargetInput(url=f"json://{listener.address}/?redirect=yes"))
-    with pytest.raises(BadRequest, match="it answered 307"):
+    with pytest.raises(BadRequest, match="it responded with 307"):
         services.test_target(world.actor, target)
     assert listener.paths == ["/"]
 
@@ -410,7 +410,7 @@ def test_an_unresponsive_target_does_not_delay_others(
 ) -> None:
     listener.may_answer.clear()
     monkeypatch.setattr(sender, "DEADLINE", 0.5)
-    assert sender.send(target, "t", "x") == "it did not take the message within 0.5 s"
+    assert sender.send(target, "t", "x") == "it did not accept the message within 0.5 s"
     listener.may_answer.set()
     wait_until(lambda: listener.answered)
 

@@ -12,7 +12,7 @@ from syncs.source.selectors import find_sync
 
 
 class Command(OperatorCommand):
-    help = "Compare with the destination now. Exit 0: no drift, 2: drift, 1: error, or it cannot be told."
+    help = "Compare with the destination now. Exit 0: no drift, 2: drift, 1: error, or unknown."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
@@ -27,12 +27,12 @@ class Command(OperatorCommand):
         else:
             self.table([(one["state"], one["key"], one["reason"]) for one in found])
             count = sum(one["state"] in ("changed", "missing") for one in found)
-            said = {
+            summary = {
                 "drifted": f"{count} drifted",
                 "none": "no drift",
-                "unknown": "it cannot be told whether it drifted",
+                "unknown": "unknown whether it drifted",
             }
-            self.stdout.write(said[status])
+            self.stdout.write(summary[status])
         return EXIT[status]
 
 

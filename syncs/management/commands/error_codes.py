@@ -11,7 +11,7 @@ from syncs.engine.error_codes import Code
 
 
 class Command(OperatorCommand):
-    help = "What can keep a key from arriving: each code, what it means, and what to do."
+    help = "Why a key was not written: each code, its meaning, and what to do."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one line, an object")

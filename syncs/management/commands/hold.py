@@ -1,4 +1,4 @@
-"""Show the held run of a sync, and decide on it."""
+"""Show the held run of a sync, and approve or dismiss it."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
         decision = parser.add_mutually_exclusive_group()
-        decision.add_argument("--approve", action="store_true", help="let it go ahead with the deletes it shows")
-        decision.add_argument("--writes-only", action="store_true", help="let it create and update, and delete nothing")
+        decision.add_argument("--approve", action="store_true", help="execute it with the deletes that it lists")
+        decision.add_argument("--writes-only", action="store_true", help="only create and update; delete nothing")
         decision.add_argument("--dismiss", action="store_true", help="keep the keys until source or policy changes")
         parser.add_argument("--json", action="store_true", help="one line, an object")
 

@@ -19,15 +19,15 @@ WIDTH = 30
 
 class Command(OperatorCommand):
     help = (
-        "Bring projects, environments, folders, secrets, imports and tags over from an Infisical-compatible server. "
-        "Running it again goes on where it stopped; what is equal stays untouched, and a secret that differs here "
-        "becomes what it is over there. "
-        "Exit 0 all is here, 3 something was left out (it is named), 1 error."
+        "Copy projects, environments, folders, secrets, imports and tags from an Infisical-compatible server. "
+        "Running it again continues where it stopped; equal objects stay untouched, and a secret that differs "
+        "gets the other server's value. "
+        "Exit 0: complete, 3: something was left out (it is named), 1: error."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--host", required=True, metavar="URL", help="such as https://app.infisical.com")
-        parser.add_argument("--client-id", required=True, help="of a machine identity over there that reads values")
+        parser.add_argument("--client-id", required=True, help="of a machine identity there that may read values")
         parser.add_argument("--client-secret", help="without it: from INFISICAL_CLIENT_SECRET")
         parser.add_argument("--project", metavar="ID", help="only this one; without it: all that the login may see")
         parser.add_argument("--json", action="store_true", help="one line, an object")
@@ -44,10 +44,10 @@ class Command(OperatorCommand):
             finally:
                 origin.close()
         except IntegrationError as error:
-            raise BadRequest(f"{error} What arrived until then stays; run the command again to go on.") from None
+            raise BadRequest(f"{error} Copied objects stay; run the command again to continue.") from None
         if not quiet:
             self.stderr.write("")
-        self._tell(report, json=options["json"])
+        self._report(report, json=options["json"])
         return 3 if report.problems else 0
 
     def _progress(self, what: str, done: int, of: int) -> None:
@@ -56,7 +56,7 @@ class Command(OperatorCommand):
         self.stderr.write(f"\r[{bar}] {done}/{of} {what:60.60}", ending="")
         self.stderr.flush()
 
-    def _tell(self, report: Report, *, json: bool) -> None:
+    def _report(self, report: Report, *, json: bool) -> None:
         if json:
             self.line({"found": report.found, "changed": report.changed, "problems": report.problems})
             return

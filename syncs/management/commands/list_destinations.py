@@ -1,4 +1,4 @@
-"""The destinations that this installation knows, and what each can do."""
+"""The destinations of this installation, and their properties."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from syncs.destination.catalogue import Facts, catalogue
 
 
 class Command(OperatorCommand):
-    help = "List the destinations that secrets can be synced to; with a SLUG all that is known of one."
+    help = "List the destinations that secrets can be synced to; with a SLUG everything about one."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("slug", metavar="SLUG", nargs="?", help="such as humanitec")
@@ -25,14 +25,14 @@ class Command(OperatorCommand):
         if options["json"]:
             self.line({"destinations": [facts.as_json() for facts in known]})
         elif options["slug"]:
-            self.table(_whole(known[0]))
+            self.table(_details(known[0]))
         else:
             self.table([(facts.slug, facts.name, "imports" if facts.imports else "", facts.drift) for facts in known])
         return 0
 
 
-def _whole(facts: Facts) -> list[tuple[str, ...]]:
-    said = [
+def _details(facts: Facts) -> list[tuple[str, ...]]:
+    facts_of_one = [
         ("name", facts.name),
         ("connection", f"{facts.connection}: {', '.join(facts.methods)}"),
         ("scopes", ", ".join(facts.scopes) or "one"),
@@ -45,4 +45,4 @@ def _whole(facts: Facts) -> list[tuple[str, ...]]:
         ("verified", facts.verified),
         ("docs", facts.docs),
     ]
-    return [pair for pair in said if pair[1]]
+    return [pair for pair in facts_of_one if pair[1]]

@@ -1,4 +1,4 @@
-"""Whom a project's syncs tell, from a terminal."""
+"""Notification targets of a project, from a terminal."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from syncs.source.selectors import target_of
 
 class Command(OperatorCommand):
     help = (
-        "Whom a project's syncs tell that they failed, are held, drifted or recovered: list, add, remove, test. "
-        "`add` reads an apprise URL from standard input, because a URL holds tokens and a command line can be seen."
+        "The targets notified when a project's syncs fail, are held, drift or recover: list, add, remove, test. "
+        "`add` reads an apprise URL from standard input, since it contains tokens and command lines are visible."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -44,11 +44,11 @@ class Command(OperatorCommand):
         target = target_of(project, name=options["name"])
         if options["do"] == "test":
             services.test_target(PLATFORM, target)
-            said = "the message was taken"
+            result = "the message was accepted"
         else:
             services.delete_target(PLATFORM, target)
-            said = "is gone"
-        self._say(target, said, options["json"])
+            result = "deleted"
+        self._print(target, result, options["json"])
         return 0
 
     def _list(self, project: Project, as_json: bool) -> int:
@@ -64,11 +64,11 @@ class Command(OperatorCommand):
     def _add(self, project: Project, options: dict[str, Any]) -> int:
         url = None if options["email"] else sys.stdin.readline().strip()
         given = TargetInput(options["name"], url, options["email"], options["on"], True)
-        self._say(services.create_target(PLATFORM, project, given), "is told from now on", options["json"])
+        self._print(services.create_target(PLATFORM, project, given), "added", options["json"])
         return 0
 
-    def _say(self, target: NotificationTarget, said: str, as_json: bool) -> None:
+    def _print(self, target: NotificationTarget, result: str, as_json: bool) -> None:
         if as_json:
             self.line({"notificationTarget": target_as_json(target)})
         else:
-            self.stdout.write(f"{target.name}: {said}")
+            self.stdout.write(f"{target.name}: {result}")

@@ -1,4 +1,4 @@
-"""Stop: every sync, or those of one connection."""
+"""Pause every sync, or those of one connection."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from connections.services import pause_connection
 
 
 class Command(OperatorCommand):
-    help = "Stop: every sync of this instance, or those of one connection."
+    help = "Pause every sync of this instance, or those of one connection."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--connection", metavar="NAME", help="the connection's name; every one of that name")
@@ -24,7 +24,7 @@ class Command(OperatorCommand):
         name = options["connection"]
         if not name:
             pause_everything(PLATFORM, paused=True)
-            self.stdout.write("Everything is paused; manage.py resume lets it go on.")
+            self.stdout.write("All syncs paused. Resume them with: manage.py resume")
             return 0
         found = list(AppConnection.objects.filter(name=name))
         if not found:

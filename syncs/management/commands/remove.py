@@ -1,4 +1,4 @@
-"""Remove from a destination what a sync owns there."""
+"""Remove the keys of a sync from its destination."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
         parser.add_argument("--apply", action="store_true", help="do it")
-        parser.add_argument("--purge", action="store_true", help="also out of the vendor's own history")
-        parser.add_argument("--delete-sync", action="store_true", help="and the sync itself, once they are gone")
+        parser.add_argument("--purge", action="store_true", help="also from the vendor's history")
+        parser.add_argument("--delete-sync", action="store_true", help="and the sync itself, once they are deleted")
         parser.add_argument("--json", action="store_true", help="one line, an object")
 
     def work(self, options: dict[str, Any]) -> int:

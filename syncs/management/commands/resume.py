@@ -1,4 +1,4 @@
-"""Resume: every sync, or those of one connection."""
+"""Resume every sync, or those of one connection."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Command(OperatorCommand):
         name = options["connection"]
         if not name:
             pause_everything(PLATFORM, paused=False)
-            self.stdout.write("Everything goes on.")
+            self.stdout.write("All syncs resumed.")
             return 0
         found = list(AppConnection.objects.filter(name=name))
         if not found:

@@ -13,12 +13,12 @@ from connections.sandbox import HumanitecSandbox
 
 
 class Command(BaseCommand):
-    help = "Start a local stand-in for Humanitec on 127.0.0.1, for trying things without an account."
+    help = "Start a local stand-in for Humanitec on 127.0.0.1, to try Keyferry without an account."
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--port", type=int, default=9100)
-        parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="time each answer takes")
+        parser.add_argument("--latency", type=float, default=0.0, metavar="SECONDS", help="delay of every response")
 
     def handle(self, *args: Any, **options: Any) -> None:
         port, latency = options["port"], options["latency"]

@@ -34,11 +34,11 @@ class Command(OperatorCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True, parser_class=type(parser))
         for name, text in (
-            ("set", "create or update secrets; the folder is made where it is missing"),
+            ("set", "create or update secrets; a missing folder is created"),
             ("get", "print one value"),
             ("list", "the keys"),
             ("import", "create or update from a dotenv, JSON or YAML file"),
-            ("export", "all of it, as dotenv, JSON or YAML"),
+            ("export", "every secret, as dotenv, JSON or YAML"),
         ):
             action = actions.add_parser(name, help=text)
             action.add_argument("folder", metavar="FOLDER")
@@ -51,7 +51,7 @@ class Command(OperatorCommand):
             if name == "import":
                 action.add_argument("file", metavar="FILE", help="- reads stdin")
             if name in ("import", "export"):
-                action.add_argument("--format", choices=KINDS, default="", help="import: else told by its look")
+                action.add_argument("--format", choices=KINDS, default="", help="import: detected if omitted")
 
     def work(self, options: dict[str, Any]) -> int:
         action = getattr(self, f"_{options['action']}")
@@ -60,8 +60,8 @@ class Command(OperatorCommand):
 
     def _set(self, options: dict[str, Any]) -> int:
         pairs = [_pair(text) for text in options["pairs"]]
-        given = [SecretInput(key, value, options["comment"]) for key, value in pairs]
-        return self._stored(options, given)
+        inputs = [SecretInput(key, value, options["comment"]) for key, value in pairs]
+        return self._stored(options, inputs)
 
     def _import(self, options: dict[str, Any]) -> int:
         try:
@@ -69,18 +69,18 @@ class Command(OperatorCommand):
         except (OSError, UnicodeDecodeError) as error:
             raise BadRequest(f"{options['file']} cannot be read ({type(error).__name__})") from None
         parsed = parse(text, options["format"])
-        with transaction.atomic():  # the folder stays away too where the file is refused
-            folder = _folder(options["folder"], make=True)
+        with transaction.atomic():  # no folder is created if the file is refused
+            folder = _folder(options["folder"], create=True)
             store_file(PLATFORM, folder, parsed, overwrite=True, prune=False)
         keys = [line.key.strip() for line in parsed.lines]
-        return self._said(options, list(folder.secrets.filter(key__in=keys)))
+        return self._print(options, list(folder.secrets.filter(key__in=keys)))
 
-    def _stored(self, options: dict[str, Any], given: list[SecretInput]) -> int:
-        with transaction.atomic():  # the folder stays away too where a value is refused
-            stored = set_secrets(PLATFORM, _folder(options["folder"], make=True), given)
-        return self._said(options, stored)
+    def _stored(self, options: dict[str, Any], inputs: list[SecretInput]) -> int:
+        with transaction.atomic():  # no folder is created if a value is refused
+            stored = set_secrets(PLATFORM, _folder(options["folder"], create=True), inputs)
+        return self._print(options, stored)
 
-    def _said(self, options: dict[str, Any], stored: list[Secret]) -> int:
+    def _print(self, options: dict[str, Any], stored: list[Secret]) -> int:
         if options["json"]:
             self.line({"secrets": [{"key": secret.key, "version": secret.version} for secret in stored]})
         else:
@@ -97,7 +97,7 @@ class Command(OperatorCommand):
             value = value_of(secret)
         except Undecryptable:
             raise BadRequest(f"{secret.key} cannot be decrypted with this keyset") from None
-        self._told(secret.folder, "get-secret", secretId=secret.pk, secretKey=secret.key, secretVersion=secret.version)
+        self._audit(secret.folder, "get-secret", secretId=secret.pk, secretKey=secret.key, secretVersion=secret.version)
         if options["json"]:
             self.line({"key": secret.key, "value": value, "comment": comment_of(secret), "version": secret.version})
         else:
@@ -123,18 +123,18 @@ class Command(OperatorCommand):
             }
         except Undecryptable as error:
             raise BadRequest(f"{error} with this keyset; nothing was exported") from None
-        self._told(folder, "get-secrets", numberOfSecrets=len(values))
+        self._audit(folder, "get-secrets", numberOfSecrets=len(values))
         if options["json"]:
             self.stdout.write(json.dumps(values, ensure_ascii=False, separators=(",", ":")))
         else:
             self.stdout.write(written(values, options["format"] or "dotenv"), ending="")
         return 0
 
-    def _told(self, folder: Folder, event: str, **what: Any) -> None:
-        """Values were shown: the audit log knows, whoever sits at the terminal."""
+    def _audit(self, folder: Folder, event: str, **members: Any) -> None:
+        """Values were shown: recorded in the audit log, also from a terminal."""
         environment = folder.environment
-        where = {"environment": environment.slug, "secretPath": folder.path}
-        audit.record(PLATFORM, event, environment.project_id, **where, **what)
+        location = {"environment": environment.slug, "secretPath": folder.path}
+        audit.record(PLATFORM, event, environment.project_id, **location, **members)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -142,10 +142,10 @@ def _pair(text: str) -> tuple[str, str]:
     return key, value if equals else sys.stdin.read()
 
 
-def _folder(name: str, *, make: bool = False) -> Folder:
+def _folder(name: str, *, create: bool = False) -> Folder:
     project_slug, _, rest = name.partition("/")
     environment_slug, _, path = rest.partition("/")
     if not environment_slug:
         raise BadRequest(f"'{name}' is not project-slug/environment-slug[/path]")
     environment = environment_by_slug(find_project(project_slug), environment_slug)
-    return ensure_folder(PLATFORM, environment, path) if make else folder_by_path(environment, normal_path(path))
+    return ensure_folder(PLATFORM, environment, path) if create else folder_by_path(environment, normal_path(path))

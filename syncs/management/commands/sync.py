@@ -59,20 +59,20 @@ class Command(OperatorCommand):
         return [find_sync(PLATFORM, name) for name in names]
 
     def _ended(self, run: SyncRun, *, quiet: bool) -> SyncRun:
-        """The run when it is over."""
+        """The run once it has ended."""
         began, shown = time.monotonic(), ""
         while run.status not in ENDED:
             if run.started_at is None and time.monotonic() - began > NO_WORKER_AFTER and not quiet:
-                self.stderr.write("No worker has taken the run yet; is `manage.py up` running?")
+                self.stderr.write("No worker has started the run yet; is `manage.py up` running?")
                 began = time.monotonic()
             time.sleep(0.1)
             run = SyncRun.objects.select_related("sync__project").get(pk=run.pk)
             planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
             done = run.changes.filter(outcome__in=("applied", "failed")).count()
-            said = f"{run.sync}: {run.status}, {done}/{planned} keys" + (f" - {run.message}" if run.message else "")
-            if said != shown and not quiet:
-                self.stderr.write(said)
-                shown = said
+            line = f"{run.sync}: {run.status}, {done}/{planned} keys" + (f" - {run.message}" if run.message else "")
+            if line != shown and not quiet:
+                self.stderr.write(line)
+                shown = line
         return run
 
     def _show(self, run: SyncRun, waited: bool) -> None:

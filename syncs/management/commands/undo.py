@@ -1,4 +1,4 @@
-"""Undo a run of a sync: show what that would restore, and do it where asked."""
+"""Undo a run of a sync: show what that would restore, and do it on request."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ class Command(OperatorCommand):
     def work(self, options: dict[str, Any]) -> int:
         sync = find_sync(PLATFORM, options["sync"])
         runs = SyncRun.objects.select_related("sync").filter(sync=sync)
-        run = _named(runs, options["run"]) if options["run"] else undoable(sync).first()
+        run = _find(runs, options["run"]) if options["run"] else undoable(sync).first()
         if run is None:
             raise NotFound("There is no such run of this sync, or none that wrote anything")
         require_undoable(run)
         if not options["apply"]:
-            return self._shown(run, options["json"])
-        made = undo(PLATFORM, run)
+            return self._show(run, options["json"])
+        undoing = undo(PLATFORM, run)
         if options["json"]:
-            self.line(run_as_json(made))
+            self.line(run_as_json(undoing))
         else:
-            self.stdout.write(f"{sync}: queued as {made.pk}; automatic runs are paused")
+            self.stdout.write(f"{sync}: queued as {undoing.pk}; automatic runs are paused")
         return 0
 
-    def _shown(self, run: SyncRun, as_json: bool) -> int:
+    def _show(self, run: SyncRun, as_json: bool) -> int:
         plan = preview(run.sync, undone=run)
         if as_json:
             self.line({"run": str(run.pk), **plan_as_json(plan)})
@@ -57,7 +57,7 @@ class Command(OperatorCommand):
         return 2 if any(change.write or change.effects for change in plan.changes) else 0
 
 
-def _named(runs: QuerySet[SyncRun], run_id: str) -> SyncRun | None:
+def _find(runs: QuerySet[SyncRun], run_id: str) -> SyncRun | None:
     with contextlib.suppress(ValueError):
         return runs.filter(pk=UUID(run_id)).first()
     return None

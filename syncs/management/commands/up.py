@@ -1,4 +1,4 @@
-"""Start Keyferry: web server, task workers and dispatcher as one group, with all that a first start needs."""
+"""Start Keyferry: web server, task workers and dispatcher as one group; a first start sets up what they need."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from config.access.models import User
 from config.access.roles import PLATFORM, actor_of_user
 from config.access.services import instance, save_user
 from config.environment import inherited
+from syncs.engine.addresses import child_path
 from syncs.engine.types import Action
 from syncs.history.serialize import outcomes
 from syncs.models import SecretSync, Status, SyncRun
@@ -42,7 +43,7 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--host", default="127.0.0.1")
         parser.add_argument("--port", type=int, default=8000)
-        parser.add_argument("--workers", type=int, help="task workers; without it as many as KEYFERRY_WORKERS says")
+        parser.add_argument("--workers", type=int, help="task workers; default: KEYFERRY_WORKERS")
         parser.add_argument("--demo", action="store_true", help="with an example project and a Humanitec sandbox")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -53,7 +54,7 @@ class Command(BaseCommand):
         supervisor = Supervisor(self._say)
         supervisor.install_signals()
         env = inherited(KEYFERRY_DATA_DIR=str(settings.DATA_DIR), KEYFERRY_WORKERS=str(workers))
-        # The web server is reached under the name that it was given, whatever ALLOWED_HOSTS says besides.
+        # The web server accepts the host it listens on, in addition to ALLOWED_HOSTS.
         if host not in ("0.0.0.0", "::"):  # noqa: S104
             env["ALLOWED_HOSTS"] = ",".join(dict.fromkeys([*settings.ALLOWED_HOSTS, host]))
         dispatching = threading.Thread(target=self._dispatch, args=(supervisor.stop,), name="dispatcher")
@@ -64,9 +65,9 @@ class Command(BaseCommand):
             supervisor.add(Child("web server", _gunicorn(host, port), env))
             dispatching.start()
             url = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"  # noqa: S104
-            if not _answers(f"{url}/healthz", supervisor):
+            if not _responds(f"{url}/healthz", supervisor):
                 if not supervisor.stop.is_set():
-                    raise CommandError(f"The web server did not answer at {url} within {START_WITHIN:.0f} s.")
+                    raise CommandError(f"The web server did not respond at {url} within {START_WITHIN:.0f} s.")
                 return
             self._say(f"Keyferry is up. Admin: {url}/admin/  API: {url}/api/docs/  Stop with Ctrl-C.")
             if options["demo"]:
@@ -86,7 +87,7 @@ class Command(BaseCommand):
     # -- first start -------------------------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        """Tables, keyset, instance and an admin. Refuses another keyset than the database knows."""
+        """Tables, keyset, instance and an admin. Refuses a keyset that is not the database's."""
         Path(settings.DATA_DIR).mkdir(parents=True, exist_ok=True, mode=0o700)
         call_command("migrate", interactive=False, verbosity=0)
         try:
@@ -97,15 +98,15 @@ class Command(BaseCommand):
         if User.objects.filter(is_superuser=True).exists():
             return
         name, password = settings.FIRST_ADMIN_USERNAME, settings.FIRST_ADMIN_PASSWORD
-        made = password or secrets.token_urlsafe(12)
+        initial = password or secrets.token_urlsafe(12)
         email = User.objects.normalize_email(settings.FIRST_ADMIN_EMAIL)
         user = User(username=User.normalize_username(name), email=email, is_staff=True, is_superuser=True)
-        user.set_password(made)
+        user.set_password(initial)
         save_user(PLATFORM, user, ["username"])
         if password:
-            self._say(f"Made the admin account '{name}' with the password from DJANGO_SUPERUSER_PASSWORD.")
+            self._say(f"Created the admin account '{name}' with the password from DJANGO_SUPERUSER_PASSWORD.")
         else:
-            self._say(f"Made the admin account: user '{name}', password '{made}'. It is shown only this once.")
+            self._say(f"Created the admin account: user '{name}', password '{initial}'. It is shown only once.")
 
     # -- children ----------------------------------------------------------------------------------------------
 
@@ -113,14 +114,14 @@ class Command(BaseCommand):
         while not stop.is_set():
             try:
                 dispatcher.serve(stop)
-            except Exception as error:  # noqa: BLE001 - whatever happens, what is due must be queued again
+            except Exception as error:  # noqa: BLE001 - the dispatcher must run again after any error
                 self.stderr.write(f"The dispatcher failed ({type(error).__name__}) and starts again.")
                 stop.wait(1.0)
             finally:
                 connections.close_all()
 
     def _start_sandbox(self, supervisor: Supervisor, env: dict[str, str]) -> None:
-        """Unless the operator named another Humanitec."""
+        """Unless the operator configured another Humanitec."""
         if "humanitec" in settings.BASE_URLS:
             return
         port = SANDBOX_PORT if _is_free("127.0.0.1", SANDBOX_PORT) else _any_port()
@@ -128,7 +129,7 @@ class Command(BaseCommand):
         settings.BASE_URLS = {**settings.BASE_URLS, "humanitec": url}
         env["KEYFERRY_BASE_URLS"] = json.dumps(settings.BASE_URLS)
         supervisor.add(Child("Humanitec sandbox", [*_manage(), "sandbox", "--port", str(port)], env))
-        if not _answers(f"{url}/orgs", supervisor):
+        if not _responds(f"{url}/orgs", supervisor):
             raise CommandError(f"The Humanitec sandbox did not start at {url}.")
 
     # -- demo --------------------------------------------------------------------------------------------------
@@ -150,13 +151,13 @@ class Command(BaseCommand):
         for one in outcomes(run):
             self._say(f"  {one['outcome']:10} {one['key']:20} {one['why']}")
         if folder := sync.folder:
-            where = f"{sync.project.slug}/{folder.environment.slug}{folder.path.rstrip('/')}/"
-            self._say(f"Change a secret in {url}/admin/secrets/{where} and see it ferried.")
+            where = f"{sync.project.slug}/{folder.environment.slug}{child_path(folder.path, '')}"
+            self._say(f"Change a secret in {url}/admin/secrets/{where} and see it synced.")
 
 
-def worker_count(asked: int | None) -> int:
-    """As many as `--workers` asks for, else as KEYFERRY_WORKERS says. Raises CommandError where that is none."""
-    count: int = settings.Q_CLUSTER["workers"] if asked is None else asked
+def worker_count(option: int | None) -> int:
+    """`--workers`, else KEYFERRY_WORKERS. Raises CommandError if it is less than 1."""
+    count: int = settings.Q_CLUSTER["workers"] if option is None else option
     if count < 1:
         raise CommandError("There must be at least 1 task worker: see --workers and KEYFERRY_WORKERS", returncode=1)
     return count
@@ -169,7 +170,7 @@ def _manage() -> list[str]:
 def _gunicorn(host: str, port: int) -> list[str]:
     bind = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     options = ["--worker-class", "gthread", "--workers", "2", "--threads", "8", "--graceful-timeout", "5"]
-    options += ["--limit-request-line", "8190"]  # names of secrets, and paths of folders, can be long
+    options += ["--limit-request-line", "8190"]  # names of secrets and paths of folders can be long
     options += ["--bind", bind, "--chdir", str(settings.BASE_DIR), "--no-control-socket"]
     return [sys.executable, "-m", "gunicorn", "config.wsgi", *options, "--log-level", "warning"]
 
@@ -184,8 +185,8 @@ def _ended(run: SyncRun, supervisor: Supervisor) -> SyncRun:
     return run
 
 
-def _answers(url: str, supervisor: Supervisor) -> bool:
-    """Whether something answers there before it is too late."""
+def _responds(url: str, supervisor: Supervisor) -> bool:
+    """Whether the URL responds within START_WITHIN."""
     deadline = time.monotonic() + START_WITHIN
     with httpx.Client(timeout=2, trust_env=False) as client:
         while time.monotonic() < deadline and not supervisor.stop.is_set():

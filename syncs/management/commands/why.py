@@ -1,4 +1,4 @@
-"""Why a key stands at a destination."""
+"""Why a key exists at a destination."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from syncs.source.selectors import find_sync
 
 
 class Command(OperatorCommand):
-    help = "Tell of a key at a destination which secret it is, through what it came, and who wrote it when."
+    help = "Explain a key at a destination: its secret, the way it got there, and who wrote it when."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
