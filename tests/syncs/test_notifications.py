@@ -339,7 +339,7 @@ def test_email_to_members_or_admins(world: World, settings: Settings) -> None:
     with pytest.raises(BadRequest, match="no mail server is configured"):
         services.test_target(world.actor, NotificationTarget.objects.get(name="admins"))
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 9
-    with pytest.raises(BadRequest, match="did not take it \\(ConnectionRefusedError\\)"):
+    with pytest.raises(BadRequest, match="did not accept it \\(ConnectionRefusedError\\)"):
         services.test_target(world.actor, NotificationTarget.objects.get(name="admins"))
 
 
