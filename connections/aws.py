@@ -87,7 +87,7 @@ def _each_once(tags: list[Tag] | None) -> list[Tag] | None:
 
 Tags = Annotated[
     list[Tag] | None,
-    Items("Tags of each; tags of other hands stay, and so do those that are taken out of this list.", max_items=50),
+    Items("Tags of each secret. Other tags stay, and so do tags that are removed from this list.", max_items=50),
     AfterValidator(_each_once),
 ]
 SCOPE = "X-Signed-For"
@@ -203,7 +203,7 @@ class AwsClient(ApiClient):
         """The account that the keys belong to. Needs no permission. Raises IntegrationError."""
         account = self.call_sts("GetCallerIdentity").get("Account")
         if not account:
-            raise BadResponse("AWS: GetCallerIdentity answered without an account")
+            raise BadResponse("AWS: GetCallerIdentity: unexpected response: no account")
         return str(account)
 
     def call_sts(self, action: str, **parameters: str) -> Mapping[str, Any]:
@@ -255,19 +255,19 @@ class AwsClient(ApiClient):
             page = self.call(service, region, operation, {**body, **({"NextToken": token} if token else {})}, read=True)
             items = page.get(member)
             if not isinstance(items, list):
-                raise BadResponse(f"AWS: {operation} answered without {member}")
+                raise BadResponse(f"AWS: {operation}: unexpected response: no {member}")
             yield from items
             token = str(page.get("NextToken") or "")
             if not token:
                 return
             if token in seen:
-                raise BadResponse(f"AWS: {operation} answered with the same page twice")
+                raise BadResponse(f"AWS: {operation}: the list is not complete: the same page came twice")
             seen.add(token)
 
 
 def _object(data: Any, label: str) -> Mapping[str, Any]:
     if not isinstance(data, Mapping):
-        raise BadResponse(f"AWS: {label} answered with something that is not an object")
+        raise BadResponse(f"AWS: {label}: unexpected response: not an object")
     return data
 
 

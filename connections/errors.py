@@ -1,21 +1,21 @@
-"""What can go wrong with a vendor. The class is the policy: it alone decides what happens next.
+"""The errors of integrations. The class is the policy: it alone decides what happens next.
 
     IntegrationError
-    |-- may be tried again
-    |   |-- Unreachable      no connection, or no answer to a read in time
-    |   |-- Unavailable      the vendor is down for now and did nothing
-    |   `-- RateLimited      too many requests; `retry_after` seconds where the vendor says
-    |-- may not
+    |-- retryable
+    |   |-- Unreachable      no connection, or no response to a read in time
+    |   |-- Unavailable      the vendor is temporarily down and did nothing
+    |   `-- RateLimited      too many requests; `retry_after` seconds if the vendor says so
+    |-- not retryable
     |   |-- Unauthorized     the credentials are bad, expired or lack a right
     |   |-- NotFound
-    |   |-- Conflict         it exists already, or changed under us: list again and plan anew
-    |   |-- Rejected         the vendor refuses this request for good
+    |   |-- Conflict         it exists already, or has changed: list and plan again
+    |   |-- Rejected         the vendor rejects this request, now and later
     |   |-- AddressRefused   a user's own address that must not be called; nothing was sent
-    |   `-- BadResponse      an answer that cannot be believed: HTML, a redirect, a cut list
-    `-- OutcomeUnknown       a write was sent and its answer lost: settled by looking, never by sending again
+    |   `-- BadResponse      an unexpected response: HTML, a redirect, a truncated list
+    `-- OutcomeUnknown       a write was sent and its response lost: settled by the next list, never by sending again
 
-A message names the service, the method and path, the status, and at most 200 characters of the vendor's own words.
-Nothing else is ever put in, so that whatever is stored, logged or shown is safe.
+A message names the service, the method and path, the status, and at most 200 characters of the vendor's own message.
+It contains nothing else, so that it may be stored, logged and shown.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import ClassVar
 
 
 class IntegrationError(Exception):
-    """A vendor did not do what was asked."""
+    """A request to a vendor failed."""
 
     code: ClassVar[str] = "integration-error"
     retryable: ClassVar[bool] = False
@@ -41,7 +41,7 @@ class Unavailable(IntegrationError):
 
 
 class RateLimited(IntegrationError):
-    """`retry_after` is in seconds, or None where the vendor does not say."""
+    """`retry_after` is in seconds; None if the vendor does not say."""
 
     code = "rate-limited"
     retryable = True

@@ -12,8 +12,8 @@ from config.access.models import Project
 class AppConnection(models.Model):
     """A login at a vendor, organisation-wide (`project` null) or of one project.
 
-    The credentials are sealed; what reads them back is `connections.services.open_client` alone. So is the session that
-    some are exchanged for (`connections.sessions`).
+    The credentials are encrypted, and read by `connections.services.open_client` only. So is the session that some are
+    exchanged for (`connections.sessions`).
     `credentials_hash` is keyed and changes exactly when the credentials do.
     """
 

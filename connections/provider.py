@@ -1,4 +1,4 @@
-"""The contract of a vendor login. A provider opens a client, checks it, and offers what can be chosen through it."""
+"""The contract of a vendor login. A provider opens a client, checks it, and lists the choices for pickers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .registry import Registry
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """One thing that a picker offers: what is stored, and what people read."""
+    """A choice of a picker: the stored value, and its label for people."""
 
     value: str
     label: str
@@ -25,14 +25,14 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a login was exchanged for, and when it ends. `token` may be any text, JSON of several parts too."""
+    """The session that a login was exchanged for. `token` may be any text, such as JSON of several parts."""
 
     token: str = field(repr=False)
     expires_at: datetime
 
 
 def address(label: str, help: str = "") -> Text:
-    """A credential's member that is the address of a user's own server."""
+    """The type of a member of credentials that is the address of a user's own server."""
     return Text(
         label,
         help,
@@ -50,17 +50,17 @@ class Provider(ABC):
     slug: ClassVar[str]
     label: ClassVar[str]
     base_url: ClassVar[str] = ""
-    """The vendor's own address; "" where each user has one, which is then in the credentials."""
+    """The vendor's own address; "" if each user has another one, which is then in the credentials."""
     docs_url: ClassVar[str] = ""
     methods: ClassVar[Mapping[str, type[Model]]]
     pickers: ClassVar[tuple[str, ...]] = ()
     operator_settings: ClassVar[tuple[str, ...]] = ()
-    """Names of the settings that this provider needs; whoever opens it hands over their values as `operator`."""
+    """Names of the settings that this provider needs; their values are passed as `operator`."""
 
     def __init__(
         self, base_url: str | None = None, *, deadline: float = 10.0, operator: Mapping[str, Any] | None = None
     ) -> None:
-        """`base_url` is the operator's word in place of the vendor's own address; `deadline` in seconds a request."""
+        """`base_url`, set by the operator, replaces the vendor's own address; `deadline` is in seconds per request."""
         self._given_by_operator = base_url
         self._base_url = base_url or self.base_url
         self._deadline = deadline
@@ -91,11 +91,11 @@ class Provider(ABC):
         """The cheapest authenticated read. Raises IntegrationError."""
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
-        """What a destination's `field` can be, given what is `chosen` already. Raises IntegrationError."""
+        """The choices for a destination's `field`, given the values `chosen` so far. Raises IntegrationError."""
         return []
 
     def pick(self, client: ApiClient, picker: str) -> object:
-        """What the modelled API answers at `/{app}/{connectionId}/{picker}`. Raises IntegrationError."""
+        """The response of the modelled API at `/{app}/{connectionId}/{picker}`. Raises IntegrationError."""
         raise NotImplementedError
 
 

@@ -1,4 +1,4 @@
-"""Every change of a connection, and the one place that opens its credentials."""
+"""Every change of a connection, and the only code that decrypts its credentials."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ from .sessions import Login, columns
 
 
 class ChooseFirst(BadRequest):
-    """A picker has nothing to show before another field is chosen."""
+    """A picker has no choices before another field is chosen."""
 
 
 def provider_of(app: str) -> Provider:
-    """The provider, at the operator's address where one is set. Raises NotFound."""
+    """The provider, at the operator's address if one is set. Raises NotFound."""
     found = providers.get(app)
     if found is None:
         raise NotFound(f"There is no app '{app}'")
@@ -47,7 +47,7 @@ def provider_of(app: str) -> Provider:
 
 
 def open_client(connection: AppConnection) -> ApiClient:
-    """An open line to the vendor with the connection's credentials; nothing is sent yet. Raises Undecryptable."""
+    """An open client with the connection's credentials; nothing is sent yet. Raises Undecryptable."""
     provider = provider_of(connection.app)
     credentials = _credentials(provider, connection)
     client = provider.client(connection.method, credentials)
@@ -66,7 +66,7 @@ def _credentials(provider: Provider | type[Provider], connection: AppConnection)
 
 
 def shown_credentials(connection: AppConnection) -> dict[str, str]:
-    """The members that are no secret, such as an address or an account's name."""
+    """The members that are not secret, such as an address or the name of an account."""
     provider = providers.get(connection.app)
     model = provider.methods.get(connection.method) if provider else None
     if provider is None or model is None or not (names := shown_members(model)):
@@ -76,7 +76,7 @@ def shown_credentials(connection: AppConnection) -> dict[str, str]:
 
 
 def shown_members(model: type[Model]) -> list[str]:
-    """The members of credentials that are no secret."""
+    """The names of the members of credentials that are not secret."""
     return [name for name, each in described(model)["properties"].items() if not each.get("writeOnly")]
 
 
@@ -90,7 +90,7 @@ def create_connection(
     description: str | None = None,
     project: Project | None = None,
 ) -> AppConnection:
-    """A connection whose credentials the vendor has just accepted; organisation-wide without `project`."""
+    """Create a connection, after the vendor has accepted the credentials; organisation-wide without `project`."""
     _require_manager(actor, project)
     provider = provider_of(app)
     checked = _checked(provider, name, method, credentials, description)
@@ -150,7 +150,7 @@ def update_connection(
     description: str | None = None,
     credentials: object = None,
 ) -> AppConnection:
-    """Members that are None stay. New credentials are checked against the vendor before anything is stored."""
+    """Members that are None stay. New credentials are checked with the vendor before anything is stored."""
     _require_manager(actor, connection.project)
     provider = provider_of(connection.app)
     given = connection.name if name is None else name.strip()
@@ -158,7 +158,7 @@ def update_connection(
     checked = _checked(provider, given, connection.method, kept, description)
     if given != connection.name:
         _refuse_taken(given, connection.project, connection.pk)
-    # Its pause and the like are not this request's to write: they may have changed while the vendor was asked.
+    # Only these columns: others, such as the pause, may have changed during the request to the vendor.
     written = ["name", "description", "updated_at"]
     if credentials is not None:
         session = verify(provider, connection.method, checked)
@@ -192,7 +192,7 @@ def update_connection(
 
 
 def delete_connection(actor: Actor, connection: AppConnection) -> None:
-    """Refused while a sync uses it."""
+    """Delete a connection. Raises BadRequest while a sync uses it."""
     _require_manager(actor, connection.project)
     try:
         with transaction.atomic():
@@ -206,7 +206,7 @@ def delete_connection(actor: Actor, connection: AppConnection) -> None:
 
 @transaction.atomic
 def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -> None:
-    """Runs through it stop after the key they are at, and none starts; or they go on."""
+    """Pause: runs through the connection stop after their current key, and no new one starts. Or resume."""
     _require_manager(actor, connection.project)
     AppConnection.objects.filter(pk=connection.pk).update(
         paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
@@ -216,7 +216,7 @@ def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -
 
 
 def reserve_slot(connection_id: UUID, pace: float) -> float:
-    """Seconds until the connection's next request may go, at `pace` requests a second over all its runs together."""
+    """Seconds until the connection's next request may be sent, at `pace` requests per second over all its runs."""
     with transaction.atomic():
         held = AppConnection.objects.select_for_update().filter(pk=connection_id)
         now = timezone.now()
@@ -226,7 +226,7 @@ def reserve_slot(connection_id: UUID, pace: float) -> float:
 
 
 def verify(provider: Provider, method: str, credentials: Model) -> Session | None:
-    """Ask the vendor whether it takes the credentials: the session it gives for them, if any.
+    """Check the credentials with the vendor; returns the session that it issues for them, if any.
 
     Raises BadRequest in the modelled words.
     """
@@ -242,7 +242,7 @@ def verify(provider: Provider, method: str, credentials: Model) -> Session | Non
 
 
 def check_connection(actor: Actor, connection: AppConnection) -> None:
-    """Ask the vendor now, with the stored credentials, and keep what it said. Raises BadRequest."""
+    """Check the stored credentials with the vendor now, and store the result. Raises BadRequest."""
     require_use(actor, connection)
     same = AppConnection.objects.filter(pk=connection.pk, credentials_hash=connection.credentials_hash)
     try:
@@ -256,7 +256,7 @@ def check_connection(actor: Actor, connection: AppConnection) -> None:
 
 
 def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
-    """What a destination's field can be. Raises ChooseFirst, or BadRequest where the vendor does not answer."""
+    """The choices for a field of a destination. Raises ChooseFirst, or BadRequest if the vendor does not respond."""
     require_use(actor, connection)
     try:
         with open_client(connection) as client:
@@ -268,7 +268,7 @@ def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping
 
 
 def pick(actor: Actor, connection: AppConnection, picker: str) -> object:
-    """A whole list of the modelled API. Raises BadRequest where the vendor does not answer."""
+    """A list of the modelled API. Raises BadRequest if the vendor does not respond."""
     require_use(actor, connection)
     try:
         with open_client(connection) as client:
@@ -278,7 +278,7 @@ def pick(actor: Actor, connection: AppConnection, picker: str) -> object:
 
 
 def require_use(actor: Actor, connection: AppConnection) -> None:
-    """Raises PermissionDenied. An organisation-wide connection serves whoever may use connections in some project."""
+    """Raises PermissionDenied. Whoever may use connections in any project may use organisation-wide ones."""
     if connection.project_id:
         actor.require(Right.USE_CONNECTIONS, connection.project_id)
     elif not actor.may_anywhere(Right.USE_CONNECTIONS):
@@ -293,7 +293,7 @@ def _require_manager(actor: Actor, project: Project | None) -> None:
 
 
 def _put(connection: AppConnection, credentials: Model) -> None:
-    """Seal the credentials; the hash changes exactly when they do."""
+    """Encrypt the credentials; the hash changes exactly when they do."""
     text = json.dumps(credentials.stored(), sort_keys=True, separators=(",", ":"))
     context = _context(connection.pk)
     known = connection.credentials_hash
@@ -306,7 +306,7 @@ def _put(connection: AppConnection, credentials: Model) -> None:
 
 
 def _keep(connection: AppConnection, session: Session | None) -> list[str]:
-    """The session in its columns, which are named."""
+    """Set the columns of the session; returns their names."""
     kept = columns(connection, session)
     for name, value in kept.items():
         setattr(connection, name, value)

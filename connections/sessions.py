@@ -1,4 +1,4 @@
-"""Logins that end: signed in for at the first request, kept sealed on the connection, renewed before they end.
+"""Logins that expire: obtained at the first request, stored encrypted on the connection, renewed before they expire.
 
 Of runs that go at the same time one signs in and the others take what it got. A token that is refused before its time
 was revoked: then, once for an open client, it is signed in anew and the request sent again.
@@ -26,14 +26,14 @@ from .models import AppConnection
 from .provider import Provider, Session
 
 EARLY = timedelta(minutes=10)
-"""How long before its end a token is renewed, so that it outlives a run; one that lives shorter at half its life."""
+"""How long before its end a token is renewed, so that it outlives a run; a short-lived one after half its life."""
 PLAIN = timedelta(days=1)
-"""How long it is remembered that credentials are used as they are."""
-LOOK = 0.1  # seconds between looks whether another run has signed in
+"""How long it is remembered that credentials are used without a session."""
+LOOK = 0.1  # seconds between checks whether another run has signed in
 
 
 def columns(connection: AppConnection, session: Session | None) -> dict[str, Any]:
-    """What the connection keeps of a session; None: of credentials that are used as they are."""
+    """The columns of a session on the connection; None: the credentials are used without one."""
     if session is None:
         return {"session_sealed": None, "session_renew_at": timezone.now() + PLAIN, "session_claimed_until": None}
     text = json.dumps([session.token, session.expires_at.isoformat()])
@@ -50,7 +50,7 @@ def _context(connection_id: UUID) -> str:
 
 
 class Login:
-    """The login of one open client: what `ApiClient.signs_in` asks. The caller sees to one thread at a time."""
+    """The login of one open client, called by `ApiClient.signs_in`. The caller allows one thread at a time."""
 
     def __init__(self, connection: AppConnection, provider: Provider, credentials: Model) -> None:
         self._connection, self._provider, self._credentials = connection, provider, credentials
@@ -64,7 +64,7 @@ class Login:
         return f"<Login of {self._connection.pk}>"
 
     def __call__(self, refused: bool) -> ApiClient | None:
-        """The client to go on with, or None: as before. Raises IntegrationError where it cannot be signed in."""
+        """The client to continue with, or None: the same one. Raises IntegrationError if the login fails."""
         if self._plain or (refused and self._again):
             return None
         if not refused and self._renew_at and timezone.now() < self._renew_at:
@@ -79,7 +79,7 @@ class Login:
 
     def _session(self, not_this: str | None) -> Session | None:
         if threading.get_ident() != self._owner:
-            # A thread that sends writes has no business with the database; the next run finds the old token refused.
+            # A thread that sends writes does not use the database; the next run renews the rejected token.
             return self._renewed()
         while True:
             found = self._kept(not_this)
@@ -88,7 +88,7 @@ class Login:
             if self._claim():
                 break
             if not self._rows().exists():
-                raise Unauthorized(f"{self._provider.label}: the connection has got other credentials meanwhile")
+                raise Unauthorized(f"{self._provider.label}: the credentials of the connection were replaced meanwhile")
             time.sleep(LOOK)
         try:
             found = self._kept(not_this) or self._renewed()
@@ -106,7 +106,7 @@ class Login:
         return found
 
     def _kept(self, not_this: str | None) -> Session | None:
-        """What is stored, where it is still good and another than the refused one."""
+        """The stored session, if it is valid and not the rejected one."""
         row = self._rows().values_list("session_sealed", "session_renew_at").first()
         if row is None or row[1] is None or row[1] <= timezone.now():
             return None
@@ -123,13 +123,13 @@ class Login:
         return Session(token, datetime.fromisoformat(ends))
 
     def _claim(self) -> bool:
-        """Whether it is ours to sign in now. A claim ends by itself: whoever made it may be gone."""
+        """Whether this run may sign in now. A claim expires by itself, since its run may have died."""
         now = timezone.now()
         free = Q(session_claimed_until=None) | Q(session_claimed_until__lte=now)
         until = now + timedelta(seconds=3 * settings.REQUEST_DEADLINE)
         return bool(self._rows().filter(free).update(session_claimed_until=until))
 
     def _rows(self) -> Any:
-        """The connection, as long as its credentials are those that this login was opened with."""
+        """The connection, if it still has the credentials that this login was opened with."""
         known = self._connection.credentials_hash
         return AppConnection.objects.filter(pk=self._connection.pk, credentials_hash=known)

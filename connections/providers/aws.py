@@ -1,7 +1,7 @@
 """A login at AWS: an access key, or a role that this server's own identity assumes.
 
-Surprising fact: neither says which account it opens. The number, by which places are told apart, is asked for once and
-kept with the session.
+Surprising fact: neither contains its account. The account number, which is part of each location, is requested once and
+stored with the session.
 Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 """
 
@@ -25,9 +25,9 @@ from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session
 
 LASTS = timedelta(hours=1)
-"""Of a role's keys: what every role allows, one that another role assumes too."""
+"""Life of a role's keys: what every role allows, also one that another role assumes."""
 ROLES = "KEYFERRY_AWS_ROLES"
-"""Where the operator names the roles that may be assumed: not everyone may use those that trust this server."""
+"""The setting with the roles that may be assumed: not everyone may use those that trust this server."""
 KNOWN_FOR = timedelta(hours=12)
 """How long the account of an access key is remembered. It never changes."""
 StsEndpoint = Annotated[
@@ -36,7 +36,7 @@ StsEndpoint = Annotated[
         "STS endpoint",
         "Leave empty for the usual one. For GovCloud, FIPS or a VPC endpoint, such as"
         " https://sts.eu-west-1.amazonaws.com.",
-        # Whoever answers in its place says whose account this is, and is shown the token of this server's own identity.
+        # A server at another address could claim any account, and would receive this server's own token.
         pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
         r"\.(amazonaws\.com(\.cn)?|api\.aws)/?",
         pattern_message="Must be the https:// address of an STS of AWS, without a path",
@@ -44,7 +44,7 @@ StsEndpoint = Annotated[
     ),
 ]
 RIGHTS = (
-    "Give it just the actions that the page of the destination names, on just the secrets or parameters that are synced"
+    "Grant only the actions that the page of the destination lists, on only the secrets or parameters that are synced"
 )
 
 
@@ -53,7 +53,7 @@ class AssumeRole(Model):
         str,
         Text(
             "Role ARN",
-            f"A role that trusts this server, and that its operator has named in {ROLES}. {RIGHTS}.",
+            f"A role that trusts this server, and that its operator has listed in {ROLES}. {RIGHTS}.",
             pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
             pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
             empty_message="Role ARN required",
@@ -68,7 +68,7 @@ class AccessKey(Model):
         str,
         Text(
             "Access key ID",
-            f"Of an IAM user that is for nothing else. {RIGHTS}.",
+            f"Of an IAM user that is used for nothing else. {RIGHTS}.",
             empty_message="Access Key ID required",
             max_length=128,
             pattern=r"[A-Za-z0-9_]+",
@@ -99,7 +99,7 @@ class Aws(Provider):
         return self._line(Keys("", "", account=_account_of(credentials.roleArn)), credentials)
 
     def _line(self, keys: Keys, credentials: AssumeRole | AccessKey) -> AwsClient:
-        """The operator's address is that of all services; a user's, which must not lead inside, of STS alone."""
+        """The operator's address is that of all services; a user's is that of STS alone, and must be a public one."""
         if operators := self._given_by_operator:
             return AwsClient(keys, operators, one_address=True, deadline=self._deadline)
         given = credentials.stsEndpoint
@@ -107,7 +107,7 @@ class Aws(Provider):
         return AwsClient(keys, address.rstrip("/"), deadline=self._deadline, guarded=bool(given))
 
     def renew(self, method: str, credentials: AssumeRole | AccessKey) -> Session | None:
-        """A role's keys, which end; of an access key the account that it belongs to."""
+        """The temporary keys of a role; of an access key the account that it belongs to."""
         if isinstance(credentials, AssumeRole):
             keys, ends_at = self._assumed(credentials)
         else:
@@ -118,7 +118,7 @@ class Aws(Provider):
     def _assumed(self, credentials: AssumeRole) -> tuple[Keys, datetime]:
         role = credentials.roleArn
         if not any(fnmatchcase(role, each) for each in self.operator.get("AWS_ROLES", ())):
-            raise Unauthorized(f"AWS: the operator has not named {role} in {ROLES}, so this server does not assume it")
+            raise Unauthorized(f"AWS: the operator has not listed {role} in {ROLES}, so this server does not assume it")
         given = {
             "RoleArn": role,
             "RoleSessionName": f"keyferry-{uuid.uuid4()}",
@@ -131,20 +131,20 @@ class Aws(Provider):
             keys = Keys(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], _account_of(role))
             return keys, made["Expiration"].astimezone(UTC)
         except (KeyError, TypeError, AttributeError):
-            raise BadResponse("AWS: AssumeRole answered without keys") from None
+            raise BadResponse("AWS: AssumeRole: unexpected response: no keys") from None
 
     def check(self, client: ApiClient) -> None:
-        """Who the keys are of: every identity may ask that. That the role can be assumed shows on the way here."""
+        """The identity of the keys, which needs no right. That the role can be assumed was checked by `renew`."""
         aws_of(client).identity()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
-        """KMS keys by their alias, and secrets by name. Where the login may not list them they are typed."""
+        """KMS keys by alias, and secrets by name. If the login may not list them they are typed."""
         lists: dict[str, Callable[[AwsClient, str], list[Choice]]] = {"keyId": _kms_keys, "secretName": _secret_names}
         return lists[field](aws_of(client), chosen["region"]) if field in lists else []
 
 
 def _kms_keys(client: AwsClient, region: str) -> list[Choice]:
-    """The newest alias of each key that is not AWS's own business. Source: KMS, "ListAliases"."""
+    """The newest alias of each key that AWS does not manage. Source: KMS, "ListAliases"."""
     named, marker = {}, ""
     while True:
         answer = client.call(
@@ -168,7 +168,7 @@ def _account_of(role: str) -> str:
 
 
 def _sts_for(role: str) -> str:
-    """The address for the part of AWS that the role is in: GovCloud has its own."""
+    """The address for the partition of the role: GovCloud has its own."""
     return "https://sts.us-gov-west-1.amazonaws.com" if role.startswith("arn:aws-us-gov:") else Aws.base_url
 
 

@@ -1,4 +1,4 @@
-"""A login at another server of the modelled API: a machine identity's client id and secret, for a token that ends.
+"""A login at another server of the modelled API: a machine identity's client id and secret, exchanged for a token.
 
 The identity needs a role that writes secrets in the project that is synced to, and in no other.
 Source: https://infisical.com/docs/documentation/platform/identities/universal-auth
@@ -21,7 +21,7 @@ from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session, address
 
 LOGIN = "/api/v1/auth/universal-auth/login"
-WITHOUT_END = timedelta(days=1)  # after which a token that does not end is asked for again
+WITHOUT_END = timedelta(days=1)  # after which a token without an end is renewed
 
 
 class MachineIdentity(Certificates):
@@ -29,7 +29,7 @@ class MachineIdentity(Certificates):
         SecretStr,
         Secret(
             "Client secret",
-            "Without a limit of uses: each time its token ends, it is used again.",
+            "Without a limit of uses: it is used each time its token expires.",
             max_length=512,
             empty_message="Machine Identity Client Secret required",
         ),
@@ -37,7 +37,7 @@ class MachineIdentity(Certificates):
     machineIdentityClientId: Annotated[
         str,
         Id(
-            "Client id of a machine identity that is a member of just the project that is synced to, with a role that"
+            "Client id of a machine identity that is a member of only the project that is synced to, with a role that"
             " reads and writes its secrets.",
             label="machineIdentityClientId",
         ),
@@ -64,7 +64,7 @@ class ExternalInfisical(Provider):
         return self.open(credentials.instanceUrl, headers=headers, secrets=secrets, tls=credentials.tls())
 
     def renew(self, method: str, credentials: MachineIdentity) -> Session | None:
-        """Raises Rejected where the other server is this one."""
+        """Raises Rejected if the other server is this one."""
         login = {
             "clientId": credentials.machineIdentityClientId,
             "clientSecret": credentials.machineIdentityClientSecret.get_secret_value(),
@@ -76,7 +76,7 @@ class ExternalInfisical(Provider):
             if not isinstance(token, str) or not token:
                 raise TypeError
         except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"{self.label}: POST {LOGIN} answered without a token") from None
+            raise BadResponse(f"{self.label}: POST {LOGIN}: unexpected response: no token") from None
         if issued_here(token):  # then a sync would write into the folders that it reads
             said = "that is this very server. Bring secrets from one of its folders to another with a secret import"
             raise Rejected(f"{self.label}: {said}.")
@@ -120,5 +120,5 @@ def _listed(client: ApiClient, path: str, member: str, where: Mapping[str, str] 
     answer = client.request("GET", path, params=where)
     listed = answer.get(member) if isinstance(answer, dict) else None
     if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise BadResponse(f"Infisical: GET {path} answered with something that is not a list")
+        raise BadResponse(f"Infisical: GET {path}: unexpected response: not a list")
     return listed

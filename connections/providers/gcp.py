@@ -1,7 +1,7 @@
 """A login at Google Cloud: the key of a service account, or a service account that is impersonated.
 
-A key signs a short JWT and gets an access token for it; an impersonated account's token is got with that of the account
-that may stand in for it. Tokens are good for an hour.
+A key signs a short JWT and gets an access token for it; the token of an impersonated account is obtained
+with that of the account that may impersonate it. Tokens are valid for an hour.
 Sources: https://developers.google.com/identity/protocols/oauth2/service-account#httprest,
 https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken
 """
@@ -32,7 +32,7 @@ TOKENS = "https://oauth2.googleapis.com"
 AUDIENCE = f"{TOKENS}/token"
 IMPERSONATION = "https://iamcredentials.googleapis.com"
 PROJECTS = "https://cloudresourcemanager.googleapis.com"
-LIFE = 3600  # seconds of a token, the most that is given without an organisation policy
+LIFE = 3600  # seconds of a token, the maximum without an organisation policy
 GRANT = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 
 OWN_KEY_FILE = "KEYFERRY_GCP_SERVICE_ACCOUNT_FILE"
@@ -41,19 +41,19 @@ IMPERSONATED = "KEYFERRY_GCP_IMPERSONATED"
 NO_ACCOUNT = "Must be the email of a service account, ending in gserviceaccount.com"
 NO_STAND_IN = (
     f"No account of this server may impersonate this one: give serviceAccountKey, or have the operator set"
-    f" {OWN_KEY_FILE} and name the account in {IMPERSONATED}"
+    f" {OWN_KEY_FILE} and list the account in {IMPERSONATED}"
 )
 
 RIGHTS = (
     "Secret Manager Secret Accessor, Secret Manager Secret Version Manager, and a custom role with"
-    " secretmanager.secrets.create, .delete, .get and .list (or Secret Manager Admin for all), on just the projects"
+    " secretmanager.secrets.create, .delete, .get and .list (or Secret Manager Admin for all), on only the projects"
     " that are synced, best with a condition on the names of secrets."
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """What matters of a key file. Its addresses are not believed: a pasted file would say where tokens go."""
+    """The used members of a key file. Its addresses are ignored: a pasted file must not choose where tokens go."""
 
     email: str
     id: str
@@ -61,12 +61,12 @@ class Key:
 
     @classmethod
     def parse(cls, text: str) -> Key:
-        """Raises ValueError, in words that hold nothing of the text."""
+        """Raises ValueError, with a message that contains nothing of the text."""
         try:
             held = json.loads(text)
             kind, email, pem = held["type"], held["client_email"], held["private_key"]
         except (ValueError, KeyError, TypeError):
-            raise ValueError("must be the whole JSON file of a service account key") from None
+            raise ValueError("must be the complete JSON file of a service account key") from None
         if kind != "service_account" or not isinstance(email, str) or not isinstance(pem, str):
             raise ValueError("must be the key of a service account (type service_account)")
         if held.get("universe_domain", "googleapis.com") != "googleapis.com":
@@ -87,7 +87,7 @@ def _key_file(help: str) -> Secret:
 
 
 def _require_readable(key: SecretStr | None) -> None:
-    """Raises BadRequest for a text that is no key file, as it is pasted."""
+    """Raises BadRequest for a text that is not a key file."""
     if key is None:
         return
     try:
@@ -97,13 +97,13 @@ def _require_readable(key: SecretStr | None) -> None:
 
 
 class Impersonation(Model):
-    """Without a key of its own it uses the operator's, and only for accounts that the operator has named."""
+    """Without a key of its own it uses the operator's, and only for accounts that the operator has listed."""
 
     serviceAccountEmail: Annotated[
         str,
         Text(
             "Service account email",
-            f"The account that secrets are synced as. It needs {RIGHTS} The account that stands in for it needs"
+            f"The account that secrets are synced as. It needs {RIGHTS} The account that impersonates it needs"
             " Service Account Token Creator on it.",
             pattern=r"[a-z0-9-]+@[a-z0-9.-]+",
             pattern_message=NO_ACCOUNT,
@@ -112,7 +112,7 @@ class Impersonation(Model):
     serviceAccountKey: Annotated[
         SecretStr | None,
         _key_file(
-            "Of the account that stands in; without it, the operator's. Its only right should be Service Account Token"
+            "Of the impersonating account; blank for the operator's. Its only right should be Service Account Token"
             " Creator on the account above."
         ),
     ] = None
@@ -161,7 +161,7 @@ class Gcp(Provider):
         return session
 
     def _key(self, credentials: Impersonation | ServiceAccountKey) -> Key:
-        """The key that signs: the connection's own, else the operator's. Raises Unauthorized where there is none."""
+        """The key that signs: the connection's own, else the operator's. Raises Unauthorized if there is none."""
         text = _key_of(credentials)
         if (
             isinstance(credentials, Impersonation)
@@ -177,7 +177,7 @@ class Gcp(Provider):
             raise Unauthorized(f"GCP: the service account key {error}") from None
 
     def _operator_allows(self, email: str) -> bool:
-        """The operator's account impersonates only those that it names: not everyone may use their trust in it."""
+        """The operator's account impersonates only listed ones: not everyone may use their trust in it."""
         return bool(self.operator.get("GCP_SERVICE_ACCOUNT_FILE")) and email in self.operator["GCP_IMPERSONATED"]
 
     def _signed_in(self, key: Key) -> Session:
@@ -190,7 +190,7 @@ class Gcp(Provider):
         try:
             return Session(str(answer["access_token"]), _from_now(int(answer["expires_in"])))
         except (KeyError, TypeError, ValueError):
-            raise BadResponse("GCP: POST /token answered with something that is no token") from None
+            raise BadResponse("GCP: POST /token: unexpected response: no token") from None
 
     def _impersonated(self, source: Session, email: str) -> Session:
         path = f"/v1/projects/-/serviceAccounts/{quote(email)}:generateAccessToken"
@@ -202,7 +202,7 @@ class Gcp(Provider):
         try:
             return Session(str(answer["accessToken"]), datetime.fromisoformat(answer["expireTime"]))
         except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"GCP: POST {path} answered with something that is no token") from None
+            raise BadResponse(f"GCP: POST {path}: unexpected response: no token") from None
 
     def client(
         self, method: str, credentials: Impersonation | ServiceAccountKey, session: Session | None = None
@@ -213,9 +213,9 @@ class Gcp(Provider):
         return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token, key], classify=_class_of)
 
     def check(self, client: ApiClient) -> None:
-        """Signing in has asked already: a token is given only to an account that exists, for a key that is its own.
+        """Checked by signing in: a token is issued only to an existing account, for its own key.
 
-        Nothing more can be asked that an account with the least rights may read.
+        An account with the least rights may read nothing else.
         """
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
@@ -233,28 +233,28 @@ class Gcp(Provider):
 def pages(
     client: ApiClient, path: str, member: str, params: Mapping[str, str], base_url: str = ""
 ) -> Iterator[dict[str, Any]]:
-    """Every item of a list. Raises BadResponse where an answer is no list, or a page comes again."""
+    """Every item of a list. Raises BadResponse if a response is not a list, or a page is repeated."""
     token, seen = "", set[str]()
     while True:
         after = {"pageToken": token} if token else {}
         answer = client.request("GET", path, params={**params, **after}, base_url=base_url)
         items = answer.get(member, []) if isinstance(answer, dict) else None
         if not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
-            raise BadResponse(f"GCP: GET {path} answered with something that is no list of {member}")
-        # A body of another shape has no such member either: only an empty list is told by an empty object.
+            raise BadResponse(f"GCP: GET {path}: unexpected response: no list of {member}")
+        # A body of another shape has no such member either: only an empty object is an empty list.
         if not items and answer.keys() - {member, "nextPageToken", "totalSize", "unreachable"}:
-            raise BadResponse(f"GCP: GET {path} answered with something that is no list of {member}")
+            raise BadResponse(f"GCP: GET {path}: unexpected response: no list of {member}")
         yield from items
         token = str(answer.get("nextPageToken") or "")
         if not token:
             return
         if token in seen:
-            raise BadResponse(f"GCP: GET {path} gave the same page twice, so it cannot be read whole")
+            raise BadResponse(f"GCP: GET {path}: the list is not complete: the same page came twice")
         seen.add(token)
 
 
 def host_of(client: ApiClient, host: str) -> str:
-    """Another of Google's hosts; the operator's one address stands for all of them."""
+    """Another of Google's hosts; the operator's address replaces all of them."""
     return host if client.base_url == Gcp.base_url else ""
 
 
@@ -262,7 +262,7 @@ def _projects(client: ApiClient) -> list[dict[str, Any]]:
     params = {"filter": "lifecycleState:ACTIVE"}
     found = list(pages(client, "/v1/projects", "projects", params, host_of(client, PROJECTS)))
     if not all(isinstance(one.get("projectId"), str) for one in found):
-        raise BadResponse("GCP: GET /v1/projects answered with a project that has no ID")
+        raise BadResponse("GCP: GET /v1/projects: unexpected response: a project has no ID")
     return found
 
 
@@ -272,7 +272,7 @@ def _locations(client: ApiClient, project: str) -> list[Choice]:
         found = [(one["locationId"], one.get("displayName")) for one in pages(client, path, "locations", {})]
         return [Choice(id, f"{id} ({name})" if name else id) for id, name in found]
     except KeyError:
-        raise BadResponse(f"GCP: GET {path} answered with a location that has no ID") from None
+        raise BadResponse(f"GCP: GET {path}: unexpected response: a location has no ID") from None
 
 
 def _from_now(seconds: int) -> datetime:
@@ -280,7 +280,7 @@ def _from_now(seconds: int) -> datetime:
 
 
 def _class_of(status: int, headers: httpx.Headers, said: Any) -> Classified:
-    """By Google's own status where the number does not tell: a stale etag is a 400, a bad signature too."""
+    """By Google's own status if the number is ambiguous: a stale etag is a 400, a bad signature too."""
     error = said.get("error") if isinstance(said, dict) else None
     if error in ("invalid_grant", "invalid_client", "unauthorized_client"):
         return Unauthorized

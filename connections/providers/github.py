@@ -1,7 +1,7 @@
 """A login at GitHub: a personal access token, or an App installed in an organization or on an account.
 
-An App signs a short JWT with its private key and gets a token of its installation for it, good for an hour. The
-modelled API has one App in its settings and its installations by way of a browser; here each connection brings its own.
+An App signs a short JWT with its private key and gets a token of its installation for it, valid for an hour. The
+modelled API has one App in its settings and its installations through a browser; here each connection has its own App.
 Sources: https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens,
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -33,10 +33,10 @@ VERSION = "2022-11-28"
 PAGE = 100
 MINUTE = 60.0
 JWT_LIFE = 540  # seconds; GitHub takes at most 600
-SKEW = 60  # seconds that the JWT is older than it is, as GitHub advises
+SKEW = 60  # seconds by which the JWT is dated back, as GitHub advises
 
 RIGHTS = (
-    "Repository permissions Secrets and Environments: read and write, Metadata: read, on just the repositories that are"
+    "Repository permissions Secrets and Environments: read and write, Metadata: read, on only the repositories that are"
     " synced; for an organization's secrets the organization permission Secrets: read and write."
 )
 
@@ -65,8 +65,8 @@ class AccessToken(Certificates):
         SecretStr,
         Secret(
             "Personal access token",
-            f"A fine-grained token, of an account made for this, that ends some day. {RIGHTS}"
-            " A classic token needs the scope repo, or admin:org, and opens far more.",
+            f"A fine-grained token, of an account used for nothing else, with an end date. {RIGHTS}"
+            " A classic token needs the scope repo, or admin:org, and grants far more.",
             empty_message="Personal Access Token required",
         ),
     ]
@@ -87,7 +87,7 @@ class App(Certificates):
         SecretStr,
         Secret(
             "Private key",
-            "In PEM form, as the App's settings page gives it.",
+            "In PEM form, from the settings page of the App.",
             empty_message="Private key required",
             multiline=True,
         ),
@@ -96,7 +96,7 @@ class App(Certificates):
         str,
         Text(
             "Client ID or App ID",
-            f"Of an App of your own, installed on just the repositories that are synced. {RIGHTS}",
+            f"Of an App of your own, installed on only the repositories that are synced. {RIGHTS}",
             empty_message="App ID required",
             example=EXAMPLE_ID,
         ),
@@ -137,7 +137,7 @@ def _address(credentials: AccessToken | App) -> str:
 
 
 class AppClient(ApiClient):
-    """Signed in as an installation of an App, which is no user: it has repositories, but no organizations."""
+    """Signed in as an installation of an App, which is not a user: it has repositories, but no organizations."""
 
 
 class GitHub(Provider):
@@ -185,7 +185,7 @@ class GitHub(Provider):
         try:
             return Session(token=str(given["token"]), expires_at=datetime.fromisoformat(given["expires_at"]))
         except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"GitHub: POST {path} answered without a token") from None
+            raise BadResponse(f"GitHub: POST {path}: unexpected response: no token") from None
 
     def check(self, client: ApiClient) -> None:
         client.request("GET", "/installation/repositories" if isinstance(client, AppClient) else "/user")
@@ -218,7 +218,7 @@ class GitHub(Provider):
 
 
 def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
-    """A limit is 403 as well as 429, and says in three ways how long it lasts; without a word, a minute.
+    """A rate limit is 403 as well as 429, and states its end in three ways; without one it is taken for a minute.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
     """
@@ -235,7 +235,7 @@ def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
 
 
 def _until(headers: httpx.Headers) -> float:
-    """Seconds until the limit is lifted, by the vendor's clock where it tells the time."""
+    """Seconds until the limit ends, by the vendor's clock if the response has a date."""
     try:
         now = parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else time.time()
         return max(1.0, float(headers["x-ratelimit-reset"]) - now)
@@ -244,9 +244,9 @@ def _until(headers: httpx.Headers) -> float:
 
 
 def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]]:
-    """Everything that a list has, 100 a request, or an IntegrationError: never a part.
+    """All items of a list, 100 per request. Raises IntegrationError rather than return a part.
 
-    `member` is where the answer keeps it, beside how many there are; "" where the answer is the list itself.
+    `member` has the items, beside their total; "" if the response is the list itself.
     Source: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
     """
     found: list[dict[str, Any]] = []
@@ -259,7 +259,7 @@ def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]
                 raise TypeError
             total = int(answer.data["total_count"]) if member else None
         except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"GitHub: GET {path} answered with something that is not a list") from None
+            raise BadResponse(f"GitHub: GET {path}: unexpected response: not a list") from None
         found += listed
         if 'rel="next"' not in answer.headers.get("link", ""):
             break
@@ -267,7 +267,7 @@ def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]
             raise BadResponse(f"GitHub: GET {path} has an empty page {page} before its last")
         page += 1
     if total is not None and total != len(found):
-        raise BadResponse(f"GitHub: GET {path} gave {len(found)} of {total}, so the list is not whole")
+        raise BadResponse(f"GitHub: GET {path}: the list is not complete: {len(found)} of {total} items")
     return found
 
 
@@ -289,7 +289,7 @@ def _of_owner(client: ApiClient, owner: str) -> list[tuple[str, str]]:
 
 
 def _organizations(client: ApiClient) -> dict[str, int]:
-    """Numbers of the organizations by login. An installation lists none: they are the owners of what it reaches."""
+    """Numbers of the organizations by login. Of an installation: the owners of its repositories."""
     if isinstance(client, AppClient):
         owners = [each["owner"] for each in _repositories(client)]
         return {owner["login"]: owner["id"] for owner in owners if owner.get("type") == "Organization"}
@@ -297,7 +297,7 @@ def _organizations(client: ApiClient) -> dict[str, int]:
 
 
 def _app_token(credentials: App) -> str:
-    """What the App proves itself with, for some minutes."""
+    """The JWT of the App, valid for some minutes."""
     now = int(time.time())
     claims = {"iss": credentials.appId, "iat": now - SKEW, "exp": now + JWT_LIFE}
     try:
@@ -307,7 +307,7 @@ def _app_token(credentials: App) -> str:
 
 
 def _pem(text: str) -> str:
-    r"""With its lines as they must be: a form's one-line field loses them, an environment variable has them as \n."""
+    r"""The text with its line breaks: a one-line form field loses them, an environment variable has them as \n."""
     found = re.fullmatch(r"\s*-----BEGIN ([A-Z ]+)-----(.*)-----END \1-----\s*", text.replace("\\n", "\n"), re.DOTALL)
     if not found:
         raise ValueError

@@ -1,7 +1,7 @@
-"""A login at HashiCorp Vault or OpenBao, wherever it runs: a token, or an AppRole that is signed in for one.
+"""A login at HashiCorp Vault or OpenBao, wherever it runs: a token, or an AppRole that is exchanged for one.
 
-A namespace is a part of the path, which both servers take in place of the header: so an address names it, and two
-namespaces are never one place. Bad tokens and missing rights are both 403; a bad AppRole pair is 400.
+A namespace is a part of the path, which both servers accept instead of the header: so it is part of the address, and
+two namespaces are never one location. Bad tokens and missing rights are both 403; a bad AppRole pair is 400.
 Sources: https://developer.hashicorp.com/vault/api-docs, https://openbao.org/api-docs/
 """
 
@@ -22,7 +22,7 @@ from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session, address
 
-FOR_EVER = timedelta(days=365)  # until it is signed in anew for a token that does not end
+FOR_EVER = timedelta(days=365)  # after which a token without an end is renewed
 
 RIGHTS = (
     "A policy with read, create, update and patch on MOUNT/data/PATH; on a KV version 1 mount read, create, update and"
@@ -32,13 +32,13 @@ RIGHTS = (
 
 class _Server(Certificates):
     instanceUrl: Annotated[
-        str, address("Instance URL", "Where the server answers, such as https://vault.example.com:8200.")
+        str, address("Instance URL", "Where the server runs, such as https://vault.example.com:8200.")
     ]
     namespace: Annotated[
         str | None,
         Text(
             "Namespace",
-            "Such as team/shop; blank for the root namespace, or where the server has none.",
+            "Such as team/shop; blank for the root namespace, or if the server has none.",
             max_length=256,
             pattern=r"(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f]+",
             pattern_message="Invalid namespace: no part that is only dots",
@@ -51,7 +51,7 @@ class AccessToken(_Server):
         SecretStr,
         Secret(
             "Access token",
-            f"It is not renewed: take one that lives long, or an AppRole. {RIGHTS}",
+            f"It is not renewed: use a long-lived one, or an AppRole. {RIGHTS}",
             empty_message="Access Token required",
             example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...",
         ),
@@ -103,7 +103,7 @@ class HashicorpVault(Provider):
             life = timedelta(seconds=int(seconds)) if seconds else FOR_EVER
             return Session(str(token), datetime.now(UTC) + life)
         except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"{self.label}: POST /auth/approle/login answered without a token") from None
+            raise BadResponse(f"{self.label}: POST /auth/approle/login: unexpected response: no token") from None
 
     def _open(self, credentials: _Server, secrets: list[str], headers: Mapping[str, str] | None = None) -> ApiClient:
         names = [quote(part) for part in (credentials.namespace or "").split("/") if part]
@@ -122,7 +122,7 @@ class HashicorpVault(Provider):
         client.request("GET", "/auth/token/lookup-self")
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
-        """The mounts of kind KV that the token has something to do with; of the chosen one, what lies at its top."""
+        """The KV mounts that the token can see; of the chosen one, the secrets at its top."""
         if field == "mount":
             mounts = client.request("GET", "/sys/internal/ui/mounts")["data"]["secret"]
             names = sorted(name.strip("/") for name, mount in mounts.items() if mount["type"] == "kv")
@@ -142,9 +142,9 @@ def path_of(text: str) -> str:
 
 
 def version_of(client: ApiClient, mount: str) -> int:
-    """Of the mount's key-value engine, 1 or 2. Any policy that touches the mount lets a token ask.
+    """The version of the mount's key-value engine, 1 or 2. Any policy for the mount allows this request.
 
-    Source: "/sys/internal/ui/mounts", which `vault kv` asks as well; /sys/mounts needs a right of its own.
+    Source: "/sys/internal/ui/mounts", which `vault kv` uses too; /sys/mounts needs a right of its own.
     """
     path = f"/sys/internal/ui/mounts/{path_of(mount)}"
     answer = client.request("GET", path)
@@ -153,15 +153,15 @@ def version_of(client: ApiClient, mount: str) -> int:
             raise BadResponse(f"{client.service}: {mount} is no key-value mount but of type {answer['data']['type']}")
         return 2 if (answer["data"]["options"] or {}).get("version") == "2" else 1
     except (KeyError, TypeError, AttributeError):
-        raise BadResponse(f"{client.service}: GET {path} answered with something that is no mount") from None
+        raise BadResponse(f"{client.service}: GET {path}: unexpected response: no mount") from None
 
 
 def _classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
-    """What only the words tell, and the statuses that are Vault's own."""
+    """Errors that only the message distinguishes, and the statuses that are Vault's own."""
     said = " ".join(map(str, data["errors"])) if isinstance(data, dict) and isinstance(data.get("errors"), list) else ""
     if status == 400 and "check-and-set parameter did not match" in said:
         return Conflict
     if status == 400 and "invalid role or secret ID" in said:
         return Unauthorized
-    # An eventually consistent node that is behind; nodes that stand by or replicate. Nothing was done.
+    # An eventually consistent node that is behind; standby and replicating nodes. Nothing was done.
     return Unavailable if status in (412, 472, 473) else None

@@ -22,7 +22,7 @@ class ApiToken(Model):
         SecretStr,
         Secret(
             "API token",
-            "Of a service user with the Developer role on just the applications that are synced.",
+            "Of a service user with the Developer role on only the applications that are synced.",
             empty_message="API Token required",
             example="a token of a service user",
         ),
@@ -70,11 +70,11 @@ def _choices(client: ApiClient, path: str) -> list[Choice]:
     try:
         return [Choice(str(item["id"]), str(item.get("name") or item["id"])) for item in _listed(client, path)]
     except (KeyError, TypeError, AttributeError):
-        raise BadResponse(f"Humanitec: GET {path} answered with something that has no id") from None
+        raise BadResponse(f"Humanitec: GET {path}: unexpected response: an item has no id") from None
 
 
 def _listed(client: ApiClient, path: str) -> list[Any]:
     answer = client.request("GET", path)
     if not isinstance(answer, list):
-        raise BadResponse(f"Humanitec: GET {path} answered with something that is not a list")
+        raise BadResponse(f"Humanitec: GET {path}: unexpected response: not a list")
     return answer

@@ -19,10 +19,10 @@ from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
 
 TAKEN = frozenset({"ENV_CONFLICT", "ENV_ALREADY_EXISTS", "env_already_exists"})
-"""Codes of a name that another variable has in the same environment; they come with 400, 403 or 409."""
+"""Error codes of a name that is already in use in the same environment; they come with 400, 403 or 409."""
 
 ENVIRONMENTS = ("production", "preview", "development")
-PAGE = 100  # at most, and 20 where nothing is said
+PAGE = 100  # the maximum; the default is 20
 
 
 class ApiToken(Model):
@@ -30,8 +30,8 @@ class ApiToken(Model):
         SecretStr,
         Secret(
             "API token",
-            "An access token whose scope is just the team that is synced, of a member with the role Project"
-            " Administrator on just those projects (team scope: Member), with an end date.",
+            "An access token whose scope is only the team that is synced, of a member with the role Project"
+            " Administrator on only those projects (team scope: Member), with an end date.",
             empty_message="API Token required",
             example="a token of a service user",
         ),
@@ -53,7 +53,7 @@ class Vercel(Provider):
     def check(self, client: ApiClient) -> None:
         answer = client.request("GET", "/v2/user")
         if not isinstance(answer, dict) or not isinstance(answer.get("user"), dict):
-            raise BadResponse("Vercel: GET /v2/user answered with something that is no user")
+            raise BadResponse("Vercel: GET /v2/user: unexpected response: no user")
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "teamId":
@@ -78,7 +78,7 @@ class Vercel(Provider):
 
 
 def in_team(team: str | None) -> dict[str, str]:
-    """The query that names the team; an account of its own, shown as a team by the modelled pickers, is not named."""
+    """The query with the team; none for a personal account, which the modelled pickers show as a team."""
     return {"teamId": team} if team and team.startswith("team_") else {}
 
 
@@ -89,10 +89,10 @@ def pages(
     params: Mapping[str, str],
     look: Callable[[Mapping[str, Any]], None] = lambda answer: None,
 ) -> Iterator[dict[str, Any]]:
-    """Every item of a list, each once; `look` is shown each answer. Raises BadResponse where it cannot be read whole.
+    """Every item of a list, each once; `look` gets each response. Raises BadResponse if the list is not complete.
 
-    The vendor pages by time of creation: `pagination.next` goes into `until`, and what was made in the very same
-    moment may come again.
+    The vendor pages by time of creation: `pagination.next` goes into `until`, and items created at the same moment may
+    be repeated.
     """
     seen: set[str] = set()
     until: dict[str, str] = {}
@@ -100,7 +100,7 @@ def pages(
         answer = client.request("GET", path, params={**params, **until})
         items = answer.get(member) if isinstance(answer, dict) else None
         if not isinstance(items, list) or not all(isinstance(item, dict) and item.get("id") for item in items):
-            raise BadResponse(f"Vercel: GET {path} answered with something that is no list of {member}")
+            raise BadResponse(f"Vercel: GET {path}: unexpected response: no list of {member}")
         look(answer)
         fresh = [item for item in items if item["id"] not in seen]
         yield from fresh
@@ -109,7 +109,7 @@ def pages(
         if not after:
             return
         if not fresh:
-            raise BadResponse(f"Vercel: GET {path} gave the same page twice, so it cannot be read whole")
+            raise BadResponse(f"Vercel: GET {path}: the list is not complete: the same page came twice")
         until = {"until": str(after)}
 
 
@@ -120,7 +120,7 @@ def _accounts(client: ApiClient) -> list[Choice]:
         user = answer["user"]
         own = Choice(str(user["id"]), str(user.get("name") or user["username"]))
     except (KeyError, TypeError, AttributeError):
-        raise BadResponse("Vercel: GET /v2/user answered with something that is no user") from None
+        raise BadResponse("Vercel: GET /v2/user: unexpected response: no user") from None
     return [own, *_teams(client)]
 
 
@@ -129,7 +129,7 @@ def _teams(client: ApiClient) -> list[Choice]:
 
 
 def _custom_environments(client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
-    """Those of the project's own; plans without them answer with a refusal or none."""
+    """The custom environments of the project; with plans that have none, a refusal or an empty list."""
     path = f"/v9/projects/{quote(chosen['app'])}/custom-environments"
     try:
         answer = client.request("GET", path, params=in_team(chosen.get("teamId")))
@@ -137,11 +137,11 @@ def _custom_environments(client: ApiClient, chosen: Mapping[str, Any]) -> list[C
     except (NotFound, Rejected, Unauthorized):
         return []
     except (KeyError, TypeError, AttributeError):
-        raise BadResponse(f"Vercel: GET {path} answered with something that is no list of environments") from None
+        raise BadResponse(f"Vercel: GET {path}: unexpected response: no list of environments") from None
 
 
 def _branches(client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
-    """As the dashboard asks; the endpoint is in no description of the vendor, so a refusal is an empty list."""
+    """The request of the vendor's dashboard; it is not documented, so a refusal is an empty list."""
     params = {**in_team(chosen.get("teamId")), "projectId": str(chosen["app"])}
     try:
         answer = client.request("GET", "/v1/integrations/git-branches", params=params)
@@ -155,7 +155,7 @@ def _named(items: Iterator[dict[str, Any]]) -> list[Choice]:
 
 
 def _class_of(status: int, headers: httpx.Headers, said: Any) -> Classified:
-    """A taken name by its code, whatever the status; a wait that is told by its end only."""
+    """A name that is already in use, by its code; a rate limit, of which only the end is known."""
     error = said.get("error") if isinstance(said, dict) else None
     if isinstance(error, dict) and error.get("code") in TAKEN:
         return Conflict

@@ -126,7 +126,7 @@ class Spot(ABC):
                 raw=raw,
             )
         except KeyError as error:
-            raise BadResponse(f"Vercel: GET {self.path} answered with a variable that lacks its {error}") from None
+            raise BadResponse(f"Vercel: GET {self.path}: unexpected response: a variable has no {error}") from None
 
     def made(self, writes: Sequence[Write], body: object, params: Mapping[str, str]) -> list[Outcome]:
         """Post new variables. Where one name is taken, what became of the others only a look can tell."""

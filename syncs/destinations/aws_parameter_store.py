@@ -124,7 +124,9 @@ class AwsParameterStore(KeyValueDestination):
         try:
             return [self._remote(each) for each in pages]
         except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"{LABEL}: the list has a parameter that lacks what the API promises") from None
+            raise BadResponse(
+                f"{LABEL}: unexpected response: a parameter in the list lacks a required member"
+            ) from None
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that another key schema, or a secret's own name, has put into other folders than those listed."""

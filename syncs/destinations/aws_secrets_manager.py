@@ -187,7 +187,7 @@ class AwsSecretsManager(KeyValueDestination):
         try:
             return [self._remote(each) for each in pages]
         except (KeyError, TypeError, AttributeError):
-            raise BadResponse(f"{LABEL}: the list has a secret that lacks what the API promises") from None
+            raise BadResponse(f"{LABEL}: unexpected response: a secret in the list lacks a required member") from None
 
     def _remote(self, each: Mapping[str, Any]) -> Remote:
         owner, home = each.get("OwningService"), each.get("PrimaryRegion") or self.config.region
@@ -240,7 +240,7 @@ class AwsSecretsManager(KeyValueDestination):
             return list(remotes)
         errors = {arns.get(named, named): code for named, code in errors.items()}
         if untold := [each.key for each in remotes if each.object_id not in {*held, *errors}]:
-            raise BadResponse(f"{LABEL}: BatchGetSecretValue answered without a word of {untold[0]}")
+            raise BadResponse(f"{LABEL}: BatchGetSecretValue: unexpected response: no result for {untold[0]}")
         read = [
             replace(each, value=held[arn].get("SecretString"), etag=held[arn]["VersionId"])
             for each in remotes
@@ -263,7 +263,7 @@ class AwsSecretsManager(KeyValueDestination):
                 more = {"NextToken": str(answer["NextToken"])}
         except (KeyError, TypeError, AttributeError):
             raise BadResponse(
-                f"{LABEL}: BatchGetSecretValue answered with a secret that lacks what it promises"
+                f"{LABEL}: BatchGetSecretValue: unexpected response: a secret lacks a required member"
             ) from None
         return held, errors
 
@@ -427,7 +427,7 @@ def _held(each: Mapping[str, Any]) -> _Held:
 def _version(answer: Mapping[str, Any]) -> str:
     version = answer.get("VersionId")
     if not isinstance(version, str):
-        raise BadResponse(f"{LABEL}: a write was answered without a version")
+        raise BadResponse(f"{LABEL}: a write: unexpected response: no version")
     return version
 
 

@@ -153,7 +153,7 @@ class ExternalInfisical(KeyValueDestination):
         answer = self.client.request("GET", dialect.secrets, params=where)
         listed = answer.get("secrets") if isinstance(answer, Mapping) else None
         if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
-            raise BadResponse(f"Infisical: GET {dialect.secrets} answered with something that is not a list")
+            raise BadResponse(f"Infisical: GET {dialect.secrets}: unexpected response: not a list")
         return listed
 
     def _send(self, method: Method, writes: Sequence[Write]) -> Any:
@@ -204,7 +204,7 @@ def _remote(secret: Any) -> Remote:
             etag=f"{int(secret['version'])}|{_text(secret['updatedAt'])}",
         )
     except (KeyError, TypeError, ValueError, AttributeError):
-        raise BadResponse("Infisical: a secret lacks what its API promises") from None
+        raise BadResponse("Infisical: unexpected response: a secret lacks a required member") from None
 
 
 def _text(value: object, *, empty: bool = False) -> str:

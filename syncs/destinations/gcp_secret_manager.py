@@ -165,7 +165,9 @@ class GcpSecretManager(KeyValueDestination):
                 ref=_Secret(id, str(listed.get("etag") or ""), ours),
             )
         except (KeyError, IndexError, AttributeError):
-            raise BadResponse(f"GCP: GET {self.secrets} answered with a secret that lacks name or createTime") from None
+            raise BadResponse(
+                f"GCP: GET {self.secrets}: unexpected response: a secret has no name or createTime"
+            ) from None
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """With value and version of each. One of ours without any version is not there yet: `create` finishes it."""

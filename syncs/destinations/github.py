@@ -244,7 +244,7 @@ class GitHub(KeyValueDestination):
                 try:
                     self._key = _Key(str(given["key_id"]), PublicKey(base64.b64decode(given["key"], validate=True)))
                 except (KeyError, TypeError, ValueError, binascii.Error, CryptoError):
-                    raise BadResponse(f"GitHub: GET {path} answered without a key to seal with") from None
+                    raise BadResponse(f"GitHub: GET {path}: unexpected response: no key to seal with") from None
             return self._key
 
     def _secrets(self) -> str:
@@ -262,7 +262,7 @@ class GitHub(KeyValueDestination):
         try:
             name, created, updated = (_text(secret[part]) for part in ("name", "created_at", "updated_at"))
         except (KeyError, TypeError):
-            raise BadResponse(f"GitHub: GET {path} answered with a secret that lacks what its API promises") from None
+            raise BadResponse(f"GitHub: GET {path}: unexpected response: a secret lacks a required member") from None
         return Remote(key=name, object_id=created, etag=f"{updated}|{secret.get('visibility', '')}")
 
 

@@ -137,7 +137,7 @@ class HashicorpVault(DocumentDestination):
             return Document(exists=False)
         entries = answer.data.get("data") if isinstance(answer.data, dict) else None
         if not isinstance(entries, dict):
-            raise BadResponse(f"{self.label}: GET {path} answered with something that is no secret")
+            raise BadResponse(f"{self.label}: GET {path}: unexpected response: no secret")
         return Document(entries)
 
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
@@ -198,7 +198,7 @@ def _second(answer: HttpResponse) -> Document | None:
 def _require_absent(answer: HttpResponse, path: str) -> None:
     """Raises NotFound or BadResponse unless the answer says that no secret stands there."""
     if answer.status != 404:
-        raise BadResponse(f"Hashicorp Vault: GET {path} answered with something that is no secret")
+        raise BadResponse(f"Hashicorp Vault: GET {path}: unexpected response: no secret")
     if not isinstance(answer.data, dict) or answer.data.get("errors") != []:
         said = answer.data.get("errors") if isinstance(answer.data, dict) else None
         words = re.sub(r"\s+", " ", str(said[0]))[:200] if isinstance(said, list) and said else "no such mount or path"

@@ -94,7 +94,7 @@ class Humanitec(KeyValueDestination):
         path = self._values()
         listed = self.client.request("GET", path)
         if not isinstance(listed, list):
-            raise BadResponse(f"Humanitec: GET {path} answered with something that is not a list")
+            raise BadResponse(f"Humanitec: GET {path}: unexpected response: not a list")
         return [self._remote(value, path) for value in listed]
 
     def create(self, write: Write) -> Written:
@@ -137,7 +137,7 @@ class Humanitec(KeyValueDestination):
             found = [(one, one["values"][key]) for one in listed if key in one["values"]]
             return sorted(found, key=lambda each: _text(each[0]["created_at"]))
         except (KeyError, TypeError, AttributeError):
-            raise BadResponse(f"Humanitec: GET {path} answered with something that is no list of versions") from None
+            raise BadResponse(f"Humanitec: GET {path}: unexpected response: no list of versions") from None
 
     def _scope(self) -> str:
         path = f"/orgs/{quote(self.config.org)}/apps/{quote(self.config.app)}"
@@ -161,7 +161,7 @@ class Humanitec(KeyValueDestination):
                 is_secret=value["is_secret"] is True,
             )
         except (KeyError, TypeError, AttributeError):
-            raise BadResponse(f"Humanitec: GET {path} answered with a value that lacks what its API promises") from None
+            raise BadResponse(f"Humanitec: GET {path}: unexpected response: a value lacks a required member") from None
 
 
 def _text(value: object) -> str:

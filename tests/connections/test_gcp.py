@@ -152,8 +152,8 @@ def broken(**changes: str) -> str:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("canary {", "must be the whole JSON file"),
-        ('{"type": "service_account"}', "must be the whole JSON file"),
+        ("canary {", "must be the complete JSON file"),
+        ('{"type": "service_account"}', "must be the complete JSON file"),
         (broken(type="authorized_user"), "must be the key of a service account"),
         (broken(private_key="-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n"), "cannot be read"),
         (broken(universe_domain="evil.example"), "googleapis.com"),

@@ -279,7 +279,7 @@ def test_a_login_opened_with_old_credentials_stores_nothing(vendor: Vendor, acto
     held = make(actor)
     with open_client(AppConnection.objects.get(pk=held.pk)) as client:
         AppConnection.objects.filter(pk=held.pk).update(credentials_hash="changed", session_sealed=None)
-        with pytest.raises(Unauthorized, match="other credentials meanwhile"):
+        with pytest.raises(Unauthorized, match="were replaced meanwhile"):
             client.request("GET", "/me")
     assert AppConnection.objects.get(pk=held.pk).session_sealed is None
 

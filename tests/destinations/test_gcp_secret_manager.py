@@ -214,7 +214,7 @@ def test_every_page_is_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> 
 
 def test_a_page_listed_again_is_unexpected(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.fault = lambda ask: Answer(200, {"nextPageToken": "again"})
-    with pytest.raises(BadResponse, match="same page twice"):
+    with pytest.raises(BadResponse, match="same page came twice"):
         GcpSecretManager(client, GLOBAL).listing()
 
 

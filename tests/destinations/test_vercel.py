@@ -203,7 +203,7 @@ def test_endless_pages_are_unexpected(vendor: vercel.Vercel, client: ApiClient) 
     vendor.add(TEAM, "KEY", "x")
     page = {"data": list(vendor.records[""].values()), **vercel.paging(1, 5)}
     vendor.fault = lambda ask: Answer(200, page)
-    with pytest.raises(BadResponse, match="same page twice"):
+    with pytest.raises(BadResponse, match="same page came twice"):
         Vercel(client, TEAM).listing()
 
 
