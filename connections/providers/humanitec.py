@@ -5,16 +5,14 @@ Source: https://developer.humanitec.com/platform-orchestrator/security/service-u
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import SecretStr
 
 from config.schemas.model import Model
 from config.schemas.types import Secret
-from connections.errors import BadResponse
-from connections.http.client import ApiClient, quote
-from connections.provider import Choice, Provider, Session
+from connections.http.client import ApiClient
+from connections.tokens import Picker, TokenProvider
 
 
 class ApiToken(Model):
@@ -29,28 +27,20 @@ class ApiToken(Model):
     ]
 
 
-class Humanitec(Provider):
-    slug: ClassVar[str] = "humanitec"
-    label: ClassVar[str] = "Humanitec"
-    base_url: ClassVar[str] = "https://api.humanitec.io"
-    docs_url: ClassVar[str] = "https://developer.humanitec.com/platform-orchestrator/security/service-users/"
-    methods: ClassVar[Mapping[str, type[Model]]] = {"api-token": ApiToken}
-    pickers: ClassVar[tuple[str, ...]] = ("organizations",)
-
-    def client(self, method: str, credentials: ApiToken, session: Session | None = None) -> ApiClient:
-        token = credentials.apiToken.get_secret_value()
-        return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token])
-
-    def check(self, client: ApiClient) -> None:
-        _listed(client, "/orgs")
-
-    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
-        if field == "org":
-            return _choices(client, "/orgs")
-        org = quote(chosen["org"])
-        if field == "app":
-            return _choices(client, f"/orgs/{org}/apps")
-        return _choices(client, f"/orgs/{org}/apps/{quote(chosen['app'])}/envs")
+class Humanitec(TokenProvider):
+    slug = "humanitec"
+    label = "Humanitec"
+    base_url = "https://api.humanitec.io"
+    docs_url = "https://developer.humanitec.com/platform-orchestrator/security/service-users/"
+    methods = {"api-token": ApiToken}
+    check_path = "/orgs"
+    check_kind = list[dict[str, Any]]
+    choices_from = {
+        "org": Picker("/orgs"),
+        "app": Picker("/orgs/{org}/apps"),
+        "env": Picker("/orgs/{org}/apps/{app}/envs"),
+    }
+    pickers = ("organizations",)
 
     def pick(self, client: ApiClient, picker: str) -> list[dict[str, Any]]:
         """Organisations with their applications and environments, each `{id, name}`."""
@@ -64,17 +54,3 @@ class Humanitec(Provider):
             for app in org["apps"]:
                 app["envs"] = named("env", org=org["id"], app=app["id"])
         return organisations
-
-
-def _choices(client: ApiClient, path: str) -> list[Choice]:
-    try:
-        return [Choice(str(item["id"]), str(item.get("name") or item["id"])) for item in _listed(client, path)]
-    except (KeyError, TypeError, AttributeError):
-        raise BadResponse(f"Humanitec: GET {path}: unexpected response: an item has no id") from None
-
-
-def _listed(client: ApiClient, path: str) -> list[Any]:
-    answer = client.request("GET", path)
-    if not isinstance(answer, list):
-        raise BadResponse(f"Humanitec: GET {path}: unexpected response: not a list")
-    return answer

@@ -1,0 +1,76 @@
+"""Logins by one static token: the header that carries it, a read that checks it, and lists to pick from, as data.
+
+An adapter of a vendor that has such tokens subclasses `TokenProvider` and needs no method of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from connections.certificates import Certificates
+from connections.http.client import ApiClient, Classify, quote
+from connections.http.pages import Pages, Single
+from connections.http.responses import member as read_member
+from connections.http.tls import PLAIN
+from connections.provider import Choice, Provider, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Picker:
+    """A list that a field of a destination's config is chosen from.
+
+    `path` names what is chosen before as `{field}`; it is quoted. `member`, `pages` and `params` are those of
+    `ApiClient.read_list`. `value` is the member of an item that is stored; `label` the members that may name it for
+    people, the first that is there.
+    """
+
+    path: str
+    member: str = ""
+    pages: Pages = field(default_factory=Single)
+    params: Mapping[str, str] = field(default_factory=dict)
+    value: str = "id"
+    label: tuple[str, ...] = ("name",)
+
+    def choices(self, client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
+        """Raises IntegrationError; BadResponse if an item has no `value`."""
+        path = self.path.format_map({name: quote(str(value)) for name, value in chosen.items() if value})
+        items = client.read_list(path, dict[str, Any], self.pages, member=self.member, params=self.params)
+        values = [str(read_member(item, self.value, f"{client.service}: GET {path}")) for item in items]
+        return [Choice(value, self._label(item) or value) for value, item in zip(values, items, strict=True)]
+
+    def _label(self, item: Mapping[str, Any]) -> str:
+        return next((str(item[name]) for name in self.label if item.get(name)), "")
+
+
+class TokenProvider(Provider):
+    """`token` is the member of the credentials, `header` its name and value with `{}` for the token.
+
+    `check_path` is read to check a login, and is to be of `check_kind`. `choices_from` has a picker a field.
+    `classify` as in `ApiClient`. Credentials with an `instanceUrl` are of a user's own server.
+    """
+
+    token: ClassVar[str] = "apiToken"  # noqa: S105 - the name of a member
+    header: ClassVar[tuple[str, str]] = ("Authorization", "Bearer {}")
+    check_path: ClassVar[str]
+    check_kind: ClassVar[Any] = dict[str, Any]
+    choices_from: ClassVar[Mapping[str, Picker]] = {}
+    classify: ClassVar[Classify | None] = None
+
+    def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
+        token = getattr(credentials, self.token).get_secret_value()
+        name, template = self.header
+        tls = credentials.tls() if isinstance(credentials, Certificates) else PLAIN
+        address = getattr(credentials, "instanceUrl", None) or ""
+        kind = type(self)
+        return self.open(
+            address, headers={name: template.format(token)}, secrets=[token], classify=kind.classify, tls=tls
+        )
+
+    def check(self, client: ApiClient) -> None:
+        client.get(self.check_path, self.check_kind)
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        picker = self.choices_from.get(field)
+        return picker.choices(client, chosen) if picker else []
