@@ -32,3 +32,16 @@ def timestamp(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_moment(text: str) -> datetime:
+    """RFC 3339 has a 60th second, a year 0 and moments that are another year in UTC; Python has none of them."""
+    text = re.sub(r":60(?=[.Zz+-]|$)", ":59", text.upper())
+    if re.match(r"0000-", text):
+        return datetime.min.replace(tzinfo=UTC)
+    found = datetime.fromisoformat(text)
+    try:
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except OverflowError:
+        edge = datetime.min if found.year == 1 else datetime.max
+        return edge.replace(tzinfo=UTC)

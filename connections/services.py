@@ -22,8 +22,8 @@ from config.conventions import slug_issues
 from config.encryption import fingerprint, fingerprint_matches, seal, unseal
 from config.errors import BadRequest, Invalid, NotFound, problem
 from config.schemas.json_schema import described
+from config.schemas.member import About
 from config.schemas.model import Body, Model
-from config.schemas.types import About
 from config.schemas.unions import OneOf
 
 from .errors import IntegrationError, Unreachable

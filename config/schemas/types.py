@@ -8,78 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, ClassVar
 from uuid import UUID
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SecretStr
 from pydantic_core import CoreSchema, core_schema
 
-from config.conventions import SLUG, slug_issues
+from config.conventions import SLUG, parse_moment, slug_issues
 from config.errors import Issue, problem
 
 from .issues import refused, wrong_choice, wrong_format, wrong_literal, wrong_size, wrong_type
-
-JsonSchema = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Member:
-    """What every type has.
-
-    `nullable`: a null is a value of its own, not an absent member. `hidden`: an old name, which examples leave out.
-    """
-
-    expected: ClassVar[str] = "string"  # JavaScript's name of the type
-    nullable: bool = False
-    example: Any = None
-    hidden: bool = False
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        def check(value: object) -> object:
-            return None if value is None and self.nullable else self.check(value)
-
-        return core_schema.no_info_plain_validator_function(check)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        made = self.described()
-        return {**made, "nullable": True} if self.nullable else made
-
-    def check(self, value: object) -> object:
-        """The value as it will be kept. Raises what `refused` makes."""
-        raise NotImplementedError
-
-    def shape(self) -> JsonSchema:
-        """The type in OpenAPI 3.0, with keywords that begin with `x-` for forms alone."""
-        raise NotImplementedError
-
-    def described(self) -> JsonSchema:
-        made = self.shape()
-        for name, value in (
-            ("title", getattr(self, "label", "")),
-            ("description", getattr(self, "help", "")),
-            ("example", self.example),
-        ):
-            if value not in ("", None):
-                made[name] = value
-        return {**made, "x-hidden": True} if self.hidden else made
-
-
-@dataclass(frozen=True, slots=True)
-class About(Member):
-    """Label and help of a member whose type says the rest, such as the Literal of a discriminator."""
-
-    label: str = ""
-    help: str = ""
-
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return handler(source)
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchema:
-        return {**handler(schema), **self.described()}
-
-    def shape(self) -> JsonSchema:
-        return {}
+from .member import JsonSchema, Member
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,25 +227,12 @@ class Moment(Member):
     def check(self, value: object) -> object:
         text = Text(self.label).check(value)
         try:
-            return _moment(str(text))
+            return parse_moment(str(text))
         except ValueError:
             raise refused(wrong_format("datetime", "Invalid datetime")) from None
 
     def shape(self) -> JsonSchema:
         return {"type": "string", "format": "date-time"}
-
-
-def _moment(text: str) -> datetime:
-    """RFC 3339 has a 60th second, a year 0 and moments that are another year in UTC; Python has none of them."""
-    text = re.sub(r":60(?=[.Zz+-]|$)", ":59", text.upper())
-    if re.match(r"0000-", text):
-        return datetime.min.replace(tzinfo=UTC)
-    found = datetime.fromisoformat(text)
-    try:
-        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except OverflowError:
-        edge = datetime.min if found.year == 1 else datetime.max
-        return edge.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from pydantic import BaseModel
 
 from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
-from config.schemas import types
 from config.schemas.issues import refused
 from config.schemas.json_schema import JsonSchema
+from config.schemas.member import Member
 from config.schemas.model import Body
 from config.schemas.types import Text
 from syncs.source.validation import MAX_KEY, key_issues
@@ -62,7 +62,7 @@ def project_of(request: BaseModel, missing: str = "Missing project id") -> dict[
 
 
 @dataclass(frozen=True, slots=True)
-class SecretName(types.Member):
+class SecretName(Member):
     """A name that a secret may have. `empty`: an empty one is left to the service, which has a message for it."""
 
     help: str = ""

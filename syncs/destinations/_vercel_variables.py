@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
-from config.schemas.types import About, Flag
+from config.schemas.member import About
+from config.schemas.types import Flag
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected
 from connections.http.client import ApiClient, quote
 from connections.providers.vercel import TAKEN, in_team

@@ -19,8 +19,9 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from config import json_text
+from config.schemas.member import About
 from config.schemas.model import Model
-from config.schemas.types import About, Flag, Text
+from config.schemas.types import Flag, Text
 from config.schemas.unions import OneOf
 from connections.aws import KmsKey, Refused, Region, Tags, WrongState, attributes_of, aws_of, tags_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized

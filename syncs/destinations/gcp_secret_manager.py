@@ -25,8 +25,9 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar, Literal
 
 from config.responses import EXAMPLE_ID
+from config.schemas.member import About
 from config.schemas.model import Model
-from config.schemas.types import About, Items, Text
+from config.schemas.types import Items, Text
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
 from connections.http.client import ApiClient, quote

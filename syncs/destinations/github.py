@@ -23,8 +23,9 @@ from nacl.public import PublicKey, SealedBox
 from pydantic import model_validator
 
 from config.errors import BadRequest
+from config.schemas.member import About
 from config.schemas.model import Model
-from config.schemas.types import About, Items, Text, Whole
+from config.schemas.types import Items, Text, Whole
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import quote

@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
+from config.schemas.member import About
 from config.schemas.model import Model
-from config.schemas.types import About, Text
+from config.schemas.types import Text
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse, NotFound
 from connections.http.client import quote

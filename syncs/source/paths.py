@@ -12,7 +12,8 @@ from django.db.models.lookups import Exact
 from config.errors import BadRequest, Invalid, problem
 from config.schemas.issues import refused
 from config.schemas.json_schema import JsonSchema
-from config.schemas.types import Member, Text
+from config.schemas.member import Member
+from config.schemas.types import Text
 from syncs.engine.addresses import child_path
 
 NAME = r"[A-Za-z0-9_-]{1,255}"

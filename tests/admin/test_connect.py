@@ -16,8 +16,9 @@ from config.access.models import Membership, Project, Role, User
 from config.access.roles import actor_of_user
 from config.errors import Invalid, PermissionDenied
 from config.schemas import types
+from config.schemas.member import About
 from config.schemas.model import Model
-from config.schemas.types import About, Flag, Items, Text, Whole
+from config.schemas.types import Flag, Items, Text, Whole
 from config.schemas.unions import OneOf
 from connections.models import AppConnection
 from connections.providers.humanitec import Humanitec as Vendor

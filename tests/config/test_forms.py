@@ -12,8 +12,9 @@ from config.api.browsable_api import STYLE
 from config.errors import BadRequest
 from config.schemas import form_fields as from_schema
 from config.schemas.json_schema import described
+from config.schemas.member import About
 from config.schemas.model import Body, Model
-from config.schemas.types import About, Anything, Flag, Items, Secret, Text, Whole
+from config.schemas.types import Anything, Flag, Items, Secret, Text, Whole
 from config.schemas.unions import AllOf, OneOf
 from config.ui.model_forms import SecretLines, SuggestingInput, collected, form_fields
 

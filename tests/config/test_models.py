@@ -12,8 +12,9 @@ from pydantic import SecretStr, TypeAdapter
 
 from config.errors import Invalid
 from config.schemas.json_schema import described, example_of, openapi, parameters
+from config.schemas.member import About
 from config.schemas.model import Body, Model
-from config.schemas.types import About, Anything, Flag, Id, Items, Moment, Secret, Slug, Text, Whole
+from config.schemas.types import Anything, Flag, Id, Items, Moment, Secret, Slug, Text, Whole
 from config.schemas.unions import AllOf, OneOf
 
 CANARY = "cAnArY-5d0c"
