@@ -1,6 +1,7 @@
-"""A local stand-in for Humanitec's Shared Values: small, stateful, honest about what is secret.
+"""A local stand-in for Humanitec's Shared Values: small, stateful, with values that are secret or not as at the vendor.
 
-Source of each answer: Humanitec's published OpenAPI description, operations "Shared Values" and "Value Set Versions".
+Written by hand because the vendor offers no emulator, and the demo (`up --demo`) needs a vendor without an account.
+Source of each response: Humanitec's published OpenAPI description, operations "Shared Values" and "Value Set Versions".
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ Fault = Callable[[str, str], Answer | tuple[int, object, dict[str, str]] | None]
 
 
 class Drop(Exception):
-    """Raised by a fault: the connection is reset without an answer."""
+    """Raised by a fault: the connection is reset without a response."""
 
 
 class HumanitecSandbox:
@@ -44,10 +45,10 @@ class HumanitecSandbox:
 
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
     `history` maps a scope to its changes, the oldest first, each with the one value it left (None: deleted).
-    `exchanges` lists each request's body with the status and the answer it got.
-    `latency` is what each answer takes, in seconds. `fault`, where set, may answer in the vendor's place: given method
-    and path, it returns (status, body), (status, body, headers) or None, takes its time, or raises `Drop`; a body of
-    bytes is sent as it is. `late_fault` does the same once the vendor has done what was asked.
+    `exchanges` lists each request's body with the status and body of its response.
+    `latency` is the time of each response, in seconds. `fault`, if set, may respond in the vendor's place: called with
+    method and path, it returns (status, body), (status, body, headers) or None, takes its time, or raises `Drop`; a
+    body of bytes is sent as it is. `late_fault` does the same after the vendor has handled the request.
     """
 
     def __init__(self, port: int = 0, token: str = "", *, latency: float = 0.0) -> None:
@@ -77,7 +78,7 @@ class HumanitecSandbox:
         self._thread.join()
 
     def put(self, scope: tuple[str, str, str], key: str, value: str, *, is_secret: bool = True) -> None:
-        """Place a value by other hands, as a person in the vendor's own console would."""
+        """Place a value as a person does in the vendor's console."""
         with self._lock:
             self._write(scope, key, {"value": value, "description": "", "is_secret": is_secret})
 
@@ -116,7 +117,7 @@ class HumanitecSandbox:
         return _error(405, "method not allowed")
 
     def _names(self, path: str) -> list[dict[str, Any]] | None:
-        """The lists that pickers show: organisations, their applications, their environments."""
+        """The lists for pickers: organisations, their applications, their environments."""
         match path.strip("/").split("/"):
             case ["orgs"]:
                 more = {"trial_expires_at": None, "logo": {"dark_url": "", "light_url": ""}}
@@ -128,7 +129,7 @@ class HumanitecSandbox:
         return None
 
     def _list(self, scope: tuple[str, str, str]) -> list[dict[str, Any]]:
-        """An environment's list is the application's values with its own laid over them."""
+        """An environment lists the application's values, overridden by its own."""
         org, app, env = scope
         merged = {**self.values.get((org, app, ""), {}), **(self.values.get(scope, {}) if env else {})}
         return [_shown(value) for value in merged.values()]
@@ -172,7 +173,7 @@ class HumanitecSandbox:
         self._remember(scope, key, dict(held[key]), "value_create" if before["created_at"] == now else "value_update")
         return held[key]
 
-    # -- value set versions: every write makes one ------------------------------------------------------------
+    # -- value set versions: every write creates one ------------------------------------------------------------
 
     def _remember(self, scope: tuple[str, str, str], key: str, value: dict[str, Any] | None, by: str) -> None:
         made = {"id": str(uuid.uuid4()), "key": key, "value": value, "at": self._now(), "by": by, "purged": False}
@@ -199,7 +200,7 @@ class HumanitecSandbox:
         return 200, self._version(scope, len(self.history[scope]) - 1)
 
     def _at(self, scope: tuple[str, str, str], index: int) -> dict[str, dict[str, Any]]:
-        """The change that left each value which stood when the version was made."""
+        """The last change of each value that existed when the version was created."""
         standing = {one["key"]: one for one in self.history[scope][: index + 1]}
         return {key: one for key, one in standing.items() if one["value"] is not None}
 
@@ -239,7 +240,7 @@ def _error(status: int, message: str) -> Answer:
 def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
-        wbufsize = -1  # one send an answer: two would wait for each other's acknowledgement
+        wbufsize = -1  # one send per response: two would wait for each other's acknowledgement
         disable_nagle_algorithm = True
 
         def _serve(self) -> None:
@@ -272,7 +273,7 @@ def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(data)
 
         def _reset(self) -> None:
-            """Close so that the other side sees a reset, not an end."""
+            """Close the connection with a reset."""
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.close_connection = True
             self.connection.close()
@@ -280,6 +281,6 @@ def _handler(sandbox: HumanitecSandbox) -> type[BaseHTTPRequestHandler]:
         do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = _serve
 
         def log_message(self, format: str, *args: object) -> None:
-            """Silent: addresses name keys."""
+            """Logs nothing, because paths contain names of keys."""
 
     return Handler

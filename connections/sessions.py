@@ -1,7 +1,8 @@
 """Logins that expire: obtained at the first request, stored encrypted on the connection, renewed before they expire.
 
-Of runs that go at the same time one signs in and the others take what it got. A token that is refused before its time
-was revoked: then, once for an open client, it is signed in anew and the request sent again.
+Of several concurrent runs one signs in, and the others use its session. If a token is refused before it expires, it was
+revoked: then each client signs in again once and repeats the request. Written by hand because OAuth libraries keep
+tokens per process, whereas here they belong to the connection and all workers share them.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Keeps the processes of `manage.py up` alive, and stops them together.
 
 Each child leads a process group of its own, so that Ctrl-C reaches the supervisor alone and the supervisor can end a
-child with all processes that it started.
+child with all processes that it started. Written by hand because `up` has to run from a plain `pip install`, and
+process managers (supervisord, honcho) bring a configuration of their own and do not stop what a child left behind.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Files of secrets: dotenv, JSON and YAML, read with every problem at its line, and written. Pure.
 
 A problem names the line and the key, never the value. A file is one flat mapping of names to texts; numbers, true and
-false are read as they are typed, and nothing is evaluated.
+false are read as they are typed, and nothing is evaluated. Parsing is python-dotenv's, PyYAML's and the json module's;
+dotenv is written by hand because python-dotenv only edits files on disk.
 """
 
 from __future__ import annotations

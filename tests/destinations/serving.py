@@ -1,4 +1,8 @@
-"""Base of all fakes: it serves itself on loopback."""
+"""Base of all fakes: it serves itself on loopback.
+
+Written by hand because adapters are tested over real HTTP, with resets and lost responses; mocking libraries (respx)
+replace the transport, which is tested too.
+"""
 
 from __future__ import annotations
 
