@@ -20,7 +20,7 @@ from syncs.engine.addresses import child_path
 from syncs.services import folders
 from syncs.source import selectors
 from syncs.source.paths import below, folder_name
-from syncs.source.queries import find_folder, named_project
+from syncs.source.queries import find_folder, project_by_id_or_slug
 
 from .fields import project_of
 from .folder_requests import (
@@ -122,7 +122,9 @@ class _FolderView(View):
         return find_folder(self.actor, project_of(body), body.environment, body.parent, right)
 
     def environment(self, body: InFolder, right: Right = Right.SEE) -> models.Environment:
-        return selectors.environment_by_slug(named_project(self.actor, project_of(body), right), body.environment)
+        return selectors.environment_by_slug(
+            project_by_id_or_slug(self.actor, project_of(body), right), body.environment
+        )
 
 
 class Folders(ViewSet, _FolderView):
@@ -217,7 +219,7 @@ class FolderBatch(_FolderView):
     )
     def patch(self, request: Request) -> TypedResponse[UpdatedFolders]:
         body = self.body(FolderUpdates)
-        project = named_project(self.actor, {"slug": body.projectSlug}, Right.WRITE_SECRETS)
+        project = project_by_id_or_slug(self.actor, {"slug": body.projectSlug}, Right.WRITE_SECRETS)
         changes = {UUID(each.id): {"name": each.name, "description": each.description} for each in body.folders}
         known = selectors.folders().filter(pk__in=changes, environment__project=project)
         if missing := set(changes) - {folder.pk for folder in known}:

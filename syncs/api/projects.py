@@ -21,7 +21,7 @@ from config.conventions import timestamp
 from config.responses import Description, IdText, Name, Time, Uuid, text
 from syncs.services import folders
 from syncs.source import selectors
-from syncs.source.queries import named_project
+from syncs.source.queries import project_by_id_or_slug
 
 from .project_requests import NewProject, ProjectChange, ProjectQuery, RetentionChange
 
@@ -127,7 +127,7 @@ class _ProjectView(View):
     def project(self, right: Right = Right.SEE) -> models.Project:
         """The one that the path names, by its id or its slug."""
         by = {"projectId": "id", "projectSlug": "slug"}
-        return named_project(self.actor, {by[name]: value for name, value in self.kwargs.items()}, right)
+        return project_by_id_or_slug(self.actor, {by[name]: value for name, value in self.kwargs.items()}, right)
 
     def seen(self, query: ProjectQuery) -> list[Project]:
         organisation = str(instance().pk)

@@ -73,11 +73,11 @@ class DecisionTable:
 
     def _untouchable(self, desired: Desired | None, remote: Remote, row: Row | None) -> Change:
         effects = (Effect.VOID,) if row and row.mine else ()
-        where = "in the wider scope" if remote.inherited else "at the destination"
-        code, reason = Code.PLAIN_VALUE, Reason.PLAIN.text(where=where)
+        scope = "in the wider scope" if remote.inherited else "at the destination"
+        code, reason = Code.PLAIN_VALUE, Reason.PLAIN.text(scope=scope)
         if remote.locked or remote.shared:
             why = remote.locked or f"{remote.shared}, and not this sync's"
-            code, reason = Code.LOCKED, Reason.LOCKED.text(where=where, why=why)
+            code, reason = Code.LOCKED, Reason.LOCKED.text(scope=scope, why=why)
         if desired:
             return self._block(Rule.UNTOUCHABLE, desired, remote, row, reason, code, effects)
         return self._keep(Rule.UNTOUCHABLE, remote, row, reason, effects=effects)
@@ -188,8 +188,8 @@ class DecisionTable:
         if normalized_key in self.memory.dismissed:
             return self._keep(rule, remote, own, Reason.DISMISSED.text(), effects=effects)
         if not self.complete:
-            kept = self._keep(Rule.KEEP_OWN, remote, own, Reason.SUSPENDED.text(), effects=effects)
-            return replace(kept, suspended=True)
+            change = self._keep(Rule.KEEP_OWN, remote, own, Reason.SUSPENDED.text(), effects=effects)
+            return replace(change, suspended=True)
         if wait := self.memory.waiting.get(normalized_key):
             return self._keep(rule, remote, own, wait, Code.WAITS, effects)
         return self._change(rule, Action.DELETE, None, remote, own, reason.text(), effects=effects)

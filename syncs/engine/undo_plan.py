@@ -84,7 +84,7 @@ class _Restore:
         if row is None or not row.mine or not (row.state is State.OWNED or past.tried):
             return self._keep(Reason.OWNED_NO_MORE.text())
         if remote is None and past.tried and past.action is Action.CREATE:
-            return self._made(Action.KEEP, Reason.CREATED_AND_GONE.text(), effects=(Effect.MISS,))
+            return self._change(Action.KEEP, Reason.CREATED_AND_GONE.text(), effects=(Effect.MISS,))
         if remote is None:
             return self._keep(Reason.DELETED_SINCE.text())
         if remote.untouchable:
@@ -94,9 +94,9 @@ class _Restore:
             return self._keep(drift.text())
         if past.action is Action.CREATE:
             write = Write(Action.DELETE, past.key, past.normalized_key, remote=remote)
-            return self._made(Action.DELETE, Reason.REVERTS_CREATE.text(), write=write)
+            return self._change(Action.DELETE, Reason.REVERTS_CREATE.text(), write=write)
         if not past.wrote:
-            return self._made(Action.KEEP, Reason.RELEASED.text(), effects=(Effect.VOID,))
+            return self._change(Action.KEEP, Reason.RELEASED.text(), effects=(Effect.VOID,))
         return self._written_back(Action.UPDATE, Reason.REVERTS_UPDATE)
 
     def _after_delete(self) -> Change:
@@ -111,9 +111,9 @@ class _Restore:
         if before is not None and before.value is None and before.vendor_version is not None and not before.owned:
             write = Write(action, past.key, past.normalized_key, remote=self.remote, version=before.vendor_version)
             text = f"{reason.text()}, from the destination's own history; unmanaged again"
-            return self._made(action, text, write=write, effects=(Effect.RELEASE,))
+            return self._change(action, text, write=write, effects=(Effect.RELEASE,))
         if before is None or before.value is None:
-            return self._made(Action.BLOCKED, Reason.VALUE_UNKNOWN.text(), code=Code.NOT_RESTORABLE)
+            return self._change(Action.BLOCKED, Reason.VALUE_UNKNOWN.text(), code=Code.NOT_RESTORABLE)
         desired = Desired(
             past.key,
             past.normalized_key,
@@ -126,12 +126,12 @@ class _Restore:
         effects = () if before.owned else (Effect.RELEASE,)
         text = reason.text() if before.owned else f"{reason.text()}; unmanaged again"
         write = Write(action, past.key, past.normalized_key, before.value, before.comment, self.remote)
-        return self._made(action, text, write=write, desired=desired, effects=effects)
+        return self._change(action, text, write=write, desired=desired, effects=effects)
 
     def _keep(self, reason: str) -> Change:
-        return self._made(Action.KEEP, reason, code=Code.NOT_RESTORED)
+        return self._change(Action.KEEP, reason, code=Code.NOT_RESTORED)
 
-    def _made(
+    def _change(
         self,
         action: Action,
         reason: str,

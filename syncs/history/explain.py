@@ -111,9 +111,9 @@ def _secret(actor: Actor, sync: SecretSync, row: ManagedSecret) -> KeySecret | N
     known = Secret.objects.select_related("folder__environment").filter(pk=row.secret_id or UUID(int=0)).first()
     if known is None:
         return None
-    here = known.folder.environment.slug, known.folder.path
+    folder = known.folder.environment.slug, known.folder.path
     version = SecretVersion.objects.filter(secret=known, version=row.secret_version).first()
-    referred = references_in(value_or_none(known) or "", here)
+    referred = references_in(value_or_none(known) or "", folder)
     return {
         "id": str(known.pk),
         "secretKey": known.key,

@@ -35,8 +35,8 @@ def as_json(runs: Iterable[SyncRun]) -> Iterator[str]:
     """An array of runs with their keys, run by run."""
     yield "["
     for number, run in enumerate(runs):
-        shown: RunInHistory = {**run_with_keys(run), "sync": run.sync.name, "destination": run.sync.destination}
-        yield ("," if number else "") + json.dumps(shown)
+        row: RunInHistory = {**run_with_keys(run), "sync": run.sync.name, "destination": run.sync.destination}
+        yield ("," if number else "") + json.dumps(row)
     yield "]"
 
 
@@ -44,17 +44,17 @@ def as_csv(runs: Iterable[SyncRun]) -> Iterator[str]:
     """A header, then one line per key; a run without keys has one line of its own."""
     yield _line(COLUMNS)
     for run in runs:
-        shown = run_as_json(run)
+        row = run_as_json(run)
         common = [
-            shown["id"],
+            row["id"],
             run.sync.name,
             run.sync.destination,
-            shown["operation"],
-            shown["trigger"],
-            shown["actor"]["name"],
-            shown["status"],
-            shown["startedAt"],
-            shown["endedAt"],
+            row["operation"],
+            row["trigger"],
+            row["actor"]["name"],
+            row["status"],
+            row["startedAt"],
+            row["endedAt"],
         ]
         empty = True
         for change in changes_as_json(run):

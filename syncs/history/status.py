@@ -99,8 +99,8 @@ class Queue:
 
 
 def queue(actor: Actor) -> Queue:
-    going = SyncRun.objects.filter(visible(actor, "sync__project_id"), status__in=(Status.PENDING, Status.RUNNING))
-    open_runs = going.aggregate(
+    runs = SyncRun.objects.filter(visible(actor, "sync__project_id"), status__in=(Status.PENDING, Status.RUNNING))
+    open_runs = runs.aggregate(
         waiting=Count("pk", filter=Q(status=Status.PENDING)),
         running=Count("pk", filter=Q(status=Status.RUNNING)),
         oldest=Min("due_at", filter=Q(status=Status.PENDING, due_at__lte=timezone.now())),

@@ -24,7 +24,7 @@ SENDING = timedelta(minutes=2)  # after this a message whose sender died is sent
 LOST_AFTER = timedelta(seconds=60)
 BATCH = 200
 RETENTION = timedelta(days=30)
-NAMED = 20  # keys named in a message about drift
+MAX_LISTED = 20  # keys named in a message about drift
 
 
 def run_ended(run: SyncRun, sync: SecretSync, state: NoticeState, message: str | None) -> None:
@@ -62,10 +62,10 @@ def drift_checked(sync: SecretSync, changes: Sequence[Mapping[str, Any]]) -> Non
         reported.save(update_fields=["reported_drift"])
         path = f"syncs/secretsync/{sync.pk}/change/"
         if changes:
-            named = ", ".join(f"{one['key']} {one['state']}" for one in changes[:NAMED])
-            more = f" and {len(changes) - NAMED} more" if len(changes) > NAMED else ""
+            names = ", ".join(f"{one['key']} {one['state']}" for one in changes[:MAX_LISTED])
+            more = f" and {len(changes) - MAX_LISTED} more" if len(changes) > MAX_LISTED else ""
             keys = "key is" if len(changes) == 1 else "keys are"
-            _notify(sync, NoticeState.DRIFTED, f"{len(changes)} {keys} not as the sync left them: {named}{more}.", path)
+            _notify(sync, NoticeState.DRIFTED, f"{len(changes)} {keys} not as the sync left them: {names}{more}.", path)
         elif not reported.reported_run:
             _notify(sync, NoticeState.RECOVERED, "The destination is as the sync left it again.", path)
 

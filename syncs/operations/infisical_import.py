@@ -38,9 +38,9 @@ class Report:
     changed: dict[str, int] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
-    def count(self, what: str, *, changed: bool) -> None:
-        self.found[what] = self.found.get(what, 0) + 1
-        self.changed[what] = self.changed.get(what, 0) + changed
+    def count(self, description: str, *, changed: bool) -> None:
+        self.found[description] = self.found.get(description, 0) + 1
+        self.changed[description] = self.changed.get(description, 0) + changed
 
 
 class Origin:
@@ -49,12 +49,12 @@ class Origin:
     def __init__(self, host: str, client_id: str, client_secret: str) -> None:
         self._host = host
         with ApiClient("Infisical", host, secrets=[client_secret], deadline=30) as client:
-            given = client.request(
+            response = client.request(
                 "POST",
                 "/api/v1/auth/universal-auth/login",
                 json={"clientId": client_id, "clientSecret": client_secret},
             )
-        token = _member(given, "accessToken")
+        token = _member(response, "accessToken")
         self._client = ApiClient(
             "Infisical", host, headers={"Authorization": f"Bearer {token}"}, secrets=[token], deadline=60
         )
@@ -152,9 +152,9 @@ class _Move:
         if not PROJECT_SLUG.fullmatch(slug) or len(slug) > 64:
             raise BadRequest(f"the slug '{slug}' cannot be used here; rename the project on the other server")
         with transaction.atomic():
-            made = create_project(self.actor, name, description=self.theirs.get("description"), environments=())
+            created = create_project(self.actor, name, description=self.theirs.get("description"), environments=())
             # A slug that a server derived from a long name, or that was changed later, is not valid for a new project.
-            return update_project(self.actor, made, slug=slug)
+            return update_project(self.actor, created, slug=slug)
 
     def _tags(self) -> None:
         known = set(Tag.objects.filter(project=self.project).values_list("slug", flat=True))
@@ -188,26 +188,26 @@ class _Move:
         theirs = [
             each for each in self.origin.secrets(self.id, environment.slug, path) if each.get("type") != "personal"
         ]
-        where = f"{self.project.slug} {environment.slug}{path}"
+        location = f"{self.project.slug} {environment.slug}{path}"
         hidden = sorted(str(each["secretKey"]) for each in theirs if each.get("secretValueHidden"))
         if hidden:
-            self.report.problems.append(f"{where}: the login may not read {', '.join(hidden[:20])}")
+            self.report.problems.append(f"{location}: the login may not read {', '.join(hidden[:20])}")
         readable = [each for each in theirs if not each.get("secretValueHidden")]
         for start in range(0, len(readable), BATCH):
             batch = [_input(each) for each in readable[start : start + BATCH]]
-            self._store(folder, where, batch)
+            self._store(folder, location, batch)
 
-    def _store(self, folder: Folder, where: str, batch: list[SecretInput]) -> None:
+    def _store(self, folder: Folder, location: str, batch: list[SecretInput]) -> None:
         """All of the batch; if one is refused, the others one by one."""
         before = _versions(folder, batch)
         try:
             set_secrets(self.actor, folder, batch, resolved=False)
         except ServiceError as error:
             if len(batch) == 1:
-                self.report.problems.append(f"{where} {batch[0].key}: {error}")
+                self.report.problems.append(f"{location} {batch[0].key}: {error}")
                 return
             for one in batch:
-                self._store(folder, where, [one])
+                self._store(folder, location, [one])
             return
         after = _versions(folder, batch)
         for one in batch:
@@ -225,17 +225,17 @@ class _Move:
             slug, target = str(theirs["importEnv"]["slug"]), str(theirs["importPath"])
             self.report.count("imports", changed=(slug, target) not in known)
             if (slug, target) not in known:
-                what = f"import of {slug}{target} into {environment.slug}{path}"
-                self._try(what, partial(self._import, folder, slug, target))
+                description = f"import of {slug}{target} into {environment.slug}{path}"
+                self._try(description, partial(self._import, folder, slug, target))
 
     def _import(self, folder: Folder, slug: str, target: str) -> None:
         add_import(self.actor, folder, environment_by_slug(self.project, slug), target)
 
-    def _try(self, what: str, do: Callable[[], object]) -> None:
+    def _try(self, description: str, do: Callable[[], object]) -> None:
         try:
             do()
         except ServiceError as error:
-            self.report.problems.append(f"{self.project.slug} {what}: {error}")
+            self.report.problems.append(f"{self.project.slug} {description}: {error}")
 
 
 def _versions(folder: Folder, batch: list[SecretInput]) -> dict[str, int]:

@@ -98,7 +98,7 @@ def basis_of_dismissal(sync: SecretSync) -> str:
 
 def _dismissed(sync: SecretSync, location: str) -> frozenset[str]:
     """Keys whose deletion was dismissed, unless the policy or, since then, the key has changed."""
-    shown = RunChange.objects.filter(
+    dismissals = RunChange.objects.filter(
         run__sync=sync,
         run__location=location,
         run__status=Status.DISMISSED,
@@ -106,7 +106,7 @@ def _dismissed(sync: SecretSync, location: str) -> frozenset[str]:
         action__in=(Action.DELETE, Action.KEEP),
     )
     dismissed: dict[str, datetime] = {}
-    for normalized_key, ended_at in shown.order_by("run__ended_at").values_list("normalized_key", "run__ended_at"):
+    for normalized_key, ended_at in dismissals.order_by("run__ended_at").values_list("normalized_key", "run__ended_at"):
         if ended_at is not None:
             dismissed[normalized_key] = ended_at
     if not dismissed:

@@ -15,7 +15,7 @@ from syncs.source.selectors import syncs
 from .desired import desired_of
 from .opening import opened
 
-NAMED = 10  # keys that a warning names
+MAX_LISTED = 10  # keys that a warning names
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,9 @@ class Overlap:
 
     @property
     def summary(self) -> str:
-        more = f" and {len(self.keys) - NAMED} more" if len(self.keys) > NAMED else ""
+        more = f" and {len(self.keys) - MAX_LISTED} more" if len(self.keys) > MAX_LISTED else ""
         keys = "key" if len(self.keys) == 1 else "keys"
-        return f"{self.name} writes the same {keys}: {', '.join(self.keys[:NAMED])}{more}."
+        return f"{self.name} writes the same {keys}: {', '.join(self.keys[:MAX_LISTED])}{more}."
 
     def __str__(self) -> str:
         if self.same_location:
@@ -93,8 +93,8 @@ def refuse_overlaps(actor: Actor, sync: SecretSync, stored: SecretSync | None = 
 
 def _duplicate(twin: Overlap, update: bool) -> str:
     """In the words of the modelled API's own rule."""
-    where = f" in project {twin.project_id}" if twin.project_id else " in another project in your organization"
-    return f"A secret sync with this destination already exists{'' if update else where}."
+    project = f" in project {twin.project_id}" if twin.project_id else " in another project in your organization"
+    return f"A secret sync with this destination already exists{'' if update else project}."
 
 
 def warnings_of(actor: Actor, sync: SecretSync) -> list[str]:

@@ -26,7 +26,7 @@ from .opening import destination_class, opened
 from .overlaps import overlaps_at
 from .preview import EstimateJson, PlanJson, opened_for_plan, plan_as_json, planned
 
-NAMED = 10  # keys that a problem names
+MAX_LISTED = 10  # keys that a problem names
 SECONDS_PER_REQUEST = 0.3  # to a vendor across the internet
 
 
@@ -98,11 +98,11 @@ def _group(code: Code | None, blocked: Sequence[tuple[str, str]]) -> str:
     keys = [key for key, _ in blocked]
     reasons = {reason for _, reason in blocked}
     why = reasons.pop() if len(reasons) == 1 else code.meaning if code else "each for its own reason"
-    more = f" and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    named = ", ".join(keys[:NAMED]) + more
+    more = f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
+    names = ", ".join(keys[:MAX_LISTED]) + more
     count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
     remedy = f" {code.remedy}" if code else ""
-    return f"{count} cannot be written ({named}): {why.rstrip('.')}.{remedy}"
+    return f"{count} cannot be written ({names}): {why.rstrip('.')}.{remedy}"
 
 
 def rules_of(limits: Capabilities) -> list[str]:

@@ -147,6 +147,6 @@ def _opened(run: SyncRun, change: RunChange) -> tuple[str | None, str]:
 
 def forget_older(sync: SecretSync) -> None:
     """Delete the values before runs that can no longer be undone."""
-    kept = [run.pk for run in undoable(sync)]
-    old = RunChange.objects.filter(run__sync=sync, before_sealed__isnull=False).exclude(run_id__in=kept)
+    recent = [run.pk for run in undoable(sync)]
+    old = RunChange.objects.filter(run__sync=sync, before_sealed__isnull=False).exclude(run_id__in=recent)
     old.update(before_sealed=None)

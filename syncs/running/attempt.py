@@ -28,7 +28,7 @@ class Attempt:
 
     run: SyncRun
     sync: SecretSync
-    lease: leases.Held
+    lease: leases.HeldLease
     last: bool = True
 
     def execute(self) -> None:

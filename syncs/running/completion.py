@@ -230,13 +230,13 @@ class Completion:
     def _sync_ends(self, status: Status, message: str | None) -> None:
         """The sync's own status; `pending` if a newer change waits for its run."""
         succeeded = {f"last_{_PAST[self.run.operation]}_at": timezone.now()} if status == Status.SUCCEEDED else {}
-        shown: str = status
+        sync_status: str = status
         if self.run.operation == "sync":
             rows = SecretSync.objects.filter(pk=self.sync.pk, done_rev__lt=self.run.source_rev)
             rows.update(done_rev=self.run.source_rev)
             newer = SyncRun.objects.filter(sync=self.sync, operation="sync", status=Status.PENDING)
-            shown = Status.PENDING if newer.exclude(pk=self.run.pk).exists() else status
-        self._update_sync(shown, message and message[:1024], **succeeded)
+            sync_status = Status.PENDING if newer.exclude(pk=self.run.pk).exists() else status
+        self._update_sync(sync_status, message and message[:1024], **succeeded)
 
     # -- what follows ------------------------------------------------------------------------------------------
 

@@ -23,7 +23,7 @@ _LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass
-class Held:
+class HeldLease:
     """A lease that is held. `left` is counted from before the database was asked, so it is never too high."""
 
     location: str
@@ -67,7 +67,7 @@ class Held:
         return Lease.objects.filter(location=self.location, holder=self.holder, fence=self.fence)
 
 
-def acquire(location: str) -> Held | None:
+def acquire(location: str) -> HeldLease | None:
     """The lease of a location, or None while another worker holds it."""
     Lease.objects.get_or_create(location=location, defaults={"expires_at": _LONG_AGO})
     holder = str(uuid.uuid4())
@@ -79,7 +79,7 @@ def acquire(location: str) -> Held | None:
     if not acquired:
         return None
     fence = Lease.objects.values_list("fence", flat=True).get(location=location, holder=holder)
-    return Held(location, holder, fence, requested + settings.LEASE_SECONDS)
+    return HeldLease(location, holder, fence, requested + settings.LEASE_SECONDS)
 
 
 def _in(seconds: float) -> Any:

@@ -19,7 +19,7 @@ from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, RunChange, 
 from syncs.planning.ledger_rows import mac_of, verifier
 from syncs.planning.records import BATCH, planned_row, record_changes
 from syncs.running.before import Before, sealed_for_undo, states_before
-from syncs.running.leases import Held
+from syncs.running.leases import HeldLease
 
 _ROW = (
     "key",
@@ -40,7 +40,7 @@ _ROW = (
     "run",
     "written_at",
 )
-_KEPT = ("state", "object_id", "etag", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
+_PRIOR_COLUMNS = ("state", "object_id", "etag", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
 
 
 class LeaseLost(Exception):
@@ -50,7 +50,7 @@ class LeaseLost(Exception):
 class Ledger:
     """The ledger of one location, written by one run under one lease."""
 
-    def __init__(self, sync: SecretSync, run: SyncRun, lease: Held) -> None:
+    def __init__(self, sync: SecretSync, run: SyncRun, lease: HeldLease) -> None:
         self.sync = sync
         self.run = run
         self.lease = lease
@@ -145,7 +145,7 @@ class Ledger:
             if prior.row is None:
                 removed.append(row.pk)
                 continue
-            for name in _KEPT:
+            for name in _PRIOR_COLUMNS:
                 setattr(row, name, getattr(prior.row, name))
             if prior.row.sync != str(self.sync.pk):
                 row.sync_id = prior.row.sync
@@ -261,7 +261,7 @@ def _as_listed(remote: Remote) -> Written:
 
 def _before_claim(row: ManagedSecret) -> PriorRow:
     sync, run = (None if pk is None else str(pk) for pk in (row.sync_id, row.run_id))
-    return PriorRow(**{name: getattr(row, name) for name in _KEPT}, sync=sync, run=run)
+    return PriorRow(**{name: getattr(row, name) for name in _PRIOR_COLUMNS}, sync=sync, run=run)
 
 
 def _releases(change: Change) -> bool:

@@ -8,7 +8,7 @@ from syncs.engine.plan import Plan
 from syncs.models import RunChange, SyncRun
 
 MAX_LENGTH = 1024
-NAMED = 8  # keys named with their reasons; the rest is counted
+MAX_LISTED = 8  # keys named with their reasons; the rest is counted
 
 
 def summary(run: SyncRun, plan: Plan) -> str | None:
@@ -19,9 +19,9 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
         found = rows.filter(outcome=outcome).values_list("key", "error_message", "reason")
         keys = [(key, message or reason) for key, message, reason in found]
         if keys:
-            parts.append(f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {outcome}: {_named(keys)}")
+            parts.append(f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {outcome}: {_listed(keys)}")
     if unpurged := run.options.unpurged:
-        parts.append(f"Removed, but old values stay in the vendor's history: {_named(list(unpurged.items()))}")
+        parts.append(f"Removed, but old values stay in the vendor's history: {_listed(list(unpurged.items()))}")
     if not parts:
         return None
     suspended = sum(change.suspended for change in plan.changes)
@@ -32,6 +32,6 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
 
 
-def _named(keys: Sequence[tuple[str, str]]) -> str:
-    more = f"; and {len(keys) - NAMED} more" if len(keys) > NAMED else ""
-    return "; ".join(f"{key} ({why})" for key, why in keys[:NAMED]) + more
+def _listed(keys: Sequence[tuple[str, str]]) -> str:
+    more = f"; and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
+    return "; ".join(f"{key} ({why})" for key, why in keys[:MAX_LISTED]) + more

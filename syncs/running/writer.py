@@ -33,7 +33,7 @@ class Writer:
 
     run: SyncRun
     sync: SecretSync
-    lease: leases.Held
+    lease: leases.HeldLease
     ledger: Ledger
     completion: Completion
     stopped: Stop | None = None

@@ -23,7 +23,7 @@ from syncs.source.selectors import syncs
 from .propagation import enqueue, want
 from .triggers import refuse_paused
 
-NAMED, LENGTH = 10, 50  # keys that a hold's message names, and characters of each
+MAX_LISTED, LENGTH = 10, 50  # keys that a hold's message names, and characters of each
 NOT_HELD = "This run is no longer held"
 
 
@@ -54,8 +54,8 @@ def _object_id(change: Change) -> str | None:
 def _listed(plan: Plan) -> str:
     """The keys to be deleted, few enough that the link after them is not cut off."""
     keys = [change.key for change in _deletes(plan)]
-    short = [key if len(key) <= LENGTH else f"{key[: LENGTH - 3]}..." for key in keys[:NAMED]]
-    return ", ".join(short) + (f" and {len(keys) - NAMED} more" if len(keys) > NAMED else "")
+    short = [key if len(key) <= LENGTH else f"{key[: LENGTH - 3]}..." for key in keys[:MAX_LISTED]]
+    return ", ".join(short) + (f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else "")
 
 
 def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun:

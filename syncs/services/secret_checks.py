@@ -14,7 +14,7 @@ from syncs.models import Folder, Secret
 from syncs.source.loader import keys_reached
 from syncs.source.validation import SecretInput, key_issues, text_issues
 
-NAMED = 20  # missing references that an error names
+MAX_LISTED = 20  # missing references that an error names
 
 
 def check_inputs(inputs: Sequence[SecretInput], mode: str) -> None:
@@ -50,8 +50,8 @@ def check_presence(inputs: Sequence[SecretInput], stored: Container[str], mode: 
 def check_new_keys(inputs: Sequence[SecretInput], stored: Container[str]) -> None:
     """Raises BadRequest for a rename to a name that is already in use."""
     renamed = Counter(one.new_key for one in inputs if one.new_key and one.new_key != one.key)
-    kept = {one.key for one in inputs if not one.new_key}
-    clashes = sorted(key for key, count in renamed.items() if key in stored or key in kept or count > 1)
+    not_renamed = {one.key for one in inputs if not one.new_key}
+    clashes = sorted(key for key, count in renamed.items() if key in stored or key in not_renamed or count > 1)
     if clashes:
         raise BadRequest(f"Secret with the new name already exist: {','.join(clashes)}")
 
@@ -73,5 +73,7 @@ def check_references(project: Project, stored: Iterable[tuple[Folder, SecretInpu
         return
     known = keys_reached(project.pk, {target.folder for target in sources}, {target.key for target in sources})
     if missing := [target for target in sources if (target.folder, target.key) not in known]:
-        names = ", ".join(f"{each.key} in {folder_text(each.folder)} (of {sources[each]})" for each in missing[:NAMED])
+        names = ", ".join(
+            f"{each.key} in {folder_text(each.folder)} (of {sources[each]})" for each in missing[:MAX_LISTED]
+        )
         raise BadRequest(f"Referenced secret(s) not found: {names}")

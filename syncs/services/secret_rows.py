@@ -29,7 +29,7 @@ class Change:
     """One secret of a batch: its row as it will be, and the input that changed it. `tags` None: unchanged."""
 
     secret: Secret
-    given: SecretInput
+    input: SecretInput
     is_new: bool
     tags: set[str] | None
 
@@ -121,7 +121,7 @@ def store(actor: Actor, changes: Sequence[Change], tags: Mapping[str, Tag]) -> N
     Secret.objects.bulk_update(existing, fields, batch_size=BATCH)
     store_versions(actor, [change.secret for change in changes])
     _retag([change for change in changes if change.tags is not None], tags)
-    index_references([change for change in changes if change.is_new or change.given.value is not None])
+    index_references([change for change in changes if change.is_new or change.input.value is not None])
     Folder.objects.filter(pk__in={change.secret.folder_id for change in changes}).update(last_secret_modified=now)
 
 
@@ -162,7 +162,7 @@ def index_references(changes: Sequence[Change]) -> None:
     rows = [
         SecretReference(secret=change.secret, environment=target.environment, path=target.path, key=target.key)
         for change in changes
-        for target in references_to_folders(change.given.value or "")
+        for target in references_to_folders(change.input.value or "")
         if len(target.environment) <= MAX_SLUG and len(target.path) <= MAX_PATH and len(target.key) <= MAX_KEY
     ]
     SecretReference.objects.bulk_create(rows, batch_size=BATCH)

@@ -34,7 +34,7 @@ from .secret_rows import (
     tags_of_rows,
 )
 
-NAMED = 100  # keys that one audit event names; it has their number as well
+MAX_LISTED = 100  # keys that one audit event names; it has their number as well
 
 
 @transaction.atomic
@@ -82,9 +82,9 @@ def set_in_folders(
         return secrets
     store(actor, changes, tags)
     if resolved:
-        checks.check_references(project, [(change.secret.folder, change.given) for change in changes])
+        checks.check_references(project, [(change.secret.folder, change.input) for change in changes])
     event = "create-secret" if all(change.is_new for change in changes) else "update-secret"
-    names = [_audited(change.secret, with_folder=len(groups) > 1) for change in changes[:NAMED]]
+    names = [_audited(change.secret, with_folder=len(groups) > 1) for change in changes[:MAX_LISTED]]
     _record(actor, groups[0][0], event, names, len(changes))
     changed(actor, project.pk, {change.secret.folder_id: change.secret.folder for change in changes}.values())
     return secrets
@@ -146,7 +146,7 @@ def delete_secrets(actor: Actor, folder: Folder, keys: Sequence[str]) -> list[Se
     for batch in batches([secret.pk for secret in found]):
         Secret.objects.filter(pk__in=batch).delete()
     Folder.objects.filter(pk=folder.pk).update(last_secret_modified=timezone.now())
-    _record(actor, folder, "delete-secret", [_audited(each) for each in found[:NAMED]], len(found))
+    _record(actor, folder, "delete-secret", [_audited(each) for each in found[:MAX_LISTED]], len(found))
     changed(actor, project_id, [folder])
     return found
 
@@ -201,7 +201,7 @@ def move_secrets(
         sourceSecretPath=folder.path,
         destinationEnvironment=target.environment.slug,
         destinationSecretPath=target.path,
-        secretIds=[str(secret.pk) for secret in moved[:NAMED]],
+        secretIds=[str(secret.pk) for secret in moved[:MAX_LISTED]],
     )
     changed(actor, project.pk, [folder, target])
     return moved

@@ -28,19 +28,19 @@ LONGEST_LOCATION = 512
 """Characters of the columns that hold a location; a database that does not check them would store more."""
 
 
-def checked(found: type[Destination], given: SyncInput, *, new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+def checked(found: type[Destination], data: SyncInput, *, new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Config and options as they will be stored ({}: not given). Raises Invalid with every problem."""
     issues: list[Issue] = []
-    if new or given.name is not None:
-        issues += slug_issues("name", (given.name or "").strip(), most=256)
-    if given.description is not None and len(given.description.strip()) > 256:
+    if new or data.name is not None:
+        issues += slug_issues("name", (data.name or "").strip(), most=256)
+    if data.description is not None and len(data.description.strip()) > 256:
         issues.append(problem(["description"], "Description cannot exceed 256 characters"))
     config: dict[str, Any] = {}
     options: dict[str, Any] = {}
-    if new or given.destination_config is not None:
-        config = _stored(found.Config, given.destination_config, ("destinationConfig",), issues)
-    if new or given.sync_options is not None:
-        options = _stored(found.Options, given.sync_options, ("syncOptions",), issues)
+    if new or data.destination_config is not None:
+        config = _stored(found.Config, data.destination_config, ("destinationConfig",), issues)
+    if new or data.sync_options is not None:
+        options = _stored(found.Options, data.sync_options, ("syncOptions",), issues)
     if issues:
         raise Invalid(issues)
     return config, options

@@ -20,7 +20,7 @@ from syncs.planning.opening import destination_class
 from .syncs import SyncInput, create_sync
 from .triggers import trigger
 
-KEPT = timedelta(days=30)
+RETENTION = timedelta(days=30)
 """How long an unused draft is kept."""
 
 
@@ -34,7 +34,7 @@ def start_draft(actor: Actor, destination: str) -> SyncDraft:
     if not may_connect(actor):
         raise denied(Right.EDIT_SYNCS)
     destination_class(destination)
-    SyncDraft.objects.filter(updated_at__lt=timezone.now() - KEPT).delete()
+    SyncDraft.objects.filter(updated_at__lt=timezone.now() - RETENTION).delete()
     return SyncDraft.objects.create(user_id=str(actor.id), destination=destination)
 
 

@@ -42,30 +42,30 @@ class SyncInput:
 
 
 def draft_sync(
-    actor: Actor, project: Project, destination: str, given: SyncInput, policy: Mapping[str, Any] | None = None
+    actor: Actor, project: Project, destination: str, data: SyncInput, policy: Mapping[str, Any] | None = None
 ) -> SecretSync:
     """A sync as `create_sync` would store it, checked but not stored: what a preview plans."""
     actor.require(Right.EDIT_SYNCS, project.pk)
     found = destination_class(destination)
     sync = SecretSync(project=project, destination=destination, is_auto_sync_enabled=True)
     _owned_by(sync, actor)
-    config, options = checked(found, given, new=True)
-    sync.folder = source_folder(actor, project, given.environment or "", given.secret_path or "/")
-    sync.connection = usable_connection(actor, project, found, given.connection_id)
-    sync.name = (given.name or "").strip()
-    sync.description = given.description and given.description.strip()
+    config, options = checked(found, data, new=True)
+    sync.folder = source_folder(actor, project, data.environment or "", data.secret_path or "/")
+    sync.connection = usable_connection(actor, project, found, data.connection_id)
+    sync.name = (data.name or "").strip()
+    sync.description = data.description and data.description.strip()
     sync.destination_config, sync.sync_options = config, options
-    if given.is_auto_sync_enabled is not None:
-        sync.is_auto_sync_enabled = given.is_auto_sync_enabled
+    if data.is_auto_sync_enabled is not None:
+        sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.location = location_of(found, sync.connection, config)
     sync.policy = _first_policy(actor, sync, policy or {})
     return sync
 
 
-def _first_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> SyncPolicy:
+def _first_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> SyncPolicy:
     """The project's defaults, replaced by the given members (model field names)."""
     policy = defaults_of(sync.project).new_policy(sync=sync)
-    changed = {name: value for name, value in given.items() if value != getattr(policy, name)}
+    changed = {name: value for name, value in data.items() if value != getattr(policy, name)}
     if changed:
         actor.require(Right.EDIT_POLICY, sync.project_id)
     if changed.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
@@ -76,13 +76,13 @@ def _first_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> S
 
 
 def create_sync(
-    actor: Actor, project: Project, destination: str, given: SyncInput, policy: Mapping[str, Any] | None = None
+    actor: Actor, project: Project, destination: str, data: SyncInput, policy: Mapping[str, Any] | None = None
 ) -> SecretSync:
     """Store a sync; with auto-sync on its first run is queued. Raises in the order of the modelled API."""
-    sync = draft_sync(actor, project, destination, given, policy)
+    sync = draft_sync(actor, project, destination, data, policy)
     refuse_overlaps(actor, sync)
     if SecretSync.objects.filter(project=project, name=sync.name).exists():
-        raise _taken(sync)
+        raise _name_in_use(sync)
     policy_row = sync.policy
     try:
         with transaction.atomic():
@@ -92,39 +92,39 @@ def create_sync(
             if sync.is_auto_sync_enabled:
                 want(actor, [sync])
     except IntegrityError:
-        raise _taken(sync) from None
+        raise _name_in_use(sync) from None
     return syncs().get(pk=sync.pk)
 
 
-def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
+def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
     """Change a sync; whoever saves it becomes its owner. With auto-sync on, any change runs it."""
     project = sync.project
     actor.require(Right.EDIT_SYNCS, project.pk)
     actor.require(Right.READ_VALUES, project.pk)
     found = destination_class(sync.destination)
-    config, options = checked(found, given, new=False)
-    if given.environment is not None or given.secret_path is not None:
-        if sync.folder is None and (given.environment is None or given.secret_path is None):
+    config, options = checked(found, data, new=False)
+    if data.environment is not None or data.secret_path is not None:
+        if sync.folder is None and (data.environment is None or data.secret_path is None):
             raise BadRequest("Must specify both source environment and secret path")
-        environment = given.environment or (sync.folder.environment.slug if sync.folder else "")
-        path = given.secret_path or (sync.folder.path if sync.folder else "/")
+        environment = data.environment or (sync.folder.environment.slug if sync.folder else "")
+        path = data.secret_path or (sync.folder.path if sync.folder else "/")
         sync.folder = source_folder(actor, project, environment, path)
-    if given.connection_id is not None:
-        sync.connection = usable_connection(actor, project, found, given.connection_id)
+    if data.connection_id is not None:
+        sync.connection = usable_connection(actor, project, found, data.connection_id)
     else:
         require_use(actor, sync.connection)
-    if given.name is not None:
-        sync.name = given.name.strip()
-    if given.description is not None:
-        sync.description = given.description.strip()
-    if given.is_auto_sync_enabled is not None:
-        sync.is_auto_sync_enabled = given.is_auto_sync_enabled
+    if data.name is not None:
+        sync.name = data.name.strip()
+    if data.description is not None:
+        sync.description = data.description.strip()
+    if data.is_auto_sync_enabled is not None:
+        sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
     sync.location = location_of(found, sync.connection, sync.destination_config)
     refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
-        raise _taken(sync)
+        raise _name_in_use(sync)
     _owned_by(sync, actor)
     try:
         with transaction.atomic():
@@ -135,7 +135,7 @@ def update_sync(actor: Actor, sync: SecretSync, given: SyncInput) -> SecretSync:
             leave_elsewhere(sync, actor)
             want(actor, [sync])
     except IntegrityError:
-        raise _taken(sync) from None
+        raise _name_in_use(sync) from None
     return syncs().get(pk=sync.pk)
 
 
@@ -155,31 +155,31 @@ _EDITABLE = (
 
 
 def _owned_by(sync: SecretSync, actor: Actor) -> None:
-    who = str(actor.id)
-    sync.owner_user = User.objects.filter(pk=who).first() if actor.kind == "user" else None
-    sync.owner_identity = Identity.objects.filter(pk=who).first() if actor.kind == "identity" else None
+    actor_id = str(actor.id)
+    sync.owner_user = User.objects.filter(pk=actor_id).first() if actor.kind == "user" else None
+    sync.owner_identity = Identity.objects.filter(pk=actor_id).first() if actor.kind == "identity" else None
 
 
-def _taken(sync: SecretSync) -> BadRequest:
+def _name_in_use(sync: SecretSync) -> BadRequest:
     return BadRequest(
         f'A Secret Sync with the name "{sync.name}" already exists for the project with ID "{sync.project_id}"'
     )
 
 
-def update_policy(actor: Actor, sync: SecretSync, given: Mapping[str, Any]) -> SyncPolicy:
+def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> SyncPolicy:
     """Change members of the policy (model field names). A run under way stops; the next one follows the new policy."""
-    needed = Right.RUN_SYNCS if set(given) <= {"paused"} else Right.EDIT_POLICY
+    needed = Right.RUN_SYNCS if set(data) <= {"paused"} else Right.EDIT_POLICY
     actor.require(needed, sync.project_id)
     policy = sync.policy
-    if "unmanaged" in given and given["unmanaged"] not in UNMANAGED:
+    if "unmanaged" in data and data["unmanaged"] not in UNMANAGED:
         raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
-    for name, value in given.items():
+    for name, value in data.items():
         setattr(policy, name, value)
-    if set(given) & {"include", "exclude", "tags", "recursive"}:
+    if set(data) & {"include", "exclude", "tags", "recursive"}:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     with transaction.atomic():
-        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(given), **audited(sync))
-        policy.save(update_fields=list(given))
+        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(data), **audited(sync))
+        policy.save(update_fields=list(data))
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if policy.paused:
             stop_waiting(sync)

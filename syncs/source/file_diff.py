@@ -71,11 +71,11 @@ def compare(folder: Folder, parsed: Parsed, *, overwrite: bool = True, prune: bo
     written = {each.key for each in found if each.action in ("create", "update")}
     lines = [line for line in parsed.lines if line.key.strip() in written]
     problems = [*parsed.problems, *_refused(parsed.lines), *_unresolved(folder, lines, keys)]
-    shown = json.dumps([[each.key, each.action, each.version] for each in found])
+    differences = json.dumps([[each.key, each.action, each.version] for each in found])
     return Comparison(
         tuple(found),
         tuple(sorted(problems, key=lambda each: each.number)),
-        hashlib.sha256(f"{folder.address}{shown}".encode(errors="replace")).hexdigest(),
+        hashlib.sha256(f"{folder.address}{differences}".encode(errors="replace")).hexdigest(),
         tuple(SecretInput(line.key, line.value) for line in lines),
     )
 

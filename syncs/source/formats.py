@@ -175,8 +175,8 @@ def written(values: Mapping[str, str], kind: str) -> str:
     if kind == "json":
         return json.dumps(values, ensure_ascii=False, indent=2) + "\n"
     if kind == "yaml":
-        made: str = yaml.dump(dict(values), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=2**31)
-        return made
+        text: str = yaml.dump(dict(values), Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=2**31)
+        return text
     return "".join(f"{_name(key)}={_quoted(value)}\n" for key, value in values.items())
 
 

@@ -68,5 +68,5 @@ class PathText(Member):
             raise refused(problem([], BAD_NAME)) from None
 
     def shape(self) -> JsonSchema:
-        made: JsonSchema = {"type": "string", "maxLength": MAX_PATH - 1, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
-        return {**made, "minLength": 1} if self.empty_message else made
+        schema: JsonSchema = {"type": "string", "maxLength": MAX_PATH - 1, "pattern": f"^/*({NAME}(/+{NAME})*/*)?$"}
+        return {**schema, "minLength": 1} if self.empty_message else schema

@@ -83,7 +83,7 @@ def find_folder(
         in_project = {f"environment__project__{name}": value for name, value in key.items()}
         folder = folders().filter(environment__slug=environment, path=path, **in_project).first()
     if folder is None or not actor.may(Right.SEE, folder.environment.project_id):
-        known = named_project(actor, project, right)
+        known = project_by_id_or_slug(actor, project, right)
         return folder_by_path(environment_by_slug(known, environment), path)
     actor.require(right, folder.environment.project_id)
     return folder
@@ -102,7 +102,7 @@ def find_folders(
     return found
 
 
-def named_project(actor: Actor, project: Mapping[str, str], right: Right = Right.SEE) -> Project:
+def project_by_id_or_slug(actor: Actor, project: Mapping[str, str], right: Right = Right.SEE) -> Project:
     """By `id` or `slug`. Raises NotFound."""
     if "id" in project:
         return project_for(actor, project["id"], right)
@@ -140,8 +140,8 @@ def secrets_of(folder: Folder, query: SecretQuery) -> tuple[list[ReadSecret], li
         for address in reached[target]:
             for view in views.get(reach.folders[address].pk, ()):
                 effective.setdefault(view.secret.key, view)
-        kept = [view for _, view in sorted(effective.items()) if query.matches(view)]
-        imported.append(Imported(target.environment.slug, target.path, target, kept))
+        in_query = [view for _, view in sorted(effective.items()) if query.matches(view)]
+        imported.append(Imported(target.environment.slug, target.path, target, in_query))
     return matching, imported
 
 

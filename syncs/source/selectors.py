@@ -85,19 +85,19 @@ def projects_seen_by(actor: Actor) -> QuerySet[Project]:
     return found if actor.projects is None else found.filter(pk__in=actor.projects)
 
 
-def tag_of(project: Project, **named: Any) -> Tag:
+def tag_of(project: Project, **key: Any) -> Tag:
     """By `pk` or `slug`. Raises NotFound."""
-    found = Tag.objects.select_related("project").filter(project=project, **named).first()
+    found = Tag.objects.select_related("project").filter(project=project, **key).first()
     if found is None:
-        raise NotFound(f"Tag '{next(iter(named.values()))}' not found")
+        raise NotFound(f"Tag '{next(iter(key.values()))}' not found")
     return found
 
 
-def target_of(project: Project, **named: Any) -> NotificationTarget:
+def target_of(project: Project, **key: Any) -> NotificationTarget:
     """By `pk` or `name`. Raises NotFound."""
-    found = NotificationTarget.objects.select_related("project").filter(project=project, **named).first()
+    found = NotificationTarget.objects.select_related("project").filter(project=project, **key).first()
     if found is None:
-        raise NotFound(f"Notification target '{next(iter(named.values()))}' not found")
+        raise NotFound(f"Notification target '{next(iter(key.values()))}' not found")
     return found
 
 

@@ -29,7 +29,7 @@ from syncs.admin.editor.grid import (
 )
 from syncs.models import Folder, Status
 from syncs.source.paths import normal_path
-from syncs.source.queries import named_project
+from syncs.source.queries import project_by_id_or_slug
 from syncs.source.selectors import projects_seen_by
 
 from .base import OpenFolder, address, fragment, guarded, open_folder
@@ -62,7 +62,7 @@ def start(request: HttpRequest) -> HttpResponse:
 @guarded
 def at(request: HttpRequest, project: str, environment: str, path: str = "") -> HttpResponse:
     actor = actor_of(request)
-    found = named_project(actor, {"slug": project})
+    found = project_by_id_or_slug(actor, {"slug": project})
     try:
         path = normal_path(path)
     except ServiceError:

@@ -50,18 +50,18 @@ class Command(OperatorCommand):
         self._report(report, json=options["json"])
         return 3 if report.problems else 0
 
-    def _progress(self, what: str, done: int, of: int) -> None:
+    def _progress(self, description: str, done: int, of: int) -> None:
         filled = WIDTH * done // max(of, 1)
         bar = "#" * filled + "." * (WIDTH - filled)
-        self.stderr.write(f"\r[{bar}] {done}/{of} {what:60.60}", ending="")
+        self.stderr.write(f"\r[{bar}] {done}/{of} {description:60.60}", ending="")
         self.stderr.flush()
 
     def _report(self, report: Report, *, json: bool) -> None:
         if json:
             self.line({"found": report.found, "changed": report.changed, "problems": report.problems})
             return
-        for what, count in report.found.items():
-            changed = report.changed[what]
-            self.stdout.write(f"{what:14} {count:6} found, {changed} new or changed here")
+        for description, count in report.found.items():
+            changed = report.changed[description]
+            self.stdout.write(f"{description:14} {count:6} found, {changed} new or changed here")
         for problem in report.problems:
             self.stderr.write(f"left out: {problem}")

@@ -63,8 +63,8 @@ class Command(OperatorCommand):
 
     def _add(self, project: Project, options: dict[str, Any]) -> int:
         url = None if options["email"] else sys.stdin.readline().strip()
-        given = TargetInput(options["name"], url, options["email"], options["on"], True)
-        self._print(services.create_target(PLATFORM, project, given), "added", options["json"])
+        data = TargetInput(options["name"], url, options["email"], options["on"], True)
+        self._print(services.create_target(PLATFORM, project, data), "added", options["json"])
         return 0
 
     def _print(self, target: NotificationTarget, result: str, as_json: bool) -> None:

@@ -60,7 +60,7 @@ class Command(OperatorCommand):
 
     def _ended(self, run: SyncRun, *, quiet: bool) -> SyncRun:
         """The run once it has ended."""
-        began, shown = time.monotonic(), ""
+        began, last_line = time.monotonic(), ""
         while run.status not in ENDED:
             if run.started_at is None and time.monotonic() - began > NO_WORKER_AFTER and not quiet:
                 self.stderr.write("No worker has started the run yet; is `manage.py up` running?")
@@ -70,9 +70,9 @@ class Command(OperatorCommand):
             planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
             done = run.changes.filter(outcome__in=("applied", "failed")).count()
             line = f"{run.sync}: {run.status}, {done}/{planned} keys" + (f" - {run.message}" if run.message else "")
-            if line != shown and not quiet:
+            if line != last_line and not quiet:
                 self.stderr.write(line)
-                shown = line
+                last_line = line
         return run
 
     def _show(self, run: SyncRun, waited: bool) -> None:

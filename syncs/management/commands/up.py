@@ -151,8 +151,8 @@ class Command(BaseCommand):
         for one in outcomes(run):
             self._say(f"  {one['outcome']:10} {one['key']:20} {one['why']}")
         if folder := sync.folder:
-            where = f"{sync.project.slug}/{folder.environment.slug}{child_path(folder.path, '')}"
-            self._say(f"Change a secret in {url}/admin/secrets/{where} and see it synced.")
+            path = f"{sync.project.slug}/{folder.environment.slug}{child_path(folder.path, '')}"
+            self._say(f"Change a secret in {url}/admin/secrets/{path} and see it synced.")
 
 
 def worker_count(option: int | None) -> int:
