@@ -11,11 +11,11 @@ from rest_framework.request import Request
 
 def client_ip(request: HttpRequest | Request) -> str | None:
     """The client's address. X-Forwarded-For is used only behind the proxies that the operator trusts."""
-    here = _address(request.META.get("REMOTE_ADDR", ""))
+    peer = _address(request.META.get("REMOTE_ADDR", ""))
     hops = [_address(hop) for hop in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    while here and hops and hops[-1] and _is_proxy(here):
-        here = hops.pop()
-    return here
+    while peer and hops and hops[-1] and _is_proxy(peer):
+        peer = hops.pop()
+    return peer
 
 
 def _address(text: str) -> str | None:

@@ -84,8 +84,8 @@ def search(
     """Newest first. `actor`: a name or an ID. Events of deleted projects are found, too."""
     found = AuditEvent.objects.all()
     if project_id:
-        there = Project.objects.filter(pk=project_id).exists()
-        found = found.filter(project_id=project_id) if there else found.filter(metadata__project=str(project_id))
+        is_live = Project.objects.filter(pk=project_id).exists()
+        found = found.filter(project_id=project_id) if is_live else found.filter(metadata__project=str(project_id))
     if events:
         found = found.filter(event__in=events)
     if actor:

@@ -143,34 +143,34 @@ def delete_identity(actor: Actor, identity: Identity) -> None:
 
 
 @transaction.atomic
-def add_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
-    """Add universal auth. `given`: settings by their wire names, with defaults for the rest."""
+def add_universal_auth(actor: Actor, identity: Identity, changes: Mapping[str, Any]) -> Identity:
+    """Add universal auth. `changes`: settings by their wire names, with defaults for the rest."""
     identity = _managed(actor, identity)
     if identity.has_universal_auth:
         raise BadRequest("Failed to add universal auth to already configured identity")
     fresh = Identity()
     defaults = {name: getattr(fresh, field) for name, field in SETTINGS.items()}
     identity.has_universal_auth = True
-    return _configure(actor, identity, {**defaults, **given}, "add-identity-universal-auth")
+    return _configure(actor, identity, {**defaults, **changes}, "add-identity-universal-auth")
 
 
 @transaction.atomic
-def update_universal_auth(actor: Actor, identity: Identity, given: Mapping[str, Any]) -> Identity:
-    """Change the settings in `given`, by wire names. Issued tokens keep their lifetime; addresses apply at once."""
+def update_universal_auth(actor: Actor, identity: Identity, changes: Mapping[str, Any]) -> Identity:
+    """Change the settings in `changes`, by wire names. Issued tokens keep their lifetime; addresses apply at once."""
     identity = with_universal_auth(_managed(actor, identity))
-    return _configure(actor, identity, given, "update-identity-universal-auth")
+    return _configure(actor, identity, changes, "update-identity-universal-auth")
 
 
-def _configure(actor: Actor, identity: Identity, given: Mapping[str, Any], event: str) -> Identity:
-    for name in given:
+def _configure(actor: Actor, identity: Identity, changes: Mapping[str, Any], event: str) -> Identity:
+    for name in changes:
         if name.endswith("TrustedIps"):
-            _check_ranges(name, given[name] or ())
-    for name, value in given.items():
+            _check_ranges(name, changes[name] or ())
+    for name, value in changes.items():
         setattr(identity, SETTINGS[name], value)
     if identity.access_token_max_ttl and identity.access_token_ttl > identity.access_token_max_ttl:
         raise BadRequest("Access token TTL cannot be greater than max TTL")
-    identity.save(update_fields=["has_universal_auth", *(SETTINGS[name] for name in given), "updated_at"])
-    audit.record(actor, event, identityId=identity.pk, settings=sorted(given))
+    identity.save(update_fields=["has_universal_auth", *(SETTINGS[name] for name in changes), "updated_at"])
+    audit.record(actor, event, identityId=identity.pk, settings=sorted(changes))
     return identity
 
 
@@ -182,8 +182,8 @@ def _check_ranges(name: str, ranges: Any) -> None:
         try:
             ipaddress.ip_network(each["ipAddress"], strict=False)
         except ValueError:
-            said = f"{name}: '{each['ipAddress']}' is neither an address nor a range such as 10.0.0.0/8"
-            raise BadRequest(said) from None
+            message = f"{name}: '{each['ipAddress']}' is neither an address nor a range such as 10.0.0.0/8"
+            raise BadRequest(message) from None
 
 
 @transaction.atomic

@@ -16,5 +16,5 @@ def roles_of(member: User | Identity) -> str:
 def members_of(project: Project) -> list[tuple[Membership, str, str]]:
     """The members of a project, each with the label and the tone of its role, highest role first."""
     found = project.memberships.select_related("user", "identity").order_by("created_at")
-    shown = [(one, Role(one.role).label, ROLES[Role(one.role)]) for one in found]
-    return sorted(shown, key=lambda row: list(ROLES).index(Role(row[0].role)))
+    rows = [(one, Role(one.role).label, ROLES[Role(one.role)]) for one in found]
+    return sorted(rows, key=lambda row: list(ROLES).index(Role(row[0].role)))

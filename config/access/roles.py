@@ -105,10 +105,10 @@ def actor_of_user(user: User, ip: str | None = None) -> Actor:
 
 def actor_of_identity(identity: Identity, ip: str | None = None, roles: dict[UUID, str] | None = None) -> Actor:
     """`roles`: those of the actor if they have been read already."""
-    made = Actor("identity", identity.pk, identity.name, identity.role == Role.ADMIN, ip)
+    machine = Actor("identity", identity.pk, identity.name, identity.role == Role.ADMIN, ip)
     if roles is not None:
-        made.__dict__["roles"] = roles
-    return made
+        machine.__dict__["roles"] = roles
+    return machine
 
 
 def project_for(actor: Actor, project_id: str, right: Right = Right.SEE) -> Project:

@@ -90,8 +90,8 @@ def add_people(
     known = {user.username for user in found} | {user.email for user in found}
     if missing := sorted({*names, *emails} - known):
         raise BadRequest(f"No account for: {', '.join(missing)}. Accounts are created by instance admins.")
-    there = {each.user_id for each in project.memberships.filter(user__in=found)}
-    added = [user for user in found if user.pk not in there]
+    existing = {each.user_id for each in project.memberships.filter(user__in=found)}
+    added = [user for user in found if user.pk not in existing]
     Membership.objects.bulk_create([Membership(project=project, user=user, role=role) for user in added])
     audit.record(actor, "add-workspace-member", project.pk, members=sorted(str(user.pk) for user in added), role=role)
     return list(project.memberships.filter(user__in=found).order_by("created_at"))
@@ -140,10 +140,10 @@ def update_project(
         "has_delete_protection": protected,
         "kept_settings": {**project.kept_settings, **kept} if kept else None,
     }
-    given = {field: value for field, value in changes.items() if value is not None}
-    for field, value in given.items():
+    applied = {field: value for field, value in changes.items() if value is not None}
+    for field, value in applied.items():
         setattr(project, field, value)
-    project.save(update_fields=[*given, "updated_at"])
+    project.save(update_fields=[*applied, "updated_at"])
     audit.record(actor, "update-project", project.pk, name=project.name, slug=project.slug)
     return project
 

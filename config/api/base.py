@@ -142,9 +142,9 @@ def router() -> SimpleRouter:
 
 
 def or_named(
-    view: Callable[..., Any], other: Callable[..., Any], methods: Collection[str], **named: str
+    view: Callable[..., Any], other: Callable[..., Any], methods: Collection[str], **path_names: str
 ) -> Callable[..., Any]:
-    """One path, two endpoints: those of `methods` that `view` does not have are handled by `other`, with `named`.
+    """One path, two endpoints: those of `methods` that `view` does not have are handled by `other`, with `path_names`.
 
     A browser is shown the page of `view`, with its forms.
     """
@@ -157,7 +157,7 @@ def or_named(
         own = getattr(view, "actions", None) or dir(view.cls)  # type: ignore[attr-defined]
         if page or method not in methods or method in own:
             return view(request)
-        return other(request, **named)
+        return other(request, **path_names)
 
     return chosen
 

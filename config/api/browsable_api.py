@@ -86,8 +86,8 @@ def _forms(view: Any, request: Request) -> Iterator[dict[str, Any]]:
         if method == "GET" and query is None:
             continue
         shape = query if method == "GET" else body
-        given = request.query_params if method == "GET" else request.data if request.method == method else None
-        form = _form(shape, given if isinstance(given, Mapping) else {}, method) if shape else forms.Form()
+        sent = request.query_params if method == "GET" else request.data if request.method == method else None
+        form = _form(shape, sent if isinstance(sent, Mapping) else {}, method) if shape else forms.Form()
         yield {
             "method": method,
             "verb": VERBS[method],

@@ -93,15 +93,15 @@ def identity_json(row: models.Identity, organisation: str) -> Identity:
 
 
 def _read(row: models.Identity, organisation: str) -> IdentityOfOrganization:
-    shown = identity_json(row, organisation)
+    plain = identity_json(row, organisation)
     inner: IdentityWithin = {
-        "id": shown["id"],
-        "name": shown["name"],
-        "authMethods": shown["authMethods"],
-        "createdAt": shown["createdAt"],
-        "updatedAt": shown["updatedAt"],
+        "id": plain["id"],
+        "name": plain["name"],
+        "authMethods": plain["authMethods"],
+        "createdAt": plain["createdAt"],
+        "updatedAt": plain["updatedAt"],
     }
-    return {**shown, "identityId": shown["id"], "identity": inner}
+    return {**plain, "identityId": plain["id"], "identity": inner}
 
 
 class Identities(ViewSet):

@@ -24,8 +24,8 @@ class Budget:
 
     @property
     def headers(self) -> dict[str, str]:
-        named = {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
-        return {f"x-ratelimit-{name}": str(value) for name, value in named.items()}
+        values = {"limit": self.limit, "remaining": self.remaining, "reset": self.reset}
+        return {f"x-ratelimit-{name}": str(value) for name, value in values.items()}
 
 
 def spend(who: str, limit: int) -> Budget | None:

@@ -127,9 +127,9 @@ class Environments(ViewSet):
     )
     def destroy(self, request: Request, projectId: str, environmentId: str) -> TypedResponse[Any]:
         environment = self.environment()
-        shown = environment_json(environment)
+        deleted = environment_json(environment)
         folders.delete_environment(self.actor, environment)
-        return self.done(shown, "deleted")
+        return self.done(deleted, "deleted")
 
 
 class EnvironmentsOfWorkspace(Environments):

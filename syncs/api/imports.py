@@ -176,16 +176,16 @@ class SecretImports(ViewSet, _ImportView):
     def list(self, request: Request) -> TypedResponse[SecretImportList]:
         folder = self.folder(self.query(self.in_folder))
         found = folder.imports.select_related("import_environment").order_by("position", "pk")
-        shown = [import_json(row) for row in found]
+        rows = [import_json(row) for row in found]
         audit.record(
             self.actor,
             "get-secret-imports",
             folder.environment.project_id,
             environment=folder.environment.slug,
             folderId=folder.pk,
-            numberOfImports=len(shown),
+            numberOfImports=len(rows),
         )
-        return TypedResponse({"message": "Successfully fetched secret imports", "secretImports": shown})
+        return TypedResponse({"message": "Successfully fetched secret imports", "secretImports": rows})
 
     @operation("createSecretImport{suffix}", "Import a folder, after the existing imports.", body="new")
     def create(self, request: Request) -> TypedResponse[SecretImportChanged]:

@@ -88,8 +88,8 @@ class Targets(ViewSet):
     def list(self, request: Request, projectId: str) -> TypedResponse[TargetList]:
         page = self.query(Page)
         found = project_for(self.actor, projectId).notification_targets.all()
-        shown = [target_as_json(target) for target in page.of(found)]
-        return TypedResponse({"notificationTargets": shown, "totalCount": found.count()})
+        rows = [target_as_json(target) for target in page.of(found)]
+        return TypedResponse({"notificationTargets": rows, "totalCount": found.count()})
 
     @operation("createNotificationTarget", "Create a notification target.", body=NewTarget)
     def create(self, request: Request, projectId: str) -> TypedResponse[OneTarget]:

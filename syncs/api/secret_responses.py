@@ -96,9 +96,9 @@ class SecretVersionList(TypedDict):
     totalCount: int
 
 
-def secret_json(shown: ReadSecret, project_id: UUID) -> Secret:
+def secret_json(view: ReadSecret, project_id: UUID) -> Secret:
     """The modelled object; a value that is not shown is its literal text for that."""
-    secret = shown.secret
+    secret = view.secret
     pk, folder = str(secret.pk), secret.folder
     return {
         "id": pk,
@@ -108,12 +108,12 @@ def secret_json(shown: ReadSecret, project_id: UUID) -> Secret:
         "version": secret.version,
         "type": "shared",
         "secretKey": secret.key,
-        "secretValue": HIDDEN if shown.value is None else shown.value,
-        "secretComment": shown.comment,
+        "secretValue": HIDDEN if view.value is None else view.value,
+        "secretComment": view.comment,
         "secretPath": folder.path,
-        "secretValueHidden": shown.value is None,
-        "secretMetadata": metadata_of(secret, hidden=shown.value is None) if secret.metadata else [],
-        "tags": [{"id": tag, "slug": slug, "name": slug, "color": color} for tag, slug, color in shown.tags],
+        "secretValueHidden": view.value is None,
+        "secretMetadata": metadata_of(secret, hidden=view.value is None) if secret.metadata else [],
+        "tags": [{"id": tag, "slug": slug, "name": slug, "color": color} for tag, slug, color in view.tags],
         "secretReminderNote": secret.reminder_note,
         "secretReminderRepeatDays": secret.reminder_repeat_days,
         "skipMultilineEncoding": secret.skip_multiline_encoding,

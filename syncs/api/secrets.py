@@ -87,11 +87,11 @@ class SecretView(View):
             return []
         project_id = secrets[0].folder.environment.project_id
         values = self.actor.may(Right.READ_VALUES, project_id)
-        return [secret_json(shown, project_id) for shown in queries.views_of(secrets, values=values)]
+        return [secret_json(found, project_id) for found in queries.views_of(secrets, values=values)]
 
-    def read(self, shown: ReadSecret) -> TypedResponse[OneSecret]:
+    def read(self, found: ReadSecret) -> TypedResponse[OneSecret]:
         """One secret, recorded in the audit log as read."""
-        secret, environment = shown.secret, shown.secret.folder.environment
+        secret, environment = found.secret, found.secret.folder.environment
         audit.record(
             self.actor,
             "get-secret",
@@ -101,9 +101,9 @@ class SecretView(View):
             secretId=secret.pk,
             secretKey=secret.key,
             secretVersion=secret.version,
-            isValueShown=shown.value is not None,
+            isValueShown=found.value is not None,
         )
-        response = TypedResponse[OneSecret]({"secret": secret_json(shown, environment.project_id)})
+        response = TypedResponse[OneSecret]({"secret": secret_json(found, environment.project_id)})
         return with_etag(self.request, response, environment.project_id)
 
 

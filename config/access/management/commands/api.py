@@ -30,15 +30,15 @@ class Command(OperatorCommand):
     def work(self, options: dict[str, Any]) -> int:
         body = sys.stdin.read() if options["body"] == "-" else options["body"]
         path = f"/api/{options['path'].removeprefix('/api').lstrip('/')}"
-        asked = RequestFactory().generic(options["method"], path, body, content_type="application/json")
-        force_authenticate(asked, _person(options["user"]))
+        request = RequestFactory().generic(options["method"], path, body, content_type="application/json")
+        force_authenticate(request, _person(options["user"]))
         try:
-            found = resolve(asked.path_info.rstrip("/"))
+            found = resolve(request.path_info.rstrip("/"))
         except Http404:
             raise NotFound(f"The API has no {path.partition('?')[0]}; see /api/docs") from None
-        answer = found.func(asked, *found.args, **found.kwargs)
-        (self.stdout if answer.status_code < 300 else self.stderr).write(_text(answer))
-        return 0 if answer.status_code < 300 else 1
+        response = found.func(request, *found.args, **found.kwargs)
+        (self.stdout if response.status_code < 300 else self.stderr).write(_text(response))
+        return 0 if response.status_code < 300 else 1
 
 
 def _person(name: str | None) -> User:
@@ -49,10 +49,10 @@ def _person(name: str | None) -> User:
     return found
 
 
-def _text(answer: HttpResponse) -> str:
-    if answer.streaming:
-        parts = b"".join(answer.streaming_content)  # type: ignore[attr-defined]
+def _text(response: HttpResponse) -> str:
+    if response.streaming:
+        parts = b"".join(response.streaming_content)  # type: ignore[attr-defined]
         return parts.decode()
-    if hasattr(answer, "render") and not answer.is_rendered:  # type: ignore[attr-defined]
-        answer.render()
-    return answer.content.decode()
+    if hasattr(response, "render") and not response.is_rendered:  # type: ignore[attr-defined]
+        response.render()
+    return response.content.decode()

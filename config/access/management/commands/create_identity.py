@@ -26,11 +26,11 @@ class Command(OperatorCommand):
 
     def work(self, options: dict[str, Any]) -> int:
         project = find_project(options["project"]) if options["project"] else None
-        made = create_identity(PLATFORM, options["name"], role=options["role"], project=project)
-        client_id = str(made.identity.client_id)
+        created = create_identity(PLATFORM, options["name"], role=options["role"], project=project)
+        client_id = str(created.identity.client_id)
         if options["json"]:
-            self.line({"id": made.identity.pk, "clientId": client_id, "clientSecret": made.client_secret})
+            self.line({"id": created.identity.pk, "clientId": client_id, "clientSecret": created.client_secret})
         else:
             self.stdout.write(f"clientId:     {client_id}")
-            self.stdout.write(f"clientSecret: {made.client_secret}")
+            self.stdout.write(f"clientSecret: {created.client_secret}")
         return 0

@@ -24,8 +24,8 @@ class Command(OperatorCommand):
         broken = list(broken_links())
         if options["has"] and not AuditEvent.objects.filter(hash=options["has"]).exists():
             broken.append(f"there is no event with the hash {options['has']}")
-        for said in broken:
-            self.stderr.write(said)
+        for problem in broken:
+            self.stderr.write(problem)
         if not broken:
             last = AuditEvent.objects.values_list("hash", flat=True).first()
             self.stdout.write(f"{AuditEvent.objects.count()} events, the chain is intact; the last hash is {last}")
