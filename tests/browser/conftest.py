@@ -155,10 +155,10 @@ def axe(page: Page, *, schemes: tuple[str, ...] = ("light", "dark"), within: str
         page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
         if not page.evaluate("() => 'axe' in window"):
             page.evaluate(AXE.read_text())  # not a script tag: a content security policy may forbid those
-        said = page.evaluate(
+        violations = page.evaluate(
             f"async () => (await axe.run({context}, {{runOnly: {STANDARD}, resultTypes: ['violations']}})).violations"
         )
-        for rule in said:
+        for rule in violations:
             for node in rule["nodes"]:
                 why = re.sub(r"\s+", " ", node["failureSummary"])
                 found.append(f"{scheme} {rule['id']}: {' '.join(map(str, node['target']))}\n    {why}")

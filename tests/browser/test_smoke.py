@@ -55,7 +55,7 @@ def test_the_page_fixture_detects_errors(open_as: OpenAs) -> None:
     page.evaluate("console.error('nobody should miss this')")
     page.evaluate("setTimeout(() => { throw new Error('nor this') })")
     page.wait_for_timeout(50)
-    assert [said.split(":")[0] for said in page.complaints] == ["console", "script"]  # type: ignore[attr-defined]
+    assert [complaint.split(":")[0] for complaint in page.complaints] == ["console", "script"]  # type: ignore[attr-defined]
     page.complaints.clear()  # type: ignore[attr-defined]
 
 

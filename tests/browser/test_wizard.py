@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
 
 START = "/admin/syncs/syncdraft/"
-SPOT = ("acme", "shop", "development")
+SCOPE = ("acme", "shop", "development")
 
 
 def go_on(page: Page) -> None:
@@ -103,7 +103,7 @@ def test_from_an_empty_installation_to_a_finished_sync(world: World, open_as: Op
     arrive(page, world)
     judged(page)
     assert fields <= 10
-    assert world.held(SPOT) == {"WEB_DATABASE_URL": "postgres://db", "WEB_SESSION_KEY": "s3"}
+    assert world.held(SCOPE) == {"WEB_DATABASE_URL": "postgres://db", "WEB_SESSION_KEY": "s3"}
     assert page.get_by_role("row", name=re.compile("WEB_SESSION_KEY.*applied")).is_visible()
     page.get_by_role("link", name="Details of the run").click()
     assert str(SyncRun.objects.get().pk) in page.url
@@ -158,7 +158,7 @@ def test_the_keyboard_is_enough(world: World, admin_page: Page) -> None:
     press(page, page.get_by_role("button", name="Show the plan"))
     press(page, page.get_by_role("button", name="Save and run"))
     arrive(page, world)
-    assert world.held(SPOT) == {"B": "2", "C": "3"}
+    assert world.held(SCOPE) == {"B": "2", "C": "3"}
 
 
 def test_enter_continues(world: World, admin_page: Page) -> None:
@@ -197,14 +197,14 @@ def test_without_the_service_everything_is_typed(world: World, admin_page: Page)
     go_on(page)
     go_on(page)
     arrive(page, world)
-    assert world.held(SPOT) == {"A": "1"}
+    assert world.held(SCOPE) == {"A": "1"}
 
 
 def test_deletes_above_the_limit_are_red_and_confirmed_by_name(world: World, admin_page: Page) -> None:
     world.set(A="1", SESSION="new")
     for number in range(14):
-        world.sandbox.put(SPOT, f"OLD_{number}", "x")
-    world.sandbox.put(SPOT, "SESSION", "old")
+        world.sandbox.put(SCOPE, f"OLD_{number}", "x")
+    world.sandbox.put(SCOPE, "SESSION", "old")
     page = admin_page
     to_plan(page)
     assert page.locator(".kc-group.is-danger").count() == 2
@@ -215,7 +215,7 @@ def test_deletes_above_the_limit_are_red_and_confirmed_by_name(world: World, adm
     page.get_by_label("Type", exact=False).fill("dev-to-shop-development")
     go_on(page)
     arrive(page, world)
-    assert world.held(SPOT) == {"A": "1", "SESSION": "new"}
+    assert world.held(SCOPE) == {"A": "1", "SESSION": "new"}
     judged(page)
 
 

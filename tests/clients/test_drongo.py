@@ -107,11 +107,11 @@ def test_secrets_are_created_changed_and_deleted(destination: GcpSecretManager) 
 
 @pytest.mark.parametrize(("policy", "left"), [("keep", "ENABLED"), ("disable", "DISABLED"), ("destroy", "DESTROYED")])
 def test_old_versions_are_kept_or_disabled(destination: GcpSecretManager, policy: str, left: str) -> None:
-    told = GcpSecretManager(destination.client, GLOBAL, {"oldVersions": policy})
-    apply(told, Write(Action.CREATE, "KEY", "KEY", "old"))
-    assert apply(told, Write(Action.UPDATE, "KEY", "KEY", "new", remote=looked(told)["KEY"]))["KEY"].error is None
-    assert states(told, "KEY") == [left, "ENABLED"]
-    assert looked(told)["KEY"].value == "new"
+    other = GcpSecretManager(destination.client, GLOBAL, {"oldVersions": policy})
+    apply(other, Write(Action.CREATE, "KEY", "KEY", "old"))
+    assert apply(other, Write(Action.UPDATE, "KEY", "KEY", "new", remote=looked(other)["KEY"]))["KEY"].error is None
+    assert states(other, "KEY") == [left, "ENABLED"]
+    assert looked(other)["KEY"].value == "new"
 
 
 def test_an_existing_name_is_a_conflict_and_an_update_of_a_missing_one_creates_nothing(

@@ -56,11 +56,11 @@ class Description:
         else:
             assert not operation.get("requestBody", {}).get("required")
         if answer.status < 400:
-            told = operation["responses"][str(answer.status)].get("content")
+            content = operation["responses"][str(answer.status)].get("content")
             if (
-                told and "secrets" in ask.path
+                content and "secrets" in ask.path
             ):  # the other lists have long items, of which the stand-in gives what is used
-                jsonschema.validate(answer.body, self.plain(told["application/json"]["schema"]))
+                jsonschema.validate(answer.body, self.plain(content["application/json"]["schema"]))
 
     def operation(self, ask: Ask) -> dict[str, Any]:
         """The most specific path that fits, as a server would route it."""

@@ -81,10 +81,10 @@ def moved(server: Server, *args: str, client_id: str = "", client_secret: str = 
 
 
 def test_everything_is_imported_and_a_second_time_changes_nothing(server: Server, project: dict[str, Any]) -> None:
-    code, told = moved(server, "--project", project["id"])
-    assert (code, told["problems"]) == (0, [])
+    code, result = moved(server, "--project", project["id"])
+    assert (code, result["problems"]) == (0, [])
     expected = {"projects": 1, "tags": 1, "environments": 3, "folders": 3, "secrets": 452, "imports": 1}
-    assert (told["found"], told["changed"]) == (expected, expected)
+    assert (result["found"], result["changed"]) == (expected, expected)
     here = Project.objects.get(slug=project["slug"])
     assert [each.slug for each in here.environments.order_by("position")] == ["dev", "staging", "prod"]
     assert Folder.objects.get(path="/a/b/c").description == "deep"
@@ -100,8 +100,8 @@ def test_everything_is_imported_and_a_second_time_changes_nothing(server: Server
     assert (row.folder.environment.slug, row.import_path) == ("prod", "/a/b/c")
 
     before = (SecretVersion.objects.count(), AuditEvent.objects.count(), Tag.objects.count())
-    code, told = moved(server, "--project", project["id"])
-    assert (code, told["found"], set(told["changed"].values())) == (0, expected, {0})
+    code, result = moved(server, "--project", project["id"])
+    assert (code, result["found"], set(result["changed"].values())) == (0, expected, {0})
     assert (SecretVersion.objects.count(), AuditEvent.objects.count(), Tag.objects.count()) == before
 
 
@@ -119,9 +119,9 @@ def test_an_interrupted_import_continues(server: Server, theirs: httpx.Client, p
     assert Project.objects.filter(slug=project["slug"]).exists()
     assert not Secret.objects.filter(key="HOST").exists()
     theirs.patch(where, json={"accessTokenNumUsesLimit": 0}).raise_for_status()
-    code, told = moved(server, **login)
-    assert (code, told["found"]["secrets"], Secret.objects.count()) == (0, 452, 452)
-    assert told["changed"]["projects"] == 0
+    code, result = moved(server, **login)
+    assert (code, result["found"]["secrets"], Secret.objects.count()) == (0, 452, 452)
+    assert result["changed"]["projects"] == 0
 
 
 def test_a_login_without_values(server: Server, theirs: httpx.Client, project: dict[str, Any]) -> None:
@@ -130,24 +130,24 @@ def test_a_login_without_values(server: Server, theirs: httpx.Client, project: d
     ids = {each["name"]: each["id"] for each in theirs.get("/v1/identities").json()["identities"]}
     where = f"/v2/workspace/{project['id']}/identity-memberships/{ids['viewer']}"
     theirs.post(where, json={"role": "viewer"}).raise_for_status()
-    code, told = moved(
+    code, result = moved(
         server, "--project", project["id"], client_id=viewer["clientId"], client_secret=viewer["clientSecret"]
     )
     assert code == 3
-    assert any("the login may not read" in problem for problem in told["problems"])
+    assert any("the login may not read" in problem for problem in result["problems"])
     assert not Secret.objects.exists()
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (["--client-id", "x", "--client-secret", "y"], "Invalid credentials"),
         (["--client-id", "x"], "--client-secret"),
         (["--client-id", "x", "--client-secret", "y", "--host", "http://127.0.0.1:9"], "could not connect"),
     ],
 )
-def test_problems_are_reported(server: Server, args: list[str], said: str) -> None:
-    with pytest.raises(CommandError, match=said):
+def test_problems_are_reported(server: Server, args: list[str], message: str) -> None:
+    with pytest.raises(CommandError, match=message):
         call_command("import_infisical", "--host", server.url, *args)
 
 
@@ -181,9 +181,9 @@ class Oddities:
 
 def test_one_failure_does_not_stop_the_rest() -> None:
     report = move_in(PLATFORM, Oddities(), None, lambda *_: None)  # type: ignore[arg-type]
-    said = "\n".join(report.problems)
+    message = "\n".join(report.problems)
     for named in ("No-Slug", "tag Not A Slug", "folder dev/in between", "good-project dev/ A:B", "'nowhere'"):
-        assert named in said
+        assert named in message
     assert sorted(Secret.objects.values_list("folder__path", "key")) == [("/", "FINE"), ("/fine", "FINE")]
     assert SecretImport.objects.count() == 2
 

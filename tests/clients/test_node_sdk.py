@@ -44,9 +44,9 @@ def test_a_team_is_migrated(server: Server) -> None:
         "imported": "short",
         "deleted": "REFERS",
     }
-    for said, expected in zip(
+    for text, expected in zip(
         errors,
         ["Secret with name 'REFERS' not found", "Secret already exist: BASIS", "'nowhere'", "nobody@example.com"],
         strict=True,
     ):
-        assert expected in said
+        assert expected in text

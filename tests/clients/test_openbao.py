@@ -319,8 +319,8 @@ def test_our_fake_responds_like_the_server(bao: Bao) -> None:
             real, ours = (each.ask(method, path, body, **headers) for each in (bao, Bao(url)))
             step = f"{method} {path} {body}"
             assert ours.status_code == real.status_code, step
-            told, said = (answer.json() if answer.content else None for answer in (real, ours))
-            assert _shape(said, told) or not said, step
+            real_body, fake_body = (answer.json() if answer.content else None for answer in (real, ours))
+            assert _shape(fake_body, real_body) or not fake_body, step
 
 
 def _shape(ours: Any, real: Any) -> bool:

@@ -129,17 +129,17 @@ def test_lists_imports_and_references(server: Server, client: Any, project: str)
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("A:B", "x", "cannot contain colon"),
         ("TAKEN", "x", "Secret already exist"),
         ("REFERS", "${NOWHERE}", "not found: NOWHERE"),
     ],
 )
-def test_errors_describe_the_problem(client: Any, project: str, name: str, value: str, said: str) -> None:
+def test_errors_describe_the_problem(client: Any, project: str, name: str, value: str, message: str) -> None:
     where = {"project_id": project, "environment_slug": "dev", "secret_path": "/"}
     client.secrets.create_secret_by_name("TAKEN", **where, secret_value="x")
-    with pytest.raises(Exception, match=said):
+    with pytest.raises(Exception, match=message):
         client.secrets.create_secret_by_name(name, **where, secret_value=value)
     with pytest.raises(Exception, match="not found"):
         client.secrets.list_secrets(project_id=project, environment_slug="nowhere", secret_path="/")

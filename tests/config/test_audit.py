@@ -97,7 +97,7 @@ def test_an_untouched_log_is_intact(log: list[AuditEvent]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("harm", "said"),
+    ("harm", "problem"),
     [
         (edit(actor_name="eve"), "was changed after it was written"),
         (edit(event="get-secret"), "was changed after it was written"),
@@ -117,9 +117,9 @@ def test_an_untouched_log_is_intact(log: list[AuditEvent]) -> None:
         (unseal, "was removed"),
     ],
 )
-def test_tampering_is_detected(harm: Callable[[], None], said: str) -> None:
+def test_tampering_is_detected(harm: Callable[[], None], problem: str) -> None:
     harm()
-    assert said in broken()
+    assert problem in broken()
     audit.record(PLATFORM, "pause-everything")
     assert broken(), "what is written later hides it"
 

@@ -208,22 +208,22 @@ def test_stored_data_is_restored_by_earlier_rules() -> None:
     ],
 )
 def test_no_message_holds_an_input(data: object, caplog: pytest.LogCaptureFixture) -> None:
-    told: list[object] = []
+    outputs: list[object] = []
     try:
-        told += [Login.parse(data), Everything.parse({"name": "shop", "login": data})]
+        outputs += [Login.parse(data), Everything.parse({"name": "shop", "login": data})]
     except Invalid as error:
-        told += [error, error.issues, *error.args]
+        outputs += [error, error.issues, *error.args]
     try:
-        told.append(Login.model_validate(data))
+        outputs.append(Login.model_validate(data))
     except ValueError as error:
-        told.append(error)
+        outputs.append(error)
     with caplog.at_level(logging.DEBUG):
-        for each in told:
+        for each in outputs:
             logging.getLogger(__name__).error(
                 "%s %r", each, each, exc_info=each if isinstance(each, Exception) else None
             )
-    assert len(told) > 1
-    assert CANARY not in caplog.text + "".join(f"{each} {each!r}" for each in told)
+    assert len(outputs) > 1
+    assert CANARY not in caplog.text + "".join(f"{each} {each!r}" for each in outputs)
 
 
 # -- OpenAPI -----------------------------------------------------------------------------------------------------------

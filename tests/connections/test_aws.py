@@ -52,8 +52,10 @@ def test_an_access_key_is_checked_by_asking_who_it_is(vendor: AwsFake, provider:
 
 
 def test_a_bad_key_is_unauthorized_and_never_shown(vendor: AwsFake, provider: Aws) -> None:
-    said = "The security token included in the request is invalid, canary/secret"
-    error = f"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>{said}</Message></Error></ErrorResponse>"
+    message = "The security token included in the request is invalid, canary/secret"
+    error = (
+        f"<ErrorResponse><Error><Code>InvalidClientTokenId</Code><Message>{message}</Message></Error></ErrorResponse>"
+    )
     vendor.answer_with(403, error.encode())
     with (
         provider.client("access-key", login(provider, "access-key", KEY)) as client,

@@ -87,9 +87,9 @@ def test_allowed_addresses_are_called(settings: Settings) -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "2130706433", "0x7f.1", "[::ffff:127.0.0.1]"])
 def test_a_guarded_client_sends_nothing_to_private_addresses(vendor: Vendor, host: str) -> None:
     url = vendor.url.replace("127.0.0.1", host)
-    with ApiClient("Vendor", url, guarded=True) as client, pytest.raises(errors.AddressRefused) as told:
+    with ApiClient("Vendor", url, guarded=True) as client, pytest.raises(errors.AddressRefused) as caught:
         client.request("POST", "/x", json={"value": "canary"})
-    assert "KEYFERRY_ALLOWED_PRIVATE_CIDRS" in str(told.value)
+    assert "KEYFERRY_ALLOWED_PRIVATE_CIDRS" in str(caught.value)
     assert vendor.asked == []
 
 

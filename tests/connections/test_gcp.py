@@ -150,7 +150,7 @@ def broken(**changes: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("given", "message"),
     [
         ("canary {", "must be the complete JSON file"),
         ('{"type": "service_account"}', "must be the complete JSON file"),
@@ -159,11 +159,11 @@ def broken(**changes: str) -> str:
         (broken(universe_domain="evil.example"), "googleapis.com"),
     ],
 )
-def test_an_invalid_key_is_refused_without_its_text(given: str, said: str) -> None:
+def test_an_invalid_key_is_refused_without_its_text(given: str, message: str) -> None:
     with pytest.raises(BadRequest) as caught:
         Gcp.methods[KEY].parse({"serviceAccountKey": given})
     text = str(caught.value)
-    assert said in text
+    assert message in text
     assert "canary" not in text
     assert "evil" not in text
 

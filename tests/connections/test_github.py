@@ -137,15 +137,15 @@ def test_a_host_with_a_private_address_is_not_called(vendor: Vendor) -> None:
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("where", "message"),
     [
         ({"instanceType": "server"}, "has a host"),
         ({"host": "evil.example/x?y="}, "must be a host's name"),
         ({"host": "user@evil.example"}, "must be a host's name"),
     ],
 )
-def test_an_invalid_address_is_reported(where: dict[str, str], said: str) -> None:
-    with pytest.raises(ServiceError, match=said):
+def test_an_invalid_address_is_reported(where: dict[str, str], message: str) -> None:
+    with pytest.raises(ServiceError, match=message):
         GitHub.methods["pat"].parse({"personalAccessToken": "x", **where})
 
 
@@ -183,7 +183,7 @@ RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time())
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "said", "seconds"),
+    ("status", "headers", "message", "seconds"),
     [
         (403, {"retry-after": "7"}, "no", 7),
         (429, {"retry-after": "7"}, "no", 7),
@@ -194,18 +194,18 @@ RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time())
     ],
 )
 def test_every_form_of_a_rate_limit_has_a_waiting_time(
-    status: int, headers: dict[str, str], said: str, seconds: float
+    status: int, headers: dict[str, str], message: str, seconds: float
 ) -> None:
-    found = classify(status, httpx.Headers(headers), {"message": said})
+    found = classify(status, httpx.Headers(headers), {"message": message})
     assert isinstance(found, tuple)
     assert found[0] is RateLimited
     assert found[1] == pytest.approx(seconds, abs=2)
 
 
 def test_another_403_is_a_missing_right() -> None:
-    said = {"message": "Resource not accessible by personal access token"}
-    assert classify(403, httpx.Headers({"x-ratelimit-remaining": "4999"}), said) is None
-    assert classify(404, httpx.Headers(RESET), said) is None
+    body = {"message": "Resource not accessible by personal access token"}
+    assert classify(403, httpx.Headers({"x-ratelimit-remaining": "4999"}), body) is None
+    assert classify(404, httpx.Headers(RESET), body) is None
 
 
 def test_the_jwt_is_backdated_to_allow_for_clock_skew(vendor: Vendor, app: dict[str, str]) -> None:

@@ -282,9 +282,9 @@ def test_content_is_sent_unchanged_with_its_headers(vendor: Vendor, client: ApiC
     assert vendor.headers["content-type"] == "application/merge-patch+json"
     assert vendor.headers["authorization"] == f"Bearer {TOKEN}"
     vendor.answer = reply(400, b'{"message": "no canary-content here"}')
-    with pytest.raises(errors.Rejected) as told:
+    with pytest.raises(errors.Rejected) as caught:
         client.request("PATCH", "/x", content=b"canary-content")
-    assert "canary" not in str(told.value)
+    assert "canary" not in str(caught.value)
 
 
 def test_an_accepted_status_is_a_response(vendor: Vendor, client: ApiClient) -> None:
@@ -319,9 +319,9 @@ def test_a_vendor_with_ambiguous_status_is_classified_by_message(vendor: Vendor)
 
     with ApiClient("Vendor", vendor.url, classify=classify) as client:
         vendor.answer = reply(400, b'{"__type": "ThrottlingException", "Message": "slowly"}', retry_in="7")
-        with pytest.raises(errors.RateLimited, match="answered 400: slowly") as told:
+        with pytest.raises(errors.RateLimited, match="answered 400: slowly") as caught:
             client.request("POST", "/x")
-        assert told.value.retry_after == 7
+        assert caught.value.retry_after == 7
         vendor.answer = reply(400, b"{}", retry_in="7")
         with pytest.raises(errors.NotFound):
             client.request("POST", "/x")

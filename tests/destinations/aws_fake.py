@@ -151,8 +151,8 @@ def _of_secrets(region: str, operation: str, sent: Mapping[str, Any]) -> Answer 
         return _error("ValidationException", "Invalid name. Must be a valid name containing alphanumeric characters")
     held = _asked("secretsmanager", region, "DescribeSecret", {"SecretId": sent["Name"]})
     if held.body.get("DeletedDate"):
-        said = "You can't create this secret because a secret with this name is already scheduled for deletion."
-        return _error("InvalidRequestException", said)
+        message = "You can't create this secret because a secret with this name is already scheduled for deletion."
+        return _error("InvalidRequestException", message)
     return None
 
 

@@ -20,7 +20,7 @@ HIDDEN = "<hidden-by-infisical>"
 CLIENT_ID = "0f5f9a52-7a52-4b9e-9f14-6a1d7b1a9a11"
 PROJECT = "2f2cbb1c-5b0a-4a44-a3a1-0b6c6e7e0001"
 
-Spot = tuple[str, str, str]
+FolderKey = tuple[str, str, str]
 
 
 class ExternalInfisical(Served):
@@ -43,7 +43,7 @@ class ExternalInfisical(Served):
 
     def __init__(self) -> None:
         super().__init__()
-        self.secrets: dict[Spot, dict[str, dict[str, Any]]] = {
+        self.secrets: dict[FolderKey, dict[str, dict[str, Any]]] = {
             (PROJECT, "prod", "/"): {},
             (PROJECT, "prod", "/services"): {},
             (PROJECT, "prod", "/services/api"): {},

@@ -168,8 +168,8 @@ class GcpSecretManager(Served):
             assert claims["exp"] - claims["iat"] <= 3600
             assert form["grant_type"] == "urn:ietf:params:oauth:grant-type:jwt-bearer"
         except (jwt.InvalidTokenError, KeyError, AssertionError):
-            said = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
-            return Answer(400, said)
+            body = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+            return Answer(400, body)
         return Answer(200, {"access_token": self._token("signed"), "expires_in": 3599, "token_type": "Bearer"})
 
     def _token(self, kind: str) -> str:

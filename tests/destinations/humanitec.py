@@ -66,8 +66,8 @@ class Humanitec(Fake):
         return found
 
     def fail(self, method: str | None, status: int = 500, body: Any = None) -> None:
-        said = {"message": "no"} if body is None else body
-        self.sandbox.fault = (lambda asked, path: (status, said) if asked == method else None) if method else None
+        response = {"message": "no"} if body is None else body
+        self.sandbox.fault = (lambda asked, path: (status, response) if asked == method else None) if method else None
 
     def lose(self, lost: bool) -> None:
         self.sandbox.late_fault = self._lost if lost else None

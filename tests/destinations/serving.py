@@ -94,8 +94,8 @@ class Served(Fake):
         return self._exchanged
 
     def fail(self, method: str | None, status: int = 500, body: Any = None) -> None:
-        said = {"message": "no"} if body is None else body
-        self.fault = (lambda ask: Answer(status, said) if ask.method == method else None) if method else None
+        response = {"message": "no"} if body is None else body
+        self.fault = (lambda ask: Answer(status, response) if ask.method == method else None) if method else None
 
     def lose(self, lost: bool) -> None:
         self.late_fault = self._lost if lost else None

@@ -88,6 +88,6 @@ def test_signing_credentials_are_stored_encrypted_only(case: Case, caplog: pytes
     with database.cursor() as cursor:
         for model in apps.get_models(include_auto_created=True):
             cursor.execute(f'SELECT * FROM "{model._meta.db_table}"')
-            told = json.dumps([[str(bytes(c) if isinstance(c, memoryview) else c) for c in row] for row in cursor])
-            assert not any(canary in told for canary in canaries), model
+            stored = json.dumps([[str(bytes(c) if isinstance(c, memoryview) else c) for c in row] for row in cursor])
+            assert not any(canary in stored for canary in canaries), model
     assert not any(canary in caplog.text for canary in canaries)

@@ -253,9 +253,9 @@ def test_tags_and_kms_key_are_sent_and_only_if_different(vendor: Fake, client: A
     options = {"keyId": KEY, "tags": [{"key": "team", "value": "shop"}, {"key": "env", "value": "prod"}]}
     destination = AwsSecretsManager(client, EACH, options)
     apply(destination, create("KEY"))
-    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
-    assert told["KmsKeyId"] == KEY
-    assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "shop", "env": "prod"}
+    described = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
+    assert described["KmsKeyId"] == KEY
+    assert {tag["Key"]: tag["Value"] for tag in described["Tags"]} == {"team": "shop", "env": "prod"}
     vendor.by_hand("secretsmanager", "TagResource", SecretId="KEY", Tags=[{"Key": "theirs", "Value": "1"}])
     more = {**options, "tags": [{"key": "team", "value": "blog"}, {"key": "env", "value": "prod"}]}
     destination = AwsSecretsManager(client, EACH, more)
@@ -264,8 +264,8 @@ def test_tags_and_kms_key_are_sent_and_only_if_different(vendor: Fake, client: A
     (outcome,) = apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
     assert operations(vendor) == ["TagResource"], "the value is the same: no new version"
     assert outcome.written.etag == remote.etag
-    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
-    assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "blog", "env": "prod", "theirs": "1"}
+    described = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
+    assert {tag["Key"]: tag["Value"] for tag in described["Tags"]} == {"team": "blog", "env": "prod", "theirs": "1"}
 
 
 def test_metadata_of_a_secret_becomes_tags_if_enabled(vendor: Fake, client: AwsClient) -> None:
@@ -274,8 +274,8 @@ def test_metadata_of_a_secret_becomes_tags_if_enabled(vendor: Fake, client: AwsC
     assert destination.sends_metadata()
     assert not AwsSecretsManager(client, DOCUMENT, options).sends_metadata()
     apply(destination, create("KEY", metadata=(("team", "of metadata"), ("owner", "ada"))))
-    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
-    assert {tag["Key"]: tag["Value"] for tag in told["Tags"]} == {"team": "shop", "owner": "ada"}
+    described = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId="KEY")
+    assert {tag["Key"]: tag["Value"] for tag in described["Tags"]} == {"team": "shop", "owner": "ada"}
 
 
 def test_the_default_kms_key_is_known_by_its_alias(vendor: Fake, client: AwsClient) -> None:
@@ -432,8 +432,8 @@ def test_tags_and_kms_key_of_a_document_are_set_if_different(vendor: Fake, clien
         apply(destination, Write(Action.UPDATE, "A", "A", value, remote=remote))
         asked = operations(vendor)
         assert ("UpdateSecret" in asked, "TagResource" in asked) == (value == "2", value == "2")
-    told = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId=NAME)
-    assert (told["KmsKeyId"], told["Tags"]) == (KEY, [{"Key": "team", "Value": "shop"}])
+    described = vendor.by_hand("secretsmanager", "DescribeSecret", SecretId=NAME)
+    assert (described["KmsKeyId"], described["Tags"]) == (KEY, [{"Key": "team", "Value": "shop"}])
     assert vendor.document() == {"A": "3"}
 
 

@@ -277,8 +277,8 @@ def test_long_names_are_written_unchanged(vendor: gcp.GcpSecretManager, client: 
 
 @pytest.mark.parametrize("path", ["/secrets", ":addVersion"])
 def test_a_value_echoed_by_the_vendor_is_redacted(vendor: gcp.GcpSecretManager, client: ApiClient, path: str) -> None:
-    said = gcp.error(400, "INVALID_ARGUMENT", "no canary-value")
-    vendor.fault = lambda ask: said if ask.path.endswith(path) and ask.method == "POST" else None
+    refusal = gcp.error(400, "INVALID_ARGUMENT", "no canary-value")
+    vendor.fault = lambda ask: refusal if ask.path.endswith(path) and ask.method == "POST" else None
     error = apply(GcpSecretManager(client, GLOBAL), create("KEY", "canary-value"))["KEY"].error
     assert "no [redacted]" in str(error)
 

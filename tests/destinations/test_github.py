@@ -132,8 +132,8 @@ def test_an_invalid_public_key_encrypts_nothing(vendor: Vendor, destination: Git
 
 
 def test_a_secondary_rate_limit_is_a_403_and_closes_the_gate(vendor: Vendor, destination: GitHub) -> None:
-    said = Answer(403, {"message": "You have exceeded a secondary rate limit."}, {"retry-after": "30"})
-    vendor.fault = lambda ask: said if ask.method == "PUT" else None
+    limited = Answer(403, {"message": "You have exceeded a secondary rate limit."}, {"retry-after": "30"})
+    vendor.fault = lambda ask: limited if ask.method == "PUT" else None
     (outcome,) = apply(destination, create("KEY"))
     assert isinstance(outcome.error, RateLimited)
     assert outcome.error.retry_after == 30
@@ -205,17 +205,17 @@ def test_a_changed_visibility_of_an_organization_secret_is_drift(vendor: Vendor,
 
 
 def test_a_changed_visibility_option_is_written_to_every_secret(client: ApiClient) -> None:
-    told = {
+    fingerprints = {
         GitHub(client, config).write_fingerprint()
         for config in (ORG, SELECTED, {**SELECTED, "selectedRepositoryIds": [1]})
     }
-    assert len(told) == 3
-    assert GitHub(client, {**SELECTED, "selectedRepositoryIds": [1002, 1001]}).write_fingerprint() in told
+    assert len(fingerprints) == 3
+    assert GitHub(client, {**SELECTED, "selectedRepositoryIds": [1002, 1001]}).write_fingerprint() in fingerprints
     assert GitHub(client, REPO).write_fingerprint() == ""
 
 
 @pytest.mark.parametrize(
-    ("visibility", "ids", "said"),
+    ("visibility", "ids", "message"),
     [
         ("selected", None, "name at least one repository"),
         ("selected", [], "name at least one repository"),
@@ -225,9 +225,9 @@ def test_a_changed_visibility_option_is_written_to_every_secret(client: ApiClien
         ("selected", ["x"], "Expected number"),
     ],
 )
-def test_repositories_are_selected_with_that_visibility_and_only_then(visibility: str, ids: Any, said: str) -> None:
+def test_repositories_are_selected_with_that_visibility_and_only_then(visibility: str, ids: Any, message: str) -> None:
     given = {"scope": "organization", "org": "acme", "visibility": visibility}
-    with pytest.raises(ServiceError, match=said):
+    with pytest.raises(ServiceError, match=message):
         GitHub.Config.parse(given if ids is None else {**given, "selectedRepositoryIds": ids})
 
 
