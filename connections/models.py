@@ -31,7 +31,7 @@ class AppConnection(models.Model):
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
     session_sealed = models.BinaryField(null=True, editable=False)
-    session_renew_at = models.DateTimeField(null=True, blank=True, help_text="When its login is signed in for anew.")
+    session_renew_at = models.DateTimeField(null=True, blank=True, help_text="When the next sign-in is due.")
     session_claimed_until = models.DateTimeField(null=True, blank=True, help_text="Until then one run signs in.")
     checked_at = models.DateTimeField(null=True, blank=True)
     check_problem = models.CharField(

@@ -79,7 +79,7 @@ class Provider(ABC):
     def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
         """An open client; nothing is sent yet. `credentials` are of the model of the method.
 
-        `session` is what `renew` gave; it is None for methods without, and where only the address is asked for.
+        `session` is what `renew` gave; it is None for methods without, and if only the address is needed.
         """
 
     def renew(self, method: str, credentials: Any) -> Session | None:

@@ -46,7 +46,7 @@ class HumanitecSandbox:
     With a `token`, requests without it are refused; `orgs` maps organisations to applications to environments.
     `history` maps a scope to its changes, the oldest first, each with the one value it left (None: deleted).
     `exchanges` lists each request's body with the status and body of its response.
-    `latency` is the time of each response, in seconds. `fault`, if set, may respond in the vendor's place: called with
+    `latency` is the time of each response, in seconds. `fault`, if set, may respond instead of the vendor: called with
     method and path, it returns (status, body), (status, body, headers) or None, takes its time, or raises `Drop`; a
     body of bytes is sent as it is. `late_fault` does the same after the vendor has handled the request.
     """
@@ -78,7 +78,7 @@ class HumanitecSandbox:
         self._thread.join()
 
     def put(self, scope: tuple[str, str, str], key: str, value: str, *, is_secret: bool = True) -> None:
-        """Place a value as a person does in the vendor's console."""
+        """Set a value as a person does in the vendor's console."""
         with self._lock:
             self._write(scope, key, {"value": value, "description": "", "is_secret": is_secret})
 

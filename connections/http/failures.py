@@ -1,4 +1,4 @@
-"""Which error a response stands for, and what its message may quote of the vendor's.
+"""The error class of a response, and what its message may quote of the vendor's.
 
 Status codes are mapped to error classes here and nowhere else. A message quotes at most `MAX_QUOTE` characters of the
 vendor's, without secrets and without what the request contained.

@@ -51,7 +51,7 @@ class Pages(ABC):
 
 @dataclass(frozen=True)
 class Single(Pages):
-    """The whole list in one response."""
+    """The complete list in one response."""
 
     def after(self, page: Page) -> Params | None:
         return None
@@ -146,7 +146,7 @@ def read(
     """Every item of a list as `kind`, in order. `send` requests one page and returns its body and headers.
 
     `at` is the dotted path of the items in a response, "" where it is the list itself; `total` that of the number of
-    items in the whole list. `optional`: the vendor leaves an empty list out. `request` is what messages call it.
+    items in the complete list. `optional`: the vendor leaves an empty list out. `request` is what messages call it.
     Raises BadResponse, and what `send` raises.
     """
     found: list[T] = []
@@ -173,7 +173,7 @@ def read(
 
 
 def _lookup(data: Any, path: str) -> Any:
-    """What stands at a dotted path, or None."""
+    """The value at a dotted path, or None."""
     for name in path.split("."):
         data = data.get(name) if isinstance(data, Mapping) else None
     return data

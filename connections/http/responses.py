@@ -43,7 +43,7 @@ def validate(kind: type[T], data: Any, request: str) -> T:
 
 
 def member(data: Any, path: str, request: str) -> Any:
-    """What stands at a dotted `path` of a response; "" is the response itself. Raises BadResponse."""
+    """The value at a dotted `path` of a response; "" is the response itself. Raises BadResponse."""
     at: list[str] = []
     for name in filter(None, path.split(".")):
         at.append(name)
@@ -59,7 +59,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
 
 
 def _reason(error: ValidationError) -> str:
-    """The first error in words, without its input. Names that are no plain words may be values, and are left out."""
+    """The first error as text, without its input. Names with unusual characters may be values, and are left out."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     parts = (str(part) if re.fullmatch(r"[\w.-]{1,64}", str(part)) else "?" for part in first["loc"])
     at = ".".join(parts) or "the body"

@@ -109,7 +109,7 @@ def rules_of(limits: Capabilities) -> list[str]:
     """Demands of the vendor and facts to know about it, a sentence each."""
     sentences = [
         *limits_as_text({"": limits}),
-        f"About {limits.pace:g} requests a second." if limits.pace else "",
+        f"About {limits.pace:g} requests per second." if limits.pace else "",
         "Values can be read, so drift is detected exactly."
         if limits.can_read_values
         else "Values cannot be read: drift is detected by etags.",

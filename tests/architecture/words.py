@@ -1,13 +1,16 @@
 """The retired words and phrases, each with what to write instead, and the texts that must not contain them.
 
 A text is what people read: templates, messages, labels and help in Python, error texts, command help, documentation,
-and the descriptions of the OpenAPI document. Patterns are exact phrases, so that everyday meanings of a word stay free.
+the descriptions of the OpenAPI document, docstrings and comments. Patterns are exact phrases, so that everyday meanings
+of a word stay free.
 """
 
 from __future__ import annotations
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,7 +47,7 @@ RETIRED: tuple[tuple[str, str], ...] = (
     # what is known and reported
     (r"tells?|telling|told|untold", "report, return, show, notify, distinguish"),
     (r"(?<!\bunless )(?<!\bthat )said|unsaid", "reported, specified, stated"),
-    (r"asked for|unasked|asks for", "requested"),
+    (r"asked for|unasked", "requested"),
     (r"wish(es|ed)?", "request, want"),
     (r"leads? (nowhere|to nothing)|refers? to nothing", "missing, unresolved"),
     (r"never (was|were)(?= ?[.,;:|)]|$)", "never existed"),
@@ -175,6 +178,30 @@ def strings(tree: ast.AST) -> Iterator[tuple[int, str]]:
             continue
         elif " " in node.value or id(node) in single:
             yield node.lineno, node.value
+
+
+def in_comments() -> Iterator[Text]:
+    """Docstrings and comments in Python, and comments of scripts and styles."""
+    for app in APPS:
+        for file in sorted((ROOT / app).rglob("*.py")):
+            if "migrations" not in file.parts:
+                text = file.read_text()
+                yield from (Text(_name(file), line, docstring) for line, docstring in docstrings(ast.parse(text)))
+                for token in tokenize.generate_tokens(io.StringIO(text).readline):
+                    if token.type == tokenize.COMMENT:
+                        yield Text(_name(file), token.start[0], token.string)
+    for suffix, comment in (("js", r"/\*.*?\*/|(?<!:)//[^\n]*"), ("css", r"/\*.*?\*/")):
+        for file in sorted((ROOT / "config" / "static").rglob(f"*.{suffix}")):
+            text = file.read_text()
+            for found in re.finditer(comment, text, re.DOTALL):
+                yield Text(_name(file), text.count("\n", 0, found.start()) + 1, found[0])
+
+
+def docstrings(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Line and text of each string that is a statement of its own."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str):
+            yield node.lineno, node.value.value
 
 
 def in_documents() -> Iterator[Text]:

@@ -125,7 +125,7 @@ document.addEventListener("kf-signed-out", (event) => {
   notify(ed.dataset.out, true);
 });
 
-/** Make a text area as high as its text. @param {HTMLElement} area */
+/** Grow a text area to the height of its text. @param {HTMLElement} area */
 export function grow(area) {
   area.style.height = "auto";
   area.style.height = `${Math.min(area.scrollHeight + 2, window.innerHeight * 0.6)}px`;
