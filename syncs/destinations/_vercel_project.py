@@ -58,17 +58,17 @@ class ProjectSpot(Spot):
         project = quote(config.app)
         self.path, self.one = f"/v10/projects/{project}/env", f"/v1/projects/{project}/env"
         self.edited = f"/v9/projects/{project}/env"
-        # An ID names one project of all; whose it is a token may leave unsaid, so it does not tell places apart.
+        # An ID is unique over all teams, and a config may leave the team out: so the team is not part of the location.
         whose = "" if config.app.startswith("prj_") else f"{self.params.get('teamId', '')}/"
         self.wide = f"{whose}{config.app}/{self.env}"
         self.name = f"{self.wide}/#{self.branch}" if self.branch else self.wide
 
     def overlaps(self, name: str) -> bool:
-        """A branch sees what all previews have; two branches see nothing of each other."""
+        """A branch also has the variables of all previews; two branches have nothing in common."""
         return name.partition("/#")[0] == self.wide and self.wide in (name, self.name)
 
     def remotes(self) -> Iterator[Remote]:
-        """A branch has its own, and beneath them what all previews have."""
+        """A branch has its own variables, and inherits those of all previews."""
         own: dict[str, Remote] = {}
         wide: dict[str, Remote] = {}
         for variable in self.variables():
@@ -76,14 +76,14 @@ class ProjectSpot(Spot):
             locked = "an integration of the project owns it" if variable.raw.get("configurationId") else ""
             if branch == self.branch:
                 if variable.key in own:
-                    raise BadResponse(f"Vercel: GET {self.path} names {variable.key} twice, so it cannot be whole")
+                    raise BadResponse(f"Vercel: GET {self.path} : the list is not complete: {variable.key} came twice")
                 own[variable.key] = variable.remote(locked=locked)
             elif branch is None:
                 wide[variable.key] = variable.remote(inherited=True)
         yield from {**wide, **own}.values()
 
     def variables(self) -> Iterator[Variable]:
-        """All that serve this environment, whatever their branch."""
+        """All variables of this environment, of any branch."""
         for raw in pages(self.client, self.path, "envs", {**self.params, "decrypt": "true"}, self._whole):
             variable = self.parsed(raw)
             serves = variable.targets | variable.custom
@@ -108,7 +108,7 @@ class ProjectSpot(Spot):
         return {**body, "comment": write.comment[:COMMENT]}
 
     def update(self, writes: Sequence[Write]) -> list[Outcome]:
-        """One by its ID; several by their names in one request, after a look that each is still what was listed."""
+        """One by its ID; several by their names in one request, after a check that each is unchanged since the list."""
         if len(writes) == 1:
             path = f"{self.edited}/{quote(variable_of(writes[0]).id)}"
             answer = self.client.request("PATCH", path, params=self.params, json=changed(writes[0]))
@@ -120,7 +120,7 @@ class ProjectSpot(Spot):
             if variable and (variable.key, variable.type, variable.exact) == (write.key, self.type, True):
                 going.append(write)
             else:
-                found.append(Outcome(write, error=NotFound(f"Vercel: {write.key} is no more what it was when listed")))
+                found.append(Outcome(write, error=NotFound(f"Vercel: {write.key} has changed since it was listed")))
         if going:
             found += self.made(going, [self._body(write) for write in going], {**self.params, "upsert": "true"})
         return found
@@ -133,7 +133,9 @@ class ProjectSpot(Spot):
             return [Outcome(writes[0])]
         answer = self.client.request("DELETE", self.one, params=self.params, json={"ids": ids}, visible=ids)
         gone = items(answer.get("ids")) if isinstance(answer, dict) else []
-        return [Outcome(write) for write, id in zip(writes, ids, strict=True) if id in gone]  # else only a look tells
+        return [
+            Outcome(write) for write, id in zip(writes, ids, strict=True) if id in gone
+        ]  # else the next list shows the result
 
     def narrow(self, variable: Variable) -> None:
         left = {"target": variable.targets - {self.env}, "customEnvironmentIds": variable.custom - {self.env}}

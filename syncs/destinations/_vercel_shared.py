@@ -1,8 +1,8 @@
 """Variables that a team shares among its projects.
 
-A name is taken once for each environment of the team, whatever the projects: what is shared in another way than the
-sync's is not its own, and in its way. A sync that names no projects leaves it to people which are linked: what it wrote
-stays its own when they link it, and what was linked before is theirs.
+A name is unique in each environment of the team, whatever the projects: a variable that is shared in another way than
+the sync's is foreign, and blocks the name. If the config has no projects, people link them: variables of the sync stay
+its own when they are linked, and variables that were linked before are foreign.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Team(Model):
 
     @property
     def targets(self) -> list[str]:
-        """The environments of shared variables. Development takes no sensitive value: it is left out then."""
+        """The environments of shared variables. Development takes no sensitive values: it is left out then."""
         chosen = self.targetEnvironments
         return [name for name in ENVIRONMENTS if name in chosen and not (self.sensitive and name == "development")]
 
@@ -81,7 +81,7 @@ class SharedSpot(Spot):
         return team == self.team and bool(set(self.aims) & set(rest.partition("/")[0].split("+")))
 
     def remotes(self) -> Iterator[Remote]:
-        """What is shared in just the way of this sync; and, locked, what takes a name in another way."""
+        """Variables that are shared in the way of this sync; and, locked, those that are shared in another way."""
         found: dict[str, Remote] = {}
         for raw in pages(self.client, self.path, "data", self.params):
             variable = self.parsed(raw)

@@ -1,4 +1,4 @@
-"""What a project's variables and a team's shared ones have in common: how they are read, made, and made anew."""
+"""The common parts of a project's variables and a team's shared ones: how they are read, created and recreated."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from connections.http.client import ApiClient, quote
 from connections.providers.vercel import TAKEN, in_team
 from syncs.engine.types import Outcome, Remote, Write, Written
 
-COMMENT = 500  # characters that the vendor takes
+COMMENT = 500  # maximum characters
 SCOPE = About(help="The Vercel scope that secrets should be synced to.")
 Sensitive = Annotated[bool, Flag("Sensitive", "Values can never be read again, by anyone.")]
 
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """One variable as the vendor lists it. `exact`: it is for just the place that is synced and for nothing else."""
+    """A variable as the vendor lists it. `exact`: it is for the synced location and nothing else."""
 
     id: str
     key: str
@@ -50,7 +50,7 @@ class Variable:
 
 
 class Spot(ABC):
-    """Where variables are. `path` lists them, below `one` is each with its value, `name` is their part of the place."""
+    """A set of variables. `path` lists them, below `one` each has its value, `name` is their part of the location."""
 
     path: str
     one: str
@@ -75,27 +75,27 @@ class Spot(ABC):
 
     @abstractmethod
     def delete(self, writes: Sequence[Write]) -> list[Outcome]:
-        """Take away variables that are `exact`."""
+        """Delete variables that are `exact`."""
 
     @abstractmethod
     def narrow(self, variable: Variable) -> None:
-        """Take this place out of a variable that serves others too; they keep it."""
+        """Remove the synced environment from a variable that is for others too."""
 
     def writable(self, write: Write) -> bool:
-        """Whether a new value is all that it takes."""
+        """Whether an update of the value is enough."""
         variable = variable_of(write)
         return variable.exact and variable.type == self.type
 
     def replace(self, write: Write) -> Outcome:
-        """Make anew what cannot be changed: one of another type, or one that serves other places too.
+        """Recreate a variable that cannot be updated: one of another type, or one that is for other environments too.
 
-        Where the second request fails the name is free, and the next run creates it.
+        If the second request fails the name is free, and the next run creates it.
         """
         freed = self.let_go(write)
         return freed if freed.error else _only(write, self.anew(write))
 
     def anew(self, write: Write) -> list[Outcome]:
-        """Create it in place of the one that was let go."""
+        """Create it in place of the deleted one."""
         return self.create([write])
 
     def let_go(self, write: Write) -> Outcome:
@@ -106,7 +106,7 @@ class Spot(ABC):
         return Outcome(write)
 
     def read(self, id: str) -> str | None:
-        """The value of one encrypted variable; None where it is gone."""
+        """The value of an encrypted variable; None if it was deleted."""
         try:
             answer = self.client.request("GET", f"{self.one}/{quote(id)}", params=self.params)
         except NotFound:
@@ -130,20 +130,20 @@ class Spot(ABC):
             raise BadResponse(f"Vercel: GET {self.path}: unexpected response: a variable has no {error}") from None
 
     def made(self, writes: Sequence[Write], body: object, params: Mapping[str, str]) -> list[Outcome]:
-        """Post new variables. Where one name is taken, what became of the others only a look can tell."""
+        """Create variables. If one name is already in use, only the next list shows whether the others were created."""
         visible = [write.key for write in writes]
         try:
             answer = self.client.request("POST", self.path, params=params, json=body, visible=visible)
         except Conflict as error:
             if len(writes) == 1:
                 raise
-            raise OutcomeUnknown(f"{error}; others of the {len(writes)} keys may have been made") from None
+            raise OutcomeUnknown(f"{error}; others of the {len(writes)} keys may have been created") from None
         return self.outcomes(writes, answer, "created")
 
     def outcomes(self, writes: Sequence[Write], answer: Any, done: str) -> list[Outcome]:
-        """Of an answer that tells what was done, and what failed all the same. A key it does not name is not known."""
+        """Outcomes from a response with successes and failures. The outcome of any other key is unknown."""
         if not isinstance(answer, dict) or (answer.get(done) is None and not answer.get("failed")):
-            return [Outcome(write) for write in writes]  # the next list tells
+            return [Outcome(write) for write in writes]  # the next list shows the result
         made = {one.get("key"): one for one in items(answer.get(done))}
         codes = failures(answer)
         found = []
@@ -156,12 +156,12 @@ class Spot(ABC):
         return found
 
     def refusal(self, write: Write, code: str) -> IntegrationError:
-        said = f"Vercel: {self.path} took the request but not {write.key} ({code})"
-        return (Conflict if code in TAKEN else NotFound if code == "not_found" else Rejected)(said)
+        message = f"Vercel: {self.path} accepted the request but not {write.key} ({code})"
+        return (Conflict if code in TAKEN else NotFound if code == "not_found" else Rejected)(message)
 
 
 def _only(write: Write, outcomes: Sequence[Outcome]) -> Outcome:
-    lost = OutcomeUnknown(f"Vercel: the answer says nothing of {write.key}")
+    lost = OutcomeUnknown(f"Vercel: the response does not report {write.key}")
     return outcomes[0] if outcomes else Outcome(write, error=lost)
 
 
@@ -172,7 +172,7 @@ def variable_of(write: Write) -> Variable:
 
 
 def changed(write: Write) -> dict[str, str]:
-    """Without the name: the API refuses it for a sensitive variable."""
+    """Without the name: the API rejects it for a sensitive variable."""
     return {"value": write.value, "comment": write.comment[:COMMENT]}
 
 
@@ -188,7 +188,7 @@ def etag_of(raw: Mapping[str, Any]) -> str | None:
 
 
 def items(held: object) -> list[Any]:
-    """A list, or what stands in the place of one with a single item."""
+    """A list, or the single item that the vendor returns in place of one."""
     return held if isinstance(held, list) else [] if held is None else [held]
 
 
@@ -197,7 +197,7 @@ def _several(held: object) -> frozenset[str]:
 
 
 def failures(answer: Any) -> dict[str, str]:
-    """Code by the key or the ID of what failed. The vendor's words may hold the value: they are left out."""
+    """Error codes by key or ID. The vendor's messages may contain the value: they are left out."""
     found: dict[str, str] = {}
     for failed in items(answer.get("failed")):
         error = failed.get("error") or {}

@@ -1,8 +1,8 @@
 """AWS Parameter Store (Systems Manager): a SecureString parameter for each key, directly below a path.
 
-Surprising facts: a name at the root is held without its slash. A page may be empty and not be the last. A parameter
-made anew tells nothing of the one before it, and one that is overwritten while it is gone is made. The type cannot
-be changed, so a String of that name is a plain value. About 3 writes a second are taken, whatever is paid.
+Surprising facts: a name at the root is stored without its slash. A page may be empty and not be the last. A recreated
+parameter has no other object id, and overwriting a deleted one creates it. The type cannot be changed, so a String of
+that name is a plain value. The limit is about 3 writes per second, at any price.
 500 keys, one changed: 50 pages of 10, 1 write; 10 keys are deleted by one request.
 Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 """
@@ -65,7 +65,7 @@ class AwsParameterStore(KeyValueDestination):
         max_value_bytes=8192,
         pace=3.0,
         note="A value of more than 4 KB makes an advanced parameter, which AWS charges for. A value has no {{...}} in "
-        "it. Parameters of type String or StringList are plain values, never touched.",
+        "it. Parameters of type String or StringList are plain values, never changed.",
         rights="ssm: GetParametersByPath, GetParameters, PutParameter, DeleteParameters and AddTagsToResource on "
         "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
         verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
@@ -76,7 +76,7 @@ class AwsParameterStore(KeyValueDestination):
 
     @classmethod
     def limits(cls, config: ParameterPath) -> Capabilities:
-        """A name has at most 1011 characters, path and all; at the root it may not begin as AWS's own do."""
+        """A name has at most 1011 characters with its path; at the root it may not begin like those of AWS."""
         path = config.path
         found = replace(cls.capabilities, max_key_length=1011 - len(path))
         if path != "/":
@@ -90,7 +90,7 @@ class AwsParameterStore(KeyValueDestination):
         return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config.path}"
 
     def visible_as(self, location: str) -> Callable[[str], str | None] | None:
-        """A key schema may lead to where another sync's path is, and the other way round."""
+        """A key schema may lead into the path of another sync, and the other way round."""
         account, _, above = location.rpartition("|")
         if account != self.location().rpartition("|")[0]:
             return None
@@ -108,11 +108,11 @@ class AwsParameterStore(KeyValueDestination):
         return 2.0 if tagged else super().request_cost(action)
 
     def requests(self, writes: Mapping[Action, int]) -> int:
-        """Each update looks first; the looks have a pace of their own."""
+        """Each update reads first; reads have a pace of their own."""
         return super().requests(writes) + writes.get(Action.UPDATE, 0)
 
     def fetch(self) -> Iterable[Remote]:
-        """Every parameter directly below the path, or as far down as the key schema names them.
+        """Every parameter directly below the path, or as deep as the key schema leads.
 
         Source: "GetParametersByPath".
         """
@@ -129,7 +129,7 @@ class AwsParameterStore(KeyValueDestination):
             ) from None
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
-        """Those that another key schema, or a secret's own name, has put into other folders than those listed."""
+        """Those that another key schema, or the name of a secret, has put into folders that are not listed."""
         below, deep = self._searched()
         names = {name for name in map(self._name, keys) if not (deep and name.startswith(below))}
         folders = {name[: name.rfind("/") + 1] for name in names} - {below}
@@ -139,9 +139,7 @@ class AwsParameterStore(KeyValueDestination):
     def _searched(self) -> tuple[str, bool]:
         """The path to list, and whether to list all that is below it."""
         path = self.config.path
-        if (
-            not self.options.model_fields_set
-        ):  # a removal: the ledger alone tells what is ours, and its keys may be anywhere below
+        if not self.options.model_fields_set:  # a removal: the ledger has the own keys, which may be anywhere below
             return path, True
         folders = (self.options.keySchema or "").rpartition("/")[0]
         fixed = folders.partition("{{")[0]
@@ -154,7 +152,7 @@ class AwsParameterStore(KeyValueDestination):
         return Remote(self._key(each["Name"]), str(each["Value"]), etag=str(each["Version"]), is_secret=is_secret)
 
     def _key(self, name: str) -> str:
-        """At the root, and there alone, AWS gives names without their first slash."""
+        """At the root, and only there, AWS returns names without their first slash."""
         whole = name if name.startswith("/") else f"/{name}"
         path = self.config.path
         if not whole.startswith(path):
@@ -169,7 +167,7 @@ class AwsParameterStore(KeyValueDestination):
         return self._put(write, {"Overwrite": False, **({"Tags": tags} if tags else {})})
 
     def update(self, write: Write) -> Written:
-        """Tags go by a second request: AWS does not take them with a value that overwrites another."""
+        """Tags need a second request: AWS does not accept them with a value that overwrites another."""
         assert write.remote
         written = Written(etag=write.remote.etag)
         if write.remote.value != write.value or self.options.keyId:
@@ -187,7 +185,7 @@ class AwsParameterStore(KeyValueDestination):
             raise NotFound(f"{LABEL}: {self._name(write.key)} was deleted since it was listed")
 
     def _put(self, write: Write, how: Mapping[str, Any]) -> Written:
-        """A value of more than 4 KB, and nothing else, makes AWS take an advanced parameter. Source: "PutParameter"."""
+        """Only a value of more than 4 KB makes AWS create an advanced parameter. Source: "PutParameter"."""
         sent = {"Name": self._name(write.key), "Value": write.value, "Type": "SecureString", **how}
         sent["Tier"] = "Intelligent-Tiering"
         if self.options.keyId:
@@ -196,12 +194,12 @@ class AwsParameterStore(KeyValueDestination):
         return Written(etag=str(version)) if version is not None else Written()
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """One that is gone is named among the invalid ones. Source: "DeleteParameters"."""
+        """A missing one is listed among the invalid ones. Source: "DeleteParameters"."""
         answer = self._call("DeleteParameters", {"Names": [self._name(write.key) for write in writes]})
         try:
             gone = {self._key(name) for part in ("DeletedParameters", "InvalidParameters") for name in answer[part]}
         except (KeyError, TypeError, AttributeError, ValueError):
-            raise OutcomeUnknown(f"{LABEL}: DeleteParameters did not say what became of them") from None
+            raise OutcomeUnknown(f"{LABEL}: the response of DeleteParameters does not report the parameters") from None
         return [Outcome(write) for write in writes if write.key in gone]
 
     def _call(self, operation: str, sent: Mapping[str, Any], about: str = "") -> Mapping[str, Any]:

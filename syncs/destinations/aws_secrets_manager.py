@@ -1,10 +1,10 @@
 """AWS Secrets Manager: a secret for each key, or one secret that holds all of them as a JSON object.
 
 Surprising facts: the list may lag by minutes, so values and versions come from `BatchGetSecretValue`, which does not;
-a key that is not listed is asked for there too, before it is taken for gone. It is asked for keys that are wanted or
-ours alone: AWS keeps when a secret was last read. A deleted secret only waits to be deleted, for 30 days, and keeps its
-name: one that a sync deleted, which a tag tells, is brought back when it is made again. Nothing checks and sets a
-value, but the label AWSCURRENT moves only from the version that is named.
+a key that is not listed is read there too, before it counts as missing. Only desired and own keys are read: AWS records
+the time of the last read. A deleted secret is scheduled for deletion for 30 days and keeps its name: one that a sync
+deleted, which has a tag, is restored when it is created again. There is no check-and-set of a value, but the label
+AWSCURRENT moves only from the version in the request.
 500 keys, one changed: 5 pages of the list, 25 batches of values, 1 write; as one document 1 read, 2 writes.
 Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 """
@@ -33,7 +33,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 BATCH = 20  # values that one request reads
 MAPPING = About(help="Whether each key is a secret of its own, or all of them are one secret.")
-GONE = ("ResourceNotFoundException", "InvalidRequestException")  # there is none, or it waits to be deleted
+GONE = ("ResourceNotFoundException", "InvalidRequestException")  # it is missing, or scheduled for deletion
 WAITING = "waits to be deleted"
 REMOVED = "keyferry-removed"  # the tag of a secret that a sync has deleted
 STAGE = "KEYFERRY"  # the label of a version of the document that is not current yet
@@ -43,7 +43,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class _Held:
-    """A secret as it is listed: its ARN, tags and KMS key."""
+    """A secret as listed: its ARN, tags and KMS key."""
 
     arn: str
     tags: Mapping[str, str]
@@ -71,7 +71,7 @@ class ManyToOne(Model):
         str,
         Text(
             "Secret name",
-            "The secret that holds all keys as one JSON object; made where it does not exist.",
+            "The secret that holds all keys as one JSON object; created if it does not exist.",
             max_length=256,
             pattern=r"[A-Za-z0-9/_+=.@-]+",
             pattern_message="Secret name can only contain letters, digits and /_+=.@-",
@@ -106,9 +106,9 @@ class AwsSecretsManager(KeyValueDestination):
         max_key_length=512,
         max_value_bytes=65536,
         pace=40.0,
-        note="A deleted secret can be brought back for 30 days. One to one and without a key schema, every secret of "
-        "the region is in scope but for those that AWS's other services own. In one document members of other hands "
-        "stay as they are, and the last key that goes leaves an empty object.",
+        note="A deleted secret can be restored for 30 days. One to one and without a key schema, every secret of "
+        "the region is in scope except those that other AWS services own. In one document foreign members "
+        "stay as they are, and deleting the last key leaves an empty object.",
         rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
         "DeleteSecret, RestoreSecret, DescribeSecret, TagResource, UntagResource; as one document also "
         "PutSecretValue and UpdateSecretVersionStage; "
@@ -120,7 +120,7 @@ class AwsSecretsManager(KeyValueDestination):
 
     @classmethod
     def limits(cls, config: Model) -> Capabilities:
-        """As one document, names and empty values are nobody's business but the size is; no member has a history."""
+        """One document has no limits for names and empty values, but one for its size; its members have no etags."""
         if not isinstance(config, ManyToOne):
             return cls.capabilities
         return replace(
@@ -137,7 +137,7 @@ class AwsSecretsManager(KeyValueDestination):
 
     @property
     def _name(self) -> str:
-        """Of the one secret that holds all keys; "" where each is its own."""
+        """The name of the one secret that holds all keys; "" if each key is a secret."""
         return self.config.secretName if isinstance(self.config, ManyToOne) else ""
 
     def location(self) -> str:
@@ -152,7 +152,7 @@ class AwsSecretsManager(KeyValueDestination):
         return bool(self.options.syncSecretMetadataAsTags) and not self._name
 
     def nested_locations(self, location: str) -> Collection[str]:
-        """One to one, a secret that another sync keeps as a document is listed too."""
+        """One to one, the list also has a secret that is the document of another sync."""
         return (location.removeprefix(self.location()),)
 
     def batch_size(self, action: Action) -> int:
@@ -204,9 +204,9 @@ class AwsSecretsManager(KeyValueDestination):
         )
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        """With value and version as they are now, whatever the list still says; without those that are gone since.
+        """With their current value and version, whatever the list has; without those that were deleted since.
 
-        Of a value that the login may not read the version still tells. Source: "BatchGetSecretValue".
+        If the login may not read a value, only its version is used. Source: "BatchGetSecretValue".
         """
         if self._name:
             return remotes
@@ -216,7 +216,7 @@ class AwsSecretsManager(KeyValueDestination):
         return [*found, *(remote for remote in remotes if not remote.etag)]
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
-        """Those that the list does not show yet: it may lag behind a create by minutes, which values do not."""
+        """Those that the list does not have yet: it may lag behind a create by minutes, which values do not."""
         if self._name:
             return []
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
@@ -233,15 +233,15 @@ class AwsSecretsManager(KeyValueDestination):
         ]
 
     def _read_values(self, remotes: Sequence[Remote]) -> list[Remote]:
-        """What is said of none of them is not believed to be gone."""
-        arns = {each.key: str(each.object_id) for each in remotes}  # an error may name a secret either way
+        """Raises BadResponse if the response has no result for one of them: it does not count as deleted."""
+        arns = {each.key: str(each.object_id) for each in remotes}  # an error names a secret by key or ARN
         try:
             held, errors = self._values(list(arns.values()))
         except Refused:
             return list(remotes)
         errors = {arns.get(named, named): code for named, code in errors.items()}
-        if untold := [each.key for each in remotes if each.object_id not in {*held, *errors}]:
-            raise BadResponse(f"{LABEL}: BatchGetSecretValue: unexpected response: no result for {untold[0]}")
+        if unreported := [each.key for each in remotes if each.object_id not in {*held, *errors}]:
+            raise BadResponse(f"{LABEL}: BatchGetSecretValue: unexpected response: no result for {unreported[0]}")
         read = [
             replace(each, value=held[arn].get("SecretString"), etag=held[arn]["VersionId"])
             for each in remotes
@@ -250,12 +250,12 @@ class AwsSecretsManager(KeyValueDestination):
         return read + [each for each in remotes if errors.get(str(each.object_id), GONE[0]) not in GONE]
 
     def _values(self, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
-        """What all pages have: secrets with their values by ARN, and the names of errors by what they are about."""
+        """From all pages: secrets with their values by ARN, and error codes by secret."""
         held: dict[str, Mapping[str, Any]] = {}
         errors: dict[str, str] = {}
         more: dict[str, str] = {}
         try:
-            for _ in ids:  # a page may hold as few as one, where values are large
+            for _ in ids:  # a page may have as few as one, if values are large
                 answer = self._call("BatchGetSecretValue", {"SecretIdList": list(ids), **more}, read=True)
                 held |= {each["ARN"]: each for each in answer["SecretValues"] if each["Name"] and each["VersionId"]}
                 errors |= {each["SecretId"]: each["ErrorCode"] for each in answer.get("Errors") or ()}
@@ -276,12 +276,12 @@ class AwsSecretsManager(KeyValueDestination):
             return self._brought_back(write, refused)
 
     def _brought_back(self, write: Write, refused: WrongState) -> Written:
-        """A secret that waits to be deleted holds its name: one that a sync has deleted is restored and overwritten."""
+        """A secret scheduled for deletion keeps its name: one that a sync has deleted is restored and overwritten."""
         held = _held(self._call("DescribeSecret", {"SecretId": write.key}, write.key, read=True))
         if REMOVED not in held.tags:
             raise Rejected(
-                f"{LABEL}: {write.key} waits to be deleted by other hands, and its name is taken until then. "
-                "Restore it there, or wait"
+                f"{LABEL}: {write.key} was scheduled for deletion externally, and its name is in use until then. "
+                "Restore it at AWS, or wait"
             ) from None
         try:
             self._call("RestoreSecret", {"SecretId": held.arn}, write.key)
@@ -291,7 +291,7 @@ class AwsSecretsManager(KeyValueDestination):
         return self.update(replace(write, remote=Remote(write.key, ref=_Held(held.arn, {}, None))))
 
     def update(self, write: Write) -> Written:
-        """Only what is not as it should be: a new version for a new value or KMS key, tags for missing tags."""
+        """Only the differences: a new version for a new value or KMS key, and missing tags."""
         assert write.remote
         held: _Held = write.remote.ref
         written = Written(object_id=held.arn, etag=write.remote.etag)
@@ -302,10 +302,10 @@ class AwsSecretsManager(KeyValueDestination):
         return written
 
     def delete(self, write: Write) -> None:
-        """By ARN: one that was made anew since has another. Marked first, so that it is known while it waits."""
+        """By ARN: a recreated secret has another one. Tagged first, to find it while it is scheduled for deletion."""
         assert write.remote
         mark = {"Tags": [{"Key": REMOVED, "Value": "true"}]}
-        with contextlib.suppress(NotFound, WrongState, Unauthorized):  # what comes of it, the delete itself tells
+        with contextlib.suppress(NotFound, WrongState, Unauthorized):  # the delete itself shows the result
             self._call("TagResource", {"SecretId": write.remote.ref.arn, **mark}, write.key)
         try:
             self._call("DeleteSecret", {"SecretId": write.remote.ref.arn}, write.key)
@@ -313,7 +313,7 @@ class AwsSecretsManager(KeyValueDestination):
             return
         except WrongState:
             if self.read_values([write.remote], values=False):
-                raise  # not waiting to be deleted: one with copies in other regions is refused alike
+                raise  # not scheduled for deletion: a secret with replicas in other regions is rejected in the same way
 
     # -- all keys in one secret --------------------------------------------------------------------------------------
 
@@ -331,7 +331,7 @@ class AwsSecretsManager(KeyValueDestination):
             return Document(exists=False, version="", ref=WAITING)
         text, version = answer.get("SecretString"), answer.get("VersionId")
         if not isinstance(text, str) or not isinstance(version, str):
-            raise Rejected(f"{LABEL}: the secret {self._name} holds no text; it is left alone")
+            raise Rejected(f"{LABEL}: the secret {self._name} has no text; it is not changed")
         return Document(_members(text, self._name), version=version)
 
     def _write(self, before: Document, entries: Mapping[str, Any]) -> Document:
@@ -343,7 +343,7 @@ class AwsSecretsManager(KeyValueDestination):
             try:
                 created = self._call("CreateSecret", sent | made, self._name, hidden=hidden)
             except Conflict:
-                # It reads as absent also where it never had a value, as infrastructure tools make it.
+                # It is also read as missing if it never had a value, as infrastructure tools create it.
                 if _current(self._call("DescribeSecret", {"SecretId": self._name}, self._name, read=True)):
                     raise
                 self._dress()
@@ -351,7 +351,7 @@ class AwsSecretsManager(KeyValueDestination):
             return Document(entries, version=_version(created))
         if not before.exists:
             self._call("RestoreSecret", {"SecretId": self._name}, self._name)
-            raise Conflict(f"{LABEL}: {self._name} was brought back from its deletion")
+            raise Conflict(f"{LABEL}: {self._name} was restored from its deletion")
         self._dress()
         sent |= {"SecretId": self._name, "VersionStages": [STAGE]}
         self._call("PutSecretValue", sent, self._name, hidden=hidden)
@@ -359,7 +359,7 @@ class AwsSecretsManager(KeyValueDestination):
         return Document(entries, version=token)
 
     def _dress(self) -> None:
-        """KMS key and tags as the options have them; nothing is asked where they have none."""
+        """Apply the KMS key and tags of the options; no request if they have none."""
         if not self._kms() and not self._tags():
             return
         held = _held(self._call("DescribeSecret", {"SecretId": self._name}, self._name, read=True))
@@ -373,7 +373,7 @@ class AwsSecretsManager(KeyValueDestination):
             self._call("TagResource", {"SecretId": held.arn, "Tags": missing}, held.arn)
 
     def _make_current(self, before: Document, version: str) -> None:
-        """Refused where the current version is no more the one that was read. Source: "UpdateSecretVersionStage"."""
+        """Raises Conflict if the current version is not the one that was read. Source: "UpdateSecretVersionStage"."""
         moved = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version, "RemoveFromVersionId": before.version}
         try:
             self._call("UpdateSecretVersionStage", {"SecretId": self._name, **moved}, self._name)
@@ -399,7 +399,7 @@ class AwsSecretsManager(KeyValueDestination):
         return {"KmsKeyId": self.options.keyId} if self.options.keyId else {}
 
     def _same_kms_key(self, held: _Held) -> bool:
-        """Whether the listed key is the wanted one, as far as names tell: an alias and an ARN do not meet."""
+        """Whether the listed key is the one of the options, by name: an alias and an ARN are never equal."""
         wanted = self.options.keyId
         return (
             not wanted
@@ -416,7 +416,7 @@ class AwsSecretsManager(KeyValueDestination):
 
 
 def _batches(items: Sequence[Item]) -> list[Sequence[Item]]:
-    """As many as one request reads."""
+    """Parts of the size that one request reads."""
     return [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
 
 
@@ -444,15 +444,15 @@ def _key_id(key: str | None) -> str:
 
 
 def _members(text: str, name: str) -> dict[str, Any]:
-    """The members of a JSON object: text as text, all else exactly, so that it is written back unchanged."""
+    """The members of a JSON object: text as text, others as JSON, so that they are written back unchanged."""
     try:
         members = json_text.read_exactly(text)
         if not isinstance(members, json_text.Members) or len(dict(members)) != len(members):
             raise ValueError
         return {key: value if json_text.is_text(value) else _exact(value) for key, value in members}
     except (ValueError, RecursionError):
-        said = "holds something else than a JSON object with each name once; it is left alone"
-        raise Rejected(f"{LABEL}: the secret {name} {said}") from None
+        message = "is not a JSON object with unique names; it is not changed"
+        raise Rejected(f"{LABEL}: the secret {name} {message}") from None
 
 
 def _exact(value: Any) -> _Raw:

@@ -1,11 +1,11 @@
-"""Secrets of one folder at another server of the modelled API; its own secrets, not what its imports bring.
+"""Secrets of one folder at another server of the modelled API; its own secrets, without imported ones.
 
-Surprising facts: a batch is all or none, and one key that is not as expected refuses it whole. The server cuts blanks
-off around a value. It answers 404 both for a route that it lacks and for a project that it does not know.
-Two servers that sync to each other do not go round for ever: what arrives equals what is there, so the way back has
-nothing to write. Where both are changed at once, the values may pass each other; a key that other hands change back
-again and again is blocked as contested. Names stay as they are on the way: each round would make them longer.
-Requests: 500 secrets with one changed take one for the list and one for the write; 100 keys go in one.
+Surprising facts: a batch is all or none, and one invalid key rejects all of it. The server trims values. 404 means a
+missing route or a missing project.
+Two servers that sync to each other do not loop: the returned value equals the stored one, so nothing is written. If
+both change at once, the values may be swapped; a key that is changed back again and again is blocked as contested. Keys
+are not renamed: each round would make them longer.
+Requests: 500 secrets with one changed take one for the list and one for the write; a batch has up to 100 keys.
 Source: https://infisical.com/docs/api-reference/endpoints/secrets/list and the pages "Bulk ..." beside it.
 """
 
@@ -29,13 +29,13 @@ from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.source.paths import PathText
 
 KEYS_A_REQUEST = 100
-MAX_BODY = 1_000_000  # bytes of a request; servers that take no more end the connection, and nothing is known then
-MAX_PLACED = 128
+MAX_BODY = 1_000_000  # bytes of a request; above it servers end the connection, and the outcome is unknown
+MAX_PATH_IN_LOCATION = 128
 
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """The routes of one version, and what it calls the project."""
+    """The routes of one version, and its name of the project."""
 
     secrets: str
     batch: str
@@ -49,7 +49,13 @@ V3 = _Dialect("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw", "workspaceId")
 class RemoteFolder(Model):
     projectId: Annotated[
         str,
-        Text("Project", "The project there.", max_length=64, empty_message="Project ID required", example=EXAMPLE_ID),
+        Text(
+            "Project",
+            "The project at the other server.",
+            max_length=64,
+            empty_message="Project ID required",
+            example=EXAMPLE_ID,
+        ),
     ]
     environment: Annotated[
         str, Text("Environment", "Its slug.", max_length=64, empty_message="Environment required", example="dev")
@@ -58,7 +64,7 @@ class RemoteFolder(Model):
         str,
         PathText(
             "secretPath",
-            "The folder there, which exists; / is the root.",
+            "The folder at the other server, which exists; / is the root.",
             empty_message="Secret path required",
             example="/services/api",
         ),
@@ -77,12 +83,12 @@ class ExternalInfisical(KeyValueDestination):
         can_import=True,
         concurrency=2,
         note=(
-            "Values are kept without the blanks around them. An approval policy there holds writes back. Two servers"
-            " may sync to each other: begin the way back when the first has arrived, not with an empty folder."
+            "Values are trimmed. An approval policy of the other server delays writes. Two servers may sync to each"
+            " other: create the second sync after the first one is complete, not with an empty folder."
         ),
         rights="A machine identity whose role reads and writes secrets in the project, and nothing else.",
         verified=(
-            "November 2026, against a second Keyferry with the official Python SDK reading there, and a stand-in of v3"
+            "November 2026, against a second Keyferry with the official Python SDK as its reader, and a stand-in of v3"
             " and v4 made from the documentation; not against Infisical itself."
         ),
         docs_url="https://infisical.com/docs/api-reference/endpoints/secrets/list",
@@ -93,19 +99,19 @@ class ExternalInfisical(KeyValueDestination):
     _dialect = V4
 
     def location(self) -> str:
-        """A path may be longer than a place: then its digest stands for it."""
+        """A path that is too long for a location is replaced by its digest."""
         path = self.config.secretPath
-        if len(path) > MAX_PLACED:
+        if len(path) > MAX_PATH_IN_LOCATION:
             path = f"#{hashlib.sha256(path.encode()).hexdigest()}"
         return f"external-infisical|{self.client.base_url}|{self.config.projectId}/{self.config.environment}{path}"
 
     def normalize_value(self, value: str) -> str:
-        """Without the blanks around it; one newline at its end stays."""
+        """Trimmed; one newline at its end stays."""
         text = value.strip()
         return f"{text}\n" if text and value.endswith("\n") else text
 
     def fetch(self) -> Iterable[Remote]:
-        """The shared secrets of the folder; a server that knows no v4 is asked, and written to, as v3."""
+        """The shared secrets of the folder. A server without v4 is read and written with v3."""
         try:
             listed = self._listed(V4)
         except NotFound as error:
@@ -120,7 +126,7 @@ class ExternalInfisical(KeyValueDestination):
         try:
             return self._written("POST", writes, self._send("POST", writes))
         except Rejected as error:
-            # A name that is taken is a plain 400 there, as there is no 409.
+            # A name that is already in use is a 400: that API has no 409.
             if "already exist" in str(error):
                 raise Conflict(str(error)) from None
             raise
@@ -133,13 +139,13 @@ class ExternalInfisical(KeyValueDestination):
             answer = self._send("DELETE", writes)
         except NotFound:
             if len(writes) > 1:
-                raise  # so that each is asked for by itself
+                raise  # so that each is sent by itself
             return [Outcome(writes[0])]
         _refuse_approval("DELETE", answer)
         return [Outcome(write) for write in writes]
 
     def _listed(self, dialect: _Dialect) -> list[Mapping[str, Any]]:
-        """Without what other folders lend, and with references as they are written."""
+        """Without imported secrets, and with unresolved references."""
         where = {
             dialect.project: self.config.projectId,
             "environment": self.config.environment,
@@ -177,7 +183,7 @@ class ExternalInfisical(KeyValueDestination):
             try:
                 seen = _remote(each)
             except BadResponse:
-                continue  # an answer that says nothing useful is no failure: the next list tells
+                continue  # the write is a success all the same: the next list has the details
             known[seen.key] = Written(seen.object_id, seen.etag)
         return [Outcome(write, known.get(write.key, Written())) for write in writes]
 
@@ -190,7 +196,7 @@ def _item(write: Write) -> dict[str, Any]:
 
 def _refuse_approval(method: str, answer: Any) -> None:
     if isinstance(answer, Mapping) and "approval" in answer:
-        raise Rejected(f"Infisical: {method} waits for an approval there; nothing was written yet")
+        raise Rejected(f"Infisical: {method} waits for an approval at the other server; nothing was written yet")
 
 
 def _remote(secret: Any) -> Remote:

@@ -1,14 +1,14 @@
 """Secrets of Google Secret Manager, global ones or those of one region; the newest version of each is its value.
 
-Requests for 500 keys of which one changed: one list, one access of each of the 500, one write (two where old versions
-are not kept). The list tells neither a value nor a version, and no etag of a secret changes with its versions, so only
-an access tells of other hands; accesses have a quota of their own, 90,000 a minute. Secrets that neither the source nor
-the sync has anything to do with are not read. A new key is two writes, after an access that tells that it is new.
+Requests for 500 keys of which one changed: one list, one access of each of the 500, one write (two if old versions
+are not kept). The list has neither values nor versions, and no etag of a secret changes with its versions, so only an
+access detects external changes; accesses have a quota of their own, 90,000 per minute. Only desired and own secrets are
+read. A new key is two writes, after an access that finds no secret.
 
-Surprising facts. Between its two writes a new secret stands there empty; one that is marked as ours and has no version
-is finished by the next run. `latest` is the newest version even where that is disabled, and then there is no value.
-Lists and `latest` may lag behind a write for a while: a key that is not listed is asked for before it is taken for
-gone, and one may be written twice, never lost. An empty value is refused.
+Surprising facts. Between its two writes a new secret is empty; one that is labelled as ours and has no version is
+completed by the next run. `latest` is the newest version even if that is disabled, and then there is no value. Lists
+and `latest` may lag behind a write for a while: a key that is not listed is read before it counts as missing, and one
+may be written twice, never lost. An empty value is rejected.
 Sources: https://cloud.google.com/secret-manager/docs/reference/rest (discovery revision 20261021),
 https://cloud.google.com/secret-manager/quotas, https://cloud.google.com/secret-manager/docs/etags,
 https://cloud.google.com/secret-manager/docs/consistency
@@ -44,21 +44,19 @@ ProjectId = Annotated[
     Text(
         "Project ID",
         "The Google Cloud project.",
-        pattern=r"(?![0-9]+$)[a-z0-9.:-]+",  # a number names the same project, so that one place would be two
+        pattern=r"(?![0-9]+$)[a-z0-9.:-]+",  # a number is the same project, so that one location would be two
         pattern_message="Give the project's ID, such as shop-prod, not its number",
         empty_message="Project ID required",
         example=EXAMPLE_ID,
     ),
 ]
-PAGE = 5000  # secrets; the vendor gives at most 25,000
+PAGE = 5000  # secrets; the maximum is 25,000
 MARK = {"managed-by": "keyferry"}
-UNUSABLE = (
-    "unusable"  # the stamp of a secret whose newest version cannot be accessed: another one than that of any value
-)
+UNUSABLE = "unusable"  # the etag of a secret whose newest version cannot be accessed: no value has it
 
 
 def _location(label: str, help: str = "") -> Text:
-    """It becomes a part of a host's name."""
+    """The type of a location, which becomes part of a host name."""
     return Text(label, help, pattern=r"[a-z]+(-[a-z]+[0-9]+)?", pattern_message=f"{label} must be one such as us-east1")
 
 
@@ -67,14 +65,14 @@ class Global(Model):
     projectId: ProjectId
     userReplicaLocationIds: Annotated[
         list[Annotated[str, _location("Replica location")]] | None,
-        Items("Where new secrets are kept; none: where Google chooses. It cannot be changed later.", max_items=100),
+        Items("Where new secrets are stored; none: Google chooses. It cannot be changed later.", max_items=100),
     ] = None
 
 
 class Region(Model):
     scope: Annotated[Literal["region"], SCOPE]
     projectId: ProjectId
-    locationId: Annotated[str, _location("Location ID", "The region that the secrets are kept and read in.")]
+    locationId: Annotated[str, _location("Location ID", "The region of the secrets.")]
 
 
 class SecretManagerOptions(SyncOptions):
@@ -82,8 +80,7 @@ class SecretManagerOptions(SyncOptions):
         str | None,
         Text(
             "Old versions",
-            "What becomes of a version that a new one replaces: keep (the default; each is billed), disable, or destroy"
-            " for ever.",
+            "What a replaced version becomes: keep (the default; each is billed), disable, or destroy permanently.",
             choices=("keep", "disable", "destroy"),
         ),
     ] = None
@@ -91,12 +88,12 @@ class SecretManagerOptions(SyncOptions):
 
 @dataclass(frozen=True, slots=True)
 class _Secret:
-    """What the list tells of a secret that a write needs."""
+    """The details from the list that a write needs."""
 
     id: str
     etag: str
     ours: bool
-    version: str = ""  # the newest, where it can be accessed
+    version: str = ""  # the newest, if it can be accessed
 
 
 class GcpSecretManager(KeyValueDestination):
@@ -116,10 +113,10 @@ class GcpSecretManager(KeyValueDestination):
         key_rule="letters, digits, underscores and dashes",
         max_key_length=255,
         max_value_bytes=64 * 1024,
-        pace=10.0,  # 600 writes a minute and project
+        pace=10.0,  # 600 writes per minute and project
         concurrency=16,
-        note="Each change adds a version. What reads a version by its number, and not the latest, sees no change. Lists"
-        " may lag behind a write for a while.",
+        note="Each change adds a version. Applications that read a version by its number do not see it. Lists may lag"
+        " behind a write for a while.",
         rights=f"A service account with {RIGHTS}",
         verified="drongo 0.8.0 (global) and Google's discovery document of revision 20261021; November 2026",
         docs_url="https://cloud.google.com/secret-manager/docs",
@@ -149,7 +146,7 @@ class GcpSecretManager(KeyValueDestination):
         return 2 if action is Action.CREATE or (action is Action.UPDATE and self.old_versions != "keep") else 1
 
     def fetch(self) -> Iterable[Remote]:
-        """Every secret, without value and version: `filled` reads those that matter."""
+        """Every secret, without value and version: `read_values` reads those that matter."""
         listed = pages(self.client, self.secrets, "secrets", {"pageSize": str(PAGE)}, self.host)
         return [self._remote(one) for one in listed]
 
@@ -171,7 +168,7 @@ class GcpSecretManager(KeyValueDestination):
             ) from None
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        """With value and version of each. One of ours without any version is not there yet: `create` finishes it."""
+        """With value and version. One of ours without any version counts as missing: `create` completes it."""
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
             read = list(pool.map(self._accessed, remotes))
         return [one for one in read if one.etag or not one.ref.ours]
@@ -187,26 +184,28 @@ class GcpSecretManager(KeyValueDestination):
             version = str(answer["name"]).rsplit("/", 1)[1]
             data = base64.b64decode(answer["payload"].get("data", ""), validate=True)
         except (KeyError, IndexError, TypeError, AttributeError, binascii.Error):
-            raise BadResponse(f"GCP: the latest version of {remote.key} came without name or data") from None
+            raise BadResponse(
+                f"GCP: unexpected response: the latest version of {remote.key} has no name or data"
+            ) from None
         try:
             value = data.decode()
         except UnicodeDecodeError:
-            value = None  # some other bytes: nothing that a secret here may be
+            value = None  # other bytes, which no secret of a source has
         return replace(remote, value=value, etag=version, ref=replace(remote.ref, version=version))
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
-        """Those that the list does not show yet, though they are there."""
+        """Those that exist but are not in the list yet."""
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
             return [remote for remote in pool.map(self._unlisted, keys) if remote]
 
     def _unlisted(self, key: str) -> Remote | None:
-        """Accesses have the far larger quota, so that only what is there is asked for itself.
+        """Accesses have the far larger quota, so only an existing secret is read.
 
-        To an account with rights on some names alone, what is not there is forbidden.
+        An account with rights on some names only gets "forbidden" for missing secrets.
         """
         path = self._path(key)
         try:
-            with contextlib.suppress(Conflict):  # it is there, but out of use
+            with contextlib.suppress(Conflict):  # it exists, but is disabled or destroyed
                 self._ask("GET", f"{path}/versions/latest:access")
             return self._remote(self._ask("GET", path))
         except (NotFound, Unauthorized):
@@ -223,12 +222,12 @@ class GcpSecretManager(KeyValueDestination):
             made = self._half_made(write)
             if made is None:
                 raise
-        # Where this fails the secret stands there, marked and empty, and is found so by the next attempt.
+        # If this fails the secret is empty and labelled, and the next attempt completes it.
         etag = self._add(write)
         return Written(made.get("createTime") if isinstance(made, dict) else None, etag)
 
     def _half_made(self, write: Write) -> Any:
-        """The secret, where it is one of ours that never got a value."""
+        """The secret, if it is one of ours that never got a value."""
         path = self._path(write.key)
         listed = self._ask("GET", path)
         versions = self._ask("GET", f"{path}/versions", params={"pageSize": "1"})
@@ -243,14 +242,14 @@ class GcpSecretManager(KeyValueDestination):
             try:
                 self._ask("POST", f"{self._path(write.key)}/versions/{quote(before)}:{self.old_versions}", json={})
             except (NotFound, Conflict):
-                pass  # gone or out of use already
+                pass  # deleted or disabled already
             except IntegrationError as error:
-                said = f"GCP: {write.key} has its new value, but version {before} is still there ({self.old_versions})"
+                said = f"GCP: {write.key} has its new value, but version {before} still exists ({self.old_versions})"
                 raise OutcomeUnknown(f"{said}: {error}") from None
         return Written(write.remote.object_id, etag)
 
     def delete(self, write: Write) -> None:
-        """With all its versions; refused where the secret is another than the one that was listed."""
+        """Delete it with all its versions. Rejected if the secret is not the listed one."""
         assert write.remote is not None
         etag = write.remote.ref.etag
         try:

@@ -1,10 +1,10 @@
 """GitHub Actions secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
 
-Surprising facts: a name is kept in upper case, whatever was sent. Create and update are one request, so each create
-looks first whether the name is still free, each update whether it is still there. What a write did to the object is not
-in its answer: a look after it tells.
-Organization secrets are sent with their visibility each time, and a list does not say which repositories were selected.
-Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write, and a look on both sides.
+Surprising facts: names are stored in upper case. Create and update are one request, so a read goes before each.
+The response to a write does not have the new times: a read after it has.
+Each write of an organization secret sends its visibility, and a list does not have the selected repositories.
+Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write, and a read before and
+after it.
 Source: https://docs.github.com/en/rest/actions/secrets
 """
 
@@ -53,7 +53,7 @@ ORGANIZATION_KEYS, REPOSITORY_KEYS = 1000, 100
 
 
 class Organization(Model):
-    """The repositories are listed with the visibility `selected`, and only there."""
+    """Repositories are listed with the visibility `selected`, and only then."""
 
     scope: Annotated[Literal["organization"], SCOPE]
     org: Annotated[
@@ -112,7 +112,7 @@ class RepositoryEnvironment(Model):
 
 @dataclass(frozen=True, slots=True)
 class _Key:
-    """What values are sealed with."""
+    """The public key that values are encrypted with."""
 
     id: str
     public: PublicKey
@@ -135,15 +135,15 @@ class GitHub(KeyValueDestination):
         concurrency=4,
         concurrency_limit=100,
         note=(
-            "Names are kept in upper case. GitHub has one request for create and update: a look goes before each, and"
-            " what others create or delete between the two is overwritten or created. Times are kept to the second: a"
-            " change by others within the second of a write is not seen as drift. A workflow sees the first 100"
+            "Names are stored in upper case. GitHub has one request for create and update: a read goes before each, and"
+            " a key that others create or delete between the two is overwritten or created. Times have seconds only: a"
+            " change by others within the second of a write is not detected as drift. A workflow sees the first 100"
             " secrets of an organization, by name."
         ),
         rights=RIGHTS,
         verified=(
             "November 2026, against the vendor's OpenAPI description (@octokit/openapi 23.0.2), its documentation and a"
-            " stand-in that opens the sealed values; not against GitHub itself."
+            " stand-in that decrypts the values; not against GitHub itself."
         ),
         docs_url="https://docs.github.com/en/rest/actions/secrets",
     )
@@ -160,7 +160,7 @@ class GitHub(KeyValueDestination):
         return replace(cls.capabilities, max_keys=keys)
 
     def write_fingerprint(self) -> str:
-        """Who is to see an organization's secrets goes with each of them."""
+        """Each write of an organization secret sends its visibility."""
         if not isinstance(self.config, Organization):
             return ""
         selected = sorted(self.config.selectedRepositoryIds or ())
@@ -190,15 +190,15 @@ class GitHub(KeyValueDestination):
         return [self._remote(each, path) for each in paged(self.client, path, "secrets")]
 
     def create(self, write: Write) -> Written:
-        """Looks first: the write itself would overwrite what has appeared since the list was made."""
+        """Reads first: the write itself would overwrite a secret that was created after the list."""
         with contextlib.suppress(NotFound):
             self.client.request("GET", self._secret(write))
-            raise Conflict(f"GitHub: {self.normalize_key(write.key)} has appeared since the list was made")
+            raise Conflict(f"GitHub: {self.normalize_key(write.key)} was created after the list")
         self._put(write)
         return self._look(write)
 
     def update(self, write: Write) -> Written:
-        """Looks first: the write itself would create what was deleted since the list was made."""
+        """Reads first: the write itself would create a secret that was deleted after the list."""
         self.client.request("GET", self._secret(write))
         self._put(write)
         return self._look(write)
@@ -208,7 +208,7 @@ class GitHub(KeyValueDestination):
             self.client.request("DELETE", self._secret(write))
 
     def _put(self, write: Write) -> None:
-        """A value sealed with a key that GitHub has replaced meanwhile is refused: then with the new one, once."""
+        """If the value is rejected because GitHub has replaced the public key, send it once more with the new key."""
         key = self._sealing_key()
         try:
             self._send(write, key)
@@ -228,7 +228,7 @@ class GitHub(KeyValueDestination):
         self.client.request("PUT", self._secret(write), json=body)
 
     def _look(self, write: Write) -> Written:
-        """What stands there now. The write is done: where this fails, the next list tells."""
+        """The current object. The write is done: if this read fails, the next list has it."""
         path = self._secret(write)
         try:
             seen = self._remote(self.client.request("GET", path), path)
@@ -237,7 +237,7 @@ class GitHub(KeyValueDestination):
         return Written(seen.object_id, seen.etag)
 
     def _sealing_key(self, stale: _Key | None = None) -> _Key:
-        """Asked for once a run, and once more where it is `stale`."""
+        """Requested once per run, and once more if it is `stale`."""
         with self._key_lock:
             if self._key is None or self._key is stale:
                 path = f"{self._secrets()}/public-key"

@@ -1,11 +1,11 @@
 """One secret of a key-value mount of HashiCorp Vault or OpenBao, version 1 or 2: a document with all keys in it.
 
-Surprising facts: a secret that was deleted still counts its versions, and is written over only by naming the last one.
-Absent is a 404 with an empty list of errors; any other 404 is a mount or namespace that is not there.
-Version 2 checks and sets, so that no write of other hands is ever lost; version 1 cannot. What stands there is patched:
-a patch sends what changes alone, and is refused where the secret was deleted, which the check does not notice.
-Requests: 500 keys with one changed take a read and a patch; with a token that may not patch also a look and a write; at
-version 1 two to learn that it is that one, and a look just before the write.
+Surprising facts: a deleted secret keeps counting its versions; only check-and-set of the last one overwrites it.
+A missing secret is a 404 with an empty list of errors; any other 404 is a missing mount or namespace.
+Version 2 has check-and-set, so that no external change is lost; version 1 has none. An existing secret is patched: a
+patch sends only the changes, and is rejected if the secret was deleted, which check-and-set does not detect.
+Requests: 500 keys with one changed take a read and a patch; with a token that may not patch also a read and a write; at
+version 1 two to detect the version, and a read just before the write.
 Source: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2, and kv-v1
 """
 
@@ -54,7 +54,7 @@ class SecretPath(Model):
         str,
         Text(
             "Path",
-            "The secret below the mount that holds all keys, such as dev/shop; made where it is missing.",
+            "The secret below the mount that holds all keys, such as dev/shop; created if it is missing.",
             max_length=128,
             pattern=SEGMENTS,
             pattern_message="Invalid path: letters, digits, dots, underscores and dashes, with single slashes between",
@@ -86,9 +86,9 @@ class HashicorpVault(DocumentDestination):
         holds_comments=False,
         max_total_bytes=1024 * 1024,
         note=(
-            "All keys stand in one secret. At a version 2 mount each run that changes something makes one new version,"
-            " and no write of other hands is lost. Version 1 cannot check: what others write in the moment between the"
-            " last look and the write is overwritten."
+            "All keys are in one secret. At a version 2 mount each run with changes makes one new version, and no"
+            " external change is lost. Version 1 has no check-and-set: a value that others write between the"
+            " last read and the write is overwritten."
         ),
         rights=RIGHTS,
         verified="November 2026, against OpenBao 2.7.2: both versions, namespaces; not against HashiCorp's own server.",
@@ -102,14 +102,14 @@ class HashicorpVault(DocumentDestination):
         self._may_patch = True
 
     def location(self) -> str:
-        """A namespace may stand in the address or at the head of the mount: the whole says where it is."""
+        """A namespace may be part of the address or of the mount: the location has both."""
         return f"hashicorp-vault|{self.client.base_url}/{self._mount}|{self._path}"
 
     def _address(self, version: int) -> str:
         return f"/{self._mount}/data/{self._path}" if version == 2 else f"/{self._mount}/{self._path}"
 
     def read(self) -> Document:
-        """Version 2 is tried first; where nothing stands there, or that is refused, the mount is asked which it is."""
+        """Version 2 is tried first; if that finds no secret or is rejected, the version of the mount is read."""
         if self._version == 1:
             return self._read_first()
         refused: Unauthorized | None = None
@@ -125,7 +125,7 @@ class HashicorpVault(DocumentDestination):
         if self._version == 1:
             return self._read_first()
         if answer is None:
-            raise refused or BadResponse(f"{self.label}: nothing was answered")
+            raise refused or BadResponse(f"{self.label}: unexpected response: nothing")
         _require_absent(answer, self._address(2))
         return Document(version="0", exists=False)
 
@@ -151,10 +151,10 @@ class HashicorpVault(DocumentDestination):
         try:
             return Document(entries, version=str(answer["data"]["version"]))
         except (KeyError, TypeError):
-            return None  # the write was accepted; the next list tells the rest
+            return None  # the write was accepted; the next list has the version
 
     def _patched(self, before: Document, entries: Mapping[str, Any]) -> Any:
-        """What is answered to the changes alone; None where the token may not patch, or the server cannot."""
+        """The response to a patch of the changes; None if the token may not patch, or the server cannot."""
         changes = {key: value for key, value in entries.items() if before.entries.get(key) != value}
         changes |= {key: None for key in before.entries if key not in entries}
         body = {"data": changes, "options": _cas(before)}
@@ -164,14 +164,14 @@ class HashicorpVault(DocumentDestination):
             raise Conflict(str(gone)) from None
         except (Unauthorized, Rejected):
             self._may_patch = False
-        # Deleting a secret does not count its version up, and the whole would bring back what others have deleted.
+        # A deletion does not change the version, and writing all entries would restore what others have deleted.
         now = self.read()
         if (now.version, now.exists) != (before.version, before.exists):
             raise Conflict(f"{self.label}: {self._address(2)} was written since it was read")
         return None
 
     def _write_first(self, entries: Mapping[str, Any]) -> None:
-        """Version 1 refuses a secret without keys: it goes instead."""
+        """Version 1 rejects a secret without keys: it is deleted instead."""
         if entries:
             self.client.request("POST", self._address(1), json=dict(entries))
         else:
@@ -179,12 +179,12 @@ class HashicorpVault(DocumentDestination):
 
 
 def _cas(before: Document) -> dict[str, int]:
-    """0: nothing must stand there yet."""
+    """0: the secret must not exist."""
     return {"cas": int(before.version or 0)}
 
 
 def _second(answer: HttpResponse) -> Document | None:
-    """A version 2 secret, present or deleted; None where the answer is none."""
+    """A version 2 secret, present or deleted; None if the response is not one."""
     found = answer.data.get("data") if isinstance(answer.data, dict) else None
     metadata = found.get("metadata") if isinstance(found, dict) else None
     version = metadata.get("version") if isinstance(metadata, dict) else None
@@ -196,10 +196,12 @@ def _second(answer: HttpResponse) -> Document | None:
 
 
 def _require_absent(answer: HttpResponse, path: str) -> None:
-    """Raises NotFound or BadResponse unless the answer says that no secret stands there."""
+    """Raises NotFound or BadResponse unless the response means that the secret is missing."""
     if answer.status != 404:
         raise BadResponse(f"Hashicorp Vault: GET {path}: unexpected response: no secret")
     if not isinstance(answer.data, dict) or answer.data.get("errors") != []:
-        said = answer.data.get("errors") if isinstance(answer.data, dict) else None
-        words = re.sub(r"\s+", " ", str(said[0]))[:200] if isinstance(said, list) and said else "no such mount or path"
-        raise NotFound(f"Hashicorp Vault: GET {path} answered 404: {words}")
+        errors = answer.data.get("errors") if isinstance(answer.data, dict) else None
+        message = "no such mount or path"
+        if isinstance(errors, list) and errors:
+            message = re.sub(r"\s+", " ", str(errors[0]))[:200]
+        raise NotFound(f"Hashicorp Vault: GET {path}: 404: {message}")

@@ -1,7 +1,7 @@
 """Humanitec Shared Values (Platform Orchestrator v1 API), of an application or of one of its environments.
 
 Surprising fact: the list of an environment is the application's values with the environment's laid over them; `source`
-tells which level each is from. Secret values are never given back.
+has the level of each. Secret values cannot be read.
 Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
 """
 
@@ -73,7 +73,7 @@ class Humanitec(KeyValueDestination):
         note="Workloads see new values at their next deployment.",
         rights="A service user with the Developer role on just the applications that are synced.",
         verified=(
-            "November 2026, against the vendor's OpenAPI description and a stand-in that follows it; not against"
+            "November 2026, against the vendor's OpenAPI description and a stand-in made from it; not against"
             " Humanitec itself."
         ),
         docs_url="https://developer.humanitec.com/platform-orchestrator/security/shared-secrets/",
@@ -86,7 +86,7 @@ class Humanitec(KeyValueDestination):
         return f"humanitec|{self.client.base_url}|{spot}"
 
     def overlaps(self, location: str) -> bool:
-        """An application's values are seen in each of its environments."""
+        """An application's values are listed in each of its environments."""
         own = self.location()
         return location == own or location.startswith(f"{own}/") or own.startswith(f"{location}/")
 
@@ -131,7 +131,7 @@ class Humanitec(KeyValueDestination):
             purged.add(_etag(value))
 
     def _versions(self, key: str) -> list[tuple[Any, Any]]:
-        """The versions in which `key` changed and is there, each with its value, the oldest first."""
+        """The versions in which `key` changed and exists, each with its value, the oldest first."""
         path = f"{self._scope()}/value-set-versions"
         listed = self.client.request("GET", path, params={"key_changed": key})
         try:
@@ -148,7 +148,7 @@ class Humanitec(KeyValueDestination):
         return f"{self._scope()}/values"
 
     def _value(self, write: Write) -> str:
-        """The address of one value. Without its last part it would delete all values: `quote` refuses an empty part."""
+        """The address of one value. Without its last part it would delete all values: `quote` rejects an empty part."""
         return f"{self._values()}/{quote(write.key)}"
 
     def _remote(self, value: Any, path: str) -> Remote:
@@ -176,7 +176,7 @@ def _etag(value: Mapping[str, Any]) -> str:
 
 
 def _written(answer: Any) -> Written:
-    """What the answer says of the object; an answer that says nothing useful is no failure: the next list tells."""
+    """Object id and etag from the response. Without them the write is a success too: the next list has them."""
     try:
         return Written(object_id=_text(answer["created_at"]), etag=_etag(answer))
     except (KeyError, TypeError, AttributeError):

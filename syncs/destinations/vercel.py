@@ -1,12 +1,12 @@
 """Environment variables at Vercel: of a project, for one of its environments, or shared by a team's projects.
 
 Requests for 500 keys of which one changed: one list and one write. A list of shared variables has pages of 25, each of
-which is a request. New, changed and surplus keys go 50 at a time.
+which is a request. Creates, updates and deletes are batches of 50.
 
-Surprising facts. One variable may serve several environments: the sync takes its own out of such a variable and leaves
-the rest. A sensitive value is never given back, and the type of a variable cannot be changed: it is made anew. A token
-that may not see production variables gets a list without them, and a count of what is hidden. A create that is answered
-with 201 may have failed for some of its keys.
+Surprising facts. One variable may be for several environments: the sync removes its own environment from it and leaves
+the rest. A sensitive value cannot be read, and the type of a variable cannot be changed: it is recreated. A
+token that may not see production variables gets a list without them, and the number of hidden ones. A create with the
+response 201 may have failed for some of its keys.
 Sources: https://vercel.com/docs/rest-api/projects/create-one-or-more-environment-variables,
 https://vercel.com/docs/rest-api/environment/create-one-or-more-shared-environment-variables,
 https://vercel.com/docs/limits, https://vercel.com/docs/environment-variables/sensitive-environment-variables
@@ -31,14 +31,14 @@ from syncs.destinations._vercel_shared import SharedSpot, Team
 from syncs.destinations._vercel_variables import Spot, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
 
-MANY = 50  # keys a request: documented for shared variables, and kept to for a project's
+MANY = 50  # keys per request: documented for shared variables, and used for a project's too
 
 
 class Vercel(KeyValueDestination):
     slug: ClassVar[str] = "vercel"
     label: ClassVar[str] = "Vercel"
     provider: ClassVar[str] = "vercel"
-    # What older clients send has no scope: it is a project's.
+    # A config of older clients has no scope: it is a project's.
     Config: ClassVar[OneOf] = OneOf("scope", Project, Team, default="project")
     Options: ClassVar[type[Model]] = sync_options("Vercel", can_import=True)
     config: Project | Team
@@ -53,11 +53,11 @@ class Vercel(KeyValueDestination):
             *("NOW_REGION", "TZ", "LAMBDA_TASK_ROOT", "LAMBDA_RUNTIME_DIR"),
         ),
         max_value_bytes=64 * 1024,
-        pace=2.0,  # 120 creates and as many updates a minute; for deletes see `requests_a_key`
-        note="Deployments see new values when they are made anew; all variables of one may have 64 KB together."
-        " Sensitive values cannot be read: a change is told by its time, and they are not imported. Those that a team"
-        " shares are read by an import alone; else a change is told by its time too."
-        " Several changed keys go in one request, after a look that each is still what it was.",
+        pace=2.0,  # 120 creates and as many updates per minute; for deletes see `request_cost`
+        note="A deployment uses new values when it is redeployed; all its variables may have 64 KB together."
+        " Sensitive values cannot be read: a change is detected by its time, and they are not imported. Shared"
+        " variables of a team are read by an import only; otherwise a change is detected by its time too."
+        " Several changed keys are one request, after a check that each is unchanged.",
         rights="A token of a member who may edit the variables of the environment: Project Administrator of the"
         " project, or Member of the team for shared variables.",
         verified="emulate 0.8.0 (project scope), the vendor's pages and its SDK 1.28.35; November 2026",
@@ -91,20 +91,20 @@ class Vercel(KeyValueDestination):
         return (2 if action is Action.DELETE else 1) / MANY
 
     def requests(self, writes: Mapping[Action, int]) -> int:
-        """A look goes before each batch of updates."""
+        """A read goes before each batch of updates."""
         updates = writes.get(Action.UPDATE, 0)
         looks = math.ceil(updates / MANY) if updates > 1 and self.config.scope == "project" else 0
         return super().requests(writes) + looks
 
     def write_fingerprint(self) -> str:
-        """The type, so that variables are made anew where the sync is told another."""
+        """The type, so that variables are recreated if the option changes."""
         return "sensitive" if self.config.sensitive else ""
 
     def fetch(self) -> Iterable[Remote]:
         return self.spot.remotes()
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        """Stamps tell of changes. A value that the list left encrypted takes a request: only an import asks for it."""
+        """Etags show changes. A value that is encrypted in the list takes a request: only an import reads it."""
         spot = self.spot
         sealed = {
             one.key: one.ref.id for one in remotes if values and one.value is None and one.ref.type == "encrypted"
@@ -130,7 +130,7 @@ class Vercel(KeyValueDestination):
 
 
 def _each(write: Write, call: Callable[[Write], Outcome]) -> Outcome:
-    """One that takes requests of its own: its failure is not that of the others."""
+    """A write with requests of its own, so that its failure is not that of the others."""
     try:
         return call(write)
     except IntegrationError as error:

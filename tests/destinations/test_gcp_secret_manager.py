@@ -154,7 +154,7 @@ def test_a_remaining_old_version_is_reported_and_the_new_value_is_kept(
     vendor.fault = lambda ask: gcp.error(403, "PERMISSION_DENIED", "denied") if ":disable" in ask.path else None
     error = apply(destination, change(remote))["KEY"].error
     assert isinstance(error, OutcomeUnknown)
-    assert "version 1 is still there" in str(error)
+    assert "version 1 still exists" in str(error)
     assert looked(destination)["KEY"].value == "new"
 
 
