@@ -25,13 +25,14 @@ from .triggers import refuse_paused
 
 MAX_LISTED, LENGTH = 10, 50  # keys that a hold's message names, and characters of each
 NOT_HELD = "This run is no longer held"
+DECIDE_AT = " Approve or dismiss it at "  # before the URL at the end of a hold's message
 
 
 def refresh(held: SyncRun, plan: Plan) -> str:
     """Update a held run to the present plan; returns its message. Call it in the transaction that locked the run."""
     url = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
     reason = plan.held or "its deletes were not approved"
-    message = f"Held: {reason}. To be deleted: {_listed(plan)}. Nothing was written. Approve or dismiss it at {url}"
+    message = f"Held: {reason}. To be deleted: {_listed(plan)}. Nothing was written.{DECIDE_AT}{url}"
     held.message = message[:1024]
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None

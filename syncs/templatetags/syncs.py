@@ -8,9 +8,16 @@ from django import template
 
 from syncs.history.status import STATES, visible, with_state
 from syncs.models import SecretSync
+from syncs.services.approvals import DECIDE_AT
 
 register = template.Library()
 MAX_ROWS = 50
+
+
+@register.filter
+def without_link(message: str | None) -> str:
+    """The message of a held run without its last sentence, a link to the page of the run."""
+    return (message or "").partition(DECIDE_AT)[0]
 
 
 @register.inclusion_tag("syncs/through.html", takes_context=True)

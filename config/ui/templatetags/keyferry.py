@@ -53,9 +53,3 @@ def help_link(name: str) -> dict[str, object]:
 def help_button(context: template.Context) -> dict[str, object]:
     """A link to the documentation of the page."""
     return {"help": help.of_page(context["request"])}
-
-
-@register.filter
-def without_link(message: str | None) -> str:
-    """The message of a run without its last sentence, a link to the page of the run."""
-    return (message or "").partition(" Approve or dismiss it at ")[0]
