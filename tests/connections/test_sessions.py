@@ -30,6 +30,7 @@ from connections.provider import Provider, Session, providers
 from connections.services import check_connection, create_connection, open_client, update_connection
 from connections.sessions import EARLY
 from tests.destinations.serving import Answer, Ask, Served
+from tests.running import PATIENCE
 
 
 class Vendor(Served):
@@ -231,7 +232,7 @@ def test_runs_at_the_same_time_sign_in_once(settings: Settings) -> None:
 
         def run() -> None:
             try:
-                ready.wait(timeout=10)
+                ready.wait(timeout=PATIENCE)
                 answers.append(ask(held))
             finally:
                 connections.close_all()
@@ -240,7 +241,7 @@ def test_runs_at_the_same_time_sign_in_once(settings: Settings) -> None:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=PATIENCE)
         assert answers == ["canary-token-2"] * 6
         assert vendor.given == ["canary-token-1", "canary-token-2"]
         assert AppConnection.objects.get(pk=held.pk).session_claimed_until is None

@@ -24,6 +24,7 @@ from syncs.services.syncs import SyncInput
 from syncs.source.validation import SecretInput
 from tests.fixtures.api import Api, api_for
 from tests.fixtures.world import APPLICATION, World
+from tests.running import PATIENCE
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -41,7 +42,7 @@ def together(*tasks: Callable[[], Any]) -> list[Exception]:
 
     def do(task: Callable[[], Any]) -> None:
         try:
-            ready.wait(timeout=10)
+            ready.wait(timeout=PATIENCE)
             task()
         except Exception as error:  # noqa: BLE001 - looked at by the test
             raised.append(error)
@@ -52,7 +53,7 @@ def together(*tasks: Callable[[], Any]) -> list[Exception]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=60)
+        thread.join(timeout=PATIENCE)
         assert not thread.is_alive()
     return raised
 
@@ -194,7 +195,7 @@ def test_a_request_that_lost_a_deadlock_is_retried(world: World, api: Api) -> No
     answers = []
 
     def ask() -> None:
-        waits.wait(timeout=10)
+        waits.wait(timeout=PATIENCE)
         items = [{"secretKey": "A", "secretValue": "1", "secretPath": each.path} for each in (first, second)]
         body = {"projectId": str(world.project.pk), "environment": "dev", "mode": "upsert", "secrets": items}
         answers.append(api("PATCH", "/v4/secrets/batch", body)[0])
