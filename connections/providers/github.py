@@ -218,7 +218,7 @@ class GitHub(Provider):
 
 
 def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
-    """A rate limit is 403 as well as 429, and states its end in three ways; without one a minute is assumed.
+    """A rate limit is 403 as well as 429, and states its end in three ways; the default is 60 seconds.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
     """
