@@ -12,6 +12,7 @@ from django.test import Client
 import config.errors
 import connections.errors
 from config.environment import DECLARED
+from config.schemas import types as members
 from connections import provider
 from connections.http.client import ApiClient
 from syncs.destination import base, capabilities, write
@@ -90,7 +91,7 @@ def test_the_classes_of_errors() -> None:
 
 def test_the_guide_names_parts_that_exist() -> None:
     """Methods, members and classes that the page on adding a destination names by `name()` or `Class.member`."""
-    modules = (base, capabilities, write, types, provider, connections.errors, config.errors, serving)
+    modules = (base, capabilities, write, types, provider, connections.errors, config.errors, members, serving)
     classes = {name: found for module in modules for name, found in vars(module).items() if isinstance(found, type)}
     homes = (
         *(classes[name] for name in ("KeyValueDestination", "DocumentDestination", "Provider", "Served")),
@@ -103,7 +104,7 @@ def test_the_guide_names_parts_that_exist() -> None:
         elif found := re.match(r"(?:self\.)?(\w+)\(", span):
             assert found[1] in known, span
         elif re.fullmatch(r"[A-Z][a-z]+[A-Za-z]*", span):
-            assert span in {*classes, "ApiClient", "Link", "Date"}, span
+            assert span in {*classes, "ApiClient", "Link", "Date", "SecretStr"}, span
 
 
 def test_one_version() -> None:
