@@ -58,17 +58,14 @@ def test_file_and_line_are_named() -> None:
     ]
 
 
-UNFINISHED = pytest.mark.xfail(reason="texts that are still to be rewritten", strict=False)
-
-
 @pytest.mark.parametrize(
     "texts",
     [
         words.in_templates,
         words.in_scripts,
-        pytest.param(words.in_python, marks=UNFINISHED),
+        words.in_python,
         words.in_documents,
-        pytest.param(words.in_comments, marks=UNFINISHED),
+        words.in_comments,
     ],
     ids=lambda each: each.__name__,
 )

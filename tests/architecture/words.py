@@ -69,7 +69,10 @@ RETIRED: tuple[tuple[str, str], ...] = (
     (r"(gone|goes?) with (it|them|the \w+)", "is deleted as well"),
     (r"(is|are|was|were) gone", "was deleted, no longer exists"),
     (r"(?<!\bis )(?<!\bare )there already|already there|(is|are|was|were) there already", "already exists"),
-    (r"(name|slug|key|id|it|address) (is|was) taken|taken (name|slug|key)s?", "is already in use"),
+    (
+        r"(name|slug|key|id|it|address) (is|was) taken(?! (for|from|as|by)\b)|taken (name|slug|key)s?",
+        "is already in use",
+    ),
     (r"at the (most|least)", "at most, at least"),
     (r"as (it|they) should( be)?", "up to date"),
     (r"(is|are|was|were) not there", "is missing, does not exist"),
