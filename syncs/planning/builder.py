@@ -21,7 +21,7 @@ from .memory import memory_of
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class PlannedSync:
     """A plan with the source that it was made from. `listed_at` is on the monotonic clock."""
 
     plan: Plan
@@ -29,14 +29,14 @@ class Picture:
     listed_at: float
 
 
-def picture(
+def planned_sync(
     sync: SecretSync,
     destination: Destination,
     sources: Sources,
     *,
     approved: frozenset[str] | None = None,
     after_import: Plan | None = None,
-) -> Picture:
+) -> PlannedSync:
     """Read, list and plan. Raises IntegrationError if the destination does not return a complete list.
 
     `after_import`: the import that would precede the sync; the source is taken as it would be then.
@@ -46,7 +46,7 @@ def picture(
         reading = _with_imported(reading, after_import)
     listed_at = time.monotonic()
     plan = plan_for(sync, destination, reading, destination.listing(), sources, approved=approved)
-    return Picture(plan, reading, listed_at)
+    return PlannedSync(plan, reading, listed_at)
 
 
 def _with_imported(reading: Reading, plan: Plan) -> Reading:

@@ -28,14 +28,14 @@ def imports_first(sync: SecretSync) -> str:
     return import_behavior(sync)
 
 
-def listed(destination: Destination) -> tuple[Remote, ...]:
+def list_with_values(destination: Destination) -> tuple[Remote, ...]:
     """Every key of the destination with its value, as far as it can be read. Raises IntegrationError."""
     listing = destination.listing()
     return destination.resolve_listing(listing, {destination.normalize_key(each.key) for each in listing}, values=True)
 
 
 def import_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote], behavior: str) -> Plan:
-    """What an import of the `listed` keys would do now. `behavior` is one of IMPORT_PRIORITIES."""
+    """What an import of the listed keys would do now. `behavior` is one of IMPORT_PRIORITIES."""
     assert sync.folder is not None
     slug = sync.folder.environment.slug
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))

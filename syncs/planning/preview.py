@@ -19,8 +19,8 @@ from syncs.engine.types import Action
 from syncs.models import SecretSync, SyncRun
 from syncs.source.loader import Sources
 
-from .builder import picture, removal_for
-from .imports import import_for, imports_first, listed
+from .builder import planned_sync, removal_for
+from .imports import import_for, imports_first, list_with_values
 from .opening import import_behavior, opened
 from .undo import restore_for
 
@@ -95,10 +95,10 @@ def planned(
         return removal_for(sync, destination, destination.listing())
     if operation == "import":
         behavior = behavior or import_behavior(sync) or "prioritize-source"
-        return import_for(sync, destination, listed(destination), behavior)
+        return import_for(sync, destination, list_with_values(destination), behavior)
     first = imports_first(sync)
-    after_import = import_for(sync, destination, listed(destination), first) if first else None
-    return picture(sync, destination, sources or Sources(), after_import=after_import).plan
+    after_import = import_for(sync, destination, list_with_values(destination), first) if first else None
+    return planned_sync(sync, destination, sources or Sources(), after_import=after_import).plan
 
 
 def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: EstimateJson | None = None) -> PlanJson:

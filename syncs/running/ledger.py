@@ -186,7 +186,7 @@ class Ledger:
     def _sealed(self, normalized_key: str, value: str, comment: str) -> bytes:
         return sealed_for_undo(self.sync, self.lease.location, normalized_key, value, comment)
 
-    def doubt(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
+    def mark_unknown(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
         """Of a late writer: its keys are unknown from now on, whatever responses it got."""
         names = [change.normalized_key for change, _ in outcomes]
         with transaction.atomic():

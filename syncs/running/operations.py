@@ -13,8 +13,8 @@ from syncs.destination.base import Destination
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Outcome
 from syncs.models import ManagedSecret, RunOptions, SecretSync, Status, SyncRun
-from syncs.planning.builder import Picture, picture, removal_for
-from syncs.planning.imports import imports_first, listed
+from syncs.planning.builder import PlannedSync, planned_sync, removal_for
+from syncs.planning.imports import imports_first, list_with_values
 from syncs.planning.undo import restore_for
 from syncs.running.completion import Completion
 from syncs.running.imports import import_secrets
@@ -23,7 +23,7 @@ from syncs.running.purge import purge, remember
 from syncs.running.recording import record_plan
 from syncs.running.stop import Stop
 from syncs.running.writer import Writer
-from syncs.services.deletion import leave_elsewhere
+from syncs.services.deletion import leave_former_locations
 from syncs.source.loader import Sources
 
 LIST_FRESH = 60.0  # seconds for which a list may justify deletes
@@ -54,12 +54,12 @@ class Operation:
     # -- sync --------------------------------------------------------------------------------------------------
 
     def _sync(self) -> None:
-        leave_elsewhere(self.sync)  # a run under way while the sync was given another target may have left a row
+        leave_former_locations(self.sync)  # a run under way while the sync was given another target may have left a row
         if not self._import_first():
             return
         options = self.run.options
         approved = None if options.approved is None else frozenset(options.approved)
-        seen = picture(self.sync, self.destination, Sources(), approved=approved)
+        seen = planned_sync(self.sync, self.destination, Sources(), approved=approved)
         plan = seen.plan
         self.run.source_rev, self.run.generation = seen.reading.rev, seen.reading.generation
         self.run.digest, self.run.counts = plan.digest, plan.counts
@@ -72,7 +72,7 @@ class Operation:
         self.writer.write(self.destination, [] if options.writes_only else self._deletes(plan, seen))
         self._end(plan, freed, last=self.last)
 
-    def _deletes(self, plan: Plan, seen: Picture) -> list[Change]:
+    def _deletes(self, plan: Plan, seen: PlannedSync) -> list[Change]:
         """The deletes that may be done now: what they wait for was written, and nothing has changed since."""
         if not plan.deletes or self.writer.stopped:
             return []
@@ -102,7 +102,7 @@ class Operation:
 
     def _import(self) -> None:
         """Copy the destination's secrets into the source, in one transaction. Nothing is written at the destination."""
-        listing = listed(self.destination)
+        listing = list_with_values(self.destination)
         try:
             plan = import_secrets(self.run, self.sync, self.destination, listing)
         except ServiceError as refusal:
@@ -115,7 +115,7 @@ class Operation:
         behavior = imports_first(self.sync)
         if not behavior:
             return True
-        listing = listed(self.destination)
+        listing = list_with_values(self.destination)
         run = SyncRun.objects.create(
             sync=self.sync,
             operation="import",

@@ -22,7 +22,7 @@ from syncs.running import leases, preconditions
 from syncs.running.attempt import Attempt
 from syncs.running.completion import OPEN
 from syncs.running.ledger import LeaseLost
-from syncs.services.deletion import leave_elsewhere
+from syncs.services.deletion import leave_former_locations
 from syncs.services.sync_checks import location_of
 from syncs.source.selectors import syncs
 
@@ -68,7 +68,7 @@ def _follow_address(sync: SecretSync) -> None:
         sync.location = location
         with transaction.atomic():
             SecretSync.objects.filter(pk=sync.pk).update(location=location, generation=F("generation") + 1)
-            leave_elsewhere(sync)
+            leave_former_locations(sync)
 
 
 def _locations(run: SyncRun, sync: SecretSync) -> list[str]:

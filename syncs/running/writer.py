@@ -108,7 +108,7 @@ class Writer:
         try:
             self.ledger.record(batch)
         except LeaseLost:
-            self.ledger.doubt(batch)
+            self.ledger.mark_unknown(batch)
             want(PLATFORM, [self.sync], "retry")
             raise
         self.completion.results += batch

@@ -34,7 +34,7 @@ from .triggers import BUSY, audited, remove_secrets
 DELETED = "The sync was deleted."
 
 
-def leave_elsewhere(sync: SecretSync, actor: Actor = PLATFORM) -> None:
+def leave_former_locations(sync: SecretSync, actor: Actor = PLATFORM) -> None:
     """Keys at a former location of the sync stay there, listed by a run of their own.
 
     The sync no longer owns them, and syncs that waited for them are woken.

@@ -20,7 +20,7 @@ from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.selectors import defaults_of, syncs
 
-from .deletion import leave_elsewhere
+from .deletion import leave_former_locations
 from .folders import lock_folders
 from .propagation import schedule, want
 from .sync_checks import checked, location_of, source_folder, usable_connection
@@ -132,7 +132,7 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
             audit.record(actor, "update-secret-sync", project.pk, **audited(sync))
             sync.save(update_fields=_EDITABLE)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
-            leave_elsewhere(sync, actor)
+            leave_former_locations(sync, actor)
             want(actor, [sync])
     except IntegrityError:
         raise _name_in_use(sync) from None

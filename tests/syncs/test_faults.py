@@ -264,7 +264,7 @@ def test_retry_after_holds_the_whole_connection(world: World, status: int) -> No
         ((401, {"message": "no"}), "answered 401"),
         ((500, {"message": "no"}), "answered 500"),
         ((200, {"not": "a list"}), "not a list"),
-        ((200, [{"key": "A"}]), "lacks what its API promises"),
+        ((200, [{"key": "A"}]), "lacks a required member"),
         ((302, None), "answered 302"),
     ],
 )
@@ -290,7 +290,7 @@ def test_a_hanging_vendor(world: World, settings: Settings) -> None:
     (run,) = world.due()
     assert (run.status, world.writes()) == ("pending", [])
     assert run.message
-    assert "no answer within 0.3 s" in run.message
+    assert "no response within 0.3 s" in run.message
     world.sandbox.latency = 0
     later(world)
     assert world.held() == {"A": "1"}
