@@ -15,8 +15,8 @@ DATA_DIR = Path(env("KEYFERRY_DATA_DIR")).absolute()
 
 def _secret_key() -> str:
     """The Django secret key: configured, or generated once and stored next to the database (0600)."""
-    if given := str(env("SECRET_KEY")):
-        return given
+    if configured := str(env("SECRET_KEY")):
+        return configured
     path = DATA_DIR / "secret_key"
     if not path.exists():
         DATA_DIR.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -99,8 +99,8 @@ TEMPLATES = [
     },
 ]
 
-if given := env("DATABASE_URL"):
-    DATABASES = {"default": given}
+if configured := env("DATABASE_URL"):
+    DATABASES = {"default": configured}
 else:
     DATABASES = {
         "default": {
@@ -215,8 +215,8 @@ EMAIL_USE_TLS = env("EMAIL_USE_TLS")
 EMAIL_USE_SSL = env("EMAIL_USE_SSL")
 EMAIL_TIMEOUT = 10
 DEFAULT_FROM_EMAIL = env("DEFAULT_FROM_EMAIL")
-if given := env("EMAIL_URL"):
-    globals().update({name: value for name, value in given.items() if value is not None})
+if configured := env("EMAIL_URL"):
+    globals().update({name: value for name, value in configured.items() if value is not None})
 
 KEYSET_FILE = Path(env("KEYFERRY_KEYSET_FILE") or DATA_DIR / "keyset.json")
 BASE_URLS = env("KEYFERRY_BASE_URLS")

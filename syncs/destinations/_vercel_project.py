@@ -18,7 +18,7 @@ from connections.http.client import ApiClient, quote
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 
-from ._vercel_variables import COMMENT, SCOPE, Sensitive, Spot, Variable, changed, items, variable_of, written
+from ._vercel_variables import COMMENT, SCOPE, Sensitive, Target, Variable, changed, items, variable_of, written
 
 
 class Project(Model):
@@ -51,7 +51,7 @@ class Project(Model):
         return self
 
 
-class ProjectSpot(Spot):
+class ProjectTarget(Target):
     def __init__(self, client: ApiClient, config: Project) -> None:
         super().__init__(client, config.teamId, sensitive=config.sensitive)
         self.env, self.branch = config.env, config.branch

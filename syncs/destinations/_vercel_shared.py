@@ -22,7 +22,7 @@ from connections.http.client import ApiClient
 from connections.providers.vercel import ENVIRONMENTS, pages
 from syncs.engine.types import Outcome, Remote, Write
 
-from ._vercel_variables import COMMENT, SCOPE, Sensitive, Spot, Variable, changed, failures, items, variable_of
+from ._vercel_variables import COMMENT, SCOPE, Sensitive, Target, Variable, changed, failures, items, variable_of
 
 LOCKED = "it is shared with other environments or projects than those of this sync"
 LINKED = "it is linked to projects"
@@ -64,7 +64,7 @@ class Team(Model):
         return [name for name in ENVIRONMENTS if name in chosen and not (self.sensitive and name == "development")]
 
 
-class SharedSpot(Spot):
+class SharedTarget(Target):
     path = one = "/v1/env"
 
     def __init__(self, client: ApiClient, config: Team) -> None:

@@ -49,7 +49,7 @@ class Variable:
         )
 
 
-class Spot(ABC):
+class Target(ABC):
     """A set of variables. `path` lists them, below `one` each has its value, `name` is their part of the location."""
 
     path: str
@@ -91,14 +91,15 @@ class Spot(ABC):
 
         If the second request fails the name is free, and the next run creates it.
         """
-        freed = self.let_go(write)
+        freed = self.release(write)
         return freed if freed.error else _only(write, self.anew(write))
 
     def anew(self, write: Write) -> list[Outcome]:
         """Create it in place of the deleted one."""
         return self.create([write])
 
-    def let_go(self, write: Write) -> Outcome:
+    def release(self, write: Write) -> Outcome:
+        """Delete the variable, or narrow it if it is for other environments too."""
         variable = variable_of(write)
         if variable.exact:
             return _only(write, self.delete([write]))

@@ -131,16 +131,16 @@ class GcpSecretManager(KeyValueDestination):
         concurrency: int | None = None,
     ) -> None:
         super().__init__(client, config, options, concurrency=concurrency)
-        self.spot = f"projects/{quote(self.config.projectId)}"
+        self.parent = f"projects/{quote(self.config.projectId)}"
         self.host = ""
         if isinstance(self.config, Region):
-            self.spot += f"/locations/{quote(self.config.locationId)}"
+            self.parent += f"/locations/{quote(self.config.locationId)}"
             self.host = host_of(client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
-        self.secrets = f"/v1/{self.spot}/secrets"
+        self.secrets = f"/v1/{self.parent}/secrets"
         self.old_versions = self.options.oldVersions or "keep"
 
     def location(self) -> str:
-        return f"gcp-secret-manager|{self.client.base_url}|{self.spot}"
+        return f"gcp-secret-manager|{self.client.base_url}|{self.parent}"
 
     def request_cost(self, action: Action) -> float:
         return 2 if action is Action.CREATE or (action is Action.UPDATE and self.old_versions != "keep") else 1

@@ -169,12 +169,12 @@ class GitHub(KeyValueDestination):
     def location(self) -> str:
         """Names of accounts, repositories and environments are not case sensitive."""
         if isinstance(self.config, Organization):
-            spot = self.config.org
+            target = self.config.org
         else:
-            spot = f"{self.config.owner}/{self.config.repo}"
+            target = f"{self.config.owner}/{self.config.repo}"
         if isinstance(self.config, RepositoryEnvironment):
-            spot += f"/{self.config.env}"
-        return f"github|{self.client.base_url}|{self.config.scope}/{spot.lower()}"
+            target += f"/{self.config.env}"
+        return f"github|{self.client.base_url}|{self.config.scope}/{target.lower()}"
 
     def normalize_key(self, key: str) -> str:
         return key.upper()

@@ -80,10 +80,10 @@ class Humanitec(KeyValueDestination):
     )
 
     def location(self) -> str:
-        spot = f"{self.config.org}/{self.config.app}"
+        target = f"{self.config.org}/{self.config.app}"
         if isinstance(self.config, Environment):
-            spot += f"/{self.config.env}"
-        return f"humanitec|{self.client.base_url}|{spot}"
+            target += f"/{self.config.env}"
+        return f"humanitec|{self.client.base_url}|{target}"
 
     def overlaps(self, location: str) -> bool:
         """An application's values are listed in each of its environments."""

@@ -26,9 +26,9 @@ from connections.errors import IntegrationError, NotFound, Rejected
 from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import sync_options
-from syncs.destinations._vercel_project import Project, ProjectSpot
-from syncs.destinations._vercel_shared import SharedSpot, Team
-from syncs.destinations._vercel_variables import Spot, variable_of
+from syncs.destinations._vercel_project import Project, ProjectTarget
+from syncs.destinations._vercel_shared import SharedTarget, Team
+from syncs.destinations._vercel_variables import Target, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 MANY = 50  # keys per request: documented for shared variables, and used for a project's too
@@ -73,18 +73,18 @@ class Vercel(KeyValueDestination):
         return replace(found, max_keys=1000) if isinstance(config, Project) else found
 
     @property
-    def spot(self) -> Spot:
+    def target(self) -> Target:
         if isinstance(self.config, Team):
-            return SharedSpot(self.client, self.config)
-        return ProjectSpot(self.client, self.config)
+            return SharedTarget(self.client, self.config)
+        return ProjectTarget(self.client, self.config)
 
     def location(self) -> str:
-        return f"vercel|{self.client.base_url}|{self.spot.name}"
+        return f"vercel|{self.client.base_url}|{self.target.name}"
 
     def overlaps(self, location: str) -> bool:
         own, _, _ = self.location().rpartition("|")
         others, _, name = location.rpartition("|")
-        return others == own and (name == self.spot.name or self.spot.overlaps(name))
+        return others == own and (name == self.target.name or self.target.overlaps(name))
 
     def request_cost(self, action: Action) -> float:
         """Deletes have half the pace: 60 a minute."""
@@ -101,32 +101,32 @@ class Vercel(KeyValueDestination):
         return "sensitive" if self.config.sensitive else ""
 
     def fetch(self) -> Iterable[Remote]:
-        return self.spot.remotes()
+        return self.target.remotes()
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """Etags show changes. A value that is encrypted in the list takes a request: only an import reads it."""
-        spot = self.spot
+        target = self.target
         sealed = {
             one.key: one.ref.id for one in remotes if values and one.value is None and one.ref.type == "encrypted"
         }
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            read = dict(zip(sealed, pool.map(spot.read, sealed.values()), strict=True))
+            read = dict(zip(sealed, pool.map(target.read, sealed.values()), strict=True))
         return [replace(one, value=read[one.key]) if one.key in read else one for one in remotes]
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        return self.spot.create(writes)
+        return self.target.create(writes)
 
     def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        spot = self.spot
-        same = [write for write in writes if spot.writable(write)]
-        done = spot.update(same) if same else []
-        return [*done, *(_each(write, spot.replace) for write in writes if not spot.writable(write))]
+        target = self.target
+        same = [write for write in writes if target.writable(write)]
+        done = target.update(same) if same else []
+        return [*done, *(_each(write, target.replace) for write in writes if not target.writable(write))]
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        spot = self.spot
-        whole = [write for write in writes if variable_of(write).exact]
-        done = spot.delete(whole) if whole else []
-        return [*done, *(_each(write, spot.let_go) for write in writes if not variable_of(write).exact)]
+        target = self.target
+        exact = [write for write in writes if variable_of(write).exact]
+        done = target.delete(exact) if exact else []
+        return [*done, *(_each(write, target.release) for write in writes if not variable_of(write).exact)]
 
 
 def _each(write: Write, call: Callable[[Write], Outcome]) -> Outcome:
