@@ -1,7 +1,6 @@
 """The types of members, as metadata of `Annotated`: each validates as the modelled API does and describes itself.
 
-`label` and `help` are for forms and OpenAPI, `example` for OpenAPI. Validators raise finished issues. The types are in
-one module, longer than others, because each is a few lines and all have the same parts.
+`label` and `help` are for forms and OpenAPI, `example` for OpenAPI. Validators raise finished issues.
 """
 
 from __future__ import annotations
