@@ -94,7 +94,7 @@ def create_connection(
     _require_manager(actor, project)
     provider = provider_of(app)
     checked = _checked(provider, name, method, credentials, description)
-    _refuse_taken(name.strip(), project)
+    _refuse_used_name(name.strip(), project)
     session = verify(provider, method, checked)
     connection = AppConnection(
         name=name.strip(), description=_described(description), app=app, method=method, project=project
@@ -104,9 +104,9 @@ def create_connection(
     try:
         with transaction.atomic():
             connection.save(force_insert=True)
-            audit.record(actor, "create-app-connection", project.pk if project else None, **_named(connection))
+            audit.record(actor, "create-app-connection", project.pk if project else None, **_audit_details(connection))
     except IntegrityError:
-        raise _taken(name.strip()) from None
+        raise _name_in_use(name.strip()) from None
     return connection
 
 
@@ -153,11 +153,11 @@ def update_connection(
     """Members that are None stay. New credentials are checked with the vendor before anything is stored."""
     _require_manager(actor, connection.project)
     provider = provider_of(connection.app)
-    given = connection.name if name is None else name.strip()
+    new_name = connection.name if name is None else name.strip()
     kept = _credentials(provider, connection) if credentials is None else credentials
-    checked = _checked(provider, given, connection.method, kept, description)
-    if given != connection.name:
-        _refuse_taken(given, connection.project, connection.pk)
+    checked = _checked(provider, new_name, connection.method, kept, description)
+    if new_name != connection.name:
+        _refuse_used_name(new_name, connection.project, connection.pk)
     # Only these columns: others, such as the pause, may have changed during the request to the vendor.
     written = ["name", "description", "updated_at"]
     if credentials is not None:
@@ -171,7 +171,7 @@ def update_connection(
             "retry_at",
             *_keep(connection, session),
         ]
-    connection.name = given
+    connection.name = new_name
     if description is not None:
         connection.description = _described(description)
     try:
@@ -184,10 +184,10 @@ def update_connection(
                 "update-app-connection",
                 connection.project_id,
                 credentialsChanged=credentials is not None,
-                **_named(connection),
+                **_audit_details(connection),
             )
     except IntegrityError:
-        raise _taken(given) from None
+        raise _name_in_use(new_name) from None
     return connection
 
 
@@ -196,7 +196,7 @@ def delete_connection(actor: Actor, connection: AppConnection) -> None:
     _require_manager(actor, connection.project)
     try:
         with transaction.atomic():
-            audit.record(actor, "delete-app-connection", connection.project_id, **_named(connection))
+            audit.record(actor, "delete-app-connection", connection.project_id, **_audit_details(connection))
             AppConnection.objects.get(pk=connection.pk).delete()
     except RestrictedError:
         raise BadRequest(
@@ -212,7 +212,7 @@ def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -
         paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
     )
     event = "pause-app-connection" if paused else "resume-app-connection"
-    audit.record(actor, event, connection.project_id, **_named(connection))
+    audit.record(actor, event, connection.project_id, **_audit_details(connection))
 
 
 def reserve_slot(connection_id: UUID, pace: float) -> float:
@@ -313,13 +313,13 @@ def _keep(connection: AppConnection, session: Session | None) -> list[str]:
     return list(kept)
 
 
-def _refuse_taken(name: str, project: Project | None, own: UUID | None = None) -> None:
+def _refuse_used_name(name: str, project: Project | None, own: UUID | None = None) -> None:
     taken = AppConnection.objects.filter(project=project, name=name)
     if (taken.exclude(pk=own) if own else taken).exists():
-        raise _taken(name)
+        raise _name_in_use(name)
 
 
-def _taken(name: str) -> BadRequest:
+def _name_in_use(name: str) -> BadRequest:
     return BadRequest(f'An App Connection with the name "{name}" already exists')
 
 
@@ -327,5 +327,5 @@ def _described(text: str | None) -> str | None:
     return None if text is None else text.strip()
 
 
-def _named(connection: AppConnection) -> dict[str, Any]:
+def _audit_details(connection: AppConnection) -> dict[str, Any]:
     return {"connection": connection.pk, "name": connection.name, "app": connection.app}
