@@ -9,21 +9,15 @@ from __future__ import annotations
 
 import functools
 import importlib
-import json
 import logging
 import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 import httpx
-from pydantic import AfterValidator
 
 from config import json_text
-from config.errors import BadRequest
-from config.responses import EXAMPLE_ID
-from config.schemas.model import Model
-from config.schemas.types import Items, Text
 
 from .errors import (
     BadResponse,
@@ -37,59 +31,6 @@ from .errors import (
 )
 from .http.client import ApiClient
 
-REGIONS = (
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1", "af-south-1"),
-    *("ap-east-1", "ap-south-1", "ap-south-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3"),
-    *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ca-central-1", "eu-central-1"),
-    *("eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-south-1", "eu-south-2", "eu-north-1"),
-    *("me-south-1", "me-central-1", "sa-east-1"),
-)
-Region = Annotated[str, Text("Region", "The AWS region to sync secrets to.", choices=REGIONS)]
-KmsKey = Annotated[
-    str | None,
-    Text(
-        "KMS key",
-        "The ID, ARN or alias of the KMS key that encrypts them; leave empty for the one that AWS keeps.",
-        max_length=256,
-        pattern=r"[A-Za-z0-9:/_-]+",
-        pattern_message="KMS key ID can only contain letters, digits and :/_-",
-        example=EXAMPLE_ID,
-    ),
-]
-_SIGN = r"[\w.:/=+@-]"
-_TAG = r"[\w .:/=+@-]"
-
-
-class Tag(Model):
-    key: Annotated[
-        str,
-        Text(
-            "Key",
-            max_length=128,
-            pattern=f"{_TAG}*{_SIGN}{_TAG}*",
-            pattern_message="Invalid resource tag key",
-            example="DB_URL",
-        ),
-    ]
-    value: Annotated[
-        str,
-        Text("Value", min_length=0, max_length=256, pattern=f"{_TAG}*", pattern_message="Invalid tag value"),
-    ]
-
-
-def _each_once(tags: list[Tag] | None) -> list[Tag] | None:
-    """AWS takes a key once, which a description cannot say."""
-    keys = [tag.key for tag in tags or ()]
-    if len(set(keys)) != len(keys):
-        raise BadRequest("Tag keys must be unique")
-    return tags
-
-
-Tags = Annotated[
-    list[Tag] | None,
-    Items("Tags of each secret. Other tags stay, and so do tags that are removed from this list.", max_items=50),
-    AfterValidator(_each_once),
-]
 SCOPE = "X-Signed-For"
 TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 
@@ -306,16 +247,3 @@ def aws_of(client: ApiClient) -> AwsClient:
     """The client by its type. A destination of AWS is always opened with an `AwsClient`."""
     assert isinstance(client, AwsClient)
     return client
-
-
-def tags_of(tags: Iterable[Tag] | None, metadata: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
-    """The tags to write: those of the sync's options, and the secret's metadata under other keys."""
-    chosen = {tag.key: tag.value for tag in tags or ()}
-    return [{"Key": key, "Value": value} for key, value in {**dict(metadata), **chosen}.items()]
-
-
-def attributes_of(key_id: str | None, tags: Iterable[Tag] | None) -> str:
-    """What a sync's options add to each write, as one text; "" if nothing."""
-    options = {"keyId": key_id, "tags": [tag.stored() for tag in tags or ()]}
-    options = {name: value for name, value in options.items() if value}
-    return json.dumps(options, sort_keys=True) if options else ""

@@ -12,7 +12,7 @@ from config.access.models import Project
 class AppConnection(models.Model):
     """A login at a vendor, organisation-wide (`project` null) or of one project.
 
-    The credentials are encrypted, and read by `connections.services.open_client` only. So is the session that some are
+    The credentials are encrypted, and read by `connections.credentials` only. So is the session that some are
     exchanged for (`connections.sessions`).
     `credentials_hash` is keyed and changes exactly when the credentials do.
     """

@@ -12,7 +12,7 @@ from config.schemas.model import Body, Model
 from config.schemas.types import Anything, Flag, Slug, Text
 from config.schemas.unions import AllOf
 
-from . import services
+from .credentials import login_shape
 from .provider import Provider
 
 
@@ -54,7 +54,7 @@ class ConnectionChanges(_Common):
 
 
 def new_connection(provider: type[Provider]) -> AllOf:
-    return AllOf(NewConnection, services.login_shape(provider))
+    return AllOf(NewConnection, login_shape(provider))
 
 
 @cache

@@ -12,7 +12,8 @@ from config.responses import Description, IdText, Name, Time, Uuid, text
 from config.schemas.json_schema import JsonSchema, described
 from config.schemas.model import Model
 
-from . import models, services
+from . import models
+from .credentials import shown_credentials, shown_members
 from .provider import Provider
 
 
@@ -92,7 +93,7 @@ def connection_json(connection: models.AppConnection, organisation: str) -> AppC
         "gatewayPoolId": None,
         "isAutoRotationEnabled": False,
         "credentialsHash": connection.credentials_hash,
-        "credentials": services.shown_credentials(connection),
+        "credentials": shown_credentials(connection),
         "createdAt": timestamp(connection.created_at),
         "updatedAt": timestamp(connection.updated_at),
     }
@@ -135,7 +136,7 @@ def connection_schema(provider: type[Provider]) -> JsonSchema:
 
 
 def _without_secrets(model: type[Model]) -> dict[str, Any]:
-    names, schema = services.shown_members(model), described(model)
+    names, schema = shown_members(model), described(model)
     required = [name for name in schema.get("required", ()) if name in names]
     found = {**schema, "properties": {name: schema["properties"][name] for name in names}, "required": required}
     return found if required else {name: value for name, value in found.items() if name != "required"}

@@ -1,83 +1,32 @@
-"""Every change of a connection, and the only code that decrypts its credentials."""
+"""Every change of a connection, and the requests that its login sends for people."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, RestrictedError
 from django.utils import timezone
-from pydantic import create_model
 
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right, denied
 from config.conventions import slug_issues
-from config.encryption import fingerprint, fingerprint_matches, seal, unseal
-from config.errors import BadRequest, Invalid, NotFound, problem
-from config.schemas.json_schema import described
-from config.schemas.member import About
-from config.schemas.model import Body, Model
-from config.schemas.unions import OneOf
+from config.errors import BadRequest, Invalid, problem
+from config.schemas.model import Model
 
+from .credentials import SignIn, credentials_of, login_shape, open_client, provider_of, store_credentials
 from .errors import IntegrationError, Unreachable
-from .http.client import ApiClient
 from .models import AppConnection
-from .provider import Choice, Provider, Session, providers
-from .sessions import Login, columns
+from .provider import Choice, Provider, Session
+from .sessions import columns
 
 
 class ChooseFirst(BadRequest):
     """A picker has no choices before another field is chosen."""
-
-
-def provider_of(app: str) -> Provider:
-    """The provider, at the operator's address if one is set. Raises NotFound."""
-    found = providers.get(app)
-    if found is None:
-        raise NotFound(f"There is no app '{app}'")
-    operator = {name: getattr(settings, name) for name in found.operator_settings}
-    return found(settings.BASE_URLS.get(app), deadline=settings.REQUEST_DEADLINE, operator=operator)
-
-
-def open_client(connection: AppConnection) -> ApiClient:
-    """An open client with the connection's credentials; nothing is sent yet. Raises Undecryptable."""
-    provider = provider_of(connection.app)
-    credentials = _credentials(provider, connection)
-    client = provider.client(connection.method, credentials)
-    if type(provider).renew is not Provider.renew:
-        client.signs_in(Login(connection, provider, credentials))
-    return client
-
-
-def _context(connection_id: UUID) -> str:
-    return f"connection:{connection_id}:credentials"
-
-
-def _credentials(provider: Provider | type[Provider], connection: AppConnection) -> Model:
-    opened = unseal(connection.project_id, _context(connection.pk), connection.credentials_sealed)
-    return provider.methods[connection.method].restored(json.loads(opened))
-
-
-def shown_credentials(connection: AppConnection) -> dict[str, str]:
-    """The members that are not secret, such as an address or the name of an account."""
-    provider = providers.get(connection.app)
-    model = provider.methods.get(connection.method) if provider else None
-    if provider is None or model is None or not (names := shown_members(model)):
-        return {}
-    credentials = _credentials(provider, connection).stored()
-    return {name: credentials[name] for name in names if name in credentials}
-
-
-def shown_members(model: type[Model]) -> list[str]:
-    """The names of the members of credentials that are not secret."""
-    return [name for name, each in described(model)["properties"].items() if not each.get("writeOnly")]
 
 
 def create_connection(
@@ -99,7 +48,7 @@ def create_connection(
     connection = AppConnection(
         name=name.strip(), description=_described(description), app=app, method=method, project=project
     )
-    _put(connection, checked)
+    store_credentials(connection, checked)
     _keep(connection, session)
     try:
         with transaction.atomic():
@@ -125,23 +74,6 @@ def _checked(provider: Provider, name: str, method: str, credentials: object, de
     return checked
 
 
-class SignIn(Body):
-    """The part of a request that signs in; one for each method of a provider, made by `login_shape`."""
-
-    method: str
-    credentials: Any
-
-
-@cache
-def login_shape(provider: type[Provider]) -> OneOf:
-    """The ways to sign in at a provider."""
-    variants = []
-    for method, model in provider.methods.items():
-        members: dict[str, Any] = {"method": (Annotated[Literal[method], About()], ...), "credentials": (model, ...)}
-        variants.append(create_model("SignIn", __base__=SignIn, **members))
-    return OneOf("method", *variants, title="".join(part.title() for part in provider.slug.split("-")) + "Login")
-
-
 def update_connection(
     actor: Actor,
     connection: AppConnection,
@@ -154,7 +86,7 @@ def update_connection(
     _require_manager(actor, connection.project)
     provider = provider_of(connection.app)
     new_name = connection.name if name is None else name.strip()
-    kept = _credentials(provider, connection) if credentials is None else credentials
+    kept = credentials_of(provider, connection) if credentials is None else credentials
     checked = _checked(provider, new_name, connection.method, kept, description)
     if new_name != connection.name:
         _refuse_used_name(new_name, connection.project, connection.pk)
@@ -162,7 +94,7 @@ def update_connection(
     written = ["name", "description", "updated_at"]
     if credentials is not None:
         session = verify(provider, connection.method, checked)
-        _put(connection, checked)
+        store_credentials(connection, checked)
         written += [
             "credentials_sealed",
             "credentials_hash",
@@ -247,7 +179,7 @@ def check_connection(actor: Actor, connection: AppConnection) -> None:
     same = AppConnection.objects.filter(pk=connection.pk, credentials_hash=connection.credentials_hash)
     try:
         provider = provider_of(connection.app)
-        session = verify(provider, connection.method, _credentials(provider, connection))
+        session = verify(provider, connection.method, credentials_of(provider, connection))
     except BadRequest as refusal:
         same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024])
         raise
@@ -290,19 +222,6 @@ def _require_manager(actor: Actor, project: Project | None) -> None:
         actor.require(Right.MANAGE_CONNECTIONS, project.pk)
     else:
         actor.require_instance_admin("manage organisation-wide connections")
-
-
-def _put(connection: AppConnection, credentials: Model) -> None:
-    """Encrypt the credentials; the hash changes exactly when they do."""
-    text = json.dumps(credentials.stored(), sort_keys=True, separators=(",", ":"))
-    context = _context(connection.pk)
-    known = connection.credentials_hash
-    if known and fingerprint_matches(connection.project_id, context, text, known):
-        return
-    connection.credentials_sealed = seal(connection.project_id, context, text)
-    connection.credentials_hash = fingerprint(connection.project_id, context, text)
-    connection.checked_at, connection.check_problem = timezone.now(), ""
-    connection.retry_at = None
 
 
 def _keep(connection: AppConnection, session: Session | None) -> list[str]:

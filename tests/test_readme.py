@@ -9,7 +9,7 @@ from typing import Annotated
 from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.http.client import ApiClient, quote
-from syncs.destination.base import KeyValueDestination
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Written
 

@@ -27,10 +27,10 @@ from config.schemas.types import Secret, Text
 from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
 from connections.errors import BadResponse, RateLimited, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
+from connections.http.pages import NextLink
 from connections.provider import Choice, Provider, Session
 
 VERSION = "2022-11-28"
-PAGE = 100
 MINUTE = 60.0
 JWT_LIFE = 540  # seconds; GitHub takes at most 600
 SKEW = 60  # seconds by which the JWT is dated back, as GitHub advises
@@ -244,31 +244,13 @@ def _until(headers: httpx.Headers) -> float:
 
 
 def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]]:
-    """All items of a list, 100 per request. Raises IntegrationError rather than return a part.
+    """Everything that a list has, 100 a request, or an IntegrationError: never a part.
 
-    `member` has the items, beside their total; "" if the response is the list itself.
+    `member` is where the response keeps it, beside how many there are; "" where the response is the list itself.
     Source: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
     """
-    found: list[dict[str, Any]] = []
-    page = 1
-    while True:
-        answer = client.send("GET", path, params={"per_page": str(PAGE), "page": str(page)})
-        try:
-            listed = answer.data[member] if member else answer.data
-            if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-                raise TypeError
-            total = int(answer.data["total_count"]) if member else None
-        except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"GitHub: GET {path}: unexpected response: not a list") from None
-        found += listed
-        if 'rel="next"' not in answer.headers.get("link", ""):
-            break
-        if not listed:
-            raise BadResponse(f"GitHub: GET {path} has an empty page {page} before its last")
-        page += 1
-    if total is not None and total != len(found):
-        raise BadResponse(f"GitHub: GET {path}: the list is not complete: {len(found)} of {total} items")
-    return found
+    total = "total_count" if member else ""
+    return client.read_list(path, dict[str, Any], NextLink(size="per_page"), member=member, total=total)
 
 
 def _repositories(client: ApiClient) -> list[dict[str, Any]]:

@@ -7,20 +7,17 @@ deletion rules or ownership, so it cannot forget them; and it never turns a reje
 from __future__ import annotations
 
 import math
-import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, final
 
 from config.schemas.model import Model
 from config.schemas.unions import OneOf
-from connections.errors import BadResponse, IntegrationError, Rejected
+from connections.errors import BadResponse, IntegrationError
 from connections.http.client import ApiClient
 from connections.registry import Registry
 from syncs.destination.capabilities import Capabilities
-from syncs.engine.types import Action, Outcome, Remote, Write, Written
-
-from .write import Document, perform, remotes_of, write_document, write_each
+from syncs.engine.types import Action, Outcome, Remote, Write
 
 
 class Destination(ABC):
@@ -194,113 +191,6 @@ class Destination(ABC):
     def purge(self, key: str, object_id: str) -> None:
         """Remove the values of a deleted object from the vendor's own history. Raises IntegrationError."""
         raise NotImplementedError
-
-
-class KeyValueDestination(Destination):
-    """A vendor that takes one key per request, or a batch. The base sends requests in parallel.
-
-    `batch` has the number of keys that one request takes (absent: 1). If it is more than one, the base calls
-    `create_many` and so on, else `create` and so on: an adapter defines those that its `batch` needs. A batch that is
-    rejected with one of `split_on` is sent again in halves, so that one bad key does not fail the others.
-    """
-
-    batch: ClassVar[Mapping[Action, int]] = {}
-    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
-
-    def create(self, write: Write) -> Written:
-        """Create a key that must not exist yet. Raises Conflict if it does."""
-        raise NotImplementedError
-
-    def update(self, write: Write) -> Written:
-        """Replace the value of `write.remote`. Raises NotFound if it was deleted."""
-        raise NotImplementedError
-
-    def delete(self, write: Write) -> None:
-        """Delete `write.remote`. One that is deleted already is a success."""
-        raise NotImplementedError
-
-    def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """One request; one outcome per write, in any order. A raised IntegrationError is the outcome of each."""
-        raise NotImplementedError
-
-    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """As `create_many`."""
-        raise NotImplementedError
-
-    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """As `create_many`."""
-        raise NotImplementedError
-
-    def restore(self, write: Write) -> None:
-        """Restore `write.version` of the vendor's own history, which `version_of` returned."""
-        raise NotImplementedError
-
-    def batch_size(self, action: Action) -> int:
-        return self.batch.get(action, 1)
-
-    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
-        return write_each(writes, self._perform, size=self.batch_size, concurrency=self.concurrency)
-
-    def _perform(self, writes: Sequence[Write]) -> list[Outcome]:
-        """The writes of one request, all of one action."""
-        action = writes[0].action
-        if self.batch_size(action) > 1 and all(write.version is None for write in writes):
-            many = {Action.CREATE: self.create_many, Action.UPDATE: self.update_many, Action.DELETE: self.delete_many}
-            return perform(self.label, writes, many[action], self.split_on)
-        return [outcome for write in writes for outcome in perform(self.label, [write], self._single)]
-
-    def _single(self, writes: Sequence[Write]) -> list[Outcome]:
-        (write,) = writes
-        if write.version is not None:
-            self.restore(write)
-            return [Outcome(write)]
-        if write.action is Action.CREATE:
-            return [Outcome(write, self.create(write))]
-        if write.action is Action.UPDATE:
-            return [Outcome(write, self.update(write))]
-        self.delete(write)
-        return [Outcome(write)]
-
-
-class DocumentDestination(Destination):
-    """A vendor that stores all keys in one document, which is read and written as a whole.
-
-    The base merges into the current document, so that foreign entries stay as they are. If the vendor has check-and-set
-    (`Document.version`), no foreign write is lost, and a change costs one read and one write. If not, the document is
-    read once more just before it is written, and `capabilities.note` says so.
-    """
-
-    _seen: Document | None = None
-
-    @abstractmethod
-    def read(self) -> Document:
-        """The current document; a missing one has no entries and `exists` False."""
-
-    @abstractmethod
-    def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
-        """Replace `before` by `entries`, which are all entries ({}: none is left).
-
-        Returns the new document, or None if the response does not have its version. Raises Conflict if the document has
-        changed since `before`.
-        """
-
-    def batch_size(self, action: Action) -> int:
-        return sys.maxsize
-
-    def requests(self, writes: Mapping[Action, int]) -> int:
-        """The document is read once more and written once."""
-        return 2 if any(writes.values()) else 0
-
-    def fetch(self) -> Iterable[Remote]:
-        self._seen = self.read()
-        return remotes_of(self._seen)
-
-    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
-        # The listed document is overwritten without another look only if the vendor checks that it is unchanged.
-        seen = self._seen if self._seen and self._seen.version is not None else None
-        self._seen = yield from write_document(
-            writes, label=self.label, read=self.read, write=self.write, normalize_key=self.normalize_key, seen=seen
-        )
 
 
 destinations = Registry("syncs.destinations", Destination)  # type: ignore[type-abstract]

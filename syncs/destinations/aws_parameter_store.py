@@ -15,12 +15,14 @@ from typing import Annotated, Any, ClassVar
 
 from config.schemas.model import Model
 from config.schemas.types import Flag, Text
-from connections.aws import KmsKey, Region, Tags, attributes_of, aws_of, tags_of
+from connections.aws import aws_of
 from connections.errors import BadResponse, NotFound, OutcomeUnknown
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
+
+from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
 
 LABEL = "AWS Parameter Store"
 

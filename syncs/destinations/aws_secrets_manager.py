@@ -23,13 +23,15 @@ from config.schemas.member import About
 from config.schemas.model import Model
 from config.schemas.types import Flag, Text
 from config.schemas.unions import OneOf
-from connections.aws import KmsKey, Refused, Region, Tags, WrongState, attributes_of, aws_of, tags_of
+from connections.aws import Refused, WrongState, aws_of
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions, sync_options
 from syncs.destination.write import Document, remotes_of, write_document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
+
+from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
 
 BATCH = 20  # values that one request reads
 MAPPING = About(help="Whether each key is a secret of its own, or all of them are one secret.")

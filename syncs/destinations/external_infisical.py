@@ -22,8 +22,8 @@ from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.exchange import Method
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import PlainOptions, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.source.paths import PathText

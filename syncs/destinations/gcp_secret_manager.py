@@ -33,8 +33,8 @@ from connections.errors import BadResponse, Conflict, IntegrationError, NotFound
 from connections.http.client import ApiClient, quote
 from connections.http.exchange import Method
 from connections.providers.gcp import RIGHTS, host_of, pages
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions, sync_options
 from syncs.engine.types import Action, Remote, Write, Written
 

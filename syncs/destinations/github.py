@@ -30,8 +30,8 @@ from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import quote
 from connections.providers.github import RIGHTS, paged
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import sync_options
 from syncs.engine.types import Action, Remote, Write, Written
 

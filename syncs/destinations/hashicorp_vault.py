@@ -23,8 +23,8 @@ from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.exchange import HttpResponse
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
-from syncs.destination.base import DocumentDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.document import DocumentDestination
 from syncs.destination.options import sync_options
 from syncs.destination.write import Document
 

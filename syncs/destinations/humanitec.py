@@ -16,8 +16,8 @@ from config.schemas.types import Text
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse, NotFound
 from connections.http.client import quote
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Write, Written
 

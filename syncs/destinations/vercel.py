@@ -23,8 +23,8 @@ from typing import ClassVar
 from config.schemas.model import Model
 from config.schemas.unions import OneOf
 from connections.errors import IntegrationError, NotFound, Rejected
-from syncs.destination.base import KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import sync_options
 from syncs.destinations._vercel_project import Project, ProjectTarget
 from syncs.destinations._vercel_shared import SharedTarget, Team

@@ -12,7 +12,7 @@ from config.access.roles import Actor, Right
 from config.conventions import timestamp
 from config.errors import NotFound
 from config.responses import Environment, FolderPath, IdText, Name, Time, Uuid, text
-from connections.services import open_client
+from connections.credentials import open_client
 from syncs.engine.addresses import folder_text, is_below
 from syncs.engine.reasons import Reason
 from syncs.engine.references import precedence, references_in

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from config.errors import BadRequest
+from connections.credentials import open_client
 from connections.http.client import ApiClient
-from connections.services import open_client
 from syncs.destination.base import Destination, destinations
 from syncs.models import SecretSync
 

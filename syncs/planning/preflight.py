@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from config.access.roles import Actor
 from config.encryption import Undecryptable
 from config.errors import BadRequest
+from connections.credentials import open_client, provider_of
 from connections.errors import IntegrationError, NotFound, Rejected, Unauthorized
-from connections.services import open_client, provider_of
 from syncs.destination.base import Destination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.limits_text import limits_as_text

@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from config.encryption import Undecryptable
 from config.errors import where
+from connections.credentials import open_client
 from connections.errors import IntegrationError
-from connections.services import open_client
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.opening import open_destination
 from syncs.running import leases, operations, preconditions

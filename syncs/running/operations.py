@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from config.errors import ServiceError
-from connections.services import open_client
+from connections.credentials import open_client
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Outcome

@@ -13,10 +13,11 @@ from config.errors import BadRequest, Invalid, Issue, PermissionDenied, problem
 from config.schemas.issues import Path
 from config.schemas.model import Model
 from config.schemas.unions import OneOf
+from connections.credentials import open_client
 from connections.errors import IntegrationError
 from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
-from connections.services import open_client, require_use
+from connections.services import require_use
 from syncs.destination.base import Destination
 from syncs.models import Folder, SecretSync
 from syncs.source.paths import normal_path

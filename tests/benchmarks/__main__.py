@@ -204,7 +204,7 @@ def inside_unchanged(bench: Bench) -> Any:
 
 
 def inside_large(bench: Bench) -> Any:
-    from connections.services import open_client
+    from connections.credentials import open_client
     from syncs.planning.builder import plan_for
     from syncs.planning.opening import open_destination
     from syncs.source.loader import Sources, read

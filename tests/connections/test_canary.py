@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from config.errors import Invalid, ServiceError
 from config.schemas.json_schema import alternatives, described, example_of
+from connections.credentials import login_shape
 from connections.provider import providers
-from connections.services import login_shape
 from syncs.destination.base import destinations
 from syncs.services.sync_bodies import new_sync, sync_changes
 

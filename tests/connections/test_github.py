@@ -19,10 +19,11 @@ from config import encryption
 from config.access.models import User
 from config.access.roles import actor_of_user
 from config.errors import ServiceError
+from connections.credentials import shown_credentials
 from connections.errors import AddressRefused, BadResponse, RateLimited, Unauthorized
 from connections.provider import Choice
 from connections.providers.github import GitHub, classify
-from connections.services import choices, create_connection, shown_credentials
+from connections.services import choices, create_connection
 from tests.connections.logins import login
 from tests.destinations.github import APP_ID, INSTALLATION
 from tests.destinations.github import GitHub as Vendor

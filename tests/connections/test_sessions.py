@@ -23,11 +23,12 @@ from config.access.roles import Actor, actor_of_user
 from config.errors import BadRequest
 from config.schemas.model import Model
 from config.schemas.types import Secret
+from connections.credentials import open_client
 from connections.errors import Unauthorized
 from connections.http.client import ApiClient
 from connections.models import AppConnection
 from connections.provider import Provider, Session, providers
-from connections.services import check_connection, create_connection, open_client, update_connection
+from connections.services import check_connection, create_connection, update_connection
 from connections.sessions import EARLY
 from tests.destinations.serving import Answer, Ask, Served
 from tests.running import PATIENCE

@@ -17,8 +17,9 @@ from config.schemas.types import Items, Secret, Text
 from connections.errors import BadResponse, NotFound
 from connections.http.client import ApiClient
 from connections.provider import Provider, Session
-from syncs.destination.base import DocumentDestination, KeyValueDestination
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.document import DocumentDestination
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions, sync_options
 from syncs.destination.write import Document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written

@@ -11,9 +11,9 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from connections.credentials import open_client
 from connections.errors import Conflict, IntegrationError, NotFound
 from connections.provider import providers
-from connections.services import open_client
 from syncs.destination.base import Destination
 from syncs.engine.types import Action, Outcome, Remote, Write
 from tests.connections.logins import login

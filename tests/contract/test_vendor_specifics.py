@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from connections.services import open_client
+from connections.credentials import open_client
 from syncs.models import ManagedSecret
 from syncs.planning.opening import open_destination
 from syncs.planning.preview import preview

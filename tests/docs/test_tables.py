@@ -15,7 +15,7 @@ from config.environment import DECLARED
 from config.schemas import types as members
 from connections import provider
 from connections.http.client import ApiClient
-from syncs.destination import base, capabilities, write
+from syncs.destination import base, capabilities, document, key_value, write
 from syncs.engine import types
 from syncs.engine.types import Action
 from syncs.models import SyncPolicy
@@ -91,7 +91,19 @@ def test_the_classes_of_errors() -> None:
 
 def test_the_guide_names_parts_that_exist() -> None:
     """Methods, members and classes that the page on adding a destination names by `name()` or `Class.member`."""
-    modules = (base, capabilities, write, types, provider, connections.errors, config.errors, members, serving)
+    modules = (
+        base,
+        key_value,
+        document,
+        capabilities,
+        write,
+        types,
+        provider,
+        connections.errors,
+        config.errors,
+        members,
+        serving,
+    )
     classes = {name: found for module in modules for name, found in vars(module).items() if isinstance(found, type)}
     homes = (
         *(classes[name] for name in ("KeyValueDestination", "DocumentDestination", "Provider", "Served")),

@@ -1,0 +1,78 @@
+"""The base of vendors that take single keys, or some per request."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from typing import ClassVar
+
+from connections.errors import IntegrationError, Rejected
+from syncs.destination.base import Destination
+from syncs.engine.types import Action, Outcome, Write, Written
+
+from .write import perform, write_each
+
+
+class KeyValueDestination(Destination):
+    """A vendor that takes one key per request, or a batch. The base sends requests in parallel.
+
+    `batch` has the number of keys that one request takes (absent: 1). If it is more than one, the base calls
+    `create_many` and so on, else `create` and so on: an adapter defines those that its `batch` needs. A batch that is
+    rejected with one of `split_on` is sent again in halves, so that one bad key does not fail the others.
+    """
+
+    batch: ClassVar[Mapping[Action, int]] = {}
+    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
+
+    def create(self, write: Write) -> Written:
+        """Create a key that must not exist yet. Raises Conflict if it does."""
+        raise NotImplementedError
+
+    def update(self, write: Write) -> Written:
+        """Replace the value of `write.remote`. Raises NotFound if it was deleted."""
+        raise NotImplementedError
+
+    def delete(self, write: Write) -> None:
+        """Delete `write.remote`. One that is deleted already is a success."""
+        raise NotImplementedError
+
+    def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """One request; one outcome per write, in any order. A raised IntegrationError is the outcome of each."""
+        raise NotImplementedError
+
+    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """As `create_many`."""
+        raise NotImplementedError
+
+    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
+        """As `create_many`."""
+        raise NotImplementedError
+
+    def restore(self, write: Write) -> None:
+        """Restore `write.version` of the vendor's own history, which `version_of` returned."""
+        raise NotImplementedError
+
+    def batch_size(self, action: Action) -> int:
+        return self.batch.get(action, 1)
+
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        return write_each(writes, self._perform, size=self.batch_size, concurrency=self.concurrency)
+
+    def _perform(self, writes: Sequence[Write]) -> list[Outcome]:
+        """The writes of one request, all of one action."""
+        action = writes[0].action
+        if self.batch_size(action) > 1 and all(write.version is None for write in writes):
+            many = {Action.CREATE: self.create_many, Action.UPDATE: self.update_many, Action.DELETE: self.delete_many}
+            return perform(self.label, writes, many[action], self.split_on)
+        return [outcome for write in writes for outcome in perform(self.label, [write], self._single)]
+
+    def _single(self, writes: Sequence[Write]) -> list[Outcome]:
+        (write,) = writes
+        if write.version is not None:
+            self.restore(write)
+            return [Outcome(write)]
+        if write.action is Action.CREATE:
+            return [Outcome(write, self.create(write))]
+        if write.action is Action.UPDATE:
+            return [Outcome(write, self.update(write))]
+        self.delete(write)
+        return [Outcome(write)]
