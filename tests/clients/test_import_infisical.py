@@ -114,7 +114,7 @@ def test_an_interrupted_import_continues(server: Server, theirs: httpx.Client, p
     ).raise_for_status()
     secret = theirs.post(f"{where}/client-secrets", json={}).json()["clientSecret"]
     login = {"client_id": auth["clientId"], "client_secret": secret}
-    with pytest.raises(CommandError, match="run the command again to go on"):
+    with pytest.raises(CommandError, match="run the command again to continue"):
         moved(server, **login)
     assert Project.objects.filter(slug=project["slug"]).exists()
     assert not Secret.objects.filter(key="HOST").exists()

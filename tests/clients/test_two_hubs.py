@@ -165,7 +165,7 @@ def test_a_value_changed_back_each_time_becomes_contested(hubs: tuple[Hub, Hub],
         other.write(there, A="theirs")
         found = one.run(sync)
     assert found["syncStatus"] == "failed"
-    assert "changed it back 3 times" in found["lastSyncMessage"]
+    assert "changed back externally 3 times" in found["lastSyncMessage"]
     assert other.held(there) == {"A": "theirs", "B": "ours"}
 
 

@@ -54,6 +54,9 @@ class GcpSecretManager(Served):
 
     description = "gcp-secret-manager.json"
     undescribed = {
+        r"^GET /v1/\{\+name\}: the parameter filter is not described": (
+            "https://cloud.google.com/resource-manager/reference/rest/v1/projects/list"
+        ),
         r"^POST /token: is not described": "https://developers.google.com/identity/protocols/oauth2/service-account",
     }
     method = "service-account-key"

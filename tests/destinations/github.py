@@ -55,6 +55,18 @@ USER = {
     **dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z"),
 }
 
+ORGANIZATION = {
+    "login": "acme",
+    "id": 9,
+    "node_id": "O_9",
+    "description": None,
+    "url": "https://api.github.com/orgs/acme",
+    **{
+        f"{name}_url": f"https://api.github.com/orgs/acme/{name}"
+        for name in ("repos", "events", "hooks", "issues", "members", "public_members", "avatar")
+    },
+}
+
 
 @dataclass
 class _Secret:
@@ -72,6 +84,11 @@ class GitHub(Served):
     """
 
     description = "github.json"
+    undescribed = {
+        r"^GET /(user|installation)/repos\w*: the response 200's .* is a required property": (
+            "a repository has 70 members, of which the stand-in gives those that are read"
+        ),
+    }
     method = "pat"
     credentials = {"personalAccessToken": TOKEN}
     configs = {
@@ -156,11 +173,11 @@ class GitHub(Served):
             case ["repos", owner, repo, "environments", env, "secrets", *rest] if repo in REPOSITORIES.get(owner, {}):
                 return self._secrets(ask, f"repos/{owner}/{repo}/{env}", rest)
             case ["repos", owner, repo, "environments"] if repo in REPOSITORIES.get(owner, {}):
-                return self._paged(ask, [{"id": 1, "name": "production/eu"}, {"id": 2, "name": "test"}], "environments")
+                return self._paged(ask, [_environment(1, "production/eu"), _environment(2, "test")], "environments")
             case ["user"]:
                 return Answer(200, USER)
             case ["user", "orgs"]:
-                return self._paged(ask, [{"login": "acme", "id": 9}])
+                return self._paged(ask, [ORGANIZATION])
             case ["user", "repos"]:
                 return self._paged(ask, _repositories())
             case ["installation", "repositories"]:
@@ -242,6 +259,11 @@ def _shown(scope: str, name: str, secret: _Secret) -> dict[str, Any]:
     if scope.startswith("orgs/"):
         shown["visibility"] = secret.more.get("visibility", "all")
     return shown
+
+
+def _environment(number: int, name: str) -> dict[str, Any]:
+    moments = dict.fromkeys(("created_at", "updated_at"), "2026-01-01T00:00:00Z")
+    return {"id": number, "name": name, "node_id": f"EN_{number}", "url": "", "html_url": "", **moments}
 
 
 def _repositories() -> list[dict[str, Any]]:

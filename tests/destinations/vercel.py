@@ -42,6 +42,13 @@ class Vercel(Served):
 
     description = "vercel.json"
     undescribed = {
+        r"^GET /v10/projects: the response 200's .* is a required property": (
+            "a project has 40 members, of which the stand-in gives those that are read"
+        ),
+        r"^GET /v10/projects/\{idOrName\}/env: the parameter until is not described": (
+            "https://vercel.com/docs/rest-api/welcome#pagination"
+        ),
+        r"^GET /v1/integrations/git-branches: is not described": "as the vendor's dashboard requests it",
         r"^\w+ /v1/env(/\w+)?: is not described": "shared variables: @vercel/sdk 1.28.35, operations of `environment`",
         r"^DELETE /v1/projects/\w+/env: is not described": "batch removal: @vercel/sdk 1.28.35, `projects`",
     }
