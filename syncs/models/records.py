@@ -1,6 +1,6 @@
 """Typed contents of JSON columns: frozen records instead of dictionaries with undeclared members.
 
-The names in the database are those of version 0.1.0, so that its rows and its queued runs stay readable; a record that
+Names of version 0.1.0 are read, too: a node of that version may still write while others are upgraded. A record that
 does not know a member ignores it. No record holds a value of a secret.
 """
 
