@@ -100,7 +100,8 @@ def members_of(schema: JsonSchema) -> list[Member]:
     if kind:
         described = {**found[kind].schema, "enum": list(variants_of(schema))}
         found = {kind: Member(kind, described, required=True), **{k: v for k, v in found.items() if k != kind}}
-    return [each for each in found.values() if each.choices != [""]]  # not of names kept for compatibility
+    shown = [each for each in found.values() if each.choices != [""]]  # not of names kept for compatibility
+    return sorted(shown, key=lambda each: "x-last" in each.schema)
 
 
 def of_variant(schema: JsonSchema, typed: Mapping[str, Any]) -> list[Member]:

@@ -105,7 +105,7 @@ def public(schema: JsonSchema) -> JsonSchema:
     return found
 
 
-_PRIVATE = {"title", "writeOnly", "example", "x-multiline", "x-verbatim", "x-hidden"}
+_PRIVATE = {"title", "writeOnly", "example", "x-multiline", "x-verbatim", "x-hidden", "x-last"}
 
 
 def _public(node: Any, *, is_members: bool = False) -> Any:

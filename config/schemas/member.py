@@ -16,12 +16,14 @@ class Member:
     """What every type has.
 
     `nullable`: a null is a value of its own, not an absent member. `hidden`: an old name, which examples leave out.
+    `last`: forms show it after the other members, although it comes from a base class.
     """
 
     expected: ClassVar[str] = "string"  # JavaScript's name of the type
     nullable: bool = False
     example: Any = None
     hidden: bool = False
+    last: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def check(value: object) -> object:
@@ -50,7 +52,8 @@ class Member:
         ):
             if value not in ("", None):
                 made[name] = value
-        return {**made, "x-hidden": True} if self.hidden else made
+        signs = {"x-hidden": self.hidden, "x-last": self.last}
+        return {**made, **{name: True for name, is_set in signs.items() if is_set}}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from config.access.tokens import issued_here
 from config.schemas.model import Model
 from config.schemas.types import Id, Secret
-from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
+from connections.certificates import Certificates
 from connections.errors import BadResponse, Rejected
 from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Session, address
@@ -46,9 +46,6 @@ class MachineIdentity(Certificates):
         str,
         address("Instance URL", "Where that server is, such as https://secrets.example.com; not this server."),
     ]
-    caCertificate: CaCertificate = None
-    clientCertificate: ClientCertificate = None
-    clientKey: ClientKey = None
 
 
 class ExternalInfisical(Provider):

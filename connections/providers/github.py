@@ -24,7 +24,7 @@ from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
-from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
+from connections.certificates import Certificates
 from connections.errors import BadResponse, RateLimited, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.http.pages import NextLink
@@ -72,9 +72,6 @@ class AccessToken(Certificates):
     ]
     instanceType: Instance = None
     host: Host = None
-    caCertificate: CaCertificate = None
-    clientCertificate: ClientCertificate = None
-    clientKey: ClientKey = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -113,9 +110,6 @@ class App(Certificates):
     ]
     instanceType: Instance = None
     host: Host = None
-    caCertificate: CaCertificate = None
-    clientCertificate: ClientCertificate = None
-    clientKey: ClientKey = None
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -17,7 +17,7 @@ from pydantic import SecretStr
 from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
-from connections.certificates import CaCertificate, Certificates, ClientCertificate, ClientKey
+from connections.certificates import Certificates
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session, address
@@ -56,9 +56,6 @@ class AccessToken(_Server):
             example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...",
         ),
     ]
-    caCertificate: CaCertificate = None
-    clientCertificate: ClientCertificate = None
-    clientKey: ClientKey = None
 
 
 class AppRole(_Server):
@@ -72,9 +69,6 @@ class AppRole(_Server):
             example=EXAMPLE_ID,
         ),
     ]
-    caCertificate: CaCertificate = None
-    clientCertificate: ClientCertificate = None
-    clientKey: ClientKey = None
 
 
 class HashicorpVault(Provider):

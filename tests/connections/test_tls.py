@@ -20,6 +20,9 @@ from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
 from config.errors import BadRequest
+from config.schemas.form_fields import members_of
+from config.schemas.json_schema import described
+from config.schemas.model import Model
 from connections.errors import Unreachable
 from connections.http.client import ApiClient
 from connections.http.tls import PLAIN, Tls
@@ -248,3 +251,9 @@ def test_certificates_that_cannot_be_used_are_refused(given: dict[str, str], pro
     with pytest.raises(BadRequest) as caught:
         AccessToken.model_validate({"instanceUrl": "https://vault.example.com", "accessToken": "t", **given})
     assert str(caught.value) == problem
+
+
+@pytest.mark.parametrize("model", [AccessToken, AppRole, GitHubToken, MachineIdentity])
+def test_forms_show_certificates_after_the_other_members(model: type[Model]) -> None:
+    names = [member.name for member in members_of(described(model))]
+    assert names[-3:] == ["caCertificate", "clientCertificate", "clientKey"]
