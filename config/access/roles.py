@@ -94,6 +94,7 @@ PLATFORM = Actor("platform", name="Keyferry")
 
 
 def denied(right: Right) -> PermissionDenied:
+    """The error of a missing right, with the rule that the modelled API names."""
     action, subject, _ = right.value
     rule = {"action": action, "subject": subject, "inverted": False, "conditions": None}
     return PermissionDenied(f"You are not allowed to {action} on {subject}", [rule])

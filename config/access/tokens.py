@@ -161,6 +161,7 @@ def renew(text: str) -> AccessTokenGrant:
 
 
 def revoke(text: str) -> None:
+    """From now on the token is refused. Raises TokenError or Unauthenticated for one that is not valid."""
     token, _ = _token(text)
     AccessToken.objects.filter(pk=token.pk).update(is_revoked=True)
     audit.record(actor_of_identity(token.identity), "revoke-access-token", identityAccessTokenId=token.pk)

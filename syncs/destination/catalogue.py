@@ -41,6 +41,7 @@ def catalogue() -> list[Facts]:
 
 
 def facts_of(found: type[Destination]) -> Facts:
+    """What is known of one destination, from its declarations alone."""
     can = found.capabilities
     provider = providers.get(found.provider)
     return Facts(

@@ -99,6 +99,7 @@ class Queue:
 
 
 def queue(actor: Actor) -> Queue:
+    """How many runs that the actor may see wait and run, and how many syncs have changes that no run has read."""
     runs = SyncRun.objects.filter(visible(actor, "sync__project_id"), status__in=(Status.PENDING, Status.RUNNING))
     open_runs = runs.aggregate(
         waiting=Count("pk", filter=Q(status=Status.PENDING)),

@@ -54,6 +54,7 @@ def update_target(actor: Actor, target: NotificationTarget, data: TargetInput) -
 
 @transaction.atomic
 def delete_target(actor: Actor, target: NotificationTarget) -> None:
+    """Raises PermissionDenied."""
     actor.require(Right.MANAGE_PROJECT, target.project_id)
     audit.record(actor, "delete-notification-target", target.project_id, **_audited(target))
     NotificationTarget.objects.filter(pk=target.pk).delete()

@@ -111,6 +111,8 @@ def mac_of(sync: SecretSync, location: str, normalized_key: str, text: str) -> s
 
 
 def verifier(sync: SecretSync, location: str) -> Verify:
+    """Compares a text with the keyed MAC that the ledger has of a key at that location."""
+
     def verify(normalized_key: str, text: str, mac: str) -> bool:
         return fingerprint_matches(sync.project_id, _context(location, normalized_key), text, mac)
 

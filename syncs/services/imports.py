@@ -76,6 +76,7 @@ def update_import(
 
 @transaction.atomic
 def delete_import(actor: Actor, row: SecretImport) -> None:
+    """Raises PermissionDenied, or NotFound if the import was deleted meanwhile."""
     folder = row.folder
     project_id = folder.environment.project_id
     actor.require(Right.WRITE_SECRETS, project_id)

@@ -16,6 +16,7 @@ from .propagation import changed
 
 @transaction.atomic
 def create_tag(actor: Actor, project: Project, slug: str, color: str = "") -> Tag:
+    """Raises PermissionDenied, or Invalid and BadRequest for a slug or colour that cannot be used."""
     actor.require(Right.WRITE_SECRETS, project.pk)
     _check(project, slug, color)
     tag = Tag.objects.create(project=project, slug=slug, color=color)
