@@ -197,7 +197,7 @@ Q_CLUSTER = {
     "label": "Task queue",
     "workers": env("KEYFERRY_WORKERS"),
     "poll": 0.1,
-    "timeout": 600,  # seconds; a run re-enqueues itself long before (syncs.runner.TASK_BUDGET)
+    "timeout": 600,  # seconds; a run re-enqueues itself long before (syncs.running.writer.TASK_BUDGET)
     "retry": 660,
     "max_attempts": 1,  # the database, not the queue, decides what runs again
     "ack_failures": True,
