@@ -146,10 +146,16 @@ def viewer_page(open_as: OpenAs) -> Page:
     return open_as(Role.VIEWER)
 
 
+def at_rest(page: Page) -> None:
+    """Waits until the document that the page navigates to is there and loaded."""
+    page.wait_for_function("document.documentElement && document.readyState === 'complete'")
+
+
 def axe(page: Page, *, schemes: tuple[str, ...] = ("light", "dark"), within: str = "") -> None:
     """Asserts that axe finds nothing against WCAG 2.2 AA in what the page shows now, in each colour scheme."""
     context = f"{{include: [[{within!r}]]}}" if within else "document"
     found = []
+    at_rest(page)
     for scheme in schemes:
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
         page.evaluate("dark => document.documentElement.classList.toggle('dark', dark)", scheme == "dark")
@@ -169,6 +175,7 @@ def axe(page: Page, *, schemes: tuple[str, ...] = ("light", "dark"), within: str
 
 def narrow(page: Page, width: int = 360) -> None:
     """Asserts that the page fits a phone: nothing but what scrolls by itself is wider than the screen."""
+    at_rest(page)
     page.set_viewport_size({"width": width, "height": 740})
     wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
     assert wider <= 0, f"{page.url}: {wider} px wider than a screen of {width} px"

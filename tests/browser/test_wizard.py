@@ -21,10 +21,15 @@ START = "/admin/syncs/syncdraft/"
 SCOPE = ("acme", "shop", "development")
 
 
+def follow(page: Page, target: Locator) -> None:
+    """Click what leads to another page, and wait for it."""
+    with page.expect_navigation():
+        target.click()
+
+
 def go_on(page: Page) -> None:
     """Press the step's own button, and wait for the next page."""
-    with page.expect_navigation():
-        page.locator(".kc-foot .is-primary").click()
+    follow(page, page.locator(".kc-foot .is-primary"))
 
 
 def judged(page: Page) -> None:
@@ -61,9 +66,9 @@ def test_from_an_empty_installation_to_a_finished_sync(world: World, open_as: Op
     page = open_as(User.objects.create_superuser("newcomer", password="a long password"))
     fields = 0
     page.goto("/admin/")
-    page.get_by_role("link", name="Connect and sync").first.click()
+    follow(page, page.get_by_role("link", name="Connect and sync").first)
     judged(page)
-    page.get_by_role("button", name="Humanitec").click()
+    follow(page, page.get_by_role("button", name="Humanitec"))
     judged(page)
     page.get_by_label("API token").fill("not the token")
     fields += 1
@@ -105,7 +110,7 @@ def test_from_an_empty_installation_to_a_finished_sync(world: World, open_as: Op
     assert fields <= 10
     assert world.held(SCOPE) == {"WEB_DATABASE_URL": "postgres://db", "WEB_SESSION_KEY": "s3"}
     assert page.get_by_role("row", name=re.compile("WEB_SESSION_KEY.*applied")).is_visible()
-    page.get_by_role("link", name="Details of the run").click()
+    follow(page, page.get_by_role("link", name="Details of the run"))
     assert str(SyncRun.objects.get().pk) in page.url
 
 
