@@ -89,6 +89,8 @@ class ExternalInfisical(Provider):
         if field == "environment":
             (found,) = (each for each in _projects(client) if each["id"] == project)
             return [Choice(each["slug"], each["name"]) for each in found["environments"]]
+        if field != "secretPath":
+            return []
         where = {"projectId": project, "environment": chosen["environment"], "path": "/", "recursive": "true"}
         below = _listed(client, path, "folders", where)
         return [

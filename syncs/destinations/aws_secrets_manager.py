@@ -112,7 +112,10 @@ class AwsSecretsManager(KeyValueDestination):
         return 10**6 if self._document else 1
 
     def request_cost(self, action: Action) -> float:
-        return 0.0 if self._document else 1.0
+        """A secret is tagged before it is deleted."""
+        if self._document:
+            return 0.0
+        return 2.0 if action is Action.DELETE else 1.0
 
     def requests(self, writes: Mapping[Action, int]) -> int:
         """A document: the new version, and the stage that makes it current."""

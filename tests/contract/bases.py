@@ -111,6 +111,7 @@ class FakeBatches(Served):
     credentials = {"account": "someone", "token": "contract-token-1"}
     configs = {"any": {"location": "here", "more": ["a", "b"]}}
     options = {"tags": ["x"]}
+    unsent_options = {"tags": "only checked: the vendor is made up"}
     bad_key = "OWN_KEY"
 
     def __init__(self) -> None:

@@ -178,9 +178,9 @@ def test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor(case: Cas
 
 def test_writes_take_as_many_requests_as_estimated(case: Case) -> None:
     with adapter(case) as destination:
-        for action, count in itertools.product((Action.CREATE, Action.UPDATE), (1, 4)):
+        for action, count in itertools.product((Action.CREATE, Action.UPDATE, Action.DELETE), (1, 4)):
             names = [f"{action.name}_{count}_{number}" for number in range(count)]
-            if action is Action.UPDATE:
+            if action is not Action.CREATE:
                 for name in names:
                     case.put(name, "x")
             remotes = listed(destination, names)

@@ -45,6 +45,12 @@ class AwsFake(Served):
 
     method = "access-key"
     credentials = {"accessKeyId": "AKIAFAKEFAKEFAKEFAKE", "secretAccessKey": "contract/secret+key"}
+    other_options = {
+        "keyId": "alias/other",
+        "tags": [{"key": "team", "value": "boats"}],
+        "syncSecretMetadataAsTags": True,
+    }
+    metadata_options = ("syncSecretMetadataAsTags",)
     bad_key = "BAD KEY"
 
     def __init__(self) -> None:

@@ -13,6 +13,14 @@ class AwsParameterStore(AwsFake):
         "path": {"region": REGION, "path": "/shop/production/"},
         "root": {"region": REGION, "path": "/"},
     }
+    deep_options = {"keySchema": "eu/{{secretKey}}"}
+
+    def neighbours(self, config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        return {**super().neighbours(config), "below": {**config, "path": config["path"] + "eu/"}}
+
+    def hide(self, config: Mapping[str, Any]) -> str:
+        self.put(config, "eu/HIDDEN", "x")
+        return "eu/HIDDEN"
 
     def held(self, config: Mapping[str, Any]) -> dict[str, str]:
         """What is directly below the path."""

@@ -43,6 +43,17 @@ class AwsSecretsManager(AwsFake):
         else:
             self.make(key, value)
 
+    def holds_document(self, config: Mapping[str, Any]) -> bool:
+        return "secretName" in config
+
+    def hide(self, config: Mapping[str, Any]) -> str:
+        """The list lags behind a create by minutes. Members of a document are all listed."""
+        if "secretName" in config:
+            return ""
+        self.put(config, "HIDDEN", "x")
+        self.change = _not_yet_listed
+        return "HIDDEN"
+
     def drop(self, config: Mapping[str, Any], key: str) -> None:
         if "secretName" in config:
             self.write({name: value for name, value in self.document().items() if name != key})
@@ -77,3 +88,8 @@ class AwsSecretsManager(AwsFake):
 
     def reads(self, config: Mapping[str, Any], keys: int) -> int:
         return 1 if "secretName" in config else math.ceil(keys / 100) + math.ceil(keys / 20)
+
+
+def _not_yet_listed(operation: str, sent: Mapping[str, Any], answer: dict[str, Any]) -> None:
+    if operation == "ListSecrets":
+        answer["SecretList"] = [each for each in answer["SecretList"] if each["Name"] != "HIDDEN"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -33,6 +33,16 @@ class Fake(ABC):
     """Every variant of the destination's config, by name."""
     options: ClassVar[Mapping[str, Any]] = {}
     """What a sync needs in `syncOptions` beyond what every sync has."""
+    other_options: ClassVar[Mapping[str, Any]] = {}
+    """A value of each option of the destination's own, with which a write is another."""
+    metadata_options: ClassVar[Collection[str]] = ()
+    """Those that send the secret's metadata along."""
+    conduct_options: ClassVar[Collection[str]] = ()
+    """Those that change what a write does beside the key: keys written without them are as they should be."""
+    unsent_options: ClassVar[Mapping[str, str]] = {}
+    """Options that no write of one key sends, with the reason."""
+    deep_options: ClassVar[Mapping[str, Any]] = {}
+    """Options with which the list of this target reaches into its neighbours."""
     bad_key: str
     """A name that a secret may have and the vendor refuses; "" where it takes all."""
     description: ClassVar[str] = ""
@@ -90,6 +100,22 @@ class Fake(ABC):
     def picked(self, config: Mapping[str, Any]) -> Sequence[str]:
         """The members of that config which the provider has a picker for; the fake offers what is in `configs`."""
         return ()
+
+    def neighbours(self, config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:
+        """Configs of other targets, by name, whose keys may be listed at this one, or the other way round."""
+        return {name: other for name, other in self.configs.items() if other != config}
+
+    def holds_document(self, config: Mapping[str, Any]) -> bool:
+        """Whether all keys of that config are in one object, so that none has metadata of its own."""
+        return False
+
+    def hide(self, config: Mapping[str, Any]) -> str:
+        """Make a key that exists and is not listed, and return its name; "" where the vendor has no such keys."""
+        return ""
+
+    def history(self, config: Mapping[str, Any], key: str) -> set[str]:
+        """The values of a key in the vendor's own history."""
+        return set()
 
     def exchanged(self) -> Sequence[Exchange]:
         """Every request so far."""

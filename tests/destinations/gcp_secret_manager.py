@@ -69,6 +69,8 @@ class GcpSecretManager(Served):
         },
         "region": {"scope": "region", "projectId": "shop-prod", "locationId": "europe-west1"},
     }
+    other_options = {"oldVersions": "destroy"}
+    conduct_options = ("oldVersions",)
     bad_key = "BAD.KEY"
     writes_a_create = 2
 
@@ -112,6 +114,11 @@ class GcpSecretManager(Served):
         if key not in held:
             self._make(self.parent(config), key, {"labels": {"team": "theirs"}, "replication": {"automatic": {}}})
         self._add(held[key], value.encode())
+
+    def hide(self, config: Mapping[str, Any]) -> str:
+        self.put(config, "HIDDEN", "x")
+        self.unlisted.add("HIDDEN")
+        return "HIDDEN"
 
     def drop(self, config: Mapping[str, Any], key: str) -> None:
         del self.of(config)[key]

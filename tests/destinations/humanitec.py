@@ -61,6 +61,10 @@ class Humanitec(Fake):
     def drop(self, config: Mapping[str, str], key: str) -> None:
         del self.sandbox.values[self._scope(config)][key]
 
+    def history(self, config: Mapping[str, str], key: str) -> set[str]:
+        changes = self.sandbox.history.get(self._scope(config), [])
+        return {one["value"]["value"] for one in changes if one["key"] == key and one["value"] and not one["purged"]}
+
     def asked(self) -> list[tuple[str, str]]:
         found, self.sandbox.asked = self.sandbox.asked, []
         return found

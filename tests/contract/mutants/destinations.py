@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Generator, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from connections.errors import BadResponse, Conflict, NotFound
-from connections.http.client import quote
+from connections.http.client import ApiClient, quote
 from syncs.destination.base import Destination
+from syncs.destinations.aws_parameter_store import AwsParameterStore
+from syncs.destinations.aws_secrets_manager import AwsSecretsManager
+from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.destinations.github import GitHub
 from syncs.destinations.humanitec import Humanitec
-from syncs.engine.types import Action, Remote, Write, Written
-from tests.contract import test_adapters, test_laws
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
+from tests.contract import test_adapters, test_hooks, test_laws
 from tests.fixtures.contract import Case
 
 
@@ -140,6 +145,100 @@ class CheapEstimate(Humanitec):
         return math.ceil(super().requests(writes) / 10)
 
 
+class IgnoredOption(GcpSecretManager):
+    """Offers an option that does nothing."""
+
+    caught_by = staticmethod(test_hooks.test_each_option_reaches_a_request_and_the_fingerprint)
+    variant = "global"
+
+    def __init__(self, client: ApiClient, config: Any, options: Mapping[str, Any] | None = None, **more: Any) -> None:
+        super().__init__(client, config, {**(options or {}), "oldVersions": None}, **more)
+
+
+class ConstantFingerprint(AwsParameterStore):
+    """Leaves keys as they are that were written with other tags."""
+
+    caught_by = staticmethod(test_hooks.test_each_option_reaches_a_request_and_the_fingerprint)
+    variant = "path"
+
+    def write_fingerprint(self) -> str:
+        return ""
+
+
+class LostComment(Humanitec):
+    """Says that it holds comments, and sends none."""
+
+    caught_by = staticmethod(test_hooks.test_comments_and_metadata_are_sent_where_the_adapter_says_so)
+    variant = "application"
+
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        return super().apply(replace(write, comment="") for write in writes)
+
+
+class CheapPace(Humanitec):
+    """Counts ten requests as one of the vendor's pace."""
+
+    caught_by = staticmethod(test_hooks.test_the_pace_counts_what_the_vendor_counts)
+    variant = "application"
+
+    def request_cost(self, action: Action) -> float:
+        return 0.1
+
+
+class BlindToUnlisted(GcpSecretManager):
+    """Never looks for a key that the list omits."""
+
+    caught_by = staticmethod(test_hooks.test_a_key_that_the_list_omits_is_found_before_it_is_written)
+    variant = "global"
+
+    def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
+        return ()
+
+
+class BlindToNeighbours(AwsParameterStore):
+    """Takes the keys of another sync below its path for foreign keys."""
+
+    caught_by = staticmethod(test_hooks.test_keys_of_other_targets_are_known_by_their_names_here)
+    variant = "path"
+
+    def visible_as(self, location: str) -> None:
+        return None
+
+
+class BlindToDocuments(AwsSecretsManager):
+    """Takes the document of another sync for a foreign key."""
+
+    caught_by = staticmethod(test_hooks.test_keys_of_other_targets_are_known_by_their_names_here)
+    variant = "one-to-one"
+
+    def nested_locations(self, location: str) -> Collection[str]:
+        return ()
+
+
+class LatestVersion(Humanitec):
+    """Restores the latest version, whatever the etag."""
+
+    caught_by = staticmethod(test_hooks.test_a_version_of_the_vendors_history_is_found_and_restored)
+    variant = "application"
+
+    def version_of(self, key: str, etag: str) -> str | None:
+        listed = self.client.request("GET", "/orgs/acme/apps/shop/value-set-versions", params={"key_changed": key})
+        return str(listed[0]["id"])
+
+
+class PurgeOfAll(Humanitec):
+    """Purges the values of the object that others made under the same name, too."""
+
+    caught_by = staticmethod(test_hooks.test_a_purge_removes_what_was_ours_from_the_history)
+    variant = "application"
+
+    def purge(self, key: str, object_id: str) -> None:
+        path = "/orgs/acme/apps/shop/value-set-versions"
+        for version in self.client.request("GET", path, params={"key_changed": key}):
+            if key in version["values"]:
+                self.client.request("POST", f"{path}/{version['id']}/purge/{key}", json={})
+
+
 DESTINATIONS: tuple[type[Destination], ...] = (
     FirstPageOnly,
     EmptyOnAnotherShape,
@@ -152,4 +251,13 @@ DESTINATIONS: tuple[type[Destination], ...] = (
     WriteOutsideThePlan,
     InventedEtag,
     CheapEstimate,
+    IgnoredOption,
+    ConstantFingerprint,
+    LostComment,
+    CheapPace,
+    BlindToUnlisted,
+    BlindToNeighbours,
+    BlindToDocuments,
+    LatestVersion,
+    PurgeOfAll,
 )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from connections.errors import IntegrationError
 from connections.http.client import ApiClient
 from connections.provider import Choice, Provider
 from connections.providers.humanitec import Humanitec
-from tests.contract import test_adapters
+from tests.contract import test_adapters, test_hooks
 
 
 class WrongPicker(Humanitec):
@@ -31,6 +32,29 @@ class EmptyPicker(Humanitec):
         return []
 
 
+class HidingPicker(Humanitec):
+    """Offers nothing where the vendor fails, as if there were nothing."""
+
+    caught_by = staticmethod(test_hooks.test_choices_are_for_known_fields_and_never_hide_a_failure)
+    variant = "application"
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        try:
+            return super().choices(client, field, chosen)
+        except IntegrationError:
+            return []
+
+
+class EagerPicker(Humanitec):
+    """Offers organisations for every field."""
+
+    caught_by = staticmethod(test_hooks.test_choices_are_for_known_fields_and_never_hide_a_failure)
+    variant = "application"
+
+    def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        return super().choices(client, field if field in ("app", "env") else "org", chosen)
+
+
 class BlindCheck(Humanitec):
     """Takes every login for a good one."""
 
@@ -41,4 +65,4 @@ class BlindCheck(Humanitec):
         return
 
 
-PROVIDERS: tuple[type[Provider], ...] = (WrongPicker, EmptyPicker, BlindCheck)
+PROVIDERS: tuple[type[Provider], ...] = (WrongPicker, EmptyPicker, HidingPicker, EagerPicker, BlindCheck)
