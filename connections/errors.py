@@ -41,7 +41,7 @@ class Unavailable(IntegrationError):
 
 
 class RateLimited(IntegrationError):
-    """`retry_after` is in seconds; None if the vendor does not say."""
+    """`retry_after` is in seconds, more than 0; None if the vendor does not say."""
 
     code = "rate-limited"
     retryable = True

@@ -33,6 +33,7 @@ from .pages import Pages, read
 from .responses import validate
 from .tls import PLAIN, Tls, context, failure
 from .transport import Transport
+from .waits import wait_of
 
 T = TypeVar("T")
 
@@ -56,9 +57,13 @@ def _normalized(url: str) -> str:
         return url.rstrip("/")  # each request raises AddressRefused
 
 
-Classified = type[IntegrationError] | tuple[type[RateLimited], float | None] | None
+Classified = type[IntegrationError] | tuple[type[RateLimited], float] | None
 Classify = Callable[[int, httpx.Headers, Any], Classified]
-"""(status, headers, parsed body) of a failed response -> its error class, that with the seconds to wait, or None."""
+"""(status, headers, parsed body) of a failed response -> its error class, or None.
+
+How long a `RateLimited` asks to wait is read from the headers by the client (see `waits`); given with the class are
+the seconds that the vendor's documentation asks for where they do not say.
+"""
 
 
 class ApiClient:
@@ -280,7 +285,9 @@ class ApiClient:
         message = f"{label} answered {status}" + (f": {quoted}" if quoted else "")
         classified = self._classify(status, response.headers, data) if self._classify else None
         if isinstance(classified, tuple):
-            raise classified[0](message, classified[1])
+            raise classified[0](message, wait_of(response.headers) or classified[1])
+        if classified and issubclass(classified, RateLimited):
+            raise classified(message, wait_of(response.headers))
         if classified:
             raise classified(message)
         raise failure_of(status, response.headers, message, read=request.read)

@@ -6,9 +6,7 @@ vendor's, without secrets and without what the request contained.
 
 from __future__ import annotations
 
-import email.utils
 import re
-import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -26,6 +24,8 @@ from connections.errors import (
     Unavailable,
 )
 
+from .waits import wait_of
+
 MAX_QUOTE = 200
 SHORTEST_TEXT = 4  # characters of a text of the request that is redacted in a quote
 SHORTEST_WORD = 8  # and of a word within one
@@ -33,8 +33,8 @@ SHORTEST_WORD = 8  # and of a word within one
 
 def failure_of(status: int, headers: httpx.Headers, message: str, *, read: bool) -> IntegrationError:
     """The error for a status, unless the vendor's adapter classifies it itself. `read`: the request changes nothing."""
-    wait = retry_after(headers.get("retry-after"))
-    if status == 429 or (status == 503 and wait is not None):
+    wait = wait_of(headers) if status in (429, 503) else None
+    if status == 429 or wait is not None:
         return RateLimited(message, wait)
     if status >= 500 and status not in (501, 503) and not read:
         return OutcomeUnknown(message)
@@ -53,19 +53,6 @@ def _class_of(status: int) -> type[IntegrationError]:
     if status < 400:
         return BadResponse
     return Rejected
-
-
-def retry_after(header: str | None) -> float | None:
-    """`Retry-After` as seconds from now; it is a number or an HTTP date (RFC 9110, 10.2.3)."""
-    if not header:
-        return None
-    if re.fullmatch(r"\d{1,9}(\.\d+)?", header.strip()):
-        return float(header)
-    try:
-        moment = email.utils.parsedate_to_datetime(header)
-    except ValueError:
-        return None
-    return max(0.0, moment.timestamp() - time.time())
 
 
 def quote_of(data: Any, hidden: Iterable[str]) -> str:

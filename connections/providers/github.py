@@ -13,7 +13,6 @@ import textwrap
 import time
 from collections.abc import Mapping
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, ClassVar, Self
 
 import httpx
@@ -32,6 +31,8 @@ from connections.provider import Choice, Provider, Session
 
 VERSION = "2022-11-28"
 MINUTE = 60.0
+LIMITS = re.compile("rate.limit|abuse detection|blocked from content creation", re.IGNORECASE)
+"""In the message of a 403 that is a limit, or in the address of its documentation; older servers word it otherwise."""
 JWT_LIFE = 540  # seconds; GitHub takes at most 600
 SKEW = 60  # seconds by which the JWT is dated back, as GitHub advises
 
@@ -212,29 +213,15 @@ class GitHub(Provider):
 
 
 def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
-    """A rate limit is 403 as well as 429, and states its end in three ways; the default is 60 seconds.
+    """A rate limit is 403 as well as 429. Where no header states its end, GitHub asks to wait a minute.
 
     Source: https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api
     """
     if status not in (403, 429):
         return None
-    if re.fullmatch(r"[0-9]{1,6}", headers.get("retry-after", "")):
-        return RateLimited, float(headers["retry-after"])
-    if headers.get("x-ratelimit-remaining") == "0":
-        return RateLimited, _until(headers)
-    words = str(said.get("message", "")) if isinstance(said, Mapping) else ""
-    if status == 429 or "rate limit" in words.lower():
-        return RateLimited, MINUTE
-    return None
-
-
-def _until(headers: httpx.Headers) -> float:
-    """Seconds until the limit ends, by the vendor's clock if the response has a date."""
-    try:
-        now = parsedate_to_datetime(headers["date"]).timestamp() if "date" in headers else time.time()
-        return max(1.0, float(headers["x-ratelimit-reset"]) - now)
-    except (KeyError, ValueError):
-        return MINUTE
+    by_header = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
+    texts = [said.get("message"), said.get("documentation_url")] if isinstance(said, Mapping) else []
+    return (RateLimited, MINUTE) if status == 429 or by_header or LIMITS.search(f"{texts}") else None
 
 
 def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]]:

@@ -5,7 +5,6 @@ Sources: https://vercel.com/docs/rest-api/welcome (authentication, paging), http
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -14,7 +13,7 @@ from pydantic import SecretStr
 
 from config.schemas.model import Model
 from config.schemas.types import Secret
-from connections.errors import BadResponse, Conflict, NotFound, RateLimited, Rejected, Unauthorized
+from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Session
 
@@ -155,11 +154,8 @@ def _named(items: Iterator[dict[str, Any]]) -> list[Choice]:
 
 
 def _class_of(status: int, headers: httpx.Headers, said: Any) -> Classified:
-    """A name that is already in use, by its code; a rate limit, of which only the end is known."""
+    """A name that is already in use, by its code."""
     error = said.get("error") if isinstance(said, dict) else None
     if isinstance(error, dict) and error.get("code") in TAKEN:
         return Conflict
-    reset = headers.get("x-ratelimit-reset", "")
-    if status == 429 and "retry-after" not in headers and reset.isdecimal():
-        return RateLimited, max(0.0, int(reset) - time.time())
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from email.utils import formatdate
 from typing import Any
 
 import httpx
@@ -21,6 +20,7 @@ from config.access.roles import actor_of_user
 from config.errors import ServiceError
 from connections.credentials import shown_credentials
 from connections.errors import AddressRefused, BadResponse, RateLimited, Unauthorized
+from connections.http.waits import LONGEST
 from connections.provider import Choice
 from connections.providers.github import GitHub, classify
 from connections.services import choices, create_connection
@@ -180,27 +180,35 @@ def test_the_modelled_lists_have_numbers_names_and_owners(vendor: Vendor) -> Non
     assert first == {"id": 1002, "name": "blog", "owner": {"id": 9, "login": "acme"}}
 
 
-RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": str(int(time.time()) + 3600)}
+RESET = {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "9999999999"}
+ABUSE = "You have triggered an abuse detection mechanism. Please wait a few minutes before you try again."
+CONTENT = "You have been temporarily blocked from content creation. Please retry your request again later."
 
 
 @pytest.mark.parametrize(
-    ("status", "headers", "message", "seconds"),
+    ("status", "headers", "body", "seconds"),
     [
-        (403, {"retry-after": "7"}, "no", 7),
-        (429, {"retry-after": "7"}, "no", 7),
-        (429, {}, "no", 60),
-        (403, {}, "You have exceeded a secondary rate limit. Please wait.", 60),
-        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, "no", 60),
-        (403, {**RESET, "date": formatdate(time.time() + 3000, usegmt=True)}, "no", 600),
+        (403, {"retry-after": "7"}, {"message": "no"}, 7),
+        (429, {"retry-after": "7"}, {"message": "no"}, 7),
+        (429, {}, {"message": "no"}, 60),
+        (403, {}, {"message": "You have exceeded a secondary rate limit. Please wait."}, 60),
+        (403, {"x-ratelimit-remaining": "4513", "x-ratelimit-reset": "9999999999"}, {"message": ABUSE}, 60),
+        (403, {}, {"message": CONTENT}, 60),
+        (403, {}, {"documentation_url": "https://docs.github.com/rest/overview#abuse-rate-limits"}, 60),
+        (403, {"retry-after": "0"}, {"message": "no"}, 60),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "soon"}, {"message": "no"}, 60),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "5"}, {"message": "no"}, 5),
+        (403, RESET, {"message": "no"}, LONGEST),
     ],
 )
 def test_every_form_of_a_rate_limit_has_a_waiting_time(
-    status: int, headers: dict[str, str], message: str, seconds: float
+    vendor: Vendor, status: int, headers: dict[str, str], body: dict[str, str], seconds: float
 ) -> None:
-    found = classify(status, httpx.Headers(headers), {"message": message})
-    assert isinstance(found, tuple)
-    assert found[0] is RateLimited
-    assert found[1] == pytest.approx(seconds, abs=2)
+    vendor.fault = lambda ask: Answer(status, body, headers)
+    client = GitHub(vendor.url).client("pat", login(GitHub, "pat", dict(vendor.credentials)))
+    with client, pytest.raises(RateLimited) as caught:
+        client.request("PUT", "/x")
+    assert caught.value.retry_after == pytest.approx(seconds, abs=5)
 
 
 def test_another_403_is_a_missing_right() -> None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler
 
 import httpcore
 import httpx
@@ -15,67 +15,7 @@ import pytest
 from connections import errors
 from connections.http import transport
 from connections.http.client import ApiClient, Classified, quote
-
-TOKEN = "canary-token"
-
-
-class Vendor:
-    """A server whose next answers are given; it keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.headers: dict[str, str] = {}
-        self.body = b""
-        self.answer: Callable[[BaseHTTPRequestHandler, int], None] = reply(200, b"{}")
-        vendor = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def handle_one(self) -> None:
-                vendor.asked.append((self.command, self.path))
-                vendor.headers = {name.lower(): value for name, value in self.headers.items()}
-                vendor.body = self.rfile.read(int(self.headers.get("content-length") or 0))
-                vendor.answer(self, len(vendor.asked))
-
-            do_GET = do_POST = do_PATCH = do_DELETE = handle_one
-
-            def log_message(self, *_: object) -> None: ...
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
-        self.thread.start()
-
-    def stop(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
-        self.thread.join()
-
-
-def reply(status: int, body: bytes = b"", **headers: str) -> Callable[[BaseHTTPRequestHandler, int], None]:
-    def answer(handler: BaseHTTPRequestHandler, _: int) -> None:
-        handler.send_response(status)
-        handler.send_header("content-length", str(len(body)))
-        for name, value in headers.items():
-            handler.send_header(name.replace("_", "-"), value)
-        handler.end_headers()
-        handler.wfile.write(body)
-
-    return answer
-
-
-@pytest.fixture
-def vendor() -> Iterator[Vendor]:
-    made = Vendor()
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def client(vendor: Vendor) -> Iterator[ApiClient]:
-    headers = {"Authorization": f"Bearer {TOKEN}"}
-    with ApiClient("Vendor", vendor.url, headers=headers, secrets=[TOKEN], deadline=0.5) as made:
-        yield made
+from tests.connections.answering import TOKEN, Vendor, reply
 
 
 @pytest.mark.parametrize(
@@ -124,16 +64,6 @@ def test_reads_are_retried_and_writes_are_not(vendor: Vendor, client: ApiClient)
     with pytest.raises(errors.Unavailable):
         client.request("PATCH", "/x", json={})
     assert len(vendor.asked) == 1
-
-
-@pytest.mark.parametrize(("header", "least", "most"), [("7", 7, 7), ("Fri, 01 Jan 2100 00:00:00 GMT", 1e9, 1e10)])
-def test_retry_after_is_in_seconds(vendor: Vendor, client: ApiClient, header: str, least: float, most: float) -> None:
-    vendor.answer = reply(429, retry_after=header)
-    with pytest.raises(errors.RateLimited) as caught:
-        client.request("GET", "/x")
-    assert caught.value.retry_after is not None
-    assert least <= caught.value.retry_after <= most
-    assert len(vendor.asked) == 1, "the whole connection waits, not the one request"
 
 
 def drip(handler: BaseHTTPRequestHandler, _: int) -> None:
@@ -312,20 +242,19 @@ def test_a_response_has_its_headers(vendor: Vendor, client: ApiClient) -> None:
 
 def test_a_vendor_with_ambiguous_status_is_classified_by_message(vendor: Vendor) -> None:
     def classify(status: int, headers: httpx.Headers, data: object) -> Classified:
-        assert "retry-in" in headers
+        assert "x-region" in headers
         if status == 400 and isinstance(data, dict) and data.get("__type") == "ThrottlingException":
-            return errors.RateLimited, float(headers["retry-in"])
+            return errors.RateLimited
         return errors.NotFound if status == 400 else None
 
     with ApiClient("Vendor", vendor.url, classify=classify) as client:
-        vendor.answer = reply(400, b'{"__type": "ThrottlingException", "Message": "slowly"}', retry_in="7")
-        with pytest.raises(errors.RateLimited, match="answered 400: slowly") as caught:
+        vendor.answer = reply(400, b'{"__type": "ThrottlingException", "Message": "slowly"}', x_region="7")
+        with pytest.raises(errors.RateLimited, match="answered 400: slowly"):
             client.request("POST", "/x")
-        assert caught.value.retry_after == 7
-        vendor.answer = reply(400, b"{}", retry_in="7")
+        vendor.answer = reply(400, b"{}", x_region="7")
         with pytest.raises(errors.NotFound):
             client.request("POST", "/x")
-        vendor.answer = reply(409, b"{}", retry_in="7")
+        vendor.answer = reply(409, b"{}", x_region="7")
         with pytest.raises(errors.Conflict):
             client.request("POST", "/x")
 
