@@ -32,6 +32,8 @@ class Destination(ABC):
     Config: ClassVar[type[Model] | OneOf]
     Options: ClassVar[type[Model]]
     capabilities: ClassVar[Capabilities] = Capabilities()
+    one_write: bool = False
+    """Whether `apply` gets the writes and the deletes of a run together: one request of the vendor takes both."""
     config: Any
     options: Any
 
@@ -178,7 +180,9 @@ class Destination(ABC):
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
         """One outcome per write, as each is done; errors are outcomes.
 
-        `writes` is read just before each request, in the caller's thread, so that the caller can stop the rest.
+        `writes` is read just before each request, in the caller's thread, so that the caller can stop the rest. Deletes
+        come last. A delete that waits for a write of the same call (`Write.after`) that failed is not sent, and has no
+        outcome.
         """
 
     def version_of(self, key: str, etag: str) -> str | None:

@@ -21,6 +21,7 @@ class DocumentDestination(Destination):
     read once more just before it is written, and `capabilities.note` says so.
     """
 
+    one_write = True
     _seen: Document | None = None
 
     @abstractmethod
@@ -39,8 +40,10 @@ class DocumentDestination(Destination):
         return sys.maxsize
 
     def requests(self, writes: Mapping[Action, int]) -> int:
-        """The document is read once more and written once."""
-        return 2 if any(writes.values()) else 0
+        """All writes are one; without check-and-set, the document is read once more before it."""
+        if not any(writes.values()):
+            return 0
+        return 1 if self._seen and self._seen.version is not None else 2
 
     def fetch(self) -> Iterable[Remote]:
         self._seen = self.read()

@@ -81,6 +81,42 @@ def _batches(writes: Iterable[Write], size: Callable[[Action], int]) -> Iterator
         yield batch
 
 
+def write_changeset(
+    writes: Iterable[Write],
+    send: Callable[[Sequence[Write]], Sequence[Outcome]],
+    *,
+    label: str,
+    size: int,
+    whole: bool = True,
+    split_on: tuple[type[IntegrationError], ...] = (),
+) -> Generator[Outcome, None, None]:
+    """Send writes and deletes together, in as few requests of at most `size` keys as possible, one after another.
+
+    `send` is as in `perform`. `whole`: a request is applied as a whole or not at all, so that the deletes, which come
+    last, go along with the last writes. If not, they are requests of their own. Either way no delete is sent whose
+    `after` failed.
+    """
+    failed: set[str] = set()
+    for batch in _changesets(writes, size, whole):
+        outcomes = perform(label, [write for write in batch if write.after not in failed], send, split_on)
+        failed |= {outcome.write.normalized_key for outcome in outcomes if outcome.error}
+        yield from outcomes
+
+
+def _changesets(writes: Iterable[Write], size: int, whole: bool) -> Iterator[list[Write]]:
+    batch: list[Write] = []
+    for write in writes:
+        if batch and not whole and write.action is Action.DELETE and batch[-1].action is not Action.DELETE:
+            yield batch
+            batch = []
+        batch.append(write)
+        if len(batch) >= size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
 def perform(
     label: str,
     writes: Sequence[Write],
@@ -90,13 +126,17 @@ def perform(
     """Send one request; the outcome of each of its keys. Nothing is raised.
 
     A batch rejected with `split_on` is halved until its bad keys are alone. The caller cannot stop the parts, so none
-    is sent after SPLIT_FOR seconds or when the vendor asks to wait: the run retries the rest.
+    is sent after SPLIT_FOR seconds or when the vendor asks to wait: the run retries the rest. A delete whose `after`
+    was in a part that failed has no outcome.
     """
     ends_at = time.monotonic() + SPLIT_FOR
     parts, outcomes = [list(writes)], list[Outcome]()
     postponed: IntegrationError | None = None
+    failed: set[str] = set()
     while parts:
-        part = parts.pop()
+        part = [write for write in parts.pop() if write.after not in failed]
+        if not part:
+            continue
         try:
             ended = [Outcome(write, error=postponed) for write in part] if postponed else _sent(label, part, send)
         except IntegrationError as error:
@@ -106,6 +146,7 @@ def perform(
             else:
                 ended = [Outcome(write, error=error) for write in part]
         outcomes += ended
+        failed |= {outcome.write.normalized_key for outcome in ended if outcome.error}
         postponed = postponed or next((one.error for one in ended if isinstance(one.error, RateLimited)), None)
         if not postponed and parts and time.monotonic() > ends_at:
             postponed = Unavailable(f"{label} rejected a batch because of some of its keys; this one is retried")
@@ -142,7 +183,8 @@ def write_document(
     """Merge all writes into the current document. Returns the new document, if the response has it.
 
     `seen` is the document as listed: with it the document is read again only if the vendor reports that it changed.
-    Each write is checked against the entry it was planned on: a key that was created or changed since is a Conflict.
+    Each write is checked against the entry it was planned on: a key that was created or changed since is a Conflict. A
+    delete that waits for such a key (`Write.after`) is left out, and has no outcome.
     """
     before, failed = (seen, None) if seen else _tried(label, read)
     # Read only now: the caller checks lease and plan before each write, as late as possible.
@@ -182,15 +224,20 @@ def _merged(
     names = {normalize_key(key): key for key in entries}
     merged: list[Write] = []
     settled: list[Outcome] = []
+    failed: set[str] = set()
     for write in writes:
         name = names.get(write.normalized_key)
+        if write.after in failed:
+            continue
         if name is None and write.action is Action.DELETE:
             settled.append(Outcome(write))
         elif name is None and write.action is Action.UPDATE:
             settled.append(Outcome(write, error=NotFound(f"{write.key} was deleted after it was listed")))
+            failed.add(write.normalized_key)
         elif name is not None and not _as_planned(write, entries[name]):
             message = f"{write.key} was created or changed externally after it was listed"
             settled.append(Outcome(write, error=Conflict(message)))
+            failed.add(write.normalized_key)
         else:
             merged.append(write)
             if name is not None and (write.action is Action.DELETE or name != write.key):

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from config.schemas.model import Model
 from config.schemas.unions import OneOf
@@ -59,6 +59,10 @@ class AwsSecretsManager(KeyValueDestination):
         "signatures against those of AWS's own client. Never against AWS itself.",
         docs_url="https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html",
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.one_write = self._document is not None
 
     @classmethod
     def limits(cls, config: Model) -> Capabilities:

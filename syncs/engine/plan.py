@@ -115,8 +115,7 @@ class Memory:
 class Change:
     """What happens to one key, and why.
 
-    `suspended`: a delete that an incomplete source prevents; the guard counts it. `after`: the normalized key that must
-    be written before this delete.
+    `suspended`: a delete that an incomplete source prevents; the guard counts it.
     """
 
     action: Action
@@ -133,7 +132,11 @@ class Change:
     effects: tuple[Effect, ...] = ()
     drift: Drift = Drift.NONE
     suspended: bool = False
-    after: str = ""
+
+    @property
+    def after(self) -> str:
+        """The normalized key that must be written before this delete, or ""."""
+        return self.write.after if self.write else ""
 
     @property
     def owned(self) -> bool:

@@ -123,8 +123,9 @@ def _order_moves(changes: list[Change]) -> list[Change]:
     }
     ordered = []
     for change in sorted(changes, key=lambda c: (c.action is Action.DELETE, c.normalized_key)):
-        if change.action is Action.DELETE and change.row and (after := arriving.get(change.row.secret_id)):
-            change = replace(change, after=after)
+        if change.action is Action.DELETE and change.write and change.row:
+            after = arriving.get(change.row.secret_id, "")
+            change = replace(change, write=replace(change.write, after=after))
         ordered.append(change)
     return ordered
 

@@ -101,7 +101,8 @@ class Write:
     """A request for one key, to an adapter. `action` is create, update or delete, nothing else.
 
     `remote` is the listed object that an update or a delete is meant for. `version`: restore this version of the
-    vendor's history instead of writing `value`.
+    vendor's history instead of writing `value`. `after`: the normalized key that must be written before this delete, or
+    together with it in a request that is applied as a whole or not at all.
     """
 
     action: Action
@@ -112,6 +113,7 @@ class Write:
     remote: Remote | None = None
     version: str | None = None
     metadata: Pairs = field(default=(), repr=False)
+    after: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.utils import timezone
@@ -40,6 +41,7 @@ class Operation:
     ledger: Ledger
     writer: Writer
     last: bool
+    deletes_stopped: Stop | None = None
 
     def execute(self) -> None:
         if self.run.operation == "remove":
@@ -68,20 +70,27 @@ class Operation:
             return
         self._record(plan)
         freed = self.ledger.settle(plan.changes)
-        self.writer.write(self.destination, plan.writes)
-        self.writer.write(self.destination, [] if options.writes_only else self._deletes(plan, seen))
+        self._write(plan.writes, lambda: [] if options.writes_only else self._deletes(plan, seen))
         self._end(plan, freed, last=self.last)
 
+    def _write(self, writes: Sequence[Change], deletes: Callable[[], Sequence[Change]]) -> None:
+        """Writes, then deletes, or both as one changeset. `deletes` is called as late as possible."""
+        if self.destination.one_write:
+            self.writer.write(self.destination, [*writes, *deletes()])
+        else:
+            self.writer.write(self.destination, writes)
+            self.writer.write(self.destination, deletes())
+
     def _deletes(self, plan: Plan, seen: PlannedSync) -> list[Change]:
-        """The deletes that may be done now: what they wait for was written, and nothing has changed since."""
+        """The deletes that may be done now: what they wait for did not fail, and nothing has changed since."""
         if not plan.deletes or self.writer.stopped:
             return []
         if time.monotonic() - seen.listed_at > LIST_FRESH:
-            self.writer.stopped = Stop.LIST_TOO_OLD
+            self.deletes_stopped = Stop.LIST_TOO_OLD
             return []
         now = SecretSync.objects.filter(pk=self.sync.pk).values_list("wanted_rev", "generation").first()
         if now != (seen.reading.rev, seen.reading.generation):
-            self.writer.stopped = Stop.SOURCE_CHANGED  # they are planned again
+            self.deletes_stopped = Stop.SOURCE_CHANGED  # they are planned again
             return []
         failed = {change.normalized_key for change, outcome in self.completion.results if outcome.error is not None}
         blocked = {change.normalized_key for change in plan.changes if change.action is Action.BLOCKED}
@@ -92,8 +101,8 @@ class Operation:
         record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused())
 
     def _end(self, plan: Plan, freed: set[str], *, last: bool) -> None:
-        if self.writer.stopped:
-            self.completion.resume_later(self.writer.stopped, plan)
+        if stop := self.writer.stopped or self.deletes_stopped:
+            self.completion.resume_later(stop, plan)
             return
         deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}
         self.completion.finish(plan, freed | deleted, last=last)
@@ -190,8 +199,7 @@ class Operation:
         self.run.digest, self.run.counts = plan.digest, plan.counts
         self._record(plan)
         freed = self.ledger.settle(plan.changes)
-        self.writer.write(self.destination, plan.writes)
-        self.writer.write(self.destination, plan.deletes)
+        self._write(plan.writes, lambda: plan.deletes)
         self._end(plan, freed, last=True)
 
 

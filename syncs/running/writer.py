@@ -14,7 +14,7 @@ from connections.errors import RateLimited
 from connections.services import reserve_slot
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change
-from syncs.engine.types import Outcome, Write
+from syncs.engine.types import Action, Outcome, Write
 from syncs.models import SecretSync, SyncRun
 from syncs.running import leases, preconditions
 from syncs.running.completion import Completion
@@ -48,8 +48,8 @@ class Writer:
         changes = [change for change in changes if change.normalized_key not in refused]
         if not changes or self.stopped:
             return
-        # Side by side what may go in one request.
-        changes.sort(key=lambda change: change.write.action if change.write else "")
+        # Side by side what may go in one request; deletes last.
+        changes.sort(key=lambda change: (change.action is Action.DELETE, change.write.action if change.write else ""))
         self.ledger.claim(changes)
         by_key = {change.normalized_key: change for change in changes}
         answered = set()

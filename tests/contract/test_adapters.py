@@ -10,6 +10,7 @@ import contextlib
 import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 
 from connections.credentials import open_client
 from connections.errors import Conflict, IntegrationError, NotFound
@@ -174,6 +175,44 @@ def test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor(case: Cas
             continue
         refused.append(verb)
     assert refused
+
+
+def test_one_changeset_is_one_write(case: Case) -> None:
+    for name in ("CHANGED", "GONE"):
+        case.put(name, "1")
+    with adapter(case) as destination:
+        assert destination.one_write or not case.fake.holds_document(case.config)
+        if not destination.one_write:
+            return
+        remotes = listed(destination, ["CHANGED", "GONE"])
+        changed, gone = (remotes[destination.normalize_key(name)] for name in ("CHANGED", "GONE"))
+        case.fake.asked()
+        outcomes = apply(
+            destination,
+            write(destination, Action.CREATE, "MADE", "2"),
+            write(destination, Action.UPDATE, "CHANGED", "2", changed),
+            write(destination, Action.DELETE, "GONE", remote=gone),
+        )
+        asked = case.fake.asked()
+        estimated = destination.requests({Action.CREATE: 1, Action.UPDATE: 1, Action.DELETE: 1})
+    assert [outcome.error for outcome in outcomes] == [None] * 3
+    assert sum(case.fake.is_write(*one) for one in asked) == case.fake.writes_an_update
+    assert len(asked) == estimated
+    assert case.holds(MADE="2", CHANGED="2")
+
+
+def test_a_delete_is_not_in_a_changeset_without_the_write_it_waits_for(case: Case) -> None:
+    case.put("OLD", "1")
+    with adapter(case) as destination:
+        if not destination.one_write:
+            return
+        remote = listed(destination, ["OLD"])[destination.normalize_key("OLD")]
+        case.put("NEW", "theirs")
+        moved = write(destination, Action.CREATE, "NEW", "1")
+        waiting = replace(write(destination, Action.DELETE, "OLD", remote=remote), after=moved.normalized_key)
+        outcomes = apply(destination, moved, waiting)
+    assert case.holds(OLD="1", NEW="theirs")
+    assert [(outcome.write.key, type(outcome.error)) for outcome in outcomes] == [("NEW", Conflict)]
 
 
 def test_writes_take_as_many_requests_as_estimated(case: Case) -> None:

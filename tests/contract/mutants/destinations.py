@@ -15,6 +15,7 @@ from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.destinations.github import GitHub
+from syncs.destinations.hashicorp_vault import HashicorpVault
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from tests.contract import test_adapters, test_hooks, test_laws
@@ -239,6 +240,27 @@ class PurgeOfAll(Humanitec):
                 self.client.request("POST", f"{path}/{version['id']}/purge/{key}", json={})
 
 
+class TwoRequests(AwsSecretsManager):
+    """Sends the writes and the deletes of a document apart, as two versions."""
+
+    caught_by = staticmethod(test_adapters.test_one_changeset_is_one_write)
+    variant = "many-to-one"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.one_write = False
+
+
+class ImpatientDelete(HashicorpVault):
+    """Deletes a moved key although its new one could not be written."""
+
+    caught_by = staticmethod(test_adapters.test_a_delete_is_not_in_a_changeset_without_the_write_it_waits_for)
+    variant = "version-2"
+
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        return super().apply(replace(write, after="") for write in writes)
+
+
 DESTINATIONS: tuple[type[Destination], ...] = (
     FirstPageOnly,
     EmptyOnAnotherShape,
@@ -260,4 +282,6 @@ DESTINATIONS: tuple[type[Destination], ...] = (
     BlindToDocuments,
     LatestVersion,
     PurgeOfAll,
+    TwoRequests,
+    ImpatientDelete,
 )
