@@ -1,7 +1,8 @@
 """The client of AWS that all its services share: signed requests, error classes, pages.
 
 Surprising facts: every call is a signed `POST /` to the service's address in a region, and a header names the
-operation. An error has a name in the body; its status says little: throttling is a 400. Only STS answers in XML.
+operation. An error has a name in the body or in a header; its status says little: throttling is a 400. Only STS answers
+in XML.
 Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 """
 
@@ -13,14 +14,13 @@ import logging
 import re
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
 from config import json_text
 
 from .errors import (
-    BadResponse,
     Conflict,
     IntegrationError,
     NotFound,
@@ -30,8 +30,14 @@ from .errors import (
     Unavailable,
 )
 from .http.client import ApiClient
+from .http.pages import Pages, Token
+from .http.pages import read as read_pages
+from .http.responses import Response, Text, validate
+
+T = TypeVar("T")
 
 SCOPE = "X-Signed-For"
+PAGES = Token("NextToken", at="NextToken", empty_pages=True)
 TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 
 
@@ -43,22 +49,26 @@ class WrongState(Rejected):
     """The thing is in a state that does not allow this, as a secret that is scheduled for deletion."""
 
 
-_CLASSES: dict[str, type[IntegrationError]] = {
-    **dict.fromkeys(
-        ("ThrottlingException", "Throttling", "ThrottledException", "TooManyRequestsException"), RateLimited
-    ),
-    **dict.fromkeys(("RequestLimitExceeded", "RequestThrottled", "RequestThrottledException"), RateLimited),
-    **dict.fromkeys(("TooManyUpdates", "PriorRequestNotComplete", "TransactionInProgressException"), Unavailable),
-    **dict.fromkeys(("ResourceNotFoundException", "ParameterNotFound", "InvalidResourceId"), NotFound),
-    **dict.fromkeys(("ResourceExistsException", "ParameterAlreadyExists"), Conflict),
-    **dict.fromkeys(("AccessDeniedException", "AccessDenied"), Refused),
-    **dict.fromkeys(("UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException"), Unauthorized),
-    **dict.fromkeys(("SignatureDoesNotMatch", "IncompleteSignature", "MissingAuthenticationToken"), Unauthorized),
-    **dict.fromkeys(
-        ("ExpiredTokenException", "ExpiredToken", "OptInRequired", "RegionDisabledException"), Unauthorized
-    ),
-    "InvalidRequestException": WrongState,
+class WrongParameter(Rejected):
+    """A parameter is wrong now, as a version that is not the current one."""
+
+
+_NAMES: dict[type[IntegrationError], str] = {
+    RateLimited: "ThrottlingException Throttling ThrottledException TooManyRequestsException RequestLimitExceeded"
+    " RequestThrottled RequestThrottledException",
+    Unavailable: "TooManyUpdates PriorRequestNotComplete TransactionInProgressException RequestTimeoutException"
+    " RequestTimeout IDPCommunicationError",
+    NotFound: "ResourceNotFoundException ParameterNotFound InvalidResourceId",
+    Conflict: "ResourceExistsException ParameterAlreadyExists",
+    Refused: "AccessDeniedException AccessDenied NotAuthorized",
+    Unauthorized: "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException SignatureDoesNotMatch"
+    " IncompleteSignature IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException"
+    " ExpiredTokenException ExpiredToken RequestExpired OptInRequired RegionDisabledException InvalidIdentityToken"
+    " IDPRejectedClaim",
+    WrongState: "InvalidRequestException",
+    WrongParameter: "InvalidParameterException",
 }
+_CLASSES = {name: found for found, names in _NAMES.items() for name in names.split()}
 
 
 def classify(status: int, headers: httpx.Headers, data: Any) -> type[IntegrationError] | None:
@@ -67,7 +77,12 @@ def classify(status: int, headers: httpx.Headers, data: Any) -> type[Integration
     Source: "Common Errors" of each service's API reference.
     """
     name = str(data.get("__type") or "") if isinstance(data, Mapping) else ""
-    return _CLASSES.get(name.rpartition("#")[2].partition(":")[0])
+    return _CLASSES.get(_name_of(name or headers.get("x-amzn-errortype", "")))
+
+
+def _name_of(error: str) -> str:
+    """The name of an error without the namespace and the address that some services add."""
+    return error.rpartition("#")[2].partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +130,13 @@ def botocore() -> Any:
     return importlib.import_module("botocore")
 
 
+class Identity(Response):
+    """Source: STS, "GetCallerIdentity"."""
+
+    Account: Text
+    Arn: str = ""
+
+
 class AwsClient(ApiClient):
     """A client of all services of one account."""
 
@@ -132,7 +154,7 @@ class AwsClient(ApiClient):
         if not self._account:
             self._signed_in()
         if not self._account:
-            self._account = self.identity()
+            self._account = self.identity().Account
         return self._account
 
     def _use_login_of(self, other: ApiClient | None) -> None:
@@ -140,18 +162,16 @@ class AwsClient(ApiClient):
         if isinstance(other, AwsClient) and other._account:
             self._account = other._account
 
-    def identity(self) -> str:
-        """The account that the keys belong to. Needs no permission. Raises IntegrationError."""
-        account = self.call_sts("GetCallerIdentity").get("Account")
-        if not account:
-            raise BadResponse("AWS: GetCallerIdentity: unexpected response: no account")
-        return str(account)
+    def identity(self) -> Identity:
+        """Whom the keys belong to. Needs no permission. Raises IntegrationError."""
+        return self.call_sts("GetCallerIdentity", Identity)
 
-    def call_sts(self, action: str, **parameters: str) -> Mapping[str, Any]:
-        """One operation of STS. All that are used change nothing."""
+    def call_sts(self, action: str, kind: type[T], **parameters: str) -> T:
+        """The response to one operation of STS as `kind`. All that are used change nothing."""
         form = {"Action": action, "Version": "2011-06-15", **parameters}
         headers = {SCOPE: self._sts_scope}
-        return _object(self.request("POST", "/", form=form, headers=headers, read=True, label=action), action)
+        data = self.request("POST", "/", form=form, headers=headers, read=True, label=action)
+        return validate(kind, data, f"{self.service}: {action}")
 
     def address(self, service: str, region: str) -> str:
         return self.base_url if self._one_address else f"https://{service}.{region}.amazonaws.com"
@@ -162,54 +182,62 @@ class AwsClient(ApiClient):
         region: str,
         operation: str,
         body: Mapping[str, Any],
+        kind: type[T],
         *,
         about: str = "",
         read: bool = False,
         hidden: Iterable[str] = (),
-    ) -> Mapping[str, Any]:
-        """One operation of a service with a JSON API. `about` is added to the operation in messages."""
+    ) -> T:
+        """The response to one operation of a service with a JSON API as `kind`. `about` is what messages name."""
+        data, label = self._call(service, region, operation, body, about=about, read=read, hidden=hidden)
+        return validate(kind, data, f"{self.service}: {label}")
+
+    def pages(
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        body: Mapping[str, Any],
+        member: str,
+        kind: type[T],
+        style: Pages = PAGES,
+    ) -> list[T]:
+        """The items of all pages of a list as `kind`; an empty page need not be the last one."""
+
+        def send(more: Mapping[str, str]) -> tuple[Any, httpx.Headers]:
+            return self._call(service, region, operation, {**body, **more}, read=True)[0], httpx.Headers()
+
+        return read_pages(send, kind, style, f"{self.service}: {operation}", at=member)
+
+    def _call(
+        self,
+        service: str,
+        region: str,
+        operation: str,
+        body: Mapping[str, Any],
+        *,
+        about: str = "",
+        read: bool = False,
+        hidden: Iterable[str] = (),
+    ) -> tuple[Any, str]:
+        """The response, and what messages call the request."""
         headers = {
             "X-Amz-Target": f"{TARGETS[service]}.{operation}",
             "Content-Type": "application/x-amz-json-1.1",
             SCOPE: f"{service}/{region}",
         }
-        label = f"{operation} {about}".rstrip()
+        label, address = f"{operation} {about}".rstrip(), self.address(service, region)
         data = self.request(
-            "POST",
-            "/",
+            *("POST", "/"),
             json=body,
             headers=headers,
             read=read,
             label=label,
-            base_url=self.address(service, region),
+            base_url=address,
             visible=[about],
             hidden=hidden,
         )
-        return _object(data, label)
-
-    def pages(
-        self, service: str, region: str, operation: str, body: Mapping[str, Any], member: str
-    ) -> Generator[Any, None, None]:
-        """The items of all pages of a list; an empty page need not be the last one."""
-        token, seen = "", set[str]()
-        while True:
-            page = self.call(service, region, operation, {**body, **({"NextToken": token} if token else {})}, read=True)
-            items = page.get(member)
-            if not isinstance(items, list):
-                raise BadResponse(f"AWS: {operation}: unexpected response: no {member}")
-            yield from items
-            token = str(page.get("NextToken") or "")
-            if not token:
-                return
-            if token in seen:
-                raise BadResponse(f"AWS: {operation}: the list is not complete: the same page came twice")
-            seen.add(token)
-
-
-def _object(data: Any, label: str) -> Mapping[str, Any]:
-    if not isinstance(data, Mapping):
-        raise BadResponse(f"AWS: {label}: unexpected response: not an object")
-    return data
+        return data, label
 
 
 def region_of(sts: str) -> str:
@@ -221,7 +249,7 @@ def region_of(sts: str) -> str:
 def _parsed(body: bytes) -> Any:
     """JSON, or the XML of STS parsed by botocore, with the member names of the other services in errors."""
     if not body.lstrip().startswith(b"<"):
-        return json_text.read(body)
+        return _with_name(json_text.read(body))
     sdk, (model, parser) = botocore(), _sts()
     root = re.match(rb"\s*(?:<\?xml[^>]*>\s*)?<(\w+)Response\b", body)
     operation = root[1].decode() if root else ""
@@ -229,10 +257,18 @@ def _parsed(body: bytes) -> Any:
     try:
         if operation == "Error":
             error = parser.parse(response, None)["Error"]
-            return {"__type": error.get("Code"), "message": error.get("Message")}
+            return _with_name({"__type": error.get("Code"), "message": error.get("Message")})
         return parser.parse(response, model.operation_model(operation).output_shape)
     except (sdk.parsers.ResponseParserError, sdk.model.OperationNotFoundError, LookupError):
         raise ValueError("not a response of STS") from None
+
+
+def _with_name(data: Any) -> Any:
+    """An error with its name before the vendor's words, so that messages quote both."""
+    if not isinstance(data, dict) or not isinstance(data.get("__type"), str):
+        return data
+    words = data.get("message") or data.get("Message") or ""
+    return {**data, "message": f"{_name_of(data['__type'])}: {words}".removesuffix(": ")}
 
 
 @functools.cache

@@ -20,8 +20,11 @@ from pydantic import SecretStr
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
 from connections.aws import AwsClient, Keys, aws_of, botocore
-from connections.errors import BadResponse, Unauthorized
+from connections.errors import Unauthorized
+from connections.http import responses
 from connections.http.client import ApiClient
+from connections.http.pages import Token
+from connections.http.responses import Response
 from connections.provider import Choice, Provider, Session
 
 LASTS = timedelta(hours=1)
@@ -43,6 +46,7 @@ StsEndpoint = Annotated[
         example="https://sts.eu-west-1.amazonaws.com",
     ),
 ]
+MARKERS = Token("Marker", at="NextMarker", empty_pages=True)
 RIGHTS = (
     "Grant only the actions that the page of the destination lists, on only the secrets or parameters that are synced"
 )
@@ -83,6 +87,17 @@ class AccessKey(Model):
         return Keys(self.accessKeyId, self.secretAccessKey.get_secret_value())
 
 
+class TemporaryKeys(Response):
+    AccessKeyId: responses.Text
+    SecretAccessKey: responses.Text
+    SessionToken: responses.Text
+    Expiration: datetime
+
+
+class Assumed(Response):
+    Credentials: TemporaryKeys
+
+
 class Aws(Provider):
     slug: ClassVar[str] = "aws"
     label: ClassVar[str] = "AWS"
@@ -112,7 +127,10 @@ class Aws(Provider):
             keys, ends_at = self._assumed(credentials)
         else:
             with self._line(credentials.keys, credentials) as client:
-                keys, ends_at = replace(credentials.keys, account=client.identity()), datetime.now(UTC) + KNOWN_FOR
+                keys, ends_at = (
+                    replace(credentials.keys, account=client.identity().Account),
+                    datetime.now(UTC) + KNOWN_FOR,
+                )
         return Session(json.dumps(asdict(keys)), ends_at)
 
     def _assumed(self, credentials: AssumeRole) -> tuple[Keys, datetime]:
@@ -125,13 +143,9 @@ class Aws(Provider):
             "DurationSeconds": str(int(LASTS.total_seconds())),
         }
         with self._line(_own_keys(), credentials) as client:
-            answer = client.call_sts("AssumeRole", **given)
-        try:
-            made = answer["Credentials"]
-            keys = Keys(made["AccessKeyId"], made["SecretAccessKey"], made["SessionToken"], _account_of(role))
-            return keys, made["Expiration"].astimezone(UTC)
-        except (KeyError, TypeError, AttributeError):
-            raise BadResponse("AWS: AssumeRole: unexpected response: no keys") from None
+            made = client.call_sts("AssumeRole", Assumed, **given).Credentials
+        keys = Keys(made.AccessKeyId, made.SecretAccessKey, made.SessionToken, _account_of(role))
+        return keys, made.Expiration.astimezone(UTC)
 
     def check(self, client: ApiClient) -> None:
         """The identity of the keys, which needs no right. That the role can be assumed was checked by `renew`."""
@@ -143,24 +157,25 @@ class Aws(Provider):
         return lists[field](aws_of(client), chosen["region"]) if field in lists else []
 
 
+class _Alias(Response):
+    AliasName: responses.Text
+    TargetKeyId: str = ""
+
+
+class _Named(Response):
+    Name: responses.Text
+
+
 def _kms_keys(client: AwsClient, region: str) -> list[Choice]:
     """The newest alias of each key that AWS does not manage. Source: KMS, "ListAliases"."""
-    named, marker = {}, ""
-    while True:
-        answer = client.call(
-            "kms", region, "ListAliases", {"Limit": 100, **({"Marker": marker} if marker else {})}, read=True
-        )
-        for alias in answer.get("Aliases") or ():
-            if "TargetKeyId" in alias:
-                named[str(alias["TargetKeyId"])] = str(alias["AliasName"])
-        marker = str(answer.get("NextMarker") or "")
-        if not marker or not answer.get("Truncated"):
-            return [Choice(key, alias) for key, alias in sorted(named.items(), key=lambda one: one[1])]
+    aliases = client.pages("kms", region, "ListAliases", {"Limit": 100}, "Aliases", _Alias, MARKERS)
+    named = {alias.TargetKeyId: alias.AliasName for alias in aliases if alias.TargetKeyId}
+    return [Choice(key, alias) for key, alias in sorted(named.items(), key=lambda one: one[1])]
 
 
 def _secret_names(client: AwsClient, region: str) -> list[Choice]:
-    listed = client.pages("secretsmanager", region, "ListSecrets", {"MaxResults": 100}, "SecretList")
-    return [Choice(str(each["Name"]), str(each["Name"])) for each in listed]
+    listed = client.pages("secretsmanager", region, "ListSecrets", {"MaxResults": 100}, "SecretList", _Named)
+    return [Choice(each.Name, each.Name) for each in listed]
 
 
 def _account_of(role: str) -> str:

@@ -1,4 +1,4 @@
-"""Requests to Secrets Manager that both mappings send, and the KMS key and tags that each secret gets.
+"""What both mappings of AWS Secrets Manager share: their config, options and limits, and the requests that both send.
 
 Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 """
@@ -6,21 +6,52 @@ Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import AliasChoices, Field
 
 from config.schemas.member import About
-from config.schemas.types import Flag
+from config.schemas.model import Model
+from config.schemas.types import Flag, Text
+from config.schemas.unions import OneOf
 from connections.aws import aws_of
-from connections.http.client import ApiClient
-from syncs.destination.options import SyncOptions
+from connections.http import responses
+from connections.http.responses import Response
+from syncs.destination.base import Destination
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import SyncOptions, sync_options
 
-from ._aws_options import KmsKey, Tags, tags_of
+from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
 
 LABEL = "AWS Secrets Manager"
 SERVICE = "secretsmanager"
 MAPPING = About(help="Whether each key is a secret of its own, or all of them are one secret.")
+T = TypeVar("T")
+
+
+class OneToOne(Model):
+    blank = ("secretName",)  # Terraform sends the member in this variant too, empty
+
+    mappingBehavior: Annotated[Literal["one-to-one"], MAPPING]
+    region: Region
+
+
+class ManyToOne(Model):
+    mappingBehavior: Annotated[Literal["many-to-one"], MAPPING]
+    region: Region
+    secretName: Annotated[
+        str,
+        Text(
+            "Secret name",
+            "The secret that holds all keys as one JSON object; created if it does not exist.",
+            max_length=256,
+            pattern=r"[A-Za-z0-9/_+=.@-]+",
+            pattern_message="Secret name can only contain letters, digits and /_+=.@-",
+            empty_message="Secret name required for Many-to-One mapping behavior",
+        ),
+    ]
 
 
 class SecretsManagerOptions(SyncOptions):
@@ -31,80 +62,145 @@ class SecretsManagerOptions(SyncOptions):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class SecretDescription:
-    """A secret without its value: its ARN, tags and KMS key."""
-
-    arn: str
-    tags: Mapping[str, str]
-    kms_key: str | None
+class SecretTag(Response):
+    Key: str
+    Value: str = ""
 
 
-class SecretApi:
-    """Requests in one region, with the KMS key and tags of the options."""
+class Secret(Response):
+    """A secret without its value. Source: "ListSecrets", "DescribeSecret"."""
 
-    def __init__(self, client: ApiClient, region: str, options: SecretsManagerOptions) -> None:
-        self.client, self.region, self.options = client, region, options
+    ARN: responses.Text
+    Name: responses.Text
+    Description: str | None = None
+    KmsKeyId: str | None = None
+    OwningService: str | None = None
+    PrimaryRegion: str | None = None
+    DeletedDate: Any = None
+    Tags: tuple[SecretTag, ...] | None = None
+    versions: Mapping[str, tuple[str, ...]] | None = Field(
+        default=None, validation_alias=AliasChoices("SecretVersionsToStages", "VersionIdsToStages")
+    )
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return {tag.Key: tag.Value for tag in self.Tags or ()}
+
+    @property
+    def current_version(self) -> str | None:
+        """None of a secret that never had a value."""
+        return next((version for version, stages in (self.versions or {}).items() if "AWSCURRENT" in stages), None)
+
+
+class SecretValue(Response):
+    """Source: "GetSecretValue", "BatchGetSecretValue"."""
+
+    ARN: responses.Text
+    Name: responses.Text
+    VersionId: responses.Text
+    SecretString: str | None = Field(default=None, repr=False)
+
+
+class WrittenSecret(Response):
+    ARN: str | None = None
+    VersionId: str | None = None
+
+
+class SecretsManager(Destination):
+    """The base of both mappings."""
+
+    slug: ClassVar[str] = "aws-secrets-manager"
+    label: ClassVar[str] = LABEL
+    provider: ClassVar[str] = "aws"
+    Config: ClassVar[OneOf] = OneOf("mappingBehavior", OneToOne, ManyToOne)
+    Options: ClassVar[type[Model]] = sync_options(LABEL, SecretsManagerOptions, can_import=True)
+    options: SecretsManagerOptions
+    capabilities: ClassVar[Capabilities] = Capabilities(
+        can_read_values=True,
+        can_import=True,
+        takes_empty=False,
+        holds_comments=False,
+        key_pattern=r"[A-Za-z0-9/_+=.@-]+",
+        key_rule="letters, digits and /_+=.@-",
+        max_key_length=512,
+        max_value_bytes=65536,
+        pace=40.0,
+        note="A deleted secret can be restored for 30 days. One that something else has scheduled for deletion is "
+        "never restored. One to one and without a key schema, every secret of the region is in scope except those "
+        "that other AWS services own. In one document foreign members stay as they are, and deleting the last key "
+        "leaves an empty object.",
+        rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
+        "DeleteSecret, RestoreSecret, DescribeSecret, TagResource, UntagResource; as one document also "
+        "PutSecretValue and UpdateSecretVersionStage; "
+        "with a KMS key of your own kms: Decrypt and GenerateDataKey",
+        verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
+        "signatures against those of AWS's own client. Never against AWS itself.",
+        docs_url="https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html",
+    )
+
+    @classmethod
+    def limits(cls, config: Model) -> Capabilities:
+        """One document has no limits for names and empty values, but one for its size; its members have no etags."""
+        if isinstance(config, OneToOne):
+            return cls.capabilities
+        free = replace(cls.capabilities, has_etag=False, has_object_ids=False, takes_empty=True, key_pattern="")
+        return replace(free, key_rule="", max_key_length=None, max_value_bytes=None, max_total_bytes=65536)
+
+    def location(self) -> str:
+        client, region = aws_of(self.client), self.config.region
+        name = self.config.secretName if isinstance(self.config, ManyToOne) else ""
+        return f"aws|{client.address(SERVICE, region)}|{client.account}|{region}|{name}"
+
+    def write_fingerprint(self) -> str:
+        return attributes_of(self.options.keyId, self.options.tags)
 
     def call(
         self,
         operation: str,
+        name: str,
         body: Mapping[str, Any],
-        about: str = "",
+        kind: type[T],
         *,
         read: bool = False,
         hidden: Iterable[str] = (),
-    ) -> Mapping[str, Any]:
-        client = aws_of(self.client)
-        return client.call(SERVICE, self.region, operation, body, about=about, read=read, hidden=hidden)
+    ) -> T:
+        """An operation on a secret, of which messages show `name`: its ARN, or its name where that is not known."""
+        line = aws_of(self.client)
+        return line.call(SERVICE, self.config.region, operation, body, kind, about=name, read=read, hidden=hidden)
 
-    def pages(self, operation: str, body: Mapping[str, Any], member: str) -> Iterable[Any]:
-        return aws_of(self.client).pages(SERVICE, self.region, operation, body, member)
+    def call_on(
+        self, operation: str, secret: str, body: Mapping[str, Any] | None = None, *, hidden: Iterable[str] = ()
+    ) -> WrittenSecret:
+        """An operation that changes a secret, given by its ARN or name."""
+        return self.call(operation, secret, {"SecretId": secret, **(body or {})}, WrittenSecret, hidden=hidden)
 
-    def describe(self, name: str) -> SecretDescription:
-        """Source: "DescribeSecret"."""
-        return description_of(self.call("DescribeSecret", {"SecretId": name}, name, read=True))
+    def describe(self, secret: str) -> Secret:
+        return self.call("DescribeSecret", secret, {"SecretId": secret}, Secret, read=True)
 
     def kms_member(self) -> dict[str, str]:
         return {"KmsKeyId": self.options.keyId} if self.options.keyId else {}
 
-    def has_kms_key(self, secret: SecretDescription) -> bool:
+    def has_kms_key(self, secret: Secret) -> bool:
         """Whether its key is the one of the options, by name: an alias and an ARN are never equal."""
-        desired = self.options.keyId
-        return (
-            not desired
-            or desired == (secret.kms_key or "alias/aws/secretsmanager")
-            or _key_id(desired) == _key_id(secret.kms_key)
-        )
-
-    def tags(self, metadata: Iterable[tuple[str, str]] = ()) -> list[dict[str, str]]:
-        """The tags of the options, and the secret's metadata."""
-        return tags_of(self.options.tags, metadata)
+        wanted = self.options.keyId
+        held = secret.KmsKeyId or "alias/aws/secretsmanager"
+        return not wanted or wanted == held or _key_id(wanted) == _key_id(secret.KmsKeyId)
 
     def tags_member(self, metadata: Iterable[tuple[str, str]] = ()) -> dict[str, list[dict[str, str]]]:
-        tags = self.tags(metadata)
+        """The tags of the options, and the secret's metadata."""
+        tags = tags_of(self.options.tags, metadata)
         return {"Tags": tags} if tags else {}
 
-    def add_tags(self, secret: SecretDescription, tags: Sequence[Mapping[str, str]]) -> None:
+    def add_tags(self, secret: Secret, metadata: Iterable[tuple[str, str]] = ()) -> None:
         """Add those that are missing or have another value; no request if there are none."""
+        tags = tags_of(self.options.tags, metadata)
         if missing := [tag for tag in tags if secret.tags.get(tag["Key"]) != tag["Value"]]:
-            self.call("TagResource", {"SecretId": secret.arn, "Tags": missing}, secret.arn)
+            self.call_on("TagResource", secret.ARN, {"Tags": missing})
 
 
 def request_token() -> dict[str, str]:
     """The member that identifies a new version, which becomes its ID."""
     return {"ClientRequestToken": str(uuid.uuid4())}
-
-
-def description_of(data: Mapping[str, Any]) -> SecretDescription:
-    tags = {str(tag["Key"]): str(tag.get("Value") or "") for tag in data.get("Tags") or ()}
-    return SecretDescription(str(data["ARN"]), tags, data.get("KmsKeyId"))
-
-
-def current_version(data: Mapping[str, Any]) -> str | None:
-    """The version that is current; None of a secret that never had a value."""
-    versions = data.get("SecretVersionsToStages") or data.get("VersionIdsToStages") or {}
-    return next((str(version) for version, stages in versions.items() if "AWSCURRENT" in stages), None)
 
 
 def _key_id(key: str | None) -> str:

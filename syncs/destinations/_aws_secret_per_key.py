@@ -1,76 +1,87 @@
-"""One secret per key: listed, read in batches, created or restored, updated, and scheduled for deletion."""
+"""One secret per key: listed, read in batches, created or restored, updated, and scheduled for deletion.
+
+A secret that is scheduled for deletion keeps its name. One that a sync deleted has the tag `REMOVED`: it counts as
+missing, and is restored when it is created again. Any other is never touched.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import TypeVar
 
-from config.schemas.model import Model
-from connections.aws import Refused, WrongState
-from connections.errors import BadResponse, NotFound, Rejected, Unauthorized
+from connections.aws import Refused, WrongState, aws_of
+from connections.errors import BadResponse, IntegrationError, NotFound, Rejected, Unauthorized
+from connections.http.responses import Response, Text
+from syncs.destination.key_value import KeyValueDestination
 from syncs.engine.types import Remote, Write, Written
 
-from ._aws_options import Region
 from ._aws_secret_api import (
     LABEL,
-    MAPPING,
-    SecretApi,
-    SecretDescription,
-    current_version,
-    description_of,
+    SERVICE,
+    OneToOne,
+    Secret,
+    SecretsManager,
+    SecretValue,
+    WrittenSecret,
     request_token,
 )
 
 BATCH = 20  # values that one request reads
 DELETED = ("ResourceNotFoundException", "InvalidRequestException")  # it is missing, or scheduled for deletion
-REMOVED = "keyferry-removed"  # the tag of a secret that a sync has deleted
+REMOVED = "keyferry-removed"
+SCHEDULED = "it is scheduled for deletion, and not by this server: restore it at AWS, or wait until it is gone"
 Item = TypeVar("Item")
 
 
-class OneToOne(Model):
-    blank = ("secretName",)  # Terraform sends the member in this variant too, empty
-
-    mappingBehavior: Annotated[Literal["one-to-one"], MAPPING]
-    region: Region
+class Unread(Response):
+    SecretId: Text
+    ErrorCode: str
 
 
-class SecretPerKey:
-    """The secrets of one region. `ref` of a listed one is its `SecretDescription`."""
+class Values(Response):
+    """Source: "BatchGetSecretValue"."""
 
-    def __init__(self, api: SecretApi, concurrency: int) -> None:
-        self.api, self.concurrency = api, concurrency
+    SecretValues: list[SecretValue]
+    Errors: list[Unread] | None = None
+    NextToken: str | None = None
 
-    def remotes(self) -> list[Remote]:
-        """Every secret of the region, without its value. Source: "ListSecrets"."""
-        secrets = self.api.pages("ListSecrets", {"MaxResults": 100}, "SecretList")
-        try:
-            return [self._remote(secret) for secret in secrets]
-        except (KeyError, TypeError, AttributeError):
-            raise BadResponse(f"{LABEL}: unexpected response: a secret in the list lacks a required member") from None
 
-    def _remote(self, secret: Mapping[str, Any]) -> Remote:
-        owner, primary_region = secret.get("OwningService"), secret.get("PrimaryRegion") or self.api.region
-        locked = f"it belongs to AWS's service {owner}" if owner else ""
-        if primary_region != self.api.region:
-            locked = f"it is a copy of one in {primary_region}"
-        return Remote(
-            key=str(secret["Name"]),
-            object_id=str(secret["ARN"]),
-            etag=current_version(secret),
-            locked=locked,
-            ref=description_of(secret),
-        )
+class SecretPerKey(SecretsManager, KeyValueDestination):
+    """The secrets of one region. `ref` of a listed one is a `Secret`."""
 
-    def read_values(self, remotes: Sequence[Remote]) -> list[Remote]:
+    config: OneToOne
+
+    def sends_metadata(self) -> bool:
+        return bool(self.options.syncSecretMetadataAsTags)
+
+    def nested_locations(self, location: str) -> Collection[str]:
+        """The list also has a secret that is the document of another sync."""
+        return (location.removeprefix(self.location()),)
+
+    def fetch(self) -> list[Remote]:
+        """Every secret of the region, without its value."""
+        sent = {"MaxResults": 100, "IncludePlannedDeletion": True}
+        listed = aws_of(self.client).pages(SERVICE, self.config.region, "ListSecrets", sent, "SecretList", Secret)
+        return [self._remote(secret) for secret in listed if not (secret.DeletedDate and REMOVED in secret.tags)]
+
+    def _remote(self, secret: Secret) -> Remote:
+        locked = f"it belongs to AWS's service {secret.OwningService}" if secret.OwningService else ""
+        if secret.PrimaryRegion not in (None, self.config.region):
+            locked = f"it is a copy of one in {secret.PrimaryRegion}"
+        locked = SCHEDULED if secret.DeletedDate else locked
+        return Remote(secret.Name, object_id=secret.ARN, etag=secret.current_version, locked=locked, ref=secret)
+
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """With their current value and version, whatever the list has; without those that were deleted since.
 
-        If the login may not read a value, only its version is used. Source: "BatchGetSecretValue".
+        If the login may not read values, only versions are compared.
         """
-        readable = [remote for remote in remotes if remote.etag]
-        return [*self._in_batches(self._read_batch, readable), *(remote for remote in remotes if not remote.etag)]
+        readable = [remote for remote in remotes if remote.etag and not remote.locked]
+        others = [remote for remote in remotes if not remote.etag or remote.locked]
+        return [*self._in_batches(self._read_batch, readable), *others]
 
     def find_unlisted(self, keys: Collection[str]) -> list[Remote]:
         """Those that the list does not have yet: it may lag behind a create by minutes, which values do not."""
@@ -84,105 +95,110 @@ class SecretPerKey:
 
     def _find_batch(self, names: Sequence[str]) -> list[Remote]:
         try:
-            secrets, _ = self._values(names)
+            values, _ = self._values(names)
         except Refused:
             return []
         return [
-            Remote(str(secret["Name"]), object_id=arn, etag=secret["VersionId"], ref=SecretDescription(arn, {}, None))
-            for arn, secret in secrets.items()
+            Remote(each.Name, object_id=arn, etag=each.VersionId, ref=Secret(ARN=arn, Name=each.Name))
+            for arn, each in values.items()
         ]
 
     def _read_batch(self, remotes: Sequence[Remote]) -> list[Remote]:
         """Raises BadResponse if the response has no result for one of them: it does not count as deleted."""
         arns = {remote.key: str(remote.object_id) for remote in remotes}  # an error names a secret by key or ARN
         try:
-            secrets, errors = self._values(list(arns.values()))
+            values, errors = self._values(list(arns.values()))
         except Refused:
             return list(remotes)
         errors = {arns.get(secret_id, secret_id): code for secret_id, code in errors.items()}
-        if unreported := [remote.key for remote in remotes if remote.object_id not in {*secrets, *errors}]:
-            raise BadResponse(f"{LABEL}: BatchGetSecretValue: unexpected response: no result for {unreported[0]}")
-        read = [
-            replace(remote, value=secrets[arn].get("SecretString"), etag=secrets[arn]["VersionId"])
-            for remote in remotes
-            if (arn := str(remote.object_id)) in secrets
-        ]
-        return read + [remote for remote in remotes if errors.get(str(remote.object_id), DELETED[0]) not in DELETED]
+        read = []
+        for remote in remotes:
+            arn = str(remote.object_id)
+            if arn in values:
+                read.append(replace(remote, value=values[arn].SecretString, etag=values[arn].VersionId))
+            elif arn not in errors:
+                raise BadResponse(f"{LABEL}: BatchGetSecretValue: unexpected response: no result for {remote.key}")
+            elif errors[arn] not in DELETED:
+                read.append(remote)
+        return read
 
-    def _values(self, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
-        """From all pages: secrets with their values by ARN, and error codes by secret."""
-        secrets: dict[str, Mapping[str, Any]] = {}
+    def _values(self, ids: Sequence[str]) -> tuple[dict[str, SecretValue], dict[str, str]]:
+        """From all pages: values by ARN, and error codes by secret."""
+        values: dict[str, SecretValue] = {}
         errors: dict[str, str] = {}
-        page_token: dict[str, str] = {}
-        try:
-            for _ in ids:  # a page may have as few as one, if values are large
-                page = self.api.call("BatchGetSecretValue", {"SecretIdList": list(ids), **page_token}, read=True)
-                secrets |= {each["ARN"]: each for each in page["SecretValues"] if each["Name"] and each["VersionId"]}
-                errors |= {each["SecretId"]: each["ErrorCode"] for each in page.get("Errors") or ()}
-                if not page.get("NextToken"):
-                    break
-                page_token = {"NextToken": str(page["NextToken"])}
-        except (KeyError, TypeError, AttributeError):
-            raise BadResponse(
-                f"{LABEL}: BatchGetSecretValue: unexpected response: a secret lacks a required member"
-            ) from None
-        return secrets, errors
+        token: dict[str, str] = {}
+        for _ in ids:  # a page may have as few as one, if values are large
+            page = self.call("BatchGetSecretValue", "", {"SecretIdList": list(ids), **token}, Values, read=True)
+            values |= {value.ARN: value for value in page.SecretValues}
+            errors |= {error.SecretId: error.ErrorCode for error in page.Errors or ()}
+            if not page.NextToken:
+                break
+            token = {"NextToken": page.NextToken}
+        return values, errors
 
     def create(self, write: Write) -> Written:
         content = {"Name": write.key, "SecretString": write.value, **request_token()}
-        attributes = {**self.api.kms_member(), **self.api.tags_member(write.metadata)}
+        attributes = {**self.kms_member(), **self.tags_member(write.metadata)}
         try:
-            return _written(self.api.call("CreateSecret", {**content, **attributes}, write.key))
-        except WrongState as rejected:
-            return self._restore(write, rejected)
+            return _written(self.call("CreateSecret", write.key, {**content, **attributes}, WrittenSecret))
+        except WrongState as error:
+            return self._restore(write, error)
 
-    def _restore(self, write: Write, rejected: WrongState) -> Written:
-        """A secret scheduled for deletion keeps its name: one that a sync has deleted is restored and overwritten."""
-        secret = self.api.describe(write.key)
-        if REMOVED not in secret.tags:
-            raise Rejected(
-                f"{LABEL}: {write.key} was scheduled for deletion externally, and its name is in use until then. "
-                "Restore it at AWS, or wait"
-            ) from None
+    def _restore(self, write: Write, error: WrongState) -> Written:
+        """Restore and overwrite a secret that a sync has deleted. Raises `error` if that cannot be seen."""
         try:
-            self.api.call("RestoreSecret", {"SecretId": secret.arn}, write.key)
+            secret = self.describe(write.key)
+        except IntegrationError:
+            raise error from None
+        if not secret.DeletedDate:
+            raise error
+        if REMOVED not in secret.tags:
+            raise Rejected(f"{error}. {secret.ARN} is not restored: {SCHEDULED}") from None
+        try:
+            self.call_on("RestoreSecret", secret.ARN)
         except (NotFound, WrongState):
-            raise rejected from None
-        self.api.call("UntagResource", {"SecretId": secret.arn, "TagKeys": [REMOVED]}, write.key)
-        restored = Remote(write.key, ref=SecretDescription(secret.arn, {}, None))
-        return self.update(replace(write, remote=restored))
+            raise error from None
+        self.call_on("UntagResource", secret.ARN, {"TagKeys": [REMOVED]})
+        return self.update(replace(write, remote=self._remote(secret)))
 
     def update(self, write: Write) -> Written:
         """Only the differences: a new version for a new value or KMS key, and missing tags."""
         assert write.remote
         secret = _secret_of(write.remote)
-        written = Written(object_id=secret.arn, etag=write.remote.etag)
-        if write.remote.value != write.value or not self.api.has_kms_key(secret):
-            body = {"SecretId": secret.arn, "SecretString": write.value, **request_token()}
-            written = _written(self.api.call("UpdateSecret", body | self.api.kms_member(), write.key))
-        self.api.add_tags(secret, self.api.tags(write.metadata))
+        written = Written(object_id=secret.ARN, etag=write.remote.etag)
+        if write.remote.value != write.value or not self.has_kms_key(secret):
+            body = {"SecretString": write.value, **request_token(), **self.kms_member()}
+            written = _written(self.call_on("UpdateSecret", secret.ARN, body))
+        self.add_tags(secret, write.metadata)
         return written
 
     def delete(self, write: Write) -> None:
         """By ARN: a recreated secret has another one. Tagged first, to find it while it is scheduled for deletion."""
         assert write.remote
-        body = {"SecretId": _secret_of(write.remote).arn}
-        tags = [{"Key": REMOVED, "Value": "true"}]
-        with contextlib.suppress(NotFound, WrongState, Unauthorized):  # the delete itself shows the result
-            self.api.call("TagResource", {**body, "Tags": tags}, write.key)
+        arn = _secret_of(write.remote).ARN
+        # A secret may have all the tags that AWS allows: it is deleted all the same, which itself shows the result.
+        with contextlib.suppress(NotFound, Rejected, Unauthorized):
+            self.call_on("TagResource", arn, {"Tags": [{"Key": REMOVED, "Value": "true"}]})
         try:
-            self.api.call("DeleteSecret", body, write.key)
+            self.call_on("DeleteSecret", arn)
         except NotFound:
             return
-        except WrongState:
-            if self.read_values([write.remote]):
-                raise  # not scheduled for deletion: a secret with replicas in other regions is rejected in the same way
+        except WrongState as error:
+            # One with copies in other regions is refused in the same way as one that is scheduled for deletion.
+            if not self._is_deleted(arn):
+                raise error from None
+
+    def _is_deleted(self, arn: str) -> bool:
+        try:
+            return bool(self.describe(arn).DeletedDate)
+        except IntegrationError as error:
+            return isinstance(error, NotFound)
 
 
-def _secret_of(remote: Remote) -> SecretDescription:
-    assert isinstance(remote.ref, SecretDescription)
+def _secret_of(remote: Remote) -> Secret:
+    assert isinstance(remote.ref, Secret)
     return remote.ref
 
 
-def _written(response: Mapping[str, Any]) -> Written:
-    return Written(object_id=response.get("ARN"), etag=response.get("VersionId"))
+def _written(response: WrittenSecret) -> Written:
+    return Written(object_id=response.ARN, etag=response.VersionId)

@@ -11,12 +11,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import Field
 
 from config.schemas.model import Model
 from config.schemas.types import Flag, Text
 from connections.aws import aws_of
 from connections.errors import BadResponse, NotFound, OutcomeUnknown
+from connections.http import responses
+from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions, sync_options
@@ -25,6 +29,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
 
 LABEL = "AWS Parameter Store"
+T = TypeVar("T")
 
 
 class ParameterPath(Model):
@@ -46,6 +51,26 @@ class ParameterStoreOptions(SyncOptions):
     keyId: KmsKey = None
     tags: Tags = None
     syncSecretMetadataAsTags: Annotated[bool | None, Flag("Metadata as tags", "Each secret's metadata as tags.")] = None
+
+
+class Parameter(Response):
+    Name: responses.Text
+    Type: str
+    Value: str = Field(repr=False)
+    Version: responses.Number
+
+
+class Found(Response):
+    Parameters: list[Parameter]
+
+
+class Put(Response):
+    Version: responses.Number | None = None
+
+
+class Deleted(Response):
+    DeletedParameters: list[str]
+    InvalidParameters: list[str]
 
 
 class AwsParameterStore(KeyValueDestination):
@@ -122,13 +147,9 @@ class AwsParameterStore(KeyValueDestination):
 
     def _listed(self, below: str, deep: bool) -> list[Remote]:
         sent = {"Path": below, "Recursive": deep, "WithDecryption": True, "MaxResults": 10}
-        pages = aws_of(self.client).pages("ssm", self.config.region, "GetParametersByPath", sent, "Parameters")
-        try:
-            return [self._remote(each) for each in pages]
-        except (KeyError, TypeError, ValueError):
-            raise BadResponse(
-                f"{LABEL}: unexpected response: a parameter in the list lacks a required member"
-            ) from None
+        client, region = aws_of(self.client), self.config.region
+        listed = client.pages("ssm", region, "GetParametersByPath", sent, "Parameters", Parameter)
+        return [self._remote(each) for each in listed]
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that another key schema, or the name of a secret, has put into folders that are not listed."""
@@ -149,16 +170,15 @@ class AwsParameterStore(KeyValueDestination):
             return path + (f"{folders}/" if folders else ""), False
         return path + fixed[: fixed.rfind("/") + 1], True
 
-    def _remote(self, each: Mapping[str, Any]) -> Remote:
-        is_secret = each["Type"] == "SecureString"
-        return Remote(self._key(each["Name"]), str(each["Value"]), etag=str(each["Version"]), is_secret=is_secret)
+    def _remote(self, each: Parameter) -> Remote:
+        return Remote(self._key(each.Name), each.Value, etag=each.Version, is_secret=each.Type == "SecureString")
 
     def _key(self, name: str) -> str:
         """At the root, and only there, AWS returns names without their first slash."""
         whole = name if name.startswith("/") else f"/{name}"
         path = self.config.path
         if not whole.startswith(path):
-            raise ValueError
+            raise BadResponse(f"{LABEL}: unexpected response: {whole} is not below {path}")
         return whole.removeprefix(path)
 
     def _name(self, key: str) -> str:
@@ -177,14 +197,14 @@ class AwsParameterStore(KeyValueDestination):
             written = self._put(write, {"Overwrite": True})
         if tags := tags_of(self.options.tags, write.metadata):
             sent = {"ResourceType": "Parameter", "ResourceId": self._name(write.key), "Tags": tags}
-            self._call("AddTagsToResource", sent, write.key)
+            self._call("AddTagsToResource", sent, Response, self._name(write.key))
         return written
 
     def _look(self, write: Write) -> None:
         """An overwriting put would create a parameter that was deleted since it was listed. Source: "GetParameters"."""
-        answer = self._call("GetParameters", {"Names": [self._name(write.key)]}, write.key)
-        if not answer.get("Parameters"):
-            raise NotFound(f"{LABEL}: {self._name(write.key)} was deleted since it was listed")
+        name = self._name(write.key)
+        if not self._call("GetParameters", {"Names": [name]}, Found, name).Parameters:
+            raise NotFound(f"{LABEL}: {name} was deleted since it was listed")
 
     def _put(self, write: Write, how: Mapping[str, Any]) -> Written:
         """Only a value of more than 4 KB makes AWS create an advanced parameter. Source: "PutParameter"."""
@@ -192,17 +212,17 @@ class AwsParameterStore(KeyValueDestination):
         sent["Tier"] = "Intelligent-Tiering"
         if self.options.keyId:
             sent["KeyId"] = self.options.keyId
-        version = self._call("PutParameter", sent, write.key).get("Version")
-        return Written(etag=str(version)) if version is not None else Written()
+        return Written(etag=self._call("PutParameter", sent, Put, self._name(write.key)).Version)
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """A missing one is listed among the invalid ones. Source: "DeleteParameters"."""
-        answer = self._call("DeleteParameters", {"Names": [self._name(write.key) for write in writes]})
+        names = [self._name(write.key) for write in writes]
         try:
-            gone = {self._key(name) for part in ("DeletedParameters", "InvalidParameters") for name in answer[part]}
-        except (KeyError, TypeError, AttributeError, ValueError):
-            raise OutcomeUnknown(f"{LABEL}: the response of DeleteParameters does not report the parameters") from None
+            answer = self._call("DeleteParameters", {"Names": names}, Deleted)
+        except BadResponse as error:
+            raise OutcomeUnknown(str(error)) from None
+        gone = {self._key(name) for name in (*answer.DeletedParameters, *answer.InvalidParameters)}
         return [Outcome(write) for write in writes if write.key in gone]
 
-    def _call(self, operation: str, sent: Mapping[str, Any], about: str = "") -> Mapping[str, Any]:
-        return aws_of(self.client).call("ssm", self.config.region, operation, sent, about=about)
+    def _call(self, operation: str, sent: Mapping[str, Any], kind: type[T], about: str = "") -> T:
+        return aws_of(self.client).call("ssm", self.config.region, operation, sent, kind, about=about)

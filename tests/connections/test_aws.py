@@ -19,6 +19,7 @@ from config.errors import Invalid
 from connections import aws as line
 from connections.aws import AwsClient, Keys, region_of
 from connections.errors import AddressRefused, BadResponse, Unauthorized
+from connections.http.responses import Response
 from connections.providers.aws import Aws
 from tests.connections.logins import login
 from tests.destinations.aws_fake import REGION, AwsFake
@@ -61,7 +62,9 @@ def test_a_bad_key_is_unauthorized_and_never_shown(vendor: AwsFake, provider: Aw
         pytest.raises(Unauthorized) as caught,
     ):
         provider.check(client)
-    assert str(caught.value).startswith("AWS: GetCallerIdentity answered 403: The security token included")
+    assert str(caught.value).startswith(
+        "AWS: GetCallerIdentity answered 403: InvalidClientTokenId: The security token included"
+    )
     assert "canary" not in str(caught.value)
 
 
@@ -121,7 +124,7 @@ def test_a_role_is_assumed_with_the_servers_own_identity(vendor: AwsFake, provid
     assert (ask.body["RoleArn"], ask.body["DurationSeconds"]) == (ROLE["roleArn"], "3600")
     with provider.client("assume-role", login(provider, "assume-role", ROLE), session) as client:
         assert client.account == "210987654321"
-        client.call("secretsmanager", REGION, "ListSecrets", {}, read=True)
+        client.call("secretsmanager", REGION, "ListSecrets", {}, Response, read=True)
     ask, _ = vendor.exchanges[-1]
     keys = json.loads(session.token)
     assert ask.headers["x-amz-security-token"] == keys["token"]
@@ -239,7 +242,7 @@ def test_signed_requests_are_not_logged(vendor: AwsFake, provider: Aws, caplog: 
     session = provider.renew("assume-role", login(provider, "assume-role", ROLE))
     assert session
     with provider.client("assume-role", login(provider, "assume-role", ROLE), session) as client:
-        client.call("secretsmanager", REGION, "CreateSecret", {"Name": "A", "SecretString": "canary-value"})
+        client.call("secretsmanager", REGION, "CreateSecret", {"Name": "A", "SecretString": "canary-value"}, Response)
     keys = json.loads(session.token)
     for canary in ("canary-value", "server-secret", keys["secret_access_key"], keys["token"]):
         assert canary not in caplog.text

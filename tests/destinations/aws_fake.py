@@ -37,6 +37,9 @@ _moto = DomainDispatcherApplication(create_backend_app)  # it holds its state fo
 
 Change = Callable[[str, Mapping[str, Any], dict[str, Any]], None]
 
+SECRETS = "secretsmanager"
+ON_LIVE = ("PutSecretValue", "UpdateSecret", "UpdateSecretVersionStage", "TagResource", "UntagResource")
+"""What AWS refuses on a secret that is scheduled for deletion."""
 PAGED = ("ListSecrets", "DescribeParameters", "GetParametersByPath")
 
 
@@ -151,6 +154,11 @@ def _of_secrets(region: str, operation: str, sent: Mapping[str, Any]) -> Answer 
     """https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html"""
     if "SecretString" in sent and not 1 <= len(sent["SecretString"].encode()) <= 65536:
         return _error("ValidationException", "'secretString' failed to satisfy constraint: 1 to 65536 long")
+    if operation in ON_LIVE and _asked(SECRETS, region, "DescribeSecret", {"SecretId": sent["SecretId"]}).body.get(
+        "DeletedDate"
+    ):
+        message = "You can't perform this operation on the secret because it was marked for deletion."
+        return _error("InvalidRequestException", message)
     if operation != "CreateSecret":
         return None
     if not re.fullmatch(r"[A-Za-z0-9/_+=.@-]{1,512}", sent["Name"]):

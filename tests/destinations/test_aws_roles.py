@@ -69,7 +69,7 @@ def test_a_role_that_can_no_longer_be_assumed_fails_the_run_with_a_message(case:
     case.fake.fault = fault
     run = case.run(sync)
     assert run.status == "failed"
-    assert "AWS: AssumeRole answered 403: not yours" in (run.message or "")
+    assert "AWS: AssumeRole answered 403: AccessDenied: not yours" in (run.message or "")
 
 
 def test_signing_credentials_are_stored_encrypted_only(case: Case, caplog: pytest.LogCaptureFixture) -> None:

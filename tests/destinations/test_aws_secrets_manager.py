@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -14,11 +14,13 @@ from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Una
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
+from syncs.planning.preview import preview
 from tests.fixtures.contract import Case, opened
 
 from .aws_fake import REGION
 from .aws_secrets_manager import NAME
 from .aws_secrets_manager import AwsSecretsManager as Fake
+from .serving import Answer, Ask
 
 EACH, DOCUMENT = Fake.configs["one-to-one"], Fake.configs["many-to-one"]
 KEY = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -53,6 +55,14 @@ def apply(destination: AwsSecretsManager, *writes: Write) -> list[Outcome]:
 
 def ours(vendor: Fake, config: Mapping[str, Any] = EACH) -> dict[str, Any]:
     return vendor.held(config)
+
+
+def refusal(operation: str, code: str, message: str = "no") -> Callable[[Ask], Answer | None]:
+    return lambda ask: Answer(400, {"__type": code, "message": message}) if ask.path == operation else None
+
+
+def faults(*each: Callable[[Ask], Answer | None] | None) -> Callable[[Ask], Answer | None]:
+    return lambda ask: next((answer for fault in each if fault and (answer := fault(ask))), None)
 
 
 def operations(vendor: Fake) -> list[str]:
@@ -97,9 +107,60 @@ def test_a_secret_deleted_externally_is_not_restored(vendor: Fake, client: AwsCl
     vendor.by_hand("secretsmanager", "DeleteSecret", SecretId="KEY")
     (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "ours"))
     assert isinstance(outcome.error, Rejected)
-    assert "was scheduled for deletion externally" in str(outcome.error)
+    assert "is scheduled for deletion, and not by this server" in str(outcome.error)
     vendor.by_hand("secretsmanager", "RestoreSecret", SecretId="KEY")
     assert ours(vendor) == {"KEY": "theirs"}
+
+
+def test_a_secret_that_others_have_scheduled_for_deletion_is_blocked_in_the_plan(
+    db: None, settings: Settings, no_pace: None
+) -> None:
+    fake = Fake()
+    with opened(fake, "aws-secrets-manager", "one-to-one", settings) as case:
+        fake.make("KEY", "theirs")
+        fake.by_hand("secretsmanager", "DeleteSecret", SecretId="KEY")
+        case.set(KEY="ours", OTHER="1")
+        sync = case.sync()
+        shown = {change.key: (change.action, change.reason) for change in preview(sync).changes}
+        assert shown["KEY"][0] == "blocked"
+        assert "scheduled for deletion, and not by this server" in shown["KEY"][1]
+        assert case.run(sync).status == "failed"
+        assert ours(fake) == {"OTHER": "1"}
+        case.unset("OTHER")
+        fake.by_hand("secretsmanager", "RestoreSecret", SecretId="KEY")
+        case.run(sync)
+        case.unset("KEY")
+        case.run(sync)
+        case.set(KEY="again")
+        assert case.run(sync).status == "succeeded", "this server has deleted it"
+        assert ours(fake) == {"KEY": "again"}
+
+
+@pytest.mark.parametrize("action", [Action.CREATE, Action.DELETE])
+@pytest.mark.parametrize("look", ["AccessDeniedException", "ThrottlingException", "not scheduled"])
+def test_a_second_look_that_fails_never_replaces_the_first_error(
+    vendor: Fake, client: AwsClient, action: Action, look: str
+) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("KEY"))
+    remote = listed(destination)["KEY"] if action is Action.DELETE else None
+    operation = "DeleteSecret" if remote else "CreateSecret"
+    fault = refusal(operation, "InvalidRequestException", "wrong state")
+    vendor.fault = fault if look == "not scheduled" else faults(fault, refusal("DescribeSecret", look))
+    (outcome,) = apply(destination, Write(action, "KEY", "KEY", "v", remote=remote))
+    name = remote.object_id if remote else "KEY"
+    assert str(outcome.error) == f"AWS: {operation} {name} answered 400: InvalidRequestException: wrong state"
+
+
+@pytest.mark.parametrize("code", ["InvalidParameterException", "LimitExceededException", "AccessDeniedException"])
+def test_a_secret_that_cannot_be_marked_is_deleted_all_the_same(vendor: Fake, client: AwsClient, code: str) -> None:
+    """One with 50 tags of its owner's takes no more."""
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("KEY"))
+    vendor.refuse("TagResource", code, "no more tags")
+    (outcome,) = apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=listed(destination)["KEY"]))
+    assert outcome.error is None
+    assert ours(vendor) == {}
 
 
 def test_an_existing_secret_is_never_overwritten_by_a_create(vendor: Fake, client: AwsClient) -> None:
@@ -336,7 +397,7 @@ def test_errors_are_recognised_by_name_because_the_status_is_always_400(
 def test_a_message_contains_operation_and_key_and_never_the_value(vendor: Fake, client: AwsClient) -> None:
     vendor.refuse("CreateSecret", "InvalidParameterException", "bad: canary-value")
     (outcome,) = apply(AwsSecretsManager(client, EACH), create("KEY", "canary-value"))
-    assert str(outcome.error) == "AWS: CreateSecret KEY answered 400: bad: [redacted]"
+    assert str(outcome.error) == "AWS: CreateSecret KEY answered 400: InvalidParameterException: bad: [redacted]"
 
 
 @pytest.mark.parametrize("page", [{"SecretList": None}, {"SecretList": [{"Name": "A"}]}, {"SecretList": ["A"]}])
@@ -348,7 +409,7 @@ def test_a_list_of_another_shape_is_unexpected(vendor: Fake, client: AwsClient, 
 
 def test_circular_pages_are_unexpected(vendor: Fake, client: AwsClient) -> None:
     vendor.change = lambda operation, sent, answer: answer.update(NextToken="1")
-    with pytest.raises(BadResponse, match="same page came twice"):
+    with pytest.raises(BadResponse, match="the same page would come again"):
         AwsSecretsManager(client, EACH).listing()
 
 
@@ -399,14 +460,28 @@ def test_an_external_write_between_read_and_write_of_a_document_is_never_lost(ve
     assert vendor.document() == {"A": "2", "B": "theirs", "NEW": "theirs"}
 
 
-def test_a_document_pending_deletion_is_restored_with_its_content(vendor: Fake, client: AwsClient) -> None:
+def test_a_document_that_is_scheduled_for_deletion_is_not_restored(vendor: Fake, client: AwsClient) -> None:
     vendor.write({"THEIRS": "1"})
-    vendor.by_hand("secretsmanager", "DeleteSecret", SecretId=NAME)
     destination = AwsSecretsManager(client, DOCUMENT)
-    assert listed(destination) == {}
+    destination.listing()
+    vendor.by_hand("secretsmanager", "DeleteSecret", SecretId=NAME)
     (outcome,) = apply(destination, create("A", "1"))
-    assert outcome.error is None
-    assert vendor.document() == {"THEIRS": "1", "A": "1"}
+    assert isinstance(outcome.error, Rejected)
+    with pytest.raises(Rejected, match=f"GetSecretValue {NAME} .*InvalidRequest.*It is scheduled for deletion and is"):
+        destination.listing()
+    vendor.by_hand("secretsmanager", "RestoreSecret", SecretId=NAME)
+    assert vendor.document() == {"THEIRS": "1"}
+
+
+@pytest.mark.parametrize("look", ["refused", "not scheduled"])
+def test_a_document_in_another_state_is_refused_in_the_words_of_aws(vendor: Fake, client: AwsClient, look: str) -> None:
+    vendor.write({"THEIRS": "1"})
+    vendor.refuse("GetSecretValue", "InvalidRequestException", "wrong state")
+    if look == "refused":
+        vendor.fault = faults(vendor.fault, refusal("DescribeSecret", "ResourceNotFoundException"))
+    with pytest.raises(Rejected) as caught:
+        AwsSecretsManager(client, DOCUMENT).listing()
+    assert str(caught.value) == f"AWS: GetSecretValue {NAME} answered 400: InvalidRequestException: wrong state"
 
 
 @pytest.mark.parametrize("text", ["plain", "[1]", '"text"', "7", '{"A": "1", "A": "2"}', "[" * 100_000])
