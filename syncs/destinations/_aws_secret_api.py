@@ -131,7 +131,8 @@ class SecretsManager(Destination):
         "leaves an empty object.",
         rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
         "DeleteSecret, RestoreSecret, DescribeSecret, TagResource, UntagResource; as one document also "
-        "PutSecretValue and UpdateSecretVersionStage; "
+        "PutSecretValue and UpdateSecretVersionStage, without which a change that something else makes in the same "
+        "moment may be lost; "
         "with a KMS key of your own kms: Decrypt and GenerateDataKey",
         verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
         "signatures against those of AWS's own client. Never against AWS itself.",

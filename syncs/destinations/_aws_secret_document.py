@@ -5,15 +5,16 @@ A new version is written with a label of ours, then made current if the version 
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
-from config import json_text
-from connections.aws import WrongParameter, WrongState
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from connections.aws import Refused, WrongParameter, WrongState
+from connections.errors import Conflict, IntegrationError, NotFound, Rejected
 from syncs.destination.document import DocumentDestination
+from syncs.destination.raw_json import JsonObject, Raw
 from syncs.destination.write import Document
+from syncs.engine.types import Action
 
 from ._aws_secret_api import LABEL, ManyToOne, SecretsManager, SecretValue, WrittenSecret, request_token
 
@@ -21,17 +22,13 @@ SCHEDULED = "It is scheduled for deletion and is not restored: restore it at AWS
 STAGE = "KEYFERRY"  # the label of a version of the document that is not current yet
 
 
-@dataclass(frozen=True, slots=True)
-class _Json:
-    """A member that is not text: the JSON to write it back with."""
-
-    text: str = field(repr=False)
-
-
 class SecretDocument(SecretsManager, DocumentDestination):
     """The secret with the name of the config."""
 
     config: ManyToOne
+
+    def request_cost(self, action: Action) -> float:
+        return 0.0
 
     @property
     def name(self) -> str:
@@ -45,9 +42,11 @@ class SecretDocument(SecretsManager, DocumentDestination):
             return Document(exists=False, version="")
         except WrongState as error:
             raise Rejected(f"{error}. {SCHEDULED}") if self._is_scheduled() else error from None
-        if held.SecretString is None:
-            raise Rejected(f"{LABEL}: the secret {held.ARN} has no text; it is not changed")
-        return Document(_members(held.SecretString, held.ARN), version=held.VersionId)
+        try:
+            members = JsonObject.parse(held.SecretString or "")
+        except ValueError as error:
+            raise Rejected(f"{LABEL}: the secret {held.ARN} is {error}; it is not changed") from None
+        return Document(members.entries, version=held.VersionId, ref=members)
 
     def _is_scheduled(self) -> bool:
         """Whether the secret is scheduled for deletion; False if that cannot be seen."""
@@ -57,31 +56,51 @@ class SecretDocument(SecretsManager, DocumentDestination):
             return False
 
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document:
-        content = {"SecretString": _text_of(entries), **request_token()}
-        hidden = [entry if isinstance(entry, str) else entry.text for entry in entries.values()]
-        if not before.exists:
-            return Document(entries, version=_version_of(self._create(content, hidden)))
-        self._apply_options()
-        self.call_on("PutSecretValue", self.name, {**content, "VersionStages": [STAGE]}, hidden=hidden)
-        version = content["ClientRequestToken"]
-        move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version, "RemoveFromVersionId": before.version}
-        try:
-            self.call_on("UpdateSecretVersionStage", self.name, move)
-        except (WrongParameter, WrongState) as error:  # another version is current by now
-            raise Conflict(str(error)) from None
-        return Document(entries, version=version)
+        text = (before.ref or JsonObject()).changed_to(entries)
+        content = {"SecretString": text, **request_token()}
+        hidden = [entry.text if isinstance(entry, Raw) else entry for entry in entries.values()]
+        if before.exists:
+            self._apply_options()
+            self._replace(content, hidden, before.version)
+        else:
+            self._create(content, hidden)
+        return Document(entries, version=content["ClientRequestToken"], ref=JsonObject.parse(text))
 
-    def _create(self, content: Mapping[str, str], hidden: Iterable[str]) -> WrittenSecret:
+    def _replace(self, content: dict[str, str], hidden: Iterable[str], current: str | None) -> None:
+        """Raises Conflict if the current version is another by now."""
+        version = content["ClientRequestToken"]
+        move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version, "RemoveFromVersionId": current}
+        try:
+            self.call_on("PutSecretValue", self.name, {**content, "VersionStages": [STAGE]}, hidden=hidden)
+            self.call_on("UpdateSecretVersionStage", self.name, move)
+        except (WrongParameter, WrongState) as error:
+            raise Conflict(str(error)) from None
+        except Refused as refused:
+            self._replace_unchecked(content, hidden, current, refused)
+
+    def _replace_unchecked(
+        self, content: dict[str, str], hidden: Iterable[str], current: str | None, refused: Refused
+    ) -> None:
+        """For a role that was made for another product: without those two rights there is no check-and-set."""
+        if self.describe(self.name).current_version != current:
+            raise Conflict(f"{LABEL}: the secret {self.name} was changed externally after it was read")
+        try:
+            content["ClientRequestToken"] = str(uuid.uuid4())  # the staged version may have the one before
+            self.call_on("UpdateSecret", self.name, content, hidden=hidden)
+        except Refused:
+            raise refused from None
+
+    def _create(self, content: Mapping[str, str], hidden: Iterable[str]) -> None:
         """Raises Conflict if the secret has a value by now."""
         attributes = {"Name": self.name, **self.kms_member(), **self.tags_member()}
         try:
-            return self.call("CreateSecret", self.name, {**content, **attributes}, WrittenSecret, hidden=hidden)
+            self.call("CreateSecret", self.name, {**content, **attributes}, WrittenSecret, hidden=hidden)
         except Conflict as error:
             # It is also read as missing if it never had a value, as infrastructure tools create it.
             if not self._never_had_a_value():
                 raise error from None
-        self._apply_options()
-        return self.call_on("PutSecretValue", self.name, content, hidden=hidden)
+            self._apply_options()
+            self.call_on("UpdateSecret", self.name, content, hidden=hidden)
 
     def _never_had_a_value(self) -> bool:
         try:
@@ -97,31 +116,3 @@ class SecretDocument(SecretsManager, DocumentDestination):
         if not self.has_kms_key(secret):
             self.call_on("UpdateSecret", self.name, {**request_token(), **self.kms_member()})
         self.add_tags(secret)
-
-
-def _version_of(written: WrittenSecret) -> str:
-    if written.VersionId is None:
-        raise BadResponse(f"{LABEL}: a write: unexpected response: no version")
-    return written.VersionId
-
-
-def _members(text: str, name: str) -> dict[str, Any]:
-    """The members of a JSON object: text as text, others as JSON, so that they are written back unchanged."""
-    try:
-        members = json_text.read_exactly(text)
-        if not isinstance(members, json_text.Members) or len(dict(members)) != len(members):
-            raise ValueError
-        return {
-            key: value if json_text.is_text(value) else _Json(json_text.write_exactly(value)) for key, value in members
-        }
-    except (ValueError, RecursionError):
-        message = "is not a JSON object with unique names; it is not changed"
-        raise Rejected(f"{LABEL}: the secret {name} {message}") from None
-
-
-def _text_of(entries: Mapping[str, Any]) -> str:
-    members = (
-        f"{json_text.write_exactly(key)}:{entry.text if isinstance(entry, _Json) else json_text.write_exactly(entry)}"
-        for key, entry in entries.items()
-    )
-    return "{" + ",".join(members) + "}"

@@ -16,7 +16,7 @@ from connections.aws import Refused, WrongState, aws_of
 from connections.errors import BadResponse, IntegrationError, NotFound, Rejected, Unauthorized
 from connections.http.responses import Response, Text
 from syncs.destination.key_value import KeyValueDestination
-from syncs.engine.types import Remote, Write, Written
+from syncs.engine.types import Action, Remote, Write, Written
 
 from ._aws_secret_api import (
     LABEL,
@@ -53,6 +53,10 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
     """The secrets of one region. `ref` of a listed one is a `Secret`."""
 
     config: OneToOne
+
+    def request_cost(self, action: Action) -> float:
+        """A secret is tagged before it is deleted."""
+        return 2.0 if action is Action.DELETE else 1.0
 
     def sends_metadata(self) -> bool:
         return bool(self.options.syncSecretMetadataAsTags)

@@ -122,7 +122,7 @@ def test_targets_share_a_location_only_if_they_hold_the_same_keys(case: Case) ->
     with adapter(case) as destination:
         case.put("A", "1")
         for name, config in case.fake.configs.items():
-            other = type(destination)(destination.client, config, case.fake.options)
+            other = case.found(destination.client, config, case.fake.options)
             sees = destination.normalize_key("A") in {other.normalize_key(each.key) for each in other.listing()}
             if other.location() == destination.location():
                 assert sees, f"{name} has the same location, and does not list what is there"
