@@ -30,6 +30,10 @@ class SecretDocument(SecretsManager, DocumentDestination):
     def request_cost(self, action: Action) -> float:
         return 0.0
 
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """The new version, and the label that makes it current."""
+        return 2 if any(writes.values()) else 0
+
     @property
     def name(self) -> str:
         return self.config.secretName

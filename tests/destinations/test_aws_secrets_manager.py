@@ -536,6 +536,20 @@ def test_tags_and_kms_key_of_a_document_are_set_if_different(vendor: Fake, clien
 # -- both at once, through a run ---------------------------------------------------------------------------------------
 
 
+def test_a_renamed_key_of_a_document_is_one_new_version(db: None, settings: Settings, no_pace: None) -> None:
+    fake = Fake()
+    with opened(fake, "aws-secrets-manager", "many-to-one", settings) as case:
+        case.set(OLD="1", B="2")
+        sync = case.sync()
+        case.run(sync)
+        case.unset("OLD")
+        case.set(NEW="1")
+        fake.asked()
+        assert case.run(sync).status == "succeeded"
+        assert operations(fake) == ["GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"]
+        assert fake.document() == {"NEW": "1", "B": "2"}
+
+
 def test_a_first_overwrite_keeps_the_document_of_another_sync(db: None, settings: Settings, no_pace: None) -> None:
     """One to one, the whole region is in scope, and with it the secret that holds another sync's keys."""
     fake, slug = Fake(), "aws-secrets-manager"
