@@ -32,7 +32,7 @@ from ._aws_secret_api import (
 BATCH = 20  # values that one request reads
 DELETED = ("ResourceNotFoundException", "InvalidRequestException")  # it is missing, or scheduled for deletion
 REMOVED = "keyferry-removed"
-SCHEDULED = "it is scheduled for deletion, and not by this server: restore it at AWS, or wait until it is gone"
+SCHEDULED = "it is scheduled for deletion, and not by this server: restore it at AWS, or wait until it no longer exists"
 Item = TypeVar("Item")
 
 
