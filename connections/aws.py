@@ -264,7 +264,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def _with_name(data: Any) -> Any:
-    """An error with its name before the vendor's words, so that messages quote both."""
+    """An error with its name before the vendor's message, so that messages quote both."""
     if not isinstance(data, dict) or not isinstance(data.get("__type"), str):
         return data
     words = data.get("message") or data.get("Message") or ""

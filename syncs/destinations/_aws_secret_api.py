@@ -165,7 +165,7 @@ class SecretsManager(Destination):
         read: bool = False,
         hidden: Iterable[str] = (),
     ) -> T:
-        """An operation on a secret, of which messages show `name`: its ARN, or its name where that is not known."""
+        """An operation on a secret, of which messages show `name`: its ARN, or its name where the ARN is unknown."""
         line = aws_of(self.client)
         return line.call(SERVICE, self.config.region, operation, body, kind, about=name, read=read, hidden=hidden)
 
