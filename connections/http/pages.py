@@ -146,7 +146,8 @@ def read(
     """Every item of a list as `kind`, in order. `send` requests one page and returns its body and headers.
 
     `at` is the dotted path of the items in a response, "" where it is the list itself; `total` that of the number of
-    items in the complete list. `optional`: the vendor leaves an empty list out. `request` is what messages call it.
+    items in the complete list. `optional`: the vendor leaves an empty list out; what is left must be texts and
+    numbers, if anything, since an object with another list is another response. `request` is what messages call it.
     Raises BadResponse, and what `send` raises.
     """
     found: list[T] = []
@@ -156,7 +157,7 @@ def read(
     while params is not None:
         requested.append(params)
         data, headers = send(params)
-        raw = [] if optional and isinstance(data, dict) and _lookup(data, at) is None else member(data, at, request)
+        raw = [] if optional and _is_without_list(data, at) else member(data, at, request)
         items = validate(list[kind], raw, _within(request, at))  # type: ignore[valid-type]
         found += items
         if raw and raw == before:
@@ -177,6 +178,13 @@ def _lookup(data: Any, path: str) -> Any:
     for name in path.split("."):
         data = data.get(name) if isinstance(data, Mapping) else None
     return data
+
+
+def _is_without_list(data: Any, at: str) -> bool:
+    """Whether a response leaves out the list at `at`, and is not one of another kind."""
+    if not isinstance(data, dict) or _lookup(data, at) is not None:
+        return False
+    return not any(isinstance(value, list | dict) for value in data.values())
 
 
 def _within(request: str, at: str) -> str:

@@ -38,7 +38,7 @@ def validate(kind: type[T], data: Any, request: str) -> T:
     try:
         result: T = _adapter(kind).validate_python(data)  # type: ignore[arg-type]  # types are hashable
     except ValidationError as error:
-        raise BadResponse(f"{request}: unexpected response: {_reason(error)}") from None
+        raise BadResponse(f"{request}: unexpected response: {reason(error)}") from None
     return result
 
 
@@ -58,7 +58,7 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _reason(error: ValidationError) -> str:
+def reason(error: ValidationError) -> str:
     """The first error as text, without its input. Names with unusual characters may be values, and are left out."""
     first = error.errors(include_input=False, include_url=False, include_context=False)[0]
     parts = (str(part) if re.fullmatch(r"[\w.-]{1,64}", str(part)) else "?" for part in first["loc"])

@@ -17,26 +17,30 @@ https://cloud.google.com/secret-manager/docs/consistency
 from __future__ import annotations
 
 import base64
-import binascii
-import contextlib
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal
+from contextlib import suppress
+from dataclasses import replace
+from functools import cached_property
+from typing import Annotated, Any, Literal
 
 from config.responses import EXAMPLE_ID
 from config.schemas.member import About
 from config.schemas.model import Model
 from config.schemas.types import Items, Text
 from config.schemas.unions import OneOf
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, OutcomeUnknown, Unauthorized
-from connections.http.client import ApiClient, quote
+from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown
+from connections.gcp import RIGHTS, Refused, WrongState, host_of, read_list
+from connections.http.client import quote
 from connections.http.exchange import Method
-from connections.providers.gcp import RIGHTS, host_of, pages
+from connections.http.pages import Single
+from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions, sync_options
 from syncs.engine.types import Action, Remote, Write, Written
+
+from ._gcp_secrets import MARK, Secret, Version, id_of
 
 SCOPE = About(help="The Google Cloud scope that secrets should be synced to.")
 ProjectId = Annotated[
@@ -51,7 +55,6 @@ ProjectId = Annotated[
     ),
 ]
 PAGE = 5000  # secrets; the maximum is 25,000
-MARK = {"managed-by": "keyferry"}
 UNUSABLE = "unusable"  # the etag of a secret whose newest version cannot be accessed: no value has it
 
 
@@ -86,25 +89,15 @@ class SecretManagerOptions(SyncOptions):
     ] = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Secret:
-    """The details from the list that a write needs."""
-
-    id: str
-    etag: str
-    ours: bool
-    version: str = ""  # the newest, if it can be accessed
-
-
 class GcpSecretManager(KeyValueDestination):
-    slug: ClassVar[str] = "gcp-secret-manager"
-    label: ClassVar[str] = "GCP Secret Manager"
-    provider: ClassVar[str] = "gcp"
-    Config: ClassVar[OneOf] = OneOf("scope", Global, Region)
-    Options: ClassVar[type[Model]] = sync_options("GCP Secret Manager", SecretManagerOptions, can_import=True)
+    slug = "gcp-secret-manager"
+    label = "GCP Secret Manager"
+    provider = "gcp"
+    Config = OneOf("scope", Global, Region)
+    Options = sync_options("GCP Secret Manager", SecretManagerOptions, can_import=True)
     config: Global | Region
     options: SecretManagerOptions
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         takes_empty=False,
@@ -122,76 +115,53 @@ class GcpSecretManager(KeyValueDestination):
         docs_url="https://cloud.google.com/secret-manager/docs",
     )
 
-    def __init__(
-        self,
-        client: ApiClient,
-        config: Mapping[str, Any] | Model,
-        options: Mapping[str, Any] | None = None,
-        *,
-        concurrency: int | None = None,
-    ) -> None:
-        super().__init__(client, config, options, concurrency=concurrency)
-        self.parent = f"projects/{quote(self.config.projectId)}"
-        self.host = ""
-        if isinstance(self.config, Region):
-            self.parent += f"/locations/{quote(self.config.locationId)}"
-            self.host = host_of(client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
-        self.secrets = f"/v1/{self.parent}/secrets"
-        self.old_versions = self.options.oldVersions or "keep"
+    @cached_property
+    def parent(self) -> str:
+        location = f"/locations/{quote(self.config.locationId)}" if isinstance(self.config, Region) else ""
+        return f"projects/{quote(self.config.projectId)}{location}"
+
+    @cached_property
+    def host(self) -> str:
+        if isinstance(self.config, Global):
+            return ""
+        return host_of(self.client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
+
+    @property
+    def secrets(self) -> str:
+        return f"/v1/{self.parent}/secrets"
 
     def location(self) -> str:
         return f"gcp-secret-manager|{self.client.base_url}|{self.parent}"
 
+    @property
+    def _drops_versions(self) -> bool:
+        return (self.options.oldVersions or "keep") != "keep"
+
     def request_cost(self, action: Action) -> float:
-        return 2 if action is Action.CREATE or (action is Action.UPDATE and self.old_versions != "keep") else 1
+        return 2 if action is Action.CREATE or (action is Action.UPDATE and self._drops_versions) else 1
 
     def fetch(self) -> Iterable[Remote]:
         """Every secret, without value and version: `read_values` reads those that matter."""
-        listed = pages(self.client, self.secrets, "secrets", {"pageSize": str(PAGE)}, self.host)
-        return [self._remote(one) for one in listed]
-
-    def _remote(self, listed: Mapping[str, Any]) -> Remote:
-        try:
-            id = str(listed["name"]).rsplit("/", 1)[1]
-            labels = listed.get("labels") or {}
-            ours = all(labels.get(name) == value for name, value in MARK.items())
-            managed = listed.get("secretType") == "CLOUD_SQL_DB_CREDENTIALS"
-            return Remote(
-                id,
-                object_id=str(listed["createTime"]),
-                locked="Google rotates it for a database" if managed else "",
-                ref=_Secret(id, str(listed.get("etag") or ""), ours),
-            )
-        except (KeyError, IndexError, AttributeError):
-            raise BadResponse(
-                f"GCP: GET {self.secrets}: unexpected response: a secret has no name or createTime"
-            ) from None
+        listed = read_list(self.client, self.secrets, Secret, "secrets", {"pageSize": str(PAGE)}, self.host)
+        return [one.remote() for one in listed]
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """With value and version. One of ours without any version counts as missing: `create` completes it."""
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
             read = list(pool.map(self._accessed, remotes))
-        return [one for one in read if one.etag or not one.ref.ours]
+        return [one for one in read if one.etag or not one.ref.is_ours]
 
     def _accessed(self, remote: Remote) -> Remote:
         try:
-            answer = self._ask("GET", f"{self._path(remote.key)}/versions/latest:access")
+            latest = self._access(remote.key)
         except NotFound:
             return remote  # it has no version
-        except Conflict:
-            return replace(remote, etag=UNUSABLE)  # disabled or destroyed
-        try:
-            version = str(answer["name"]).rsplit("/", 1)[1]
-            data = base64.b64decode(answer["payload"].get("data", ""), validate=True)
-        except (KeyError, IndexError, TypeError, AttributeError, binascii.Error):
-            raise BadResponse(
-                f"GCP: unexpected response: the latest version of {remote.key} has no name or data"
-            ) from None
-        try:
-            value = data.decode()
-        except UnicodeDecodeError:
-            value = None  # other bytes, which no secret of a source has
-        return replace(remote, value=value, etag=version, ref=replace(remote.ref, version=version))
+        except WrongState:
+            return replace(remote, etag=UNUSABLE)  # disabled or destroyed, or the key that encrypts it is
+        return replace(remote, value=latest.value, etag=id_of(latest.name))
+
+    def _access(self, key: str) -> Version:
+        return self.client.get(f"{self._path(key)}/versions/latest:access", Version, base_url=self.host)
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that exist but are not in the list yet."""
@@ -203,13 +173,15 @@ class GcpSecretManager(KeyValueDestination):
 
         An account with rights on some names only gets "forbidden" for missing secrets.
         """
-        path = self._path(key)
         try:
-            with contextlib.suppress(Conflict):  # it exists, but is disabled or destroyed
-                self._ask("GET", f"{path}/versions/latest:access")
-            return self._remote(self._ask("GET", path))
-        except (NotFound, Unauthorized):
+            with suppress(WrongState):  # it exists, but has no value
+                self._access(key)
+            return self._get(key).remote()
+        except (NotFound, Refused):
             return None
+
+    def _get(self, key: str) -> Secret:
+        return self.client.get(self._path(key), Secret, base_url=self.host)
 
     def create(self, write: Write) -> Written:
         body: dict[str, Any] = {"labels": MARK}
@@ -218,35 +190,45 @@ class GcpSecretManager(KeyValueDestination):
         asked: dict[str, Any] = {"params": {"secretId": write.key}, "json": body, "hidden": [write.value]}
         try:
             made = self._ask("POST", self.secrets, **asked, visible=[write.key, *MARK.values()])
+            created = made.get("createTime") if isinstance(made, dict) else None
         except Conflict:
-            made = self._half_made(write)
-            if made is None:
+            created = self._created_without_value(write.key)
+            if not created:
                 raise
         # If this fails the secret is empty and labelled, and the next attempt completes it.
-        etag = self._add(write)
-        return Written(made.get("createTime") if isinstance(made, dict) else None, etag)
+        return Written(created, self._add(write))
 
-    def _half_made(self, write: Write) -> Any:
-        """The secret, if it is one of ours that never got a value."""
-        path = self._path(write.key)
-        listed = self._ask("GET", path)
-        versions = self._ask("GET", f"{path}/versions", params={"pageSize": "1"})
-        empty = isinstance(versions, dict) and not versions.get("versions")
-        return listed if isinstance(listed, dict) and empty and self._remote(listed).ref.ours else None
+    def _created_without_value(self, key: str) -> str:
+        """When the secret was created, if it is one of ours that never got a value.
+
+        "" also if that cannot be seen, so that what is shown is why it could not be created.
+        """
+        try:
+            secret = self._get(key)
+            arguments: dict[str, Any] = {"member": "versions", "optional": True, "base_url": self.host}
+            path = f"{self._path(key)}/versions"
+            versions = self.client.read_list(path, Response, Single(), params={"pageSize": "1"}, **arguments)
+        except IntegrationError:
+            return ""
+        return secret.createTime if secret.is_ours and not versions else ""
 
     def update(self, write: Write) -> Written:
         assert write.remote is not None
         etag = self._add(write)
-        before: str = write.remote.ref.version
-        if self.old_versions != "keep" and before and before != etag:
-            try:
-                self._ask("POST", f"{self._path(write.key)}/versions/{quote(before)}:{self.old_versions}", json={})
-            except (NotFound, Conflict):
-                pass  # deleted or disabled already
-            except IntegrationError as error:
-                said = f"GCP: {write.key} has its new value, but version {before} still exists ({self.old_versions})"
-                raise OutcomeUnknown(f"{said}: {error}") from None
+        before = write.remote.etag
+        if self._drops_versions and before not in (None, UNUSABLE, etag):
+            self._drop(write.key, str(before))
         return Written(write.remote.object_id, etag)
+
+    def _drop(self, key: str, version: str) -> None:
+        """Raises OutcomeUnknown if the version is left, so that the key is looked at again."""
+        action = self.options.oldVersions
+        try:
+            with suppress(NotFound, WrongState):  # deleted or disabled already
+                self._ask("POST", f"{self._path(key)}/versions/{quote(version)}:{action}", json={})
+        except IntegrationError as error:
+            left = f"GCP: {key} has its new value, but version {version} still exists ({action})"
+            raise OutcomeUnknown(f"{left}: {error}") from None
 
     def delete(self, write: Write) -> None:
         """Delete it with all its versions. Rejected if the secret is not the listed one."""
@@ -256,6 +238,8 @@ class GcpSecretManager(KeyValueDestination):
             self._ask("DELETE", self._path(write.key), params={"etag": etag} if etag else None)
         except NotFound:
             return
+        except WrongState as stale:
+            raise Conflict(str(stale)) from None
 
     def _add(self, write: Write) -> str | None:
         payload = {"data": base64.b64encode(write.value.encode()).decode()}
@@ -263,7 +247,7 @@ class GcpSecretManager(KeyValueDestination):
             "POST", f"{self._path(write.key)}:addVersion", json={"payload": payload}, hidden=[write.value]
         )
         name = answer.get("name") if isinstance(answer, dict) else None
-        return str(name).rsplit("/", 1)[1] if name else None
+        return id_of(str(name)) if name else None
 
     def _ask(self, method: Method, path: str, **arguments: Any) -> Any:
         return self.client.request(method, path, base_url=self.host, **arguments)

@@ -8,9 +8,11 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from connections.http.client import ApiClient
+from connections.http.exchange import HttpResponse
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Write
@@ -144,9 +146,12 @@ def test_regional_hosts_match_googles_description(monkeypatch: pytest.MonkeyPatc
     folder = Path(FOUND.submodule_search_locations[0], "discovery_cache", "documents")
     endpoints = json.loads((folder / "secretmanager.v1.json").read_text())["endpoints"]
     asked: list[str] = []
-    monkeypatch.setattr(
-        ApiClient, "request", lambda self, method, path, *, base_url="", **_: asked.append(f"{base_url}/") or {}
-    )
+
+    def answer(self: ApiClient, method: str, path: str, *, base_url: str = "", **_: Any) -> HttpResponse:
+        asked.append(f"{base_url}/")
+        return HttpResponse(200, httpx.Headers(), {})
+
+    monkeypatch.setattr(ApiClient, "send", answer)
     with Gcp().client("service-account-key", login(Gcp, "service-account-key", {"serviceAccountKey": ""})) as client:
         for one in endpoints:
             config = {"scope": "region", "projectId": "p", "locationId": one["location"]}

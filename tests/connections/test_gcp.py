@@ -14,7 +14,8 @@ from config.errors import BadRequest, Invalid
 from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
 from connections.provider import Choice
-from connections.providers.gcp import IMPERSONATED, OWN_KEY_FILE, Gcp
+from connections.providers._gcp_sign_in import IMPERSONATED, OWN_KEY_FILE
+from connections.providers.gcp import Gcp
 from connections.services import verify
 from tests.connections.logins import login
 from tests.destinations import gcp_secret_manager as gcp
@@ -153,10 +154,10 @@ def broken(**changes: str) -> str:
     ("given", "message"),
     [
         ("canary {", "must be the complete JSON file"),
-        ('{"type": "service_account"}', "must be the complete JSON file"),
-        (broken(type="authorized_user"), "must be the key of a service account"),
+        ('{"type": "service_account"}', r"service account key (client_email is missing)"),
+        (broken(type="authorized_user"), "(type: input should be 'service_account')"),
         (broken(private_key="-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----\n"), "cannot be read"),
-        (broken(universe_domain="evil.example"), "googleapis.com"),
+        (broken(universe_domain="evil.example"), "(universe_domain: input should be 'googleapis.com')"),
     ],
 )
 def test_an_invalid_key_is_refused_without_its_text(given: str, message: str) -> None:

@@ -184,7 +184,13 @@ def test_a_total_that_differs_is_refused(vendor: Vendor, client: ApiClient) -> N
 def test_a_list_that_is_left_out_may_be_empty(vendor: Vendor, client: ApiClient) -> None:
     vendor.answer = lambda query: ({}, {})
     assert client.read_list("/values", Value, Single(), member="values", optional=True) == []
-    vendor.answer = lambda query: ({"values": "no list"}, {})
+    vendor.answer = lambda query: ({"total": 0}, {})
+    assert client.read_list("/values", Value, Single(), member="values", optional=True) == []
+
+
+@pytest.mark.parametrize("body", [{"values": "no list"}, {"items": []}, {"value": {}}, None, [], {"values": {}}])
+def test_a_response_of_another_kind_is_no_empty_list(vendor: Vendor, client: ApiClient, body: Any) -> None:
+    vendor.answer = lambda query: (body, {})
     with pytest.raises(BadResponse):
         client.read_list("/values", Value, Single(), member="values", optional=True)
 

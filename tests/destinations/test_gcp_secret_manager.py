@@ -7,11 +7,23 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import httpx
 import pytest
 
 from config.errors import Invalid
-from connections.errors import BadResponse, Conflict, NotFound, OutcomeUnknown, RateLimited, Rejected
+from connections.errors import (
+    BadResponse,
+    Conflict,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
+from connections.gcp import Refused, WrongState
 from connections.http.client import ApiClient
+from connections.http.exchange import HttpResponse
 from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Outcome, Remote, Write
@@ -118,6 +130,67 @@ def test_a_refused_create_is_not_turned_into_a_new_version(vendor: gcp.GcpSecret
     assert vendor.held(GLOBAL) == {"THEIRS": "theirs", "OURS": "first"}
 
 
+@pytest.mark.parametrize("status", [403, 404, 503])
+def test_the_first_error_of_a_create_is_shown_whatever_a_look_says(
+    vendor: gcp.GcpSecretManager, client: ApiClient, status: int
+) -> None:
+    vendor.put(GLOBAL, "KEY", "theirs")
+    vendor.fault = lambda ask: gcp.error(status, "OTHER", "second look") if ask.method == "GET" else None
+    error = apply(GcpSecretManager(client, GLOBAL), create("KEY"))["KEY"].error
+    assert isinstance(error, Conflict)
+    assert "already exists" in str(error)
+
+
+def test_a_failed_precondition_of_a_create_keeps_its_words(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    said = "Constraint constraints/gcp.resourceLocations violated"
+    vendor.fault = lambda ask: gcp.error(400, "FAILED_PRECONDITION", said) if ask.method == "POST" else None
+    error = apply(GcpSecretManager(client, GLOBAL), create("KEY"))["KEY"].error
+    assert isinstance(error, WrongState)
+    assert str(error) == f"GCP: POST /v1/projects/shop-prod/secrets answered 400: {said}"
+    assert [method for method, _ in vendor.asked()] == ["POST"]
+
+
+def test_a_disabled_encryption_key_is_named_by_the_write(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    said = "Cloud KMS key projects/p/locations/l/keyRings/r/cryptoKeys/k is disabled"
+    destination = GcpSecretManager(client, GLOBAL)
+    apply(destination, create("KEY"))
+    vendor.fault = lambda ask: gcp.error(400, "FAILED_PRECONDITION", said) if "ersion" in ask.path else None
+    remote = looked(destination)["KEY"]
+    assert remote.value is None
+    error = apply(destination, change(remote))["KEY"].error
+    assert isinstance(error, WrongState)
+    assert said in str(error)
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [
+        (400, "INVALID_ARGUMENT", Rejected),
+        (400, "FAILED_PRECONDITION", WrongState),
+        (400, "OUT_OF_RANGE", Rejected),
+        (401, "UNAUTHENTICATED", Unauthorized),
+        (403, "PERMISSION_DENIED", Refused),
+        (403, "RESOURCE_EXHAUSTED", RateLimited),
+        (404, "NOT_FOUND", NotFound),
+        (409, "ALREADY_EXISTS", Conflict),
+        (409, "ABORTED", Unavailable),
+        (429, "RESOURCE_EXHAUSTED", RateLimited),
+        (499, "CANCELLED", Unavailable),
+        (500, "INTERNAL", OutcomeUnknown),
+        (500, "UNKNOWN", OutcomeUnknown),
+        (501, "UNIMPLEMENTED", Rejected),
+        (503, "UNAVAILABLE", Unavailable),
+        (504, "DEADLINE_EXCEEDED", OutcomeUnknown),
+    ],
+)
+def test_the_class_of_an_error_is_that_of_googles_code(
+    vendor: gcp.GcpSecretManager, client: ApiClient, status: int, code: str, expected: type[Exception]
+) -> None:
+    vendor.fault = lambda ask: gcp.error(status, code, "said") if "addVersion" in ask.path else None
+    error = apply(GcpSecretManager(client, GLOBAL), create("KEY"))["KEY"].error
+    assert type(error) is expected
+
+
 # -- versions ------------------------------------------------------------------------------------------------------
 
 
@@ -214,7 +287,7 @@ def test_every_page_is_read(vendor: gcp.GcpSecretManager, client: ApiClient) -> 
 
 def test_a_page_listed_again_is_unexpected(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
     vendor.fault = lambda ask: Answer(200, {"nextPageToken": "again"})
-    with pytest.raises(BadResponse, match="same page came twice"):
+    with pytest.raises(BadResponse, match="the same page would come again"):
         GcpSecretManager(client, GLOBAL).listing()
 
 
@@ -241,6 +314,13 @@ def test_the_read_quota_delays_the_connection(vendor: gcp.GcpSecretManager, clie
     vendor.fault = lambda ask: gcp.error(429, "RESOURCE_EXHAUSTED", "Quota exceeded") if ":access" in ask.path else None
     with pytest.raises(RateLimited, match="Quota exceeded"):
         looked(GcpSecretManager(client, GLOBAL))
+
+
+def test_a_refused_login_does_not_make_a_key_missing(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    vendor.fault = lambda ask: gcp.error(401, "UNAUTHENTICATED", "no") if ":access" in ask.path else None
+    destination = GcpSecretManager(client, GLOBAL)
+    with pytest.raises(Unauthorized):
+        destination.find_unlisted({"KEY"})
 
 
 # -- deletes and names ---------------------------------------------------------------------------------------------
@@ -289,11 +369,11 @@ def test_a_value_echoed_by_the_vendor_is_redacted(vendor: gcp.GcpSecretManager, 
 def test_a_region_has_a_host_of_its_own_and_its_own_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[tuple[str, str]] = []
 
-    def answer(self: ApiClient, method: str, path: str, *, base_url: str = "", **_: Any) -> Any:
+    def answer(self: ApiClient, method: str, path: str, *, base_url: str = "", **_: Any) -> HttpResponse:
         asked.append((base_url or self.base_url, path))
-        return {}
+        return HttpResponse(200, httpx.Headers(), {})
 
-    monkeypatch.setattr(ApiClient, "request", answer)
+    monkeypatch.setattr(ApiClient, "send", answer)
     with Gcp().client("service-account-key", login(Gcp, "service-account-key", {"serviceAccountKey": ""})) as client:
         for config in (GLOBAL, REGION):
             GcpSecretManager(client, config).listing()

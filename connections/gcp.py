@@ -1,0 +1,78 @@
+"""What all of Google's services share: hosts, error classes, lists in pages.
+
+Sources: https://cloud.google.com/apis/design/errors (errors and what each code asks of a client),
+https://developers.google.com/identity/protocols/oauth2 (errors of token requests), https://google.aip.dev/158 (pages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+import httpx
+
+from connections.errors import Conflict, NotFound, RateLimited, Rejected, Unauthorized, Unavailable
+from connections.http.client import ApiClient, Classified
+from connections.http.pages import Token
+
+T = TypeVar("T")
+
+SECRETS = "https://secretmanager.googleapis.com"
+TOKENS = "https://oauth2.googleapis.com"
+EXCHANGE = "https://sts.googleapis.com"
+IMPERSONATION = "https://iamcredentials.googleapis.com"
+PROJECTS = "https://cloudresourcemanager.googleapis.com"
+METADATA = "http://metadata.google.internal"
+
+RIGHTS = (
+    "Secret Manager Secret Accessor, Secret Manager Secret Version Manager, and a custom role with"
+    " secretmanager.secrets.create, .delete, .get and .list (or Secret Manager Admin for all), on only the projects"
+    " that are synced, best with a condition on the names of secrets."
+)
+
+
+class Refused(Unauthorized):
+    """The login is good but lacks the right to this one thing."""
+
+
+class WrongState(Rejected):
+    """The thing is in a state that does not allow this, as a version that is disabled; a stale etag is one, too."""
+
+
+_CLASSES: Mapping[str, type[Exception]] = {
+    "ABORTED": Unavailable,  # because of another request at the same moment: nothing was done
+    "ALREADY_EXISTS": Conflict,
+    "CANCELLED": Unavailable,
+    "FAILED_PRECONDITION": WrongState,
+    "INVALID_ARGUMENT": Rejected,
+    "NOT_FOUND": NotFound,
+    "OUT_OF_RANGE": Rejected,
+    "PERMISSION_DENIED": Refused,
+    "RESOURCE_EXHAUSTED": RateLimited,
+    "UNAUTHENTICATED": Unauthorized,
+    "UNIMPLEMENTED": Rejected,
+    **dict.fromkeys(("invalid_client", "invalid_grant", "unauthorized_client"), Unauthorized),
+}
+
+
+def classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
+    """By Google's own code, which says more than the status: a stale etag is a 400, a bad signature too.
+
+    Codes that are not listed say no more than their status.
+    """
+    error = data.get("error") if isinstance(data, dict) else None
+    code = error.get("status") if isinstance(error, dict) else error
+    return _CLASSES.get(code) if isinstance(code, str) else None  # type: ignore[return-value]
+
+
+def host_of(client: ApiClient, host: str) -> str:
+    """Another of Google's hosts; the operator's address replaces all of them."""
+    return host if client.base_url == SECRETS else ""
+
+
+def read_list(
+    client: ApiClient, path: str, kind: type[T], member: str, params: Mapping[str, str] | None = None, host: str = ""
+) -> list[T]:
+    """Every item of a list. Google leaves an empty list out. Raises IntegrationError."""
+    style = Token("pageToken", "nextPageToken", empty_pages=True)
+    return client.read_list(path, kind, style, member=member, optional=True, params=params, base_url=host)
