@@ -150,6 +150,9 @@ class Destination(ABC):
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """Those of `remotes` that exist, with the details that the list leaves out. Raises IntegrationError.
 
+        If the vendor refuses a single value, such as that of another KMS key, `Remote.unreadable` says so: the others
+        are synced.
+
         `values`: with every value that can be read; else only with the details that show whether they changed.
         """
         return remotes

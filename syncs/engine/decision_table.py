@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from .error_codes import Code
+from .ownership import known_foreign, known_ours, may_be_own, same_object, unreadable
 from .plan import Change, Drift, Effect, Memory, Row, Rule, Rules, State, Verify, rest_of
 from .reasons import Reason
 from .types import Action, Desired, Remote, Write
@@ -44,8 +45,10 @@ class DecisionTable:
             return Drift.NONE
         if remote is None or remote.inherited:
             return Drift.MISSING
-        if remote.untouchable or not _same_object(row, remote):
+        if remote.untouchable or not same_object(row, remote):
             return Drift.CHANGED
+        if remote.unreadable:
+            return Drift.NONE  # unknown
         if remote.value is not None:
             same = self.verify(row.normalized_key, remote.value, row.value_mac)
         else:
@@ -56,6 +59,9 @@ class DecisionTable:
         present = remote is not None and not remote.inherited
         if desired and desired.blocked:
             return self._block(Rule.BLOCKED_SOURCE, desired, remote, row, desired.blocked, desired.blocked_code)
+        if remote and unreadable(desired, remote, row):
+            reason = Reason.READ_REFUSED.text(why=remote.unreadable)
+            return self._block(Rule.BLOCKED_SOURCE, desired, remote, row, reason, Code.READ_REFUSED)
         if remote and (remote.untouchable or (remote.shared and not may_be_own(row, remote))):
             return self._untouchable(desired, remote, row)
         if row and not row.mine and row.state is not State.MISSING:
@@ -95,9 +101,9 @@ class DecisionTable:
                 effects = (Effect.SETTLE,)
                 reason = Reason.CONFIRMED.text()
                 return self._change(Rule.SETTLE_CLAIM, Action.UNCHANGED, desired, remote, own, reason, effects=effects)
-            if not _known_foreign(own, remote):
+            if not known_foreign(own, remote):
                 return self._open_claim(desired, remote, own)
-        elif own and own.state is State.OWNED and _same_object(own, remote):
+        elif own and own.state is State.OWNED and same_object(own, remote):
             return self._ours(desired, remote, own)
         return self._not_ours(desired, remote, own)
 
@@ -145,10 +151,10 @@ class DecisionTable:
             return self._foreign_surplus(remote, own, ())
         if own.state is State.CLAIM:
             ours = self._known_ours(own, remote)
-            if not ours and not _known_foreign(own, remote):
+            if not ours and not known_foreign(own, remote):
                 return self._keep(Rule.MAYBE_OURS, remote, own, Reason.MAYBE_OURS.text())
         else:
-            ours = _same_object(own, remote)
+            ours = same_object(own, remote)
         return self._own_surplus(remote, own) if ours else self._foreign_surplus(remote, own, (Effect.VOID,))
 
     def _known_ours(self, claim: Row, remote: Remote) -> bool:
@@ -199,7 +205,7 @@ class DecisionTable:
     def _block(
         self,
         rule: Rule,
-        desired: Desired,
+        desired: Desired | None,
         remote: Remote | None,
         row: Row | None,
         reason: str,
@@ -267,24 +273,3 @@ def _write(
 def _holds(desired: Desired, remote: Remote) -> bool:
     """The destination is readable and has exactly the desired value and comment."""
     return remote.value is not None and remote.value == desired.value and remote.comment in (None, desired.comment)
-
-
-def _same_object(own: Row, remote: Remote) -> bool:
-    return own.object_id is None or remote.object_id is None or own.object_id == remote.object_id
-
-
-def may_be_own(row: Row | None, remote: Remote) -> bool:
-    """A row of this sync is about that very object, as far as is known."""
-    if row is None or not row.mine or row.state is State.MISSING:
-        return False
-    return not _known_foreign(row, remote) if row.state is State.CLAIM else _same_object(row, remote)
-
-
-def known_ours(claim: Row, remote: Remote) -> bool:
-    """An update or a delete was claimed, and the object is still the one that it was claimed for."""
-    return claim.claimed_object_id is not None and claim.claimed_object_id == remote.object_id
-
-
-def _known_foreign(claim: Row, remote: Remote) -> bool:
-    """The claim was for another object than the one that exists now; no update changes an object id."""
-    return claim.claimed_object_id is not None and claim.claimed_object_id != remote.object_id

@@ -15,6 +15,7 @@ class Code(StrEnum):
     VALUE_EMPTY = "value-empty"
     NO_ROOM = "no-room"
     UNREADABLE = "unreadable"
+    READ_REFUSED = "read-refused"
     NAME_NOT_ALLOWED = "name-not-allowed"
     LOOKS_LIKE_REFERENCE = "looks-like-reference"
     COLLISION = "collision"
@@ -73,6 +74,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.UNREADABLE: (
         "The destination does not return this value, so it cannot be imported.",
         "Set the secret in the source by hand.",
+    ),
+    Code.READ_REFUSED: (
+        "The destination refused to return the value of this key, so it is unknown what it holds.",
+        "Give the connection's account the right that the reason names, or leave the secret out with `exclude`.",
     ),
     Code.NAME_NOT_ALLOWED: (
         "A key at the destination has a name that no secret can have, so it is not imported; the others are.",

@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-from .decision_table import may_be_own
 from .error_codes import Code
+from .ownership import may_be_own
 from .plan import Change, Plan, Row, Rule, State
 from .reasons import Reason
 from .types import Action, Desired, Remote
@@ -80,6 +80,8 @@ class _Import:
             return Action.KEEP, Reason.OTHER_SYNC.text(owner=row.owner), None
         if remote.shared and not may_be_own(row, remote):
             return Action.KEEP, Reason.NOT_OURS.text(why=remote.shared), Code.LOCKED
+        if remote.unreadable:
+            return Action.BLOCKED, Reason.READ_REFUSED.text(why=remote.unreadable), Code.READ_REFUSED
         if remote.value is None:
             return Action.KEEP, Reason.UNREADABLE.text(), Code.UNREADABLE
         if name in self.secrets and self.secrets[name] == remote.value:

@@ -17,7 +17,7 @@ class Rule(enum.IntEnum):
     """The rows of the decision table, by their numbers on the architecture page; NONE: decided outside of the table."""
 
     NONE = 0
-    BLOCKED_SOURCE = 1
+    BLOCKED_SOURCE = 1  # or unreadable at the destination
     UNTOUCHABLE = 2
     OTHER_SYNC = 3
     CREATE = 4

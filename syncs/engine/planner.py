@@ -8,6 +8,7 @@ from dataclasses import replace
 from .addresses import child_path
 from .decision_table import DecisionTable
 from .error_codes import Code
+from .ownership import unreadable
 from .plan import Change, Effect, Memory, Plan, Row, Rule, Rules, State, Verify
 from .reasons import Reason
 from .types import Action, Desired, Remote
@@ -30,12 +31,14 @@ def plan_sync(
 ) -> Plan:
     """What a sync would do now. `gaps` describe what is missing from the source.
 
-    Any gap or blocked key suspends deletes. The order of the inputs does not matter: changes are sorted, deletes last.
+    Any gap, blocked key or unreadable one suspends deletes. The order of the inputs does not matter: changes are
+    sorted, deletes last.
     """
     by_key = _by_normalized_key(desired)
     remotes = {normalize_key(remote.key): remote for remote in listing}
     rows = {row.normalized_key: row for row in ledger}
-    complete = not gaps and not any(each.blocked for each in by_key.values())
+    readable = not any(unreadable(by_key.get(key), remote, rows.get(key)) for key, remote in remotes.items())
+    complete = readable and not gaps and not any(each.blocked for each in by_key.values())
     initial = memory.initial
     if initial is None:
         initial = _initial_set(by_key, remotes, rows, rules, memory, in_schema)

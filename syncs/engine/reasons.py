@@ -36,7 +36,8 @@ class Reason(enum.StrEnum):
     FIRST_OVERWRITE = "not in the source; the first sync overwrites the destination"
     UNMANAGED = "not managed by this sync"
     DISMISSED = "its deletion was dismissed"
-    SUSPENDED = "would be deleted, but the source could not be read completely"
+    SUSPENDED = "would be deleted, but the source or the destination could not be read completely"
+    READ_REFUSED = "its value at the destination could not be read: {why}"
     MOVED = "moved to another folder; waits until the sync {owner} has written it"
     # -- removal
     WRITTEN_BY_SYNC = "written by this sync"

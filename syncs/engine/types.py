@@ -67,7 +67,8 @@ class Remote:
     object: another one means that the key was recreated. `etag` changes with every write by anyone; compared for
     equality only. `inherited` comes from a wider scope: it is overridden, never deleted. `locked` says why it is never
     touched, though it is secret; `shared` says who else uses it, so that only the sync that owns it writes or deletes
-    it. `ref` is the adapter's own handle.
+    it. `unreadable` says why the vendor refused to return this one value, though it returns others: what the key holds
+    is unknown, so it is blocked. `ref` is the adapter's own handle.
     """
 
     key: str
@@ -79,6 +80,7 @@ class Remote:
     is_secret: bool = True
     locked: str = ""
     shared: str = ""
+    unreadable: str = ""
     ref: Any = field(default=None, repr=False, compare=False)
 
     @property

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from .decision_table import known_ours
 from .error_codes import Code
+from .ownership import known_ours
 from .plan import Change, Effect, Plan, Row, Rule, State, Verify
 from .reasons import Reason
 from .types import Action, Desired, Remote, Write

@@ -139,20 +139,22 @@ def drift_of(plan: Plan) -> list[DriftChange]:
         elif change.rule in (Rule.DELETE_FOREIGN, Rule.KEEP_FOREIGN) and change.row is None:
             found.append({"key": change.key, "state": "unmanaged", "reason": change.reason})
         elif unknown := _unknown(change):
-            found.append({"key": change.key, "state": "unknown", "reason": unknown.text()})
+            found.append({"key": change.key, "state": "unknown", "reason": unknown})
     return found
 
 
-def _unknown(change: Change) -> Reason | None:
-    """Why it is unknown whether a key of ours was changed externally, or None."""
+def _unknown(change: Change) -> str:
+    """Why it is unknown whether a key of ours was changed externally, or ""."""
     row, remote = change.row, change.remote
     if row is None or remote is None or not row.mine or row.state is State.MISSING:
-        return None
+        return ""
     if row.state is State.CLAIM:
-        return Reason.NO_RESPONSE
+        return Reason.NO_RESPONSE.text()
+    if remote.unreadable:
+        return Reason.READ_REFUSED.text(why=remote.unreadable)
     if remote.value is None and (row.etag is None or remote.etag is None):
-        return Reason.NO_VERSION
-    return None
+        return Reason.NO_VERSION.text()
+    return ""
 
 
 def drift_status(found: Sequence[DriftChange]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.models import RunChange, SyncRun
 
@@ -26,8 +27,10 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
         return None
     suspended = sum(change.suspended for change in plan.changes)
     if suspended:
+        refused = any(change.code is Code.READ_REFUSED for change in plan.changes)
+        why = "a value at the destination cannot be read" if refused else "the source is incomplete"
         keys_were = "key was" if suspended == 1 else "keys were"
-        parts.append(f"{suspended} {keys_were} kept, because nothing is deleted while the source is incomplete")
+        parts.append(f"{suspended} {keys_were} kept, because nothing is deleted while {why}")
     text = ". ".join(parts)
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
 

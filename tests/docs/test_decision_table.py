@@ -151,6 +151,7 @@ DESTINATION: Phrases = {
     "present": lambda s: s.present,
     "untouchable": lambda s: s.lists is not None and (bool(s.lists.locked) or not s.lists.is_secret),
     "shared": lambda s: s.lists is not None and bool(s.lists.shared),
+    "unreadable": lambda s: s.present and bool(s.lists and s.lists.unreadable),
 }
 LEDGER: Phrases = {
     "any": lambda s: True,
@@ -219,7 +220,7 @@ REMOTES: list[Remote | None] = [
             ("s1", "s2", None),
             (None, "1", "9"),
             (False, True),
-            ({}, {"is_secret": False}, {"locked": "another's"}, {"shared": "others use it"}),
+            ({}, {"is_secret": False}, {"locked": "another's"}, {"shared": "others use it"}, {"unreadable": "a 403"}),
         )
     ),
 ]

@@ -77,6 +77,13 @@ def plan(
 
 ROWS = {
     "1 blocked": (want(blocked="unreadable"), seen(), row(), {}, 1, Action.BLOCKED),
+    "1 unreadable, wanted": (want(value="2"), seen(unreadable="403"), row(), {}, 1, Action.BLOCKED),
+    "1 unreadable, unmanaged": (want(), seen(unreadable="403"), None, {}, 1, Action.BLOCKED),
+    "1 unreadable, own claim": (want(), seen(unreadable="403"), row(**CLAIM_OF_CREATE), {}, 1, Action.BLOCKED),
+    "1 unreadable, not wanted": (None, seen(unreadable="403"), row(), {}, 1, Action.BLOCKED),
+    "2 unreadable and locked": (want(), seen(unreadable="403", locked="another's"), None, {}, 2, Action.BLOCKED),
+    "4 unreadable, inherited only": (want(), seen(unreadable="403", inherited=True), None, {}, 4, Action.CREATE),
+    "16 unreadable, unmanaged, not wanted": (None, seen(unreadable="403"), None, {}, 16, Action.KEEP),
     "2 plain, wanted": (want(), seen(is_secret=False), None, {}, 2, Action.BLOCKED),
     "2 plain in the wider scope, wanted": (want(), seen(is_secret=False, inherited=True), None, {}, 2, Action.BLOCKED),
     "2 locked, wanted": (want(), seen(locked="another's"), row(), {}, 2, Action.BLOCKED),
@@ -239,6 +246,27 @@ def test_an_incomplete_source_deletes_nothing_and_is_still_counted(gaps: tuple[s
     assert "12 keys" in made.held
 
 
+def test_an_unreadable_key_suspends_deletes_and_nothing_else() -> None:
+    wants = [want("A", value="2"), want("B", value="2")]
+    listing = [seen("A", unreadable="403 on its key"), seen("B"), seen("GONE")]
+    made = plan(wants, listing, [row("A"), row("B"), row("GONE")])
+    assert not made.complete
+    assert [(change.key, change.action) for change in made.changes] == [
+        ("A", Action.BLOCKED),
+        ("B", Action.UPDATE),
+        ("GONE", Action.KEEP),
+    ]
+    assert made.changes[0].reason == "its value at the destination could not be read: 403 on its key"
+    assert made.changes[0].effects == ()
+    assert made.changes[2].suspended
+
+
+def test_a_foreign_unreadable_key_suspends_nothing() -> None:
+    made = plan([], [seen("FOREIGN", unreadable="403"), seen("GONE")], [row("GONE")])
+    assert made.complete
+    assert [change.key for change in made.deletes] == ["GONE"]
+
+
 def test_guard_holds_above_the_limit_and_counts_the_last_hour() -> None:
     rows, listing, wants = [row("K1"), row("K2")], [seen("K1"), seen("K2")], [want("K2")]
     assert plan(wants, listing, rows, Rules()).held == ""
@@ -298,6 +326,7 @@ remotes = st.builds(
     inherited=st.booleans(),
     is_secret=st.booleans(),
     shared=st.sampled_from(["", "", "others use it"]),
+    unreadable=st.sampled_from(["", "", "", "403"]),
 )
 desires = st.builds(want, keys, st.sampled_from(["1", "2"]), blocked=st.sampled_from([None, None, None, "unreadable"]))
 ledgers = st.builds(
