@@ -22,6 +22,7 @@ from config import json_text
 
 from .errors import (
     Conflict,
+    Forbidden,
     IntegrationError,
     NotFound,
     RateLimited,
@@ -41,7 +42,7 @@ PAGES = Token("NextToken", at="NextToken", empty_pages=True)
 TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 
 
-class Refused(Unauthorized):
+class Refused(Forbidden):
     """The login is good but lacks the right to this one thing."""
 
 

@@ -6,7 +6,8 @@
     |   |-- Unavailable      the vendor is temporarily down and did nothing
     |   `-- RateLimited      too many requests; `retry_after` seconds if the vendor says so
     |-- not retryable
-    |   |-- Unauthorized     the credentials are bad, expired or lack a right
+    |   |-- Unauthorized     the credentials are bad or expired
+    |   |   `-- Forbidden    the vendor says that they lack a right, though some say so of bad credentials too
     |   |-- NotFound
     |   |-- Conflict         it exists already, or has changed: list and plan again
     |   |-- Rejected         the vendor rejects this request, now and later
@@ -14,8 +15,8 @@
     |   `-- BadResponse      an unexpected response: HTML, a redirect, a truncated list
     `-- OutcomeUnknown       a write was sent and its response lost: settled by the next list, never by sending again
 
-A message names the service, the method and path, the status, and at most 200 characters of the vendor's own message.
-It contains nothing else, so that it may be stored, logged and shown.
+A message names the service, the method and path, the status, at most 200 characters of the vendor's own message, and
+the vendor's id of the request. It contains nothing else, so that it may be stored, logged and shown.
 """
 
 from __future__ import annotations
@@ -53,6 +54,10 @@ class RateLimited(IntegrationError):
 
 class Unauthorized(IntegrationError):
     code = "unauthorized"
+
+
+class Forbidden(Unauthorized):
+    code = "forbidden"
 
 
 class NotFound(IntegrationError):

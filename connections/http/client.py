@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Self, TypeVar
 from urllib.parse import quote as percent_encode
 
@@ -28,16 +29,17 @@ from connections.errors import (
 from .deadline import TimedBackend, within
 from .egress import guard
 from .exchange import HttpResponse, Method, Request
-from .failures import failure_of, quote_of, texts_of
+from .failures import reference, texts_of
 from .pages import Pages, read
+from .reading import Classified, Classify, Reader, body_of
 from .responses import validate
 from .tls import PLAIN, Tls, context, failure
 from .transport import Transport
-from .waits import wait_of
+
+__all__ = ["ApiClient", "Classified", "Classify", "quote"]
 
 T = TypeVar("T")
 
-MAX_BODY = 32 * 1024 * 1024  # bytes of a response
 READ_ATTEMPTS = 3
 PAUSE = 0.2  # seconds before the second attempt of a read; doubled before the third
 
@@ -57,22 +59,14 @@ def _normalized(url: str) -> str:
         return url.rstrip("/")  # each request raises AddressRefused
 
 
-Classified = type[IntegrationError] | tuple[type[RateLimited], float] | None
-Classify = Callable[[int, httpx.Headers, Any], Classified]
-"""(status, headers, parsed body) of a failed response -> its error class, or None.
-
-How long a `RateLimited` asks to wait is read from the headers by the client (see `waits`); given with the class are
-the seconds that the vendor's documentation asks for where they do not say.
-"""
-
-
 class ApiClient:
     """A client of one vendor, safe to share between threads. `secrets` are redacted in every message.
 
     `auth` signs requests. `classify` is for vendors whose status code does not say what went wrong; if it returns None,
-    the status decides. `guarded`: the address was entered by a user, so it must not lead into the network of this
-    server (see `egress`). `parse` reads a body that is not JSON, and raises ValueError if it cannot. `tls`: the
-    certificates to trust and to present. Raises Unreachable if the operator's file of certificates cannot be read.
+    the status decides. `inspect` does the same for answers of 200 of vendors that report errors in those; None:
+    no error. `guarded`: the address was entered by a user, so it must not lead into the network of this server (see
+    `egress`). `parse` reads a body that is not JSON, and raises ValueError if it cannot. `tls`: the certificates to
+    trust and to present. Raises Unreachable if the operator's file of certificates cannot be read.
     """
 
     def __init__(
@@ -85,6 +79,7 @@ class ApiClient:
         deadline: float = 10.0,
         auth: httpx.Auth | None = None,
         classify: Classify | None = None,
+        inspect: Classify | None = None,
         guarded: bool = False,
         tls: Tls = PLAIN,
         parse: Callable[[bytes], Any] = json_text.read,
@@ -93,8 +88,7 @@ class ApiClient:
         self.base_url = _normalized(base_url)
         self._deadline = deadline
         self._secrets = tuple(sorted((secret for secret in secrets if secret), key=len, reverse=True))
-        self._classify = classify
-        self._parse = parse
+        self._reader = Reader(parse, classify, inspect)
         try:
             trusted = context(tls)
         except (OSError, ValueError) as error:
@@ -141,7 +135,9 @@ class ApiClient:
 
         Raises IntegrationError; BadResponse names the field that is missing or of another type.
         """
-        return validate(kind, self.send("GET", path, **arguments).data, self._label("GET", path, arguments))
+        response = self.send("GET", path, **arguments)
+        with self._referring(response.headers):
+            return validate(kind, response.data, self._label("GET", path, arguments))
 
     def read_list(
         self,
@@ -157,12 +153,26 @@ class ApiClient:
     ) -> list[T]:
         """Every item of a list that comes in pages; see `connections.http.pages.read`. As `send` for each page."""
 
+        last = httpx.Headers()  # of the page that was read last
+
         def send(more: Mapping[str, str]) -> tuple[Any, httpx.Headers]:
             response = self.send("GET", path, params={**(params or {}), **more}, **arguments)
+            last.clear()
+            last.update(response.headers)
             return response.data, response.headers
 
         request = self._label("GET", path, arguments)
-        return read(send, kind, style, request, at=member, total=total, optional=optional)
+        with self._referring(last):
+            return read(send, kind, style, request, at=member, total=total, optional=optional)
+
+    @contextmanager
+    def _referring(self, headers: httpx.Headers) -> Iterator[None]:
+        """Adds the vendor's id of the request to what is wrong with the response that has these headers."""
+        try:
+            yield
+        except BadResponse as error:
+            end = reference(headers, self._secrets)
+            raise BadResponse(str(error).removesuffix(end) + end) from None
 
     def _label(self, method: Method, path: str, arguments: Mapping[str, Any]) -> str:
         return f"{self.service}: {arguments.get('label') or f'{method} {path}'}"
@@ -248,7 +258,7 @@ class ApiClient:
                 within(self._deadline),
                 self._http.stream(request.method, request.url, **request.arguments) as response,
             ):
-                body = self._body(response, label)
+                body = body_of(response, label)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise Unreachable(f"{label} could not connect: {failure(error) or type(error).__name__}") from None
         except httpx.InvalidURL:
@@ -258,36 +268,4 @@ class ApiClient:
         except httpx.HTTPError as error:
             reason = failure(error) or type(error).__name__
             raise request.without_response(f"{label} got no response: {reason}") from None
-        return self._parsed(request, label, response, body)
-
-    def _body(self, response: httpx.Response, label: str) -> bytes:
-        parts, size = [], 0
-        for part in response.iter_bytes():
-            size += len(part)
-            if size > MAX_BODY:
-                raise BadResponse(f"{label} answered with more than {MAX_BODY // 1024**2} MiB")
-            parts.append(part)
-        return b"".join(parts)
-
-    def _parsed(self, request: Request, label: str, response: httpx.Response, body: bytes) -> HttpResponse:
-        status = response.status_code
-        succeeded = 200 <= status < 300 or status in request.accept
-        data: Any = None
-        try:
-            data = self._parse(body) if body.strip() else None
-        except ValueError:
-            if succeeded:
-                what = "that is not JSON" if self._parse is json_text.read else "of an unknown format"
-                raise BadResponse(f"{label} answered {status} with a body {what}") from None
-        if succeeded:
-            return HttpResponse(status, response.headers, data)
-        quoted = quote_of(data, (*self._secrets, *request.hidden))
-        message = f"{label} answered {status}" + (f": {quoted}" if quoted else "")
-        classified = self._classify(status, response.headers, data) if self._classify else None
-        if isinstance(classified, tuple):
-            raise classified[0](message, wait_of(response.headers) or classified[1])
-        if classified and issubclass(classified, RateLimited):
-            raise classified(message, wait_of(response.headers))
-        if classified:
-            raise classified(message)
-        raise failure_of(status, response.headers, message, read=request.read)
+        return self._reader.read(request, label, response, body, self._secrets)

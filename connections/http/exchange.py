@@ -15,11 +15,12 @@ Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
 
 @dataclass(frozen=True, slots=True)
 class HttpResponse:
-    """A successful response. `headers` ignore case; `data` is the parsed body, None if it is empty."""
+    """A successful response. `headers` ignore case; `data` is the parsed `body`, None if that is empty."""
 
     status: int
     headers: httpx.Headers = field(repr=False)
     data: Any = field(repr=False)
+    body: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ class Code(StrEnum):
     UNAVAILABLE = "unavailable"
     RATE_LIMITED = "rate-limited"
     UNAUTHORIZED = "unauthorized"
+    FORBIDDEN = "forbidden"
     NOT_FOUND = "not-found"
     CONFLICT = "conflict"
     REJECTED = "rejected"
@@ -140,8 +141,12 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
         "Nothing: the waiting time is obeyed. If it happens often, lower the policy's `maxConcurrency`.",
     ),
     Code.UNAUTHORIZED: (
-        "The connection's credentials are wrong, expired, or lack a permission.",
-        "Check the connection, give its account the permission that the message names, or enter new credentials.",
+        "The connection's credentials are wrong or expired.",
+        "Check the connection, and enter new credentials.",
+    ),
+    Code.FORBIDDEN: (
+        "The connection's account lacks a permission. Some services say so of wrong credentials, too.",
+        "Give the account the permission that the message or the destination's page names, then check the connection.",
     ),
     Code.NOT_FOUND: (
         "The target of the sync does not exist.",

@@ -15,21 +15,23 @@ import pytest
 from connections import errors
 from connections.http import transport
 from connections.http.client import ApiClient, Classified, quote
+from connections.http.pages import Single
 from tests.connections.answering import TOKEN, Vendor, reply
 
 
 @pytest.mark.parametrize(
     ("method", "status", "expected"),
     [
-        ("POST", 302, errors.BadResponse),
         ("POST", 400, errors.Rejected),
         ("POST", 401, errors.Unauthorized),
-        ("POST", 403, errors.Unauthorized),
+        ("POST", 403, errors.Forbidden),
         ("POST", 404, errors.NotFound),
         ("POST", 409, errors.Conflict),
         ("POST", 422, errors.Rejected),
         ("POST", 429, errors.RateLimited),
         ("POST", 500, errors.OutcomeUnknown),
+        ("POST", 501, errors.Rejected),
+        ("GET", 501, errors.Rejected),
         ("POST", 503, errors.Unavailable),
         ("GET", 500, errors.Unavailable),
     ],
@@ -43,11 +45,56 @@ def test_the_status_decides_the_class(
     assert type(caught.value) is expected
 
 
-def test_a_redirect_is_not_followed(vendor: Vendor, client: ApiClient) -> None:
-    vendor.answer = reply(302, location="/elsewhere")
-    with pytest.raises(errors.BadResponse):
+@pytest.mark.parametrize(
+    ("status", "location", "found"),
+    [
+        (
+            301,
+            "https://api.example.com/repositories/7/secrets",
+            "moved or renamed, and is now at api.example.com/repos",
+        ),
+        (308, "/repositories/7", "moved or renamed, and is now at 127.0.0.1/repositories/7: use its present name"),
+        (302, "https://user:canary-1@sso.example.com/login?token=canary-2#canary-3", "to sso.example.com/login, which"),
+        (307, "/x/canary-token", r"redirects to 127.0.0.1/x/\[redacted\], which is not followed"),
+        (303, "", "redirects to 127.0.0.1/x"),
+    ],
+)
+def test_a_redirect_is_not_followed_and_names_where_to_look(
+    vendor: Vendor, client: ApiClient, status: int, location: str, found: str
+) -> None:
+    vendor.answer = reply(status, location=location)
+    with pytest.raises(errors.BadResponse, match=found) as caught:
         client.request("GET", "/x")
     assert vendor.asked == [("GET", "/x")]
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["x-github-request-id", "x-amzn-requestid", "x-vercel-id", "x-request-id", "cf-ray"])
+def test_a_message_has_the_vendors_id_of_the_request(vendor: Vendor, client: ApiClient, header: str) -> None:
+    vendor.answer = reply(404, b'{"message": "no"}', **{header.replace("-", "_"): "C0FF:1e/a=="})
+    with pytest.raises(errors.NotFound, match=r"^Vendor: GET /x answered 404: no \(request id C0FF:1e/a==\)$"):
+        client.request("GET", "/x")
+
+
+@pytest.mark.parametrize("value", ["", "a b", "x" * 129, "é", f"a-{TOKEN}", "<script>"])
+def test_an_id_of_another_form_is_left_out(vendor: Vendor, client: ApiClient, value: str) -> None:
+    vendor.answer = reply(404, x_request_id=value)
+    with pytest.raises(errors.NotFound, match=r"^Vendor: GET /x answered 404$"):
+        client.request("GET", "/x")
+
+
+def test_a_response_that_is_unexpected_has_its_id_too(vendor: Vendor, client: ApiClient) -> None:
+    vendor.answer = reply(200, b"<html>", x_request_id="one")
+    with pytest.raises(errors.BadResponse, match=r"that is not JSON \(request id one\)$"):
+        client.request("GET", "/x")
+    vendor.answer = reply(200, b'{"a": 1}', x_request_id="two")
+    with pytest.raises(errors.BadResponse, match=r"list \(request id two\)$"):
+        client.get("/x", list[str])
+    with pytest.raises(errors.BadResponse, match=r"items is missing \(request id two\)$"):
+        client.read_list("/x", str, Single(), member="items")
+    vendor.answer = reply(200, b"<html>", x_request_id="three")
+    with pytest.raises(errors.BadResponse, match=r"that is not JSON \(request id three\)$"):
+        client.read_list("/x", str, Single(), member="items")
 
 
 def test_html_is_an_unexpected_response(vendor: Vendor, client: ApiClient) -> None:
