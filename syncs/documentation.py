@@ -39,11 +39,16 @@ def destination_pages() -> Iterable[tuple[str, str]]:
     return [(found.slug, destination_page(found)) for found in destinations]
 
 
+_OWN_POLICY = "Members of `destination` in the [policy](../syncs.md#the-policy) of a sync."
+
+
 def destination_page(found: type[Destination]) -> str:
     facts = facts_of(found)
     parts = [f"# {escaped(facts.name)}", _summary(facts)]
     parts += ["## What to enter", *_config(found)]
     parts += ["## Options", _members(described(found.Options))]
+    if found.Policy.model_fields:
+        parts += ["## Policy", _OWN_POLICY, _members(described(found.Policy))]
     parts += ["## Connection", escaped(_sentence(f"Needs: {facts.rights}")), *_methods(found)]
     parts += ["## Limits", "\n".join(f"- {escaped(each)}" for each in (*facts.limits, f"Pace: {facts.pace}."))]
     parts += ["## Drift", escaped(facts.drift)]

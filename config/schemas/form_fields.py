@@ -287,7 +287,8 @@ def field_of(issue: Issue, names: Iterable[str], aliases: Mapping[str, str], joi
     """The form field of an issue; None if the issue is about the form as a whole."""
     path = [str(part) for part in issue["path"]]
     known = set(names)
-    for candidate in (joint.join(path[:2]), path[0] if path else ""):
+    for length in range(len(path), 0, -1):
+        candidate = joint.join(path[:length])
         found = aliases.get(candidate, candidate)
         if found in known:
             return found

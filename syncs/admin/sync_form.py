@@ -75,7 +75,7 @@ class SyncForms(ServiceAdmin):
             "destination_class": destination,
             **form_fields(CONFIG, destination.Config, config, self._suggestions(request, obj)),
             **form_fields(OPTIONS, destination.Options, obj.sync_options if obj else None),
-            **(policy_fields(obj.policy) if obj else {}),
+            **(policy_fields(obj.policy, destination) if obj else {}),
         }
         kwargs["form"] = type("SyncForm", (SyncForm,), attributes)
         kwargs["fields"] = list(SyncForm.Meta.fields)
@@ -149,7 +149,7 @@ class SyncForms(ServiceAdmin):
         return services.create_sync(actor, project, form.destination_class.slug, form.sync_input())
 
     def change(self, actor: Actor, obj: SecretSync, form: Any) -> None:
-        policy = changed_policy(obj.policy, form.cleaned_data)
+        policy = changed_policy(obj.policy, form.cleaned_data, form.destination_class)
         if any(name in form.changed_data for name in form.fields if not name.startswith(PREFIX)):
             services.update_sync(actor, obj, form.sync_input())
         if policy:

@@ -11,10 +11,11 @@ from pydantic import WithJsonSchema
 from typing_extensions import TypedDict
 
 from config.conventions import timestamp
-from config.responses import Description, FolderPath, IdText, Name, Time, Uuid, text
+from config.responses import Description, FolderPath, IdText, Name, Time, Uuid, members, text
 from config.schemas.json_schema import JsonSchema, described
 from syncs import models
 from syncs.destination.base import Destination
+from syncs.services.policy import policy_of, policy_schema
 
 
 class SyncConnection(TypedDict):
@@ -107,6 +108,11 @@ def sync_json(sync: models.SecretSync) -> SecretSync:
         "destination": sync.destination,
         "destinationConfig": sync.destination_config,
     }
+
+
+def policy_response(destination: type[Destination]) -> Any:
+    """The shape of `{policy}` of one destination: a TypedDict would need a class for each."""
+    return Annotated[dict[str, Any], members({"policy": policy_schema(policy_of(destination))})]
 
 
 def _environment(environment: models.Environment) -> SyncEnvironment:

@@ -27,12 +27,12 @@ from syncs.planning.preview import PlanJson
 from syncs.running.drift import DriftJson, check, drift_as_json
 from syncs.services import deletion, sync_bodies, triggers
 from syncs.services import syncs as services
-from syncs.services.policy import Policy, PolicyJson, policy_as_json, policy_changes
+from syncs.services.policy import Policy, policy_as_json, policy_changes, policy_of
 from syncs.services.sync_bodies import NewSync, SyncChanges
 from syncs.source import selectors
 
 from .destination_views import DestinationViewSet, ProjectQuery, listed, of_destination, read, sync_response
-from .sync_responses import OneSecretSync, SecretSyncList
+from .sync_responses import OneSecretSync, SecretSyncList, policy_response
 
 _PURGE = Flag(help="Also delete old values from the vendor's version history, if it keeps one.", query=True)
 
@@ -86,13 +86,17 @@ class OneWhy(TypedDict):
 
 
 class OnePolicy(TypedDict):
-    policy: PolicyJson
+    """Its members differ by destination: see `policy_response`."""
+
+    policy: dict[str, Any]
 
 
 class SecretSyncs(DestinationViewSet):
     lookup_url_kwarg = "syncId"
     new: ClassVar[type[NewSync]]
     changes: ClassVar[type[SyncChanges]]
+    policy_changes: ClassVar[type[Policy]]
+    one_policy: ClassVar[Any]
 
     @operation("list{Name}SecretSyncs", "List the {label} syncs of a project.", query=ProjectQuery)
     def list(self, request: Request) -> TypedResponse[SecretSyncList]:
@@ -218,17 +222,22 @@ class SecretSyncs(DestinationViewSet):
         return TypedResponse({"drift": drift_as_json(sync)})
 
     @action(detail=True)
-    @operation("get{Name}SecretSyncPolicy", "Get the policy of a sync.")
+    @operation("get{Name}SecretSyncPolicy", "Get the policy of a sync.", response="one_policy")
     def policy(self, request: Request, syncId: str) -> TypedResponse[OnePolicy]:
-        return TypedResponse({"policy": policy_as_json(self.sync().policy)})
+        return TypedResponse({"policy": policy_as_json(self.sync().policy, self.destination)})
 
     @policy.mapping.patch
-    @operation("update{Name}SecretSyncPolicy", "Change the policy of a sync.", body=Policy)
+    @operation(
+        "update{Name}SecretSyncPolicy",
+        "Change the policy of a sync.",
+        body="policy_changes",
+        response="one_policy",
+    )
     def update_policy(self, request: Request, syncId: str) -> TypedResponse[OnePolicy]:
         self.id("syncId")
-        changes = policy_changes(self.body(Policy))
+        changes = policy_changes(self.body(self.policy_changes))
         policy = services.update_policy(self.actor, self.sync(), changes)
-        return TypedResponse({"policy": policy_as_json(policy)})
+        return TypedResponse({"policy": policy_as_json(policy, self.destination)})
 
     @action(detail=True)
     @operation(
@@ -249,6 +258,8 @@ for _destination in destinations:
         _destination,
         new=sync_bodies.new_sync(_destination),
         changes=sync_bodies.sync_changes(_destination),
+        policy_changes=policy_of(_destination),
+        one_policy=policy_response(_destination),
     )
     _router.register(f"v1/secret-syncs/{_destination.slug}", _view, basename=f"{_destination.slug}-sync")
 urlpatterns = _router.urls

@@ -17,13 +17,16 @@ from connections.errors import BadResponse, IntegrationError
 from connections.http.client import ApiClient
 from connections.registry import Registry
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.options import NoPolicy
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 
 class Destination(ABC):
     """A location of secrets at a vendor, opened with a client, its config and its options.
 
-    Members of `Config` and `Options` have their wire names. An adapter declares `config` as its own model.
+    Members of `Config`, `Options` and `Policy` have their wire names. An adapter declares `config` as its own model.
+    `Policy` is `policy.destination`: what the modelled `syncOptions` lacks. None of its members is required, and none
+    takes part in `location`.
     """
 
     slug: ClassVar[str]
@@ -31,11 +34,13 @@ class Destination(ABC):
     provider: ClassVar[str]
     Config: ClassVar[type[Model] | OneOf]
     Options: ClassVar[type[Model]]
+    Policy: ClassVar[type[Model]] = NoPolicy
     capabilities: ClassVar[Capabilities] = Capabilities()
     one_write: bool = False
     """Whether `apply` gets the writes and the deletes of a run together: one request of the vendor takes both."""
     config: Any
     options: Any
+    policy: Any
 
     def __init__(
         self,
@@ -43,14 +48,16 @@ class Destination(ABC):
         config: Mapping[str, Any] | Model,
         options: Mapping[str, Any] | None = None,
         *,
+        policy: Mapping[str, Any] | None = None,
         concurrency: int | None = None,
     ) -> None:
-        """Config and options as stored. Without options, as in a removal at a location that the sync has left, the
-        members of `self.options` have their defaults.
+        """Config, options and `policy.destination` as stored. Without options, as in a removal at a location that the
+        sync has left, the members of `self.options` have their defaults; so has `self.policy`.
         """
         self.client = client
         self.config = config if isinstance(config, Model) else self.Config.restored(config)
         self.options = self.Options.restored(options or {})
+        self.policy = self.Policy.restored(policy or {})
         limit = self.capabilities.concurrency_limit
         requested = concurrency or self.capabilities.concurrency
         self.concurrency = min(requested, limit) if limit else requested

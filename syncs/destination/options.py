@@ -14,6 +14,10 @@ from config.schemas.types import Flag, Text
 from syncs.engine.key_schema import MAX_LENGTH, PATTERN, KeySchema, KeySchemaError
 
 
+class NoPolicy(Model):
+    """The `policy.destination` of a destination that declares no member of it."""
+
+
 class PlainOptions(Model):
     """Options of a destination where keys keep their names."""
 

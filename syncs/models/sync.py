@@ -104,7 +104,10 @@ class SecretSync(models.Model):
 
 
 class SyncPolicy(models.Model):
-    """Rules of a sync besides its config. `max_deletions` null: no guard; `max_concurrency` null: the default."""
+    """Rules of a sync besides its config. `max_deletions` null: no guard; `max_concurrency` null: the default.
+
+    `destination`: the members that the adapter declares (`Destination.Policy`).
+    """
 
     sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="policy")
     unmanaged = models.CharField(max_length=32, default="overwrite-initially")
@@ -117,6 +120,7 @@ class SyncPolicy(models.Model):
     heal = models.BooleanField(default=False)
     paused = models.BooleanField(default=False)
     max_concurrency = models.PositiveSmallIntegerField(null=True, blank=True)
+    destination = models.JSONField(default=dict, blank=True)
 
     def __str__(self) -> str:
         return f"policy of {self.sync_id}"

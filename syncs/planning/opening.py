@@ -25,7 +25,14 @@ def destination_class(slug: str) -> type[Destination]:
 def open_destination(sync: SecretSync, client: ApiClient) -> Destination:
     """The destination of a sync; nothing is sent. Raises BadRequest if its adapter does not exist."""
     found = destination_class(sync.destination)
-    return found(client, sync.destination_config, sync.sync_options, concurrency=sync.policy.max_concurrency)
+    rules = sync.policy
+    return found(
+        client,
+        sync.destination_config,
+        sync.sync_options,
+        policy=rules.destination,
+        concurrency=rules.max_concurrency,
+    )
 
 
 @contextmanager

@@ -157,7 +157,9 @@ class Operation:
         row = ManagedSecret.objects.filter(sync=self.sync, location=location).exclude(connection=None).first()
         if row and row.connection and location != self.destination.location():
             with open_client(row.connection) as client:
-                self._remove_at(type(self.destination)(client, row.destination_config))
+                self._remove_at(
+                    type(self.destination)(client, row.destination_config, policy=self.sync.policy.destination)
+                )
             return
         self._remove_at(self.destination)
 

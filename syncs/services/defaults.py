@@ -10,8 +10,9 @@ from django.db import transaction
 from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right
-from config.errors import Invalid, problem
-from syncs.models import UNMANAGED, SyncDefaults
+from syncs.models import SyncDefaults
+
+from .policy import checked_policy
 
 
 @transaction.atomic
@@ -20,8 +21,7 @@ def update_defaults(
 ) -> SyncDefaults:
     """Change members of the policy (model field names) that new syncs start with; existing syncs stay as they are."""
     actor.require(Right.EDIT_POLICY, project.pk)
-    if policy.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
-        raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
+    policy = checked_policy(policy)
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     defaults, _ = SyncDefaults.objects.get_or_create(project=project)
     defaults.policy = {**defaults.policy, **policy}

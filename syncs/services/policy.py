@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from functools import cache
 from typing import Annotated, Any
 
-from config.responses import members
-from config.schemas.json_schema import described
-from config.schemas.model import Model
+from pydantic import create_model
+
+from config.errors import Invalid, problem
+from config.schemas.json_schema import JsonSchema, described
+from config.schemas.member import About
+from config.schemas.model import Model, revealed
 from config.schemas.types import Flag, Items, Text, Whole
+from syncs.destination.base import Destination
 from syncs.models import UNMANAGED, SyncPolicy
 
 
@@ -44,17 +50,56 @@ class Policy(Model):
     ] = None
 
 
-PolicyJson = Annotated[dict[str, Any], members(described(Policy)["properties"])]
-"""Every member of `Policy`."""
+@cache
+def policy_of(found: type[Destination]) -> type[Policy]:
+    """`Policy` with `destination`, whose members the adapter declares."""
+    own = About(help="Options that only this destination has. A change replaces them all.")
+    # The base class stays the plain one: a project's defaults are for syncs of every destination.
+    declared: Any = Annotated[found.Policy, own]
+    return create_model("Policy", __base__=Policy, destination=(declared, None))
 
 
-def policy_as_json(policy: SyncPolicy) -> PolicyJson:
-    return {name: getattr(policy, _field(name)) for name in Policy.model_fields}
+def policy_schema(shape: type[Policy] = Policy) -> JsonSchema:
+    """Every member of a policy, as `policy_as_json` returns it."""
+    found = dict(described(shape)["properties"])
+    if own := found.get("destination"):
+        always = {"required": list(own["properties"])} if own["properties"] else {}
+        found["destination"] = {**{name: value for name, value in own.items() if name != "nullable"}, **always}
+    return {"type": "object", "properties": found, "required": list(found), "additionalProperties": False}
+
+
+def policy_as_json(policy: SyncPolicy, found: type[Destination] | None = None) -> dict[str, Any]:
+    """Every member; with `destination` if it is the policy of one."""
+    shown = {name: getattr(policy, _field(name)) for name in Policy.model_fields}
+    return {**shown, "destination": own_members(found, policy)} if found else shown
+
+
+def own_members(found: type[Destination], policy: SyncPolicy) -> dict[str, Any]:
+    """`policy.destination` with the defaults of members that are not stored."""
+    return {name: revealed(value) for name, value in found.Policy.restored(policy.destination)}
+
+
+def checked_policy(data: Mapping[str, Any], found: type[Destination] | None = None) -> dict[str, Any]:
+    """Changes of a policy (model field names) as they are stored; of a project's defaults without `found`.
+
+    Raises Invalid.
+    """
+    if data.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
+        raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
+    if "destination" not in data:
+        return dict(data)
+    if found is None:
+        raise Invalid([problem(["destination"], "It belongs to the policy of a sync, not to a project's defaults")])
+    return {**data, "destination": found.Policy.parse(data["destination"] or {}, ("destination",)).stored()}
 
 
 def policy_changes(policy: Policy) -> dict[str, Any]:
     """The members that were sent, by their names in `SyncPolicy`."""
-    return {_field(name): value for name, value in policy.sent().items() if name in Policy.model_fields}
+    return {
+        _field(name): value
+        for name, value in policy.sent().items()
+        if name in Policy.model_fields or name == "destination"
+    }
 
 
 def _field(name: str) -> str:

@@ -13,15 +13,16 @@ from django.db.models import F
 from config.access import audit
 from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
-from config.errors import BadRequest, Invalid, problem
+from config.errors import BadRequest
 from connections.services import require_use
-from syncs.models import UNMANAGED, SecretSync, SyncPolicy
+from syncs.models import SecretSync, SyncPolicy
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.selectors import defaults_of, syncs
 
 from .deletion import leave_former_locations
 from .folders import lock_folders
+from .policy import checked_policy
 from .propagation import schedule, want
 from .sync_checks import checked, location_of, source_folder, usable_connection
 from .triggers import audited, stop_waiting
@@ -68,9 +69,7 @@ def _first_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     changed = {name: value for name, value in data.items() if value != getattr(policy, name)}
     if changed:
         actor.require(Right.EDIT_POLICY, sync.project_id)
-    if changed.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
-        raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
-    for name, value in changed.items():
+    for name, value in checked_policy(changed, destination_class(sync.destination)).items():
         setattr(policy, name, value)
     return policy
 
@@ -171,8 +170,7 @@ def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     needed = Right.RUN_SYNCS if set(data) <= {"paused"} else Right.EDIT_POLICY
     actor.require(needed, sync.project_id)
     policy = sync.policy
-    if "unmanaged" in data and data["unmanaged"] not in UNMANAGED:
-        raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
+    data = checked_policy(data, destination_class(sync.destination))
     for name, value in data.items():
         setattr(policy, name, value)
     if set(data) & {"include", "exclude", "tags", "recursive"}:

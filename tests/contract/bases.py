@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar
 from pydantic import SecretStr
 
 from config.schemas.model import Model
-from config.schemas.types import Items, Secret, Text
+from config.schemas.types import Flag, Items, Secret, Text
 from connections.errors import BadResponse, NotFound
 from connections.http.client import ApiClient
 from connections.provider import Provider, Session
@@ -35,6 +35,11 @@ class Target(Model):
 
 class BatchOptions(SyncOptions):
     tags: Annotated[Texts, Items()] = None
+
+
+class BatchPolicy(Model):
+    label: Annotated[str, Text("Label", "Sent with each write.", min_length=0, max_length=10)] = ""
+    strict: Annotated[bool | None, Flag("Strict", "Refuses more.")] = None
 
 
 class Token(Model):
@@ -62,7 +67,9 @@ class Batches(KeyValueDestination):
     provider: ClassVar[str] = "bases"
     Config: ClassVar[type[Model]] = Target
     Options: ClassVar[type[Model]] = sync_options("Batches", BatchOptions)
+    Policy: ClassVar[type[Model]] = BatchPolicy
     config: Target
+    policy: BatchPolicy
     capabilities: ClassVar[Capabilities] = Capabilities(
         has_etag=False,
         has_object_ids=False,
@@ -95,6 +102,9 @@ class Batches(KeyValueDestination):
     def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         self.client.request("PATCH", "/keys", json={write.key: write.value for write in writes})
         return [Outcome(write) for write in writes]
+
+    def write_fingerprint(self) -> str:
+        return self.policy.label
 
     def delete(self, write: Write) -> None:
         try:

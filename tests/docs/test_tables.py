@@ -16,6 +16,7 @@ from config.schemas import types as members
 from connections import provider
 from connections.http.client import ApiClient
 from syncs.destination import base, capabilities, document, key_value, write
+from syncs.destinations.humanitec import Humanitec
 from syncs.engine import types
 from syncs.engine.types import Action
 from syncs.models import SyncPolicy
@@ -53,8 +54,8 @@ def test_every_action() -> None:
 
 def test_every_member_of_the_policy_with_its_default() -> None:
     (members,) = tables(page("syncs"), "The policy")
-    words = {"[]": "empty", "False": "off", "None": "null"}
-    now = {name: words.get(str(value), str(value)) for name, value in policy_as_json(SyncPolicy()).items()}
+    words = {"[]": "empty", "{}": "empty", "False": "off", "None": "null"}
+    now = {name: words.get(str(value), str(value)) for name, value in policy_as_json(SyncPolicy(), Humanitec).items()}
     assert {row[0]: row[2] for row in members} == now
 
 

@@ -21,7 +21,7 @@ from connections.selectors import connection_by_id
 from syncs.engine.key_schema import KeySchema, KeySchemaError
 from syncs.models import SecretSync
 from syncs.planning.preflight import naming, rules_of
-from syncs.services.policy import Policy, policy_as_json
+from syncs.services.policy import policy_as_json, policy_of
 from syncs.services.sync_checks import require_free_name
 from syncs.source.selectors import defaults_of, environment_by_slug, folder_by_path
 
@@ -48,7 +48,8 @@ POLICY_LABELS = {
         gettext_lazy("Separated by commas. Secrets with any of these tags are synced."),
     ),
 }
-"""Labels and help of the policy members on this page; all others are in the settings of the sync."""
+"""Labels and help of the policy members on this page, besides the destination's own; all others are in the settings of
+the sync."""
 
 
 class OptionsStep(Step):
@@ -58,7 +59,8 @@ class OptionsStep(Step):
 
     @property
     def rules(self) -> list[Member]:
-        return [member for member in members_of(Policy) if member.name in POLICY_LABELS]
+        shown = {*POLICY_LABELS, "destination"}
+        return [member for member in members_of(policy_of(self.destination)) if member.name in shown]
 
     @cached_property
     def project(self) -> Project:
@@ -90,7 +92,7 @@ class OptionsStep(Step):
         )
         if self.may_write_policy:
             defaults = defaults_of(self.project).new_policy()
-            found |= fields_for(RULES, self.rules, policy_as_json(defaults))
+            found |= fields_for(RULES, self.rules, policy_as_json(defaults, self.destination))
             for name, (label, help_text) in POLICY_LABELS.items():
                 found[prefixed(RULES, name)].label, found[prefixed(RULES, name)].help_text = label, help_text
             as_segments(found, {prefixed(RULES, "unmanaged")})
@@ -147,7 +149,7 @@ class OptionsStep(Step):
             destination_config=self.result_of("target"),
             sync_options={"keySchema": key_schema},
         )
-        policy = collected(RULES, Policy, self.values)
+        policy = collected(RULES, policy_of(self.destination), self.values)
         globs = {name: policy[name] for name in ("include", "exclude", "tags") if name in policy}
         sync.policy = defaults_of(self.project).new_policy(sync=sync, recursive=source["recursive"], **globs)
         return sync
@@ -177,9 +179,9 @@ class OptionsStep(Step):
         """The policy in the API's format."""
         if not self.may_write_policy:
             return {}
-        policy = {"maxDeletions": None, **collected(RULES, Policy, data)}
+        policy = {"maxDeletions": None, **collected(RULES, policy_of(self.destination), data)}
         try:
-            Policy.parse(policy, (RULES,))
+            policy_of(self.destination).parse(policy, (RULES,))
         except Invalid as error:
             issues += error.issues
         return policy

@@ -16,7 +16,7 @@ from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import SecretSync
 from syncs.planning.preflight import Checked, checked_plan
-from syncs.services.policy import Policy, policy_changes
+from syncs.services.policy import policy_changes, policy_of
 from syncs.services.sync_drafts import finish
 from syncs.services.syncs import SyncInput, draft_sync
 
@@ -51,7 +51,7 @@ class PlanStep(Step):
     def policy(self) -> dict[str, Any]:
         """As the model's fields."""
         policy = self.result_of("options")["policy"]
-        changes = policy_changes(Policy.parse(policy)) if policy else {}
+        changes = policy_changes(policy_of(self.destination).parse(policy)) if policy else {}
         return {**changes, "recursive": self.result_of("source")["recursive"]}
 
     @cached_property
