@@ -146,8 +146,11 @@ class AppConnectionAdmin(ServiceAdmin):
 
     def _check(self, request: HttpRequest, connection: AppConnection) -> None:
         try:
-            services.check_connection(actor_of(request), connection)
+            rights = services.check_connection(actor_of(request), connection)
             messages.success(request, _("%s: credentials accepted by the vendor.") % connection.name)
+            if rights.missing:
+                texts = {"name": connection.name, "rights": ", ".join(rights.missing)}
+                messages.warning(request, _("%(name)s: missing rights: %(rights)s") % texts)
         except ServiceError as error:
             messages.error(request, f"{connection.name}: {error}")
 

@@ -31,8 +31,11 @@ from .responses import (
     AppConnectionList,
     AppConnectionOption,
     AppConnectionOptionList,
+    CheckedAppConnection,
     OneAppConnection,
+    OneCheck,
     brief_json,
+    check_json,
     connection_json,
     connection_schema,
     pascal,
@@ -198,10 +201,18 @@ class AppConnections(ViewSet, _OfApp):
 
     @action(detail=True, methods=["post"])
     @operation("check{Name}AppConnection", "Check the credentials of a connection with the vendor now.")
-    def check(self, request: Request, connectionId: str) -> TypedResponse[OneAppConnection]:
+    def check(self, request: Request, connectionId: str) -> TypedResponse[CheckedAppConnection]:
+        services.check_connection(self.actor, self.connection())
         connection = self.connection()
-        services.check_connection(self.actor, connection)
-        return self.one(connection)
+        organisation = str(instance().pk)
+        return TypedResponse(
+            {"appConnection": connection_json(connection, organisation), "check": check_json(connection)}
+        )
+
+    @check.mapping.get
+    @operation("get{Name}AppConnectionCheck", "Get the result of the last check of a connection.")
+    def last_check(self, request: Request, connectionId: str) -> TypedResponse[OneCheck]:
+        return TypedResponse({"check": check_json(self.connection())})
 
 
 class Picker(_OfApp):

@@ -37,6 +37,12 @@ class AppConnection(models.Model):
     check_problem = models.CharField(
         max_length=1024, blank=True, help_text="What the last check found wrong, or blank."
     )
+    missing_rights = models.JSONField(
+        default=list, blank=True, help_text="Rights that the last check found to be missing."
+    )
+    excess_rights = models.JSONField(
+        default=list, blank=True, help_text="Rights that the last check found and no sync needs."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar
@@ -29,6 +29,16 @@ class Session:
 
     token: str = field(repr=False)
     expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What a check found out about the rights of a login, by the vendor's names; empty where it does not state them."""
+
+    missing: tuple[str, ...] = ()
+    """Rights without which keys cannot be written."""
+    excess: tuple[str, ...] = ()
+    """Rights that no sync needs."""
 
 
 def address(label: str, help: str = "") -> Text:
@@ -66,14 +76,17 @@ class Provider(ABC):
         self._deadline = deadline
         self.operator: Mapping[str, Any] = operator or {}
 
-    def open(self, address: str = "", *, below: str = "", **arguments: Any) -> ApiClient:
+    def open(
+        self, address: str = "", *, below: str = "", make: Callable[..., ApiClient] = ApiClient, **arguments: Any
+    ) -> ApiClient:
         """A client, with what else `ApiClient` takes: at the operator's address, else at `address`, else the vendor's.
 
         `address` was given by a user, so it must not lead inside. `below` is a path under it that all requests share.
+        `make` makes a client of another class.
         """
         user_given = bool(address) and not self._given_by_operator
         url = (address if user_given else self._base_url).rstrip("/") + below
-        return ApiClient(self.label, url, deadline=self._deadline, guarded=user_given, **arguments)
+        return make(self.label, url, deadline=self._deadline, guarded=user_given, **arguments)
 
     @abstractmethod
     def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
@@ -87,8 +100,8 @@ class Provider(ABC):
         return None
 
     @abstractmethod
-    def check(self, client: ApiClient) -> None:
-        """The cheapest authenticated read. Raises IntegrationError."""
+    def check(self, client: ApiClient) -> Rights:
+        """The cheapest authenticated read, with the rights that its response states. Raises IntegrationError."""
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         """The choices for a destination's `field`, given the values `chosen` so far. Raises IntegrationError."""

@@ -76,6 +76,32 @@ class AppConnectionOptionList(TypedDict):
     appConnectionOptions: list[AppConnectionOption]
 
 
+class Check(TypedDict):
+    """The result of the last check; the rights have the vendor's names, and are listed where it states them."""
+
+    checkedAt: Time | None
+    problem: str | None
+    missingRights: list[str]
+    excessRights: list[str]
+
+
+class OneCheck(TypedDict):
+    check: Check
+
+
+class CheckedAppConnection(OneAppConnection, OneCheck):
+    pass
+
+
+def check_json(connection: models.AppConnection) -> Check:
+    return {
+        "checkedAt": timestamp(connection.checked_at),
+        "problem": connection.check_problem or None,
+        "missingRights": connection.missing_rights,
+        "excessRights": connection.excess_rights,
+    }
+
+
 def connection_json(connection: models.AppConnection, organisation: str) -> AppConnection:
     project = connection.project
     return {

@@ -21,7 +21,7 @@ from config.schemas.model import Model
 from .credentials import SignIn, credentials_of, login_shape, open_client, provider_of, store_credentials
 from .errors import IntegrationError, Unreachable
 from .models import AppConnection
-from .provider import Choice, Provider, Session
+from .provider import Choice, Provider, Rights, Session
 from .sessions import columns
 
 
@@ -44,12 +44,12 @@ def create_connection(
     provider = provider_of(app)
     checked = _checked(provider, name, method, credentials, description)
     _refuse_used_name(name.strip(), project)
-    session = verify(provider, method, checked)
+    session, rights = verify(provider, method, checked)
     connection = AppConnection(
         name=name.strip(), description=_described(description), app=app, method=method, project=project
     )
     store_credentials(connection, checked)
-    _keep(connection, session)
+    _keep(connection, session, rights)
     try:
         with transaction.atomic():
             connection.save(force_insert=True)
@@ -93,7 +93,7 @@ def update_connection(
     # Only these columns: others, such as the pause, may have changed during the request to the vendor.
     written = ["name", "description", "updated_at"]
     if credentials is not None:
-        session = verify(provider, connection.method, checked)
+        session, rights = verify(provider, connection.method, checked)
         store_credentials(connection, checked)
         written += [
             "credentials_sealed",
@@ -101,7 +101,7 @@ def update_connection(
             "checked_at",
             "check_problem",
             "retry_at",
-            *_keep(connection, session),
+            *_keep(connection, session, rights),
         ]
     connection.name = new_name
     if description is not None:
@@ -157,34 +157,34 @@ def reserve_slot(connection_id: UUID, pace: float) -> float:
     return (slot - now).total_seconds()
 
 
-def verify(provider: Provider, method: str, credentials: Model) -> Session | None:
-    """Check the credentials with the vendor; returns the session that it issues for them, if any.
+def verify(provider: Provider, method: str, credentials: Model) -> tuple[Session | None, Rights]:
+    """Check the credentials with the vendor; returns the session that it issues for them, if any, and their rights.
 
     Raises BadRequest in the modelled words.
     """
     try:
         session = provider.renew(method, credentials)
         with provider.client(method, credentials, session) as client:
-            provider.check(client)
-        return session
+            return session, provider.check(client)
     except Unreachable as error:
         raise BadRequest(f"Unable to validate connection - verify credentials ({error})") from None
     except IntegrationError as error:
         raise BadRequest(f"Failed to validate credentials: {error}") from None
 
 
-def check_connection(actor: Actor, connection: AppConnection) -> None:
+def check_connection(actor: Actor, connection: AppConnection) -> Rights:
     """Check the stored credentials with the vendor now, and store the result. Raises BadRequest."""
     require_use(actor, connection)
     same = AppConnection.objects.filter(pk=connection.pk, credentials_hash=connection.credentials_hash)
     try:
         provider = provider_of(connection.app)
-        session = verify(provider, connection.method, credentials_of(provider, connection))
+        session, rights = verify(provider, connection.method, credentials_of(provider, connection))
     except BadRequest as refusal:
-        same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024])
+        same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024], **_columns(Rights()))
         raise
-    kept = columns(connection, session)
+    kept = columns(connection, session) | _columns(rights)
     same.update(checked_at=timezone.now(), check_problem="", **kept)
+    return rights
 
 
 def choices(actor: Actor, connection: AppConnection, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
@@ -224,9 +224,13 @@ def _require_manager(actor: Actor, project: Project | None) -> None:
         actor.require_instance_admin("manage organisation-wide connections")
 
 
-def _keep(connection: AppConnection, session: Session | None) -> list[str]:
-    """Set the columns of the session; returns their names."""
-    kept = columns(connection, session)
+def _columns(rights: Rights) -> dict[str, Any]:
+    return {"missing_rights": list(rights.missing), "excess_rights": list(rights.excess)}
+
+
+def _keep(connection: AppConnection, session: Session | None, rights: Rights) -> list[str]:
+    """Set the columns of the session and of the rights; returns their names."""
+    kept = columns(connection, session) | _columns(rights)
     for name, value in kept.items():
         setattr(connection, name, value)
     return list(kept)

@@ -14,7 +14,7 @@ from connections.http.client import ApiClient, Classify, quote
 from connections.http.pages import Pages, Single
 from connections.http.responses import member as read_member
 from connections.http.tls import PLAIN
-from connections.provider import Choice, Provider, Session
+from connections.provider import Choice, Provider, Rights, Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,9 @@ class TokenProvider(Provider):
             address, headers={name: template.format(token)}, secrets=[token], classify=kind.classify, tls=tls
         )
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         client.get(self.check_path, self.check_kind)
+        return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         picker = self.choices_from.get(field)

@@ -25,7 +25,7 @@ from connections.http import responses
 from connections.http.client import ApiClient
 from connections.http.pages import Token
 from connections.http.responses import Response
-from connections.provider import Choice, Provider, Session
+from connections.provider import Choice, Provider, Rights, Session
 
 LASTS = timedelta(hours=1)
 """Life of a role's keys: what every role allows, also one that another role assumes."""
@@ -147,9 +147,10 @@ class Aws(Provider):
         keys = Keys(made.AccessKeyId, made.SecretAccessKey, made.SessionToken, _account_of(role))
         return keys, made.Expiration.astimezone(UTC)
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         """The identity of the keys, which needs no right. That the role can be assumed was checked by `renew`."""
         aws_of(client).identity()
+        return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
         """KMS keys by alias, and secrets by name. If the login may not list them they are typed."""

@@ -18,7 +18,7 @@ from config.schemas.types import Id, Secret
 from connections.certificates import Certificates
 from connections.errors import BadResponse, Rejected
 from connections.http.client import ApiClient
-from connections.provider import Choice, Provider, Session, address
+from connections.provider import Choice, Provider, Rights, Session, address
 
 LOGIN = "/api/v1/auth/universal-auth/login"
 WITHOUT_END = timedelta(days=1)  # after which a token without an end is renewed
@@ -79,8 +79,9 @@ class ExternalInfisical(Provider):
             raise Rejected(f"{self.label}: {said}.")
         return Session(token=token, expires_at=datetime.now(UTC) + (timedelta(seconds=seconds) or WITHOUT_END))
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         _projects(client)
+        return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "projectId":

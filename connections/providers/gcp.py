@@ -9,7 +9,7 @@ from config.schemas.model import Model
 from connections.gcp import PROJECTS, SECRETS, host_of, read_list
 from connections.http.client import ApiClient, quote
 from connections.http.responses import Response, Text
-from connections.provider import Choice, Session
+from connections.provider import Choice, Rights, Session
 
 from ._gcp_credentials import Impersonation, ServiceAccountKey
 from ._gcp_sign_in import GcpSignIn
@@ -50,11 +50,12 @@ class Gcp(GcpSignIn):
         key = credentials.serviceAccountKey
         return self.with_token(session.token if session else "", key.get_secret_value() if key else "")
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         """Checked by signing in: a token is issued only to an existing account, for its own key.
 
         An account with the least rights may read nothing else.
         """
+        return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "projectId":

@@ -8,131 +8,46 @@ https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-githu
 
 from __future__ import annotations
 
+import json
 import re
-import textwrap
-import time
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Self
+from functools import partial
+from typing import Any, ClassVar
 
 import httpx
-import jwt
-from pydantic import SecretStr, model_validator
 
-from config.errors import BadRequest
-from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
-from config.schemas.types import Secret, Text
-from connections.certificates import Certificates
-from connections.errors import BadResponse, RateLimited, Unauthorized
+from connections.errors import BadResponse, RateLimited
 from connections.http.client import ApiClient, Classified, quote
 from connections.http.pages import NextLink
-from connections.provider import Choice, Provider, Session
+from connections.provider import Choice, Provider, Rights, Session
+
+from ._github_credentials import AccessToken, App, address, app_token
 
 VERSION = "2022-11-28"
 MINUTE = 60.0
 LIMITS = re.compile("rate.limit|abuse detection|blocked from content creation", re.IGNORECASE)
 """In the message of a 403 that is a limit, or in the address of its documentation; older servers word it otherwise."""
-JWT_LIFE = 540  # seconds; GitHub takes at most 600
-SKEW = 60  # seconds by which the JWT is dated back, as GitHub advises
-
-RIGHTS = (
-    "Repository permissions Secrets and Environments: read and write, Metadata: read, on only the repositories that are"
-    " synced; for an organization's secrets the organization permission Secrets: read and write."
-)
-
-
-Instance = Annotated[
-    str | None,
-    Text(
-        "Instance",
-        "cloud: github.com or an organization's own ghe.com address; server: GitHub Enterprise Server.",
-        choices=("cloud", "server"),
-    ),
-]
-Host = Annotated[
-    str | None,
-    Text(
-        "Host",
-        "Of GitHub Enterprise, such as github.example.com; blank for github.com.",
-        pattern=r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?",
-        pattern_message="Host must be a host's name, with a port where it needs one",
-    ),
-]
-
-
-class AccessToken(Certificates):
-    personalAccessToken: Annotated[
-        SecretStr,
-        Secret(
-            "Personal access token",
-            f"A fine-grained token, of an account used for nothing else, with an end date. {RIGHTS}"
-            " A classic token needs the scope repo, or admin:org, and grants far more.",
-            empty_message="Personal Access Token required",
-        ),
-    ]
-    instanceType: Instance = None
-    host: Host = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        _require_host(self)
-        return self
-
-
-class App(Certificates):
-    privateKey: Annotated[
-        SecretStr,
-        Secret(
-            "Private key",
-            "In PEM form, from the settings page of the App.",
-            empty_message="Private key required",
-            multiline=True,
-        ),
-    ]
-    appId: Annotated[
-        str,
-        Text(
-            "Client ID or App ID",
-            f"Of an App of your own, installed on only the repositories that are synced. {RIGHTS}",
-            empty_message="App ID required",
-            example=EXAMPLE_ID,
-        ),
-    ]
-    installationId: Annotated[
-        str,
-        Text(
-            "Installation ID",
-            "The number at the end of the installation's address.",
-            pattern="[0-9]+",
-            pattern_message="Installation ID must be a number",
-            empty_message="GitHub App Installation ID required",
-        ),
-    ]
-    instanceType: Instance = None
-    host: Host = None
-
-    @model_validator(mode="after")
-    def _complete(self) -> Self:
-        _require_host(self)
-        return self
-
-
-def _require_host(credentials: AccessToken | App) -> None:
-    if credentials.instanceType == "server" and not credentials.host:
-        raise BadRequest("A GitHub Enterprise Server has a host: give it")
-
-
-def _address(credentials: AccessToken | App) -> str:
-    """Where the API is; "" at github.com. Source: https://docs.github.com/en/enterprise-server/rest/quickstart"""
-    if not credentials.host:
-        return ""
-    server = credentials.instanceType == "server"
-    return f"https://{credentials.host}/api/v3" if server else f"https://api.{credentials.host}"
+CLASSIC = frozenset({"repo", "admin:org"})
+"""Scopes of a classic token that can write secrets: of a repository and of an organization."""
+CLASSIC_READS = frozenset({"read:org"})
+"""Scopes that pickers use."""
+INSTALLED = ("secrets", "environments", "organization_secrets")
+"""Permissions of an App's installation, of which a sync needs one or more, to write."""
+INSTALLED_READS = frozenset({"metadata", "actions"})
+"""Permissions to read that pickers use; `actions` lists environments."""
 
 
 class AppClient(ApiClient):
-    """Signed in as an installation of an App, which is not a user: it has repositories, but no organizations."""
+    """Signed in as an installation of an App, which is not a user: it has repositories, but no organizations.
+
+    `granted` are its permissions, each `read`, `write` or `admin`; empty where unknown.
+    """
+
+    def __init__(self, *args: Any, granted: Mapping[str, str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.granted = granted
 
 
 class GitHub(Provider):
@@ -145,45 +60,51 @@ class GitHub(Provider):
 
     def client(self, method: str, credentials: AccessToken | App, session: Session | None = None) -> ApiClient:
         if isinstance(credentials, AccessToken):
-            token = credentials.personalAccessToken.get_secret_value()
-            return self._open(ApiClient, credentials, token, [token])
-        token = session.token if session else ""
-        return self._open(AppClient, credentials, token, [token, credentials.privateKey.get_secret_value()])
+            return self._open(credentials, credentials.personalAccessToken.get_secret_value())
+        token, _, granted = (session.token if session else "").partition(" ")
+        return self._open(credentials, token, make=partial(AppClient, granted=json.loads(granted or "{}")))
 
-    def _open(self, kind: type[ApiClient], credentials: AccessToken | App, token: str, secrets: list[str]) -> ApiClient:
-        address = _address(credentials)
-        is_given = bool(address) and not self._given_by_operator
-        return kind(
-            self.label,
-            address if is_given else self._base_url,
+    def _open(self, credentials: AccessToken | App, token: str, **arguments: Any) -> ApiClient:
+        key = credentials.privateKey.get_secret_value() if isinstance(credentials, App) else ""
+        return self.open(
+            address(credentials),
             headers={
                 "Authorization": f"Bearer {token}",
                 "Accept": "application/vnd.github+json",
                 "X-GitHub-Api-Version": VERSION,
                 "User-Agent": "keyferry",
             },
-            secrets=secrets,
-            deadline=self._deadline,
+            secrets=[token, key],
             classify=classify,
-            guarded=is_given,
             tls=credentials.tls(),
+            **arguments,
         )
 
     def renew(self, method: str, credentials: AccessToken | App) -> Session | None:
-        """Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app"""
+        """The session's token is the installation's, and behind a blank the permissions that were granted.
+
+        Source: https://docs.github.com/en/rest/apps/apps#create-an-installation-access-token-for-an-app
+        """
         if isinstance(credentials, AccessToken):
             return None
         path = f"/app/installations/{quote(credentials.installationId)}/access_tokens"
-        token, key = _app_token(credentials), credentials.privateKey.get_secret_value()
-        with self._open(ApiClient, credentials, token, [token, key]) as client:
+        with self._open(credentials, app_token(credentials)) as client:
             given = client.request("POST", path, read=True)
         try:
-            return Session(token=str(given["token"]), expires_at=datetime.fromisoformat(given["expires_at"]))
+            token = f"{given['token']} {json.dumps(given.get('permissions') or {})}"
+            return Session(token=token, expires_at=datetime.fromisoformat(given["expires_at"]))
         except (KeyError, TypeError, ValueError):
             raise BadResponse(f"GitHub: POST {path}: unexpected response: no token") from None
 
-    def check(self, client: ApiClient) -> None:
-        client.request("GET", "/installation/repositories" if isinstance(client, AppClient) else "/user")
+    def check(self, client: ApiClient) -> Rights:
+        """A fine-grained token does not say what it may do. Source:
+        https://docs.github.com/en/apps/oauth-apps/building-oauth-apps/scopes-for-oauth-apps
+        """
+        if isinstance(client, AppClient):
+            client.request("GET", "/installation/repositories")
+            return _rights_of_installation(client.granted)
+        scopes = client.send("GET", "/user").headers.get("x-oauth-scopes")
+        return Rights() if scopes is None else _rights_of_scopes({each.strip() for each in scopes.split(",")} - {""})
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "org":
@@ -224,6 +145,24 @@ def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
     return (RateLimited, MINUTE) if status == 429 or by_header or LIMITS.search(f"{texts}") else None
 
 
+def _rights_of_scopes(scopes: set[str]) -> Rights:
+    missing = () if scopes & CLASSIC else (" or ".join(sorted(CLASSIC, reverse=True)),)
+    return Rights(missing, tuple(sorted(scopes - CLASSIC - CLASSIC_READS)))
+
+
+def _rights_of_installation(granted: Mapping[str, str]) -> Rights:
+    """A permission that is granted to read only is missing; of those that are not granted, which are needed depends on
+    the target.
+    """
+    if not granted:
+        return Rights()
+    missing = [f"{name}: write" for name in INSTALLED if granted.get(name) == "read"]
+    if not granted.keys() & set(INSTALLED):
+        missing.append(" or ".join(f"{name}: write" for name in INSTALLED))
+    needed = {*INSTALLED, *(name for name in INSTALLED_READS if granted.get(name) == "read")}
+    return Rights(tuple(missing), tuple(sorted(f"{name}: {granted[name]}" for name in granted.keys() - needed)))
+
+
 def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]]:
     """Everything that a list has, 100 a request, or an IntegrationError: never a part.
 
@@ -257,22 +196,3 @@ def _organizations(client: ApiClient) -> dict[str, int]:
         owners = [each["owner"] for each in _repositories(client)]
         return {owner["login"]: owner["id"] for owner in owners if owner.get("type") == "Organization"}
     return {each["login"]: each["id"] for each in paged(client, "/user/orgs")}
-
-
-def _app_token(credentials: App) -> str:
-    """The JWT of the App, valid for some minutes."""
-    now = int(time.time())
-    claims = {"iss": credentials.appId, "iat": now - SKEW, "exp": now + JWT_LIFE}
-    try:
-        return jwt.encode(claims, _pem(credentials.privateKey.get_secret_value()), "RS256")
-    except (ValueError, TypeError, jwt.PyJWTError):
-        raise Unauthorized("GitHub: the private key of the App is not an RSA key in PEM form") from None
-
-
-def _pem(text: str) -> str:
-    r"""The text with its line breaks: a one-line form field loses them, an environment variable has them as \n."""
-    found = re.fullmatch(r"\s*-----BEGIN ([A-Z ]+)-----(.*)-----END \1-----\s*", text.replace("\\n", "\n"), re.DOTALL)
-    if not found:
-        raise ValueError
-    lines = textwrap.wrap(re.sub(r"\s", "", found[2]), 64)
-    return "\n".join([f"-----BEGIN {found[1]}-----", *lines, f"-----END {found[1]}-----", ""])

@@ -20,7 +20,7 @@ from config.schemas.types import Secret, Text
 from connections.certificates import Certificates
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified, quote
-from connections.provider import Choice, Provider, Session, address
+from connections.provider import Choice, Provider, Rights, Session, address
 
 FOR_EVER = timedelta(days=365)  # after which a token without an end is renewed
 
@@ -111,9 +111,10 @@ class HashicorpVault(Provider):
             tls=credentials.tls(),
         )
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         """Any token may look itself up."""
         client.request("GET", "/auth/token/lookup-self")
+        return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         """The KV mounts that the token can see; of the chosen one, the secrets at its top."""

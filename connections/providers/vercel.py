@@ -15,7 +15,7 @@ from config.schemas.model import Model
 from config.schemas.types import Secret
 from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
-from connections.provider import Choice, Provider, Session
+from connections.provider import Choice, Provider, Rights, Session
 
 TAKEN = frozenset({"ENV_CONFLICT", "ENV_ALREADY_EXISTS", "env_already_exists"})
 """Error codes of a name that is already in use in the same environment; they come with 400, 403 or 409."""
@@ -49,10 +49,11 @@ class Vercel(Provider):
         token = credentials.apiToken.get_secret_value()
         return self.open(headers={"Authorization": f"Bearer {token}"}, secrets=[token], classify=_class_of)
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         answer = client.request("GET", "/v2/user")
         if not isinstance(answer, dict) or not isinstance(answer.get("user"), dict):
             raise BadResponse("Vercel: GET /v2/user: unexpected response: no user")
+        return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "teamId":

@@ -29,7 +29,8 @@ from config.schemas.types import Items, Text, Whole
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import quote
-from connections.providers.github import RIGHTS, paged
+from connections.providers._github_credentials import RIGHTS
+from connections.providers.github import paged
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import sync_options

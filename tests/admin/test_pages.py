@@ -19,6 +19,7 @@ from config.access.models import AuditEvent, ClientSecret, Identity, Membership,
 from config.access.roles import PLATFORM, actor_of_user
 from config.ui.markup import relative, took
 from connections.models import AppConnection
+from connections.provider import Rights
 from syncs.history.status import counted, urgent
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.folders import create_project
@@ -294,6 +295,23 @@ def test_a_connection_shows_the_result_of_its_last_check(world: World, browser: 
     shown = browser.get(page).content.decode()
     assert "Accepted" in shown
     assert "shop-dev" in shown
+    assert "missing:" not in shown
+
+
+def test_a_connection_shows_the_rights_that_are_missing_and_those_not_needed(
+    world: World, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights = Rights(missing=("write <values>",), excess=("delete", "admin"))
+    monkeypatch.setattr("connections.providers.humanitec.Humanitec.check", lambda self, client: rights)
+    told = browser.post(url(AppConnection, "check", world.connection.pk), follow=True).content.decode()
+    assert "humanitec-dev: missing rights: write &lt;values&gt;" in told
+    assert re.search('data-tone="warn">missing: write &lt;values&gt;<', told)
+    assert 'data-tone="calm">more than needed: delete<' in told
+    assert 'data-tone="calm">more than needed: admin<' in told
+
+
+def test_a_connection_is_paused_on_its_page(world: World, browser: Client) -> None:
+    page = url(AppConnection, "change", world.connection.pk)
     browser.post(url(AppConnection, "pause", world.connection.pk))
     assert "Paused by ada" in browser.get(page).content.decode()
 

@@ -11,7 +11,8 @@ import pytest
 from config.access.models import AuditEvent
 from config.access.roles import PLATFORM
 from config.access.services import pause_everything
-from connections.services import create_connection
+from connections.provider import Rights
+from connections.services import create_connection, update_connection
 from syncs.models import SyncRun
 from syncs.running import writer
 from tests.api.test_syncs import SYNCS
@@ -82,12 +83,43 @@ def test_who_may(world: World, api: Api) -> None:
 
 def test_a_connection_is_checked_on_request(world: World, api: Api) -> None:
     where = f"/v1/app-connections/humanitec/{world.connection.pk}/check"
-    assert api("POST", where)[0] == 200
+    status, answer = api("POST", where)
+    assert (status, answer["appConnection"]["id"]) == (200, str(world.connection.pk))
+    assert answer["check"].pop("checkedAt")
+    assert answer["check"] == {"problem": None, "missingRights": [], "excessRights": []}
     world.sandbox.token = "another"
     status, answer = api("POST", where)
     assert (status, "Failed to validate credentials" in answer["message"]) == (400, True)
     assert TOKEN not in json.dumps(answer)
-    assert api_for("viewer", world)("POST", where)[0] == 403
+    assert api("GET", where)[1]["check"]["problem"] == answer["message"]
+    viewer = api_for("viewer", world)
+    assert (viewer("POST", where)[0], viewer("GET", where)[0]) == (403, 200)
+
+
+def test_the_rights_that_a_check_finds_are_kept_until_the_next(
+    world: World, api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rights = Rights(missing=("write",), excess=("admin",))
+    monkeypatch.setattr("connections.providers.humanitec.Humanitec.check", lambda self, client: rights)
+    connection = f"/v1/app-connections/humanitec/{world.connection.pk}"
+    found = {"missingRights": ["write"], "excessRights": ["admin"]}
+    assert found.items() <= api("POST", f"{connection}/check")[1]["check"].items()
+    assert found.items() <= api("GET", f"{connection}/check")[1]["check"].items()
+    assert "missingRights" not in str(api("GET", connection)[1])
+    monkeypatch.undo()
+    assert api("POST", f"{connection}/check")[1]["check"]["missingRights"] == []
+
+
+def test_new_credentials_bring_the_rights_that_they_have(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    rights = Rights(missing=("write",))
+    monkeypatch.setattr("connections.providers.humanitec.Humanitec.check", lambda self, client: rights)
+    made = create_connection(world.actor, "humanitec", name="new", method="api-token", credentials={"apiToken": TOKEN})
+    made.refresh_from_db()
+    assert made.missing_rights == ["write"]
+    monkeypatch.undo()
+    update_connection(world.actor, made, credentials={"apiToken": TOKEN})
+    made.refresh_from_db()
+    assert made.missing_rights == []
 
 
 def test_a_pause_does_not_prevent_planning(world: World, api: Api) -> None:

@@ -21,11 +21,11 @@ from config.errors import ServiceError
 from connections.credentials import shown_credentials
 from connections.errors import AddressRefused, BadResponse, RateLimited, Unauthorized
 from connections.http.waits import LONGEST
-from connections.provider import Choice
+from connections.provider import Choice, Rights, Session
 from connections.providers.github import GitHub, classify
 from connections.services import choices, create_connection
 from tests.connections.logins import login
-from tests.destinations.github import APP_ID, INSTALLATION
+from tests.destinations.github import APP_ID, INSTALLATION, TOKEN
 from tests.destinations.github import GitHub as Vendor
 from tests.destinations.serving import Answer
 
@@ -67,6 +67,57 @@ def test_a_refused_token_reports_the_vendors_message_and_not_the_token(vendor: V
     ):
         provider.check(client)
     assert str(caught.value) == "GitHub: GET /user answered 401: Bad credentials"
+
+
+@pytest.mark.parametrize(
+    ("scopes", "expected"),
+    [
+        (None, Rights()),
+        ("repo", Rights()),
+        ("admin:org, read:org", Rights()),
+        ("gist, repo, workflow", Rights(excess=("gist", "workflow"))),
+        ("", Rights(missing=("repo or admin:org",))),
+        ("public_repo", Rights(missing=("repo or admin:org",), excess=("public_repo",))),
+    ],
+)
+def test_the_scopes_of_a_classic_token_are_judged(vendor: Vendor, scopes: str | None, expected: Rights) -> None:
+    vendor.scopes = scopes
+    provider = GitHub(vendor.url)
+    with provider.client("pat", login(provider, "pat", vendor.credentials)) as client:
+        assert provider.check(client) == expected
+
+
+@pytest.mark.parametrize(
+    ("granted", "expected"),
+    [
+        ({"secrets": "write", "metadata": "read", "actions": "read"}, Rights()),
+        ({"organization_secrets": "write"}, Rights()),
+        ({}, Rights()),
+        ({"secrets": "read", "environments": "write"}, Rights(missing=("secrets: write",))),
+        (
+            {"secrets": "write", "contents": "read", "actions": "write"},
+            Rights(excess=("actions: write", "contents: read")),
+        ),
+        (
+            {"metadata": "read"},
+            Rights(missing=("secrets: write or environments: write or organization_secrets: write",)),
+        ),
+    ],
+)
+def test_the_permissions_of_an_installation_are_judged(
+    vendor: Vendor, app: dict[str, str], granted: dict[str, str], expected: Rights
+) -> None:
+    vendor.permissions = granted
+    provider, credentials = GitHub(vendor.url), login(GitHub, "github-app", app)
+    with provider.client("github-app", credentials, provider.renew("github-app", credentials)) as client:
+        assert provider.check(client) == expected
+
+
+def test_a_session_of_an_earlier_version_has_no_permissions(vendor: Vendor, app: dict[str, str]) -> None:
+    provider = GitHub(vendor.url)
+    old = Session(TOKEN, datetime.now(UTC) + timedelta(hours=1))
+    with provider.client("github-app", login(provider, "github-app", app), old) as client:
+        assert provider.check(client) == Rights()
 
 
 def test_an_app_signs_for_a_token_that_ends_and_works_with_it(vendor: Vendor, app: dict[str, str]) -> None:

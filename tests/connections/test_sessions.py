@@ -27,7 +27,7 @@ from connections.credentials import open_client
 from connections.errors import Unauthorized
 from connections.http.client import ApiClient
 from connections.models import AppConnection
-from connections.provider import Provider, Session, providers
+from connections.provider import Provider, Rights, Session, providers
 from connections.services import check_connection, create_connection, update_connection
 from connections.sessions import EARLY
 from tests.destinations.serving import Answer, Ask, Served
@@ -98,8 +98,9 @@ class Signing(Provider):
             answer = client.request("POST", "/login", json=credentials.stored(), read=True)
         return Session(answer["token"], timezone.now() + timedelta(seconds=answer["seconds"]))
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         client.request("GET", "/me")
+        return Rights()
 
 
 @contextmanager

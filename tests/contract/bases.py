@@ -16,7 +16,7 @@ from config.schemas.model import Model
 from config.schemas.types import Flag, Items, Secret, Text
 from connections.errors import BadResponse, NotFound
 from connections.http.client import ApiClient
-from connections.provider import Provider, Session
+from connections.provider import Provider, Rights, Session
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.document import DocumentDestination
 from syncs.destination.key_value import KeyValueDestination
@@ -57,8 +57,9 @@ class Bases(Provider):
         token = credentials.token.get_secret_value()
         return self.open(headers={"Authorization": token}, secrets=[token])
 
-    def check(self, client: ApiClient) -> None:
+    def check(self, client: ApiClient) -> Rights:
         client.request("GET", "/here")
+        return Rights()
 
 
 class Batches(KeyValueDestination):

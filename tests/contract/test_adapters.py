@@ -14,7 +14,7 @@ from dataclasses import replace
 
 from connections.credentials import open_client
 from connections.errors import Conflict, IntegrationError, NotFound
-from connections.provider import providers
+from connections.provider import Rights, providers
 from syncs.destination.base import Destination
 from syncs.engine.types import Action, Outcome, Remote, Write
 from tests.connections.logins import login
@@ -163,7 +163,7 @@ def test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor(case: Cas
         session = opened.renew(method, credentials)
         case.fake.asked()
         with opened.client(method, credentials, session) as client:
-            opened.check(client)
+            assert isinstance(opened.check(client), Rights)
 
     check()
     assert not any(case.fake.is_write(*one) for one in case.fake.asked())

@@ -80,7 +80,8 @@ class GitHub(Served):
     """`secrets` by scope ("orgs/acme", "repos/acme/shop", "repos/acme/shop/production") and by name.
 
     The clock moves a second with each write; `still` stops it. `rotate` replaces the key that values are sealed with.
-    `app_key` is the public half, in PEM form, of what the App signs with.
+    `app_key` is the public half, in PEM form, of what the App signs with, and `permissions` what its installation has.
+    `scopes` are those of a classic token; a fine-grained one has none.
     """
 
     description = "github.json"
@@ -114,6 +115,8 @@ class GitHub(Served):
         self.secrets: dict[str, dict[str, _Secret]] = {}
         self.tokens = {TOKEN}
         self.app_key = ""
+        self.scopes: str | None = None
+        self.permissions = {"metadata": "read", "secrets": "write"}
         self.page_limit = 100
         self.still = False
         self._tick = 0
@@ -175,7 +178,7 @@ class GitHub(Served):
             case ["repos", owner, repo, "environments"] if repo in REPOSITORIES.get(owner, {}):
                 return self._paged(ask, [_environment(1, "production/eu"), _environment(2, "test")], "environments")
             case ["user"]:
-                return Answer(200, USER)
+                return Answer(200, USER, {} if self.scopes is None else {"x-oauth-scopes": self.scopes})
             case ["user", "orgs"]:
                 return self._paged(ask, [ORGANIZATION])
             case ["user", "repos"]:
@@ -200,7 +203,11 @@ class GitHub(Served):
         ends = datetime.now(UTC) + timedelta(hours=1)
         return Answer(
             201,
-            {"token": token, "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ"), "permissions": {"secrets": "write"}},
+            {
+                "token": token,
+                "expires_at": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "permissions": dict(self.permissions),
+            },
         )
 
     def _secrets(self, ask: Ask, scope: str, rest: list[str]) -> Answer:

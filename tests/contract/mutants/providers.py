@@ -7,7 +7,7 @@ from typing import Any
 
 from connections.errors import IntegrationError
 from connections.http.client import ApiClient
-from connections.provider import Choice, Provider
+from connections.provider import Choice, Provider, Rights
 from connections.providers.humanitec import Humanitec
 from tests.contract import test_adapters, test_hooks
 
@@ -61,8 +61,8 @@ class BlindCheck(Humanitec):
     caught_by = staticmethod(test_adapters.test_the_check_of_a_login_writes_nothing_and_fails_with_the_vendor)
     variant = "application"
 
-    def check(self, client: ApiClient) -> None:
-        return
+    def check(self, client: ApiClient) -> Rights:
+        return Rights()
 
 
 PROVIDERS: tuple[type[Provider], ...] = (WrongPicker, EmptyPicker, HidingPicker, EagerPicker, BlindCheck)
