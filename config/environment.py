@@ -210,13 +210,29 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "KEYFERRY_GCP_SERVICE_ACCOUNT_FILE",
             Kind.PATH,
             "",
-            "Key file of a service account that impersonates others for connections without a key of their own.",
+            "Key file of a service account, or configuration of workload identity federation, that impersonates others "
+            "for connections without a login of their own.",
         ),
         Variable(
             "KEYFERRY_GCP_IMPERSONATED",
             Kind.LIST,
             [],
             "E-mail addresses of accounts that it may impersonate. Anyone who may create connections can use them.",
+        ),
+        Variable(
+            "KEYFERRY_GCP_TOKEN_FILES",
+            Kind.LIST,
+            [],
+            "Files with the token of a workload that connections with workload identity federation may use. Anyone who "
+            "may create connections can use them.",
+        ),
+        Variable(
+            "KEYFERRY_GCP_METADATA_SERVER",
+            Kind.FLAG,
+            False,
+            "Whether connections may sign in as the service account of the machine that this server runs on, from "
+            "Google's metadata server. It also impersonates others if no file is set. Anyone who may create "
+            "connections can use it.",
         ),
     ),
     "Rate limits": (

@@ -12,13 +12,19 @@ from config.schemas.model import Model
 from config.schemas.types import Secret, Text
 from connections.gcp import RIGHTS
 
-from ._gcp_files import ACCOUNT, Key, read_key
+from ._gcp_files import ACCOUNT, Federation, Key, read_federation, read_key
 
 NO_ACCOUNT = "Must be the email of a service account, ending in gserviceaccount.com"
 
 
 def _file(label: str, help: str) -> Secret:
     return Secret(label, help, multiline=True, empty_message=f"{label} required")
+
+
+def secrets_of(credentials: Model) -> list[str]:
+    """Every text that must not be shown."""
+    members = (getattr(credentials, name) for name in type(credentials).model_fields)
+    return [each.get_secret_value() for each in members if isinstance(each, SecretStr)]
 
 
 def _require_readable(member: str, text: SecretStr, read: Callable[[str], object]) -> None:
@@ -81,3 +87,28 @@ class ServiceAccountKey(Model):
     @property
     def key(self) -> Key:
         return read_key(self.serviceAccountKey.get_secret_value())
+
+
+class WorkloadIdentity(Model):
+    credentialConfiguration: Annotated[
+        SecretStr,
+        _file(
+            "Credential configuration",
+            "The JSON file that gcloud iam workload-identity-pools create-cred-config writes, with a file or an"
+            " address as the source of the token. A file is one that the operator lists in KEYFERRY_GCP_TOKEN_FILES."
+            f" The service account, or the federated identity itself, needs {RIGHTS}",
+        ),
+    ]
+
+    @model_validator(mode="after")
+    def _readable(self) -> Self:
+        _require_readable("credentialConfiguration", self.credentialConfiguration, read_federation)
+        return self
+
+    @property
+    def federation(self) -> Federation:
+        return read_federation(self.credentialConfiguration.get_secret_value())
+
+
+class MetadataServer(Model):
+    """The service account of the machine that this server runs on. The operator switches this login on."""

@@ -122,4 +122,5 @@ def _parsed(kind: type[F], text: str, what: str) -> F:
     try:
         return kind.model_validate_json(text)
     except ValidationError as error:
-        raise ValueError(f"must be {what} ({reason(error)})") from None
+        is_json = error.errors(include_input=False)[0]["type"] != "json_invalid"
+        raise ValueError(f"must be {what} ({reason(error) if is_json else 'it is not JSON'})") from None

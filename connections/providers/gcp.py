@@ -11,10 +11,10 @@ from connections.http.client import ApiClient, quote
 from connections.http.responses import Response, Text
 from connections.provider import Choice, Rights, Session
 
-from ._gcp_credentials import Impersonation, ServiceAccountKey
+from ._gcp_credentials import Impersonation, MetadataServer, ServiceAccountKey, WorkloadIdentity, secrets_of
 from ._gcp_sign_in import GcpSignIn
 
-Credentials = Impersonation | ServiceAccountKey
+Credentials = Impersonation | ServiceAccountKey | WorkloadIdentity | MetadataServer
 
 
 class Project(Response):
@@ -35,20 +35,30 @@ class Gcp(GcpSignIn):
     methods: ClassVar[Mapping[str, type[Model]]] = {
         "service-account-impersonation": Impersonation,
         "service-account-key": ServiceAccountKey,
+        "workload-identity-federation": WorkloadIdentity,
+        "metadata-server": MetadataServer,
     }
     pickers: ClassVar[tuple[str, ...]] = ("secret-manager-projects",)
-    operator_settings: ClassVar[tuple[str, ...]] = ("GCP_SERVICE_ACCOUNT_FILE", "GCP_IMPERSONATED")
+    operator_settings: ClassVar[tuple[str, ...]] = (
+        "GCP_SERVICE_ACCOUNT_FILE",
+        "GCP_IMPERSONATED",
+        "GCP_TOKEN_FILES",
+        "GCP_METADATA_SERVER",
+    )
 
     def renew(self, method: str, credentials: Credentials) -> Session:
-        if isinstance(credentials, ServiceAccountKey):
-            return self.by_key(credentials.key)
+        match credentials:
+            case ServiceAccountKey():
+                return self.by_key(credentials.key)
+            case WorkloadIdentity():
+                return self.federated(credentials.federation)
+            case MetadataServer():
+                return self.of_machine()
         email = credentials.serviceAccountEmail
-        source = self.by_key(credentials.key) if credentials.key else self.as_operator(email)
-        return self.impersonated(source, email)
+        return self.impersonated(self.by_key(credentials.key) if credentials.key else self.as_operator(email), email)
 
     def client(self, method: str, credentials: Credentials, session: Session | None = None) -> ApiClient:
-        key = credentials.serviceAccountKey
-        return self.with_token(session.token if session else "", key.get_secret_value() if key else "")
+        return self.with_token(session.token if session else "", *secrets_of(credentials))
 
     def check(self, client: ApiClient) -> Rights:
         """Checked by signing in: a token is issued only to an existing account, for its own key.

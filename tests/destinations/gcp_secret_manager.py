@@ -3,7 +3,9 @@
 Sources: Google's discovery documents secretmanager v1 (revision 20261021), iamcredentials v1, cloudresourcemanager v1;
 https://developers.google.com/identity/protocols/oauth2/service-account#httprest (tokens),
 https://cloud.google.com/secret-manager/docs/etags (etags), https://cloud.google.com/secret-manager/docs/access-secret-version
-(what `latest` is), https://cloud.google.com/apis/design/errors (errors).
+(what `latest` is), https://cloud.google.com/apis/design/errors (errors),
+https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token (exchanged tokens),
+https://cloud.google.com/compute/docs/access/authenticate-workloads#applications (tokens of a machine).
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ from .serving import Answer, Ask, Served
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 EMAIL = "keyferry@shop-prod.iam.gserviceaccount.com"
 TARGET = "writer@shop-prod.iam.gserviceaccount.com"
+AUDIENCE = "//iam.googleapis.com/projects/123456789/locations/global/workloadIdentityPools/ci/providers/runner"
+WORKLOAD_TOKEN = "eyJ.token-of-the-workload"
 
 Record = dict[str, Any]
 
@@ -150,6 +154,10 @@ class GcpSecretManager(Served):
     def answer(self, ask: Ask) -> Answer:
         if ask.path == "/token":
             return self._signed_in(ask.body)
+        if ask.path == "/v1/token":
+            return self._exchanged_token(ask.body)
+        if ask.path == "/computeMetadata/v1/instance/service-accounts/default/token":
+            return self._of_machine(ask.headers)
         token = ask.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.tokens:
             return error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
@@ -180,7 +188,30 @@ class GcpSecretManager(Served):
         except (jwt.InvalidTokenError, KeyError, AssertionError):
             body = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
             return Answer(400, body)
-        return Answer(200, {"access_token": self._token("signed"), "expires_in": 3599, "token_type": "Bearer"})
+        return Answer(200, self._granted("signed"))
+
+    def _exchanged_token(self, body: Mapping[str, str]) -> Answer:
+        expected = {
+            "grantType": "urn:ietf:params:oauth:grant-type:token-exchange",
+            "audience": AUDIENCE,
+            "scope": "https://www.googleapis.com/auth/cloud-platform",
+            "requestedTokenType": "urn:ietf:params:oauth:token-type:access_token",
+            "subjectTokenType": "urn:ietf:params:oauth:token-type:jwt",
+            "subjectToken": WORKLOAD_TOKEN,
+        }
+        if body != expected:
+            said = "The audience in ID Token does not match the expected audience."
+            return Answer(400, {"error": "invalid_grant", "error_description": said})
+        kind = body["requestedTokenType"]
+        return Answer(200, {**self._granted("federated"), "issued_token_type": kind})
+
+    def _of_machine(self, headers: Mapping[str, str]) -> Answer:
+        if headers.get("metadata-flavor") != "Google":
+            return Answer(403, b"Missing Metadata-Flavor:Google header.")
+        return Answer(200, self._granted("machine"), {"Metadata-Flavor": "Google"})
+
+    def _granted(self, kind: str) -> Record:
+        return {"access_token": self._token(kind), "expires_in": 3599, "token_type": "Bearer"}
 
     def _token(self, kind: str) -> str:
         self.tokens.append(f"ya29.{kind}-{len(self.tokens)}")
