@@ -1,7 +1,8 @@
 // Infisical's Node SDK, unmodified, against the running server; prints what it saw as one line of JSON.
 import { InfisicalSDK } from "@infisical/sdk";
 
-const [siteUrl, clientId, clientSecret, slug] = process.argv.slice(2);
+const [siteUrl, clientId, slug] = process.argv.slice(2);
+const clientSecret = process.env.CLIENT_SECRET;
 const seen = {};
 const client = new InfisicalSDK({ siteUrl });
 await client.auth().universalAuth.login({ clientId, clientSecret });

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clients.conftest import Server
+from tests.running import PATIENCE
 
 HERE = Path(__file__).parent
 pytestmark = [
@@ -23,8 +25,9 @@ pytestmark = [
 
 def test_a_team_is_migrated(server: Server) -> None:
     slug = server.slug("node")
-    command = ["node", "node_sdk.mjs", server.url, server.client_id, server.client_secret, slug]
-    ran = subprocess.run(command, cwd=HERE, capture_output=True, text=True, timeout=120, check=False)
+    command = ["node", "node_sdk.mjs", server.url, server.client_id, slug]
+    env = {**os.environ, "CLIENT_SECRET": server.client_secret}
+    ran = subprocess.run(command, cwd=HERE, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert ran.returncode == 0, ran.stderr[-2000:]
     seen = json.loads(ran.stdout)
     errors = seen.pop("errors")

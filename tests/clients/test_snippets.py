@@ -14,6 +14,7 @@ import pytest
 
 from tests.clients.conftest import Server
 from tests.docs.reading import PAGES, fences
+from tests.running import PATIENCE
 
 PAGE = (PAGES / "api.md").read_text()
 HERE = Path(__file__).parent
@@ -43,7 +44,7 @@ def given(server: Server) -> dict[str, str]:
 
 def ran(command: Sequence[str], given: dict[str, str], cwd: Path) -> str:
     env = {"PATH": os.environ["PATH"], "NO_PROXY": "*", **given}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
 
