@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.http.client import ApiClient, quote
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import sync_options
-from syncs.engine.types import Remote, Written
+from syncs.engine.types import Remote
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,8 +35,8 @@ def test_the_example_is_a_destination_in_under_twenty_lines() -> None:
     (example,) = blocks("templates/docs/adding-a-destination.md", "python")
     lines = [line for line in example.splitlines() if line.strip() and not line.startswith("#")]
     assert len(lines) < 20
-    names = {each.__name__: each for each in (KeyValueDestination, Model, Text, sync_options, quote, Remote, Written)}
-    scope: dict[str, type[KeyValueDestination]] = {**names, "Annotated": Annotated}  # type: ignore[dict-item]
-    exec(example, scope)
+    names = {each.__name__: each for each in (KeyValueDestination, Model, Text, quote, Remote)}
+    scope: dict[str, type[KeyValueDestination]] = {**names, "Annotated": Annotated, "Any": Any}  # type: ignore[dict-item]
+    exec(compile(example, "acme.py", "exec", dont_inherit=True), scope)
     with ApiClient("Acme", "http://127.0.0.1:9") as client:
         assert scope["Acme"](client, {"vault": "v"}).location() == "acme|http://127.0.0.1:9|v"

@@ -16,7 +16,8 @@ class Member:
     """What every type has.
 
     `nullable`: a null is a value of its own, not an absent member. `hidden`: an old name, which examples leave out.
-    `last`: forms show it after the other members, although it comes from a base class.
+    `last`: forms show it after the other members, although it comes from a base class. `location`: its value is part of
+    a sync's location (see `syncs.destination.location`), for which upper and lower case are one if `ignores_case`.
     """
 
     expected: ClassVar[str] = "string"  # JavaScript's name of the type
@@ -24,6 +25,8 @@ class Member:
     example: Any = None
     hidden: bool = False
     last: bool = False
+    location: bool = False
+    ignores_case: bool = False
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         def check(value: object) -> object:

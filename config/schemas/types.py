@@ -26,7 +26,7 @@ class Text(Member):
     """A string, trimmed, on one line or `multiline`. Sizes in characters.
 
     `verbatim` takes the text as it is: not trimmed, control characters allowed. `choices` are all it can be.
-    `prepare` trims it.
+    `prepare` trims it. `empty_message` of a part of the location is "<label> required" by default, as modelled.
     """
 
     label: str = ""
@@ -55,7 +55,9 @@ class Text(Member):
 
     def _length(self, text: str) -> list[Issue]:
         if len(text) < self.min_length:
-            message = self.empty_message or f"String must contain at least {self.min_length} character(s)"
+            required = f"{self.label} required" if self.location else ""
+            default = f"String must contain at least {self.min_length} character(s)"
+            message = self.empty_message or required or default
             return [wrong_size("too_small", self.min_length, message)]
         if self.max_length is not None and len(text) > self.max_length:
             return [

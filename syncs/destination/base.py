@@ -17,30 +17,42 @@ from connections.errors import BadResponse, IntegrationError
 from connections.http.client import ApiClient
 from connections.registry import Registry
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import NoPolicy
+from syncs.destination.location import target_of
+from syncs.destination.options import NoPolicy, PlainOptions, SyncOptions, sync_options
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 
 class Destination(ABC):
     """A location of secrets at a vendor, opened with a client, its config and its options.
 
-    Members of `Config`, `Options` and `Policy` have their wire names. An adapter declares `config` as its own model.
-    `Policy` is `policy.destination`: what the modelled `syncOptions` lacks. None of its members is required, and none
-    takes part in `location`.
+    Members of `Config`, `Options` and `Policy` have their wire names. An adapter declares `config` as its own model, and
+    what it declares of these needs no `ClassVar`. `provider` is the slug of its login, by default its own. `Options`
+    are completed with the texts of the destination, and with importing if its capabilities have it. `Policy` is
+    `policy.destination`: what the modelled `syncOptions` lacks. None of its members is required, and none takes part in
+    `location`. `lists_wider`: the list of a target also has the keys of wider ones, whose location its own begins with.
     """
 
     slug: ClassVar[str]
     label: ClassVar[str]
     provider: ClassVar[str]
     Config: ClassVar[type[Model] | OneOf]
-    Options: ClassVar[type[Model]]
+    Options: ClassVar[type[PlainOptions | SyncOptions]] = SyncOptions
     Policy: ClassVar[type[Model]] = NoPolicy
     capabilities: ClassVar[Capabilities] = Capabilities()
     one_write: bool = False
     """Whether `apply` gets the writes and the deletes of a run together: one request of the vendor takes both."""
+    lists_wider: ClassVar[bool] = False
     config: Any
     options: Any
     policy: Any
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        super().__init_subclass__(**arguments)
+        declared = vars(cls)
+        if "slug" in declared and not hasattr(cls, "provider"):
+            cls.provider = cls.slug
+        if hasattr(cls, "label") and declared.keys() & {"label", "Options", "capabilities"}:
+            cls.Options = sync_options(cls.label, cls.Options, can_import=cls.capabilities.can_import)
 
     def __init__(
         self,
@@ -80,13 +92,19 @@ class Destination(ABC):
         """`limits` of a config as stored."""
         return cls.limits(cls.Config.restored(config))
 
-    @abstractmethod
     def location(self) -> str:
-        """Where the keys are: provider, address and the vendor's own identity of the target; never the login."""
+        """Where the keys are: provider, address and the vendor's own identity of the target; never the login.
+
+        By default the members of the config that are marked so.
+        """
+        return f"{self.slug}|{self.client.base_url}|{target_of(self.config)}"
 
     def overlaps(self, location: str) -> bool:
-        """Whether keys of that other location are listed at this one too."""
-        return location == self.location()
+        """Whether keys of that other location are listed at this one too, or the other way round."""
+        own = self.location()
+        if location == own:
+            return True
+        return self.lists_wider and (location.startswith(f"{own}/") or own.startswith(f"{location}/"))
 
     def nested_locations(self, location: str) -> Collection[str]:
         """Keys of this location that are a location of their own for another sync, such as a secret with a document.
@@ -138,12 +156,7 @@ class Destination(ABC):
     @final
     def listing(self) -> tuple[Remote, ...]:
         """`fetch`. Raises BadResponse if a key is listed twice: the list has shifted while its pages were read."""
-        try:
-            remotes = tuple(self.fetch())
-        except IntegrationError:
-            raise
-        except Exception as error:  # noqa: BLE001 - a config that makes no address, a defect of the adapter
-            raise BadResponse(f"{self.label}: the list could not be read ({type(error).__name__})") from None
+        remotes = self._read(self.fetch, "the list")
         names = [self.normalize_key(remote.key) for remote in remotes]
         if len(set(names)) != len(names):
             twice = next(name for name in names if names.count(name) > 1)
@@ -179,12 +192,25 @@ class Destination(ABC):
         limits = self.limits(self.config)
         possible = {key for key in keys if limits.allows(key) and limits.has_room(key)}
         unlisted = possible - {self.normalize_key(remote.key) for remote in listing}
-        listing = [*listing, *(self.find_unlisted(unlisted) if unlisted else ())]
+        found = self._read(lambda: self.find_unlisted(unlisted), "keys that are not listed") if unlisted else ()
+        listing = [*listing, *found]
         wanted = [remote for remote in listing if self.normalize_key(remote.key) in keys]
         if not wanted:
             return tuple(listing)
         others = [remote for remote in listing if self.normalize_key(remote.key) not in keys]
-        return (*others, *self.read_values(wanted, values=values))
+        return (*others, *self._read(lambda: self.read_values(wanted, values=values), "values"))
+
+    def _read(self, read: Callable[[], Iterable[Remote]], what: str) -> tuple[Remote, ...]:
+        """Raises BadResponse for a response of another shape, a config that makes no address, a defect of an adapter.
+
+        The text has none of the exception's: it may be a value.
+        """
+        try:
+            return tuple(read())
+        except IntegrationError:
+            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known of the keys
+            raise BadResponse(f"{self.label}: {what} could not be read ({type(error).__name__})") from None
 
     @abstractmethod
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:

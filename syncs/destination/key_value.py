@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar, final
 
 from connections.errors import IntegrationError, Rejected
+from connections.http.responses import validate
 from syncs.destination.base import Destination
-from syncs.engine.types import Action, Outcome, Write, Written
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 from .write import perform, write_each
 
@@ -18,21 +19,39 @@ class KeyValueDestination(Destination):
     `batch` has the number of keys that one request takes (absent: 1). If it is more than one, the base calls
     `create_many` and so on, else `create` and so on: an adapter defines those that its `batch` needs. A batch that is
     rejected with one of `split_on` is sent again in halves, so that one bad key does not fail the others.
+
+    The list: `items` returns every key as the vendor describes it, and `remote` reads one. `Item` is the type of such a
+    description, a `Response` model; with it, the response to a create or an update may be returned as it is.
     """
 
+    Item: ClassVar[Any] = Any
     batch: ClassVar[Mapping[Action, int]] = {}
     split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
 
-    def create(self, write: Write) -> Written:
-        """Create a key that must not exist yet. Raises Conflict if it does."""
+    def items(self) -> Iterable[Any]:
+        """Every key in scope, from all pages, such as `client.get(path, list[Value])`. Raises IntegrationError."""
         raise NotImplementedError
 
-    def update(self, write: Write) -> Written:
-        """Replace the value of `write.remote`. Raises NotFound if it was deleted."""
+    def remote(self, item: Any) -> Remote:
+        """The key that an item describes. One that lacks something may raise any exception."""
+        raise NotImplementedError
+
+    def fetch(self) -> Iterable[Remote]:
+        return map(self.remote, self.items())
+
+    def create(self, write: Write) -> Any:
+        """Create a key that must not exist yet. Raises Conflict if it does.
+
+        Returns what the vendor says of the key, as `items` has it, or Written.
+        """
+        raise NotImplementedError
+
+    def update(self, write: Write) -> Any:
+        """Replace the value of `write.remote`. Raises NotFound if it was deleted. Returns as `create`."""
         raise NotImplementedError
 
     def delete(self, write: Write) -> None:
-        """Delete `write.remote`. One that is deleted already is a success."""
+        """Delete `write.remote`. NotFound is a success: it is deleted already."""
         raise NotImplementedError
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
@@ -70,9 +89,22 @@ class KeyValueDestination(Destination):
         if write.version is not None:
             self.restore(write)
             return [Outcome(write)]
-        if write.action is Action.CREATE:
-            return [Outcome(write, self.create(write))]
-        if write.action is Action.UPDATE:
-            return [Outcome(write, self.update(write))]
-        self.delete(write)
-        return [Outcome(write)]
+        if write.action is Action.DELETE:
+            self.delete(write)
+            return [Outcome(write)]
+        response = self.create(write) if write.action is Action.CREATE else self.update(write)
+        return [Outcome(write, self.written(response))]
+
+    @final
+    def written(self, response: Any) -> Written:
+        """The object that the response to a write describes.
+
+        Nothing of one that describes none: the write is done all the same, and the next list has the details.
+        """
+        if isinstance(response, Written):
+            return response
+        try:
+            remote = self.remote(validate(self.Item, response, self.label))
+        except Exception:  # noqa: BLE001 - whatever the response looks like, the write was accepted
+            return Written()
+        return Written(remote.object_id, remote.etag)

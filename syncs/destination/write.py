@@ -125,9 +125,9 @@ def perform(
 ) -> list[Outcome]:
     """Send one request; the outcome of each of its keys. Nothing is raised.
 
-    A batch rejected with `split_on` is halved until its bad keys are alone. The caller cannot stop the parts, so none
-    is sent after SPLIT_FOR seconds or when the vendor asks to wait: the run retries the rest. A delete whose `after`
-    was in a part that failed has no outcome.
+    A delete of a missing key is done. A batch rejected with `split_on` is halved until its bad keys are alone. The
+    caller cannot stop the parts, so none is sent after SPLIT_FOR seconds or when the vendor asks to wait: the run
+    retries the rest. A delete whose `after` was in a part that failed has no outcome.
     """
     ends_at = time.monotonic() + SPLIT_FOR
     parts, outcomes = [list(writes)], list[Outcome]()
@@ -140,7 +140,9 @@ def perform(
         try:
             ended = [Outcome(write, error=postponed) for write in part] if postponed else _sent(label, part, send)
         except IntegrationError as error:
-            if len(part) > 1 and isinstance(error, split_on):
+            if _is_gone(part, error):
+                ended = [Outcome(part[0])]
+            elif len(part) > 1 and isinstance(error, split_on):
                 ended = []
                 parts += [part[len(part) // 2 :], part[: len(part) // 2]]
             else:
@@ -151,6 +153,11 @@ def perform(
         if not postponed and parts and time.monotonic() > ends_at:
             postponed = Unavailable(f"{label} rejected a batch because of some of its keys; this one is retried")
     return outcomes
+
+
+def _is_gone(writes: Sequence[Write], error: IntegrationError) -> bool:
+    """Whether this is one delete whose key is deleted already."""
+    return len(writes) == 1 and writes[0].action is Action.DELETE and isinstance(error, NotFound)
 
 
 def _sent(label: str, writes: Sequence[Write], send: Callable[[Sequence[Write]], Sequence[Outcome]]) -> list[Outcome]:

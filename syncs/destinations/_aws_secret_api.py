@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, Field
 
@@ -21,7 +21,7 @@ from connections.http import responses
 from connections.http.responses import Response
 from syncs.destination.base import Destination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import SyncOptions, sync_options
+from syncs.destination.options import SyncOptions
 
 from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
 
@@ -109,13 +109,13 @@ class WrittenSecret(Response):
 class SecretsManager(Destination):
     """The base of both mappings."""
 
-    slug: ClassVar[str] = "aws-secrets-manager"
-    label: ClassVar[str] = LABEL
-    provider: ClassVar[str] = "aws"
-    Config: ClassVar[OneOf] = OneOf("mappingBehavior", OneToOne, ManyToOne)
-    Options: ClassVar[type[Model]] = sync_options(LABEL, SecretsManagerOptions, can_import=True)
+    slug = "aws-secrets-manager"
+    label = LABEL
+    provider = "aws"
+    Config = OneOf("mappingBehavior", OneToOne, ManyToOne)
+    Options = SecretsManagerOptions
     options: SecretsManagerOptions
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         takes_empty=False,

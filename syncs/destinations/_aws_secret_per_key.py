@@ -185,8 +185,6 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
             self.call_on("TagResource", arn, {"Tags": [{"Key": REMOVED, "Value": "true"}]})
         try:
             self.call_on("DeleteSecret", arn)
-        except NotFound:
-            return
         except WrongState as error:
             # One with copies in other regions is refused in the same way as one that is scheduled for deletion.
             if not self._is_deleted(arn):

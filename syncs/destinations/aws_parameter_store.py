@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
 
@@ -23,7 +23,7 @@ from connections.http import responses
 from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import SyncOptions, sync_options
+from syncs.destination.options import SyncOptions
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
@@ -74,14 +74,14 @@ class Deleted(Response):
 
 
 class AwsParameterStore(KeyValueDestination):
-    slug: ClassVar[str] = "aws-parameter-store"
-    label: ClassVar[str] = LABEL
-    provider: ClassVar[str] = "aws"
-    Config: ClassVar[type[Model]] = ParameterPath
-    Options: ClassVar[type[Model]] = sync_options(LABEL, ParameterStoreOptions, can_import=True)
+    slug = "aws-parameter-store"
+    label = LABEL
+    provider = "aws"
+    Config = ParameterPath
+    Options = ParameterStoreOptions
     config: ParameterPath
     options: ParameterStoreOptions
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         has_object_ids=False,
@@ -99,7 +99,7 @@ class AwsParameterStore(KeyValueDestination):
         "signatures against those of AWS's own client. Never against AWS itself.",
         docs_url="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html",
     )
-    batch: ClassVar[Mapping[Action, int]] = {Action.DELETE: 10}
+    batch = {Action.DELETE: 10}
 
     @classmethod
     def limits(cls, config: ParameterPath) -> Capabilities:

@@ -15,16 +15,16 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Text
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from connections.errors import BadResponse, Conflict, NotFound, Rejected
 from connections.http.exchange import Method
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import PlainOptions, sync_options
+from syncs.destination.options import PlainOptions
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from syncs.source.paths import PathText
 
@@ -72,13 +72,12 @@ class RemoteFolder(Model):
 
 
 class ExternalInfisical(KeyValueDestination):
-    slug: ClassVar[str] = "external-infisical"
-    label: ClassVar[str] = "Infisical"
-    provider: ClassVar[str] = "external-infisical"
-    Config: ClassVar[type[Model]] = RemoteFolder
-    Options: ClassVar[type[Model]] = sync_options("Infisical", PlainOptions, can_import=True)
+    slug = "external-infisical"
+    label = "Infisical"
+    Config = RemoteFolder
+    Options = PlainOptions
     config: RemoteFolder
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         concurrency=2,
@@ -93,8 +92,8 @@ class ExternalInfisical(KeyValueDestination):
         ),
         docs_url="https://infisical.com/docs/api-reference/endpoints/secrets/list",
     )
-    batch: ClassVar[Mapping[Action, int]] = dict.fromkeys((Action.CREATE, Action.UPDATE, Action.DELETE), KEYS_A_REQUEST)
-    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected, NotFound, Conflict)
+    batch = dict.fromkeys((Action.CREATE, Action.UPDATE, Action.DELETE), KEYS_A_REQUEST)
+    split_on = (Rejected, NotFound, Conflict)
 
     _dialect = V4
 
@@ -135,12 +134,8 @@ class ExternalInfisical(KeyValueDestination):
         return self._written("PATCH", writes, self._send("PATCH", writes))
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        try:
-            answer = self._send("DELETE", writes)
-        except NotFound:
-            if len(writes) > 1:
-                raise  # so that each is sent by itself
-            return [Outcome(writes[0])]
+        """A missing key rejects the batch: each is then sent by itself."""
+        answer = self._send("DELETE", writes)
         _refuse_approval("DELETE", answer)
         return [Outcome(write) for write in writes]
 

@@ -37,7 +37,7 @@ from connections.http.pages import Single
 from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import SyncOptions, sync_options
+from syncs.destination.options import SyncOptions
 from syncs.engine.types import Action, Remote, Write, Written
 
 from ._gcp_secrets import MARK, Secret, Version, id_of
@@ -94,7 +94,7 @@ class GcpSecretManager(KeyValueDestination):
     label = "GCP Secret Manager"
     provider = "gcp"
     Config = OneOf("scope", Global, Region)
-    Options = sync_options("GCP Secret Manager", SecretManagerOptions, can_import=True)
+    Options = SecretManagerOptions
     config: Global | Region
     options: SecretManagerOptions
     capabilities = Capabilities(
@@ -236,8 +236,6 @@ class GcpSecretManager(KeyValueDestination):
         etag = write.remote.ref.etag
         try:
             self._ask("DELETE", self._path(write.key), params={"etag": etag} if etag else None)
-        except NotFound:
-            return
         except WrongState as stale:
             raise Conflict(str(stale)) from None
 

@@ -16,7 +16,7 @@ import contextlib
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
@@ -33,22 +33,30 @@ from connections.providers._github_credentials import RIGHTS
 from connections.providers.github import paged
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import sync_options
 from syncs.engine.types import Action, Remote, Write, Written
 
-SCOPE = About(help="The GitHub scope that secrets should be synced to.")
+SCOPE = About(help="The GitHub scope that secrets should be synced to.", location=True)
 Owner = Annotated[
     str,
     Text(
         "Owner",
         "The account that the repository belongs to.",
+        location=True,
+        ignores_case=True,
         max_length=100,
         empty_message="Repository owner required",
     ),
 ]
 Repo = Annotated[
     str,
-    Text("Repository", "The name of the repository.", max_length=100, empty_message="Repository name required"),
+    Text(
+        "Repository",
+        "The name of the repository.",
+        location=True,
+        ignores_case=True,
+        max_length=100,
+        empty_message="Repository name required",
+    ),
 ]
 ORGANIZATION_KEYS, REPOSITORY_KEYS = 1000, 100
 
@@ -62,8 +70,9 @@ class Organization(Model):
         Text(
             "Organization",
             "The name of the organization.",
+            location=True,
+            ignores_case=True,
             max_length=100,
-            empty_message="Organization required",
             example="acme",
         ),
     ]
@@ -104,8 +113,9 @@ class RepositoryEnvironment(Model):
         Text(
             "Environment",
             "The name of the repository's environment, which exists.",
+            location=True,
+            ignores_case=True,
             max_length=255,
-            empty_message="Environment required",
             example="development",
         ),
     ]
@@ -120,13 +130,11 @@ class _Key:
 
 
 class GitHub(KeyValueDestination):
-    slug: ClassVar[str] = "github"
-    label: ClassVar[str] = "GitHub"
-    provider: ClassVar[str] = "github"
-    Config: ClassVar[OneOf] = OneOf("scope", Organization, Repository, RepositoryEnvironment)
-    Options: ClassVar[type[Model]] = sync_options("GitHub")
+    slug = "github"
+    label = "GitHub"
+    Config = OneOf("scope", Organization, Repository, RepositoryEnvironment)
     config: Organization | Repository | RepositoryEnvironment
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         holds_comments=False,
         key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
         key_rule="letters, digits and underscores, but no digit first,",
@@ -167,16 +175,6 @@ class GitHub(KeyValueDestination):
         selected = sorted(self.config.selectedRepositoryIds or ())
         return " ".join([self.config.visibility, *map(str, selected)])
 
-    def location(self) -> str:
-        """Names of accounts, repositories and environments are not case sensitive."""
-        if isinstance(self.config, Organization):
-            target = self.config.org
-        else:
-            target = f"{self.config.owner}/{self.config.repo}"
-        if isinstance(self.config, RepositoryEnvironment):
-            target += f"/{self.config.env}"
-        return f"github|{self.client.base_url}|{self.config.scope}/{target.lower()}"
-
     def normalize_key(self, key: str) -> str:
         return key.upper()
 
@@ -205,8 +203,7 @@ class GitHub(KeyValueDestination):
         return self._look(write)
 
     def delete(self, write: Write) -> None:
-        with contextlib.suppress(NotFound):
-            self.client.request("DELETE", self._secret(write))
+        self.client.request("DELETE", self._secret(write))
 
     def _put(self, write: Write) -> None:
         """If the value is rejected because GitHub has replaced the public key, send it once more with the new key."""

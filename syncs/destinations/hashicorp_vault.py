@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, Self
 
 from pydantic import model_validator
 
@@ -25,7 +25,6 @@ from connections.http.exchange import HttpResponse
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.document import DocumentDestination
-from syncs.destination.options import sync_options
 from syncs.destination.write import Document
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
@@ -72,13 +71,11 @@ class SecretPath(Model):
 
 
 class HashicorpVault(DocumentDestination):
-    slug: ClassVar[str] = "hashicorp-vault"
-    label: ClassVar[str] = "Hashicorp Vault"
-    provider: ClassVar[str] = "hashicorp-vault"
-    Config: ClassVar[type[Model]] = SecretPath
-    Options: ClassVar[type[Model]] = sync_options("Hashicorp Vault", can_import=True)
+    slug = "hashicorp-vault"
+    label = "Hashicorp Vault"
+    Config = SecretPath
     config: SecretPath
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         has_etag=False,

@@ -8,30 +8,29 @@ Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from config.schemas.member import About
 from config.schemas.model import Model
 from config.schemas.types import Text
 from config.schemas.unions import OneOf
-from connections.errors import BadResponse, NotFound
+from connections.errors import BadResponse
 from connections.http.client import quote
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import sync_options
 from syncs.engine.types import Remote, Write, Written
 
 SCOPE = About(help="The Humanitec scope that secrets should be synced to.")
 Org = Annotated[
     str,
-    Text("Org ID", "The ID of the Humanitec org to sync secrets to.", empty_message="Org ID required", example="acme"),
+    Text("Org ID", "The ID of the Humanitec org to sync secrets to.", location=True, example="acme"),
 ]
 App = Annotated[
     str,
     Text(
         "App ID",
         "The ID of the Humanitec app to sync secrets to.",
-        empty_message="App ID required",
+        location=True,
         example="humanitec",
     ),
 ]
@@ -40,7 +39,7 @@ Env = Annotated[
     Text(
         "Env ID",
         "The ID of the Humanitec environment to sync secrets to.",
-        empty_message="Env ID required",
+        location=True,
         example="development",
     ),
 ]
@@ -60,13 +59,12 @@ class Environment(Model):
 
 
 class Humanitec(KeyValueDestination):
-    slug: ClassVar[str] = "humanitec"
-    label: ClassVar[str] = "Humanitec"
-    provider: ClassVar[str] = "humanitec"
-    Config: ClassVar[OneOf] = OneOf("scope", Application, Environment)
-    Options: ClassVar[type[Model]] = sync_options("Humanitec")
+    slug = "humanitec"
+    label = "Humanitec"
+    Config = OneOf("scope", Application, Environment)
+    lists_wider = True
     config: Application | Environment
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",
         keeps_versions=True,
@@ -78,17 +76,6 @@ class Humanitec(KeyValueDestination):
         ),
         docs_url="https://developer.humanitec.com/platform-orchestrator/security/shared-secrets/",
     )
-
-    def location(self) -> str:
-        target = f"{self.config.org}/{self.config.app}"
-        if isinstance(self.config, Environment):
-            target += f"/{self.config.env}"
-        return f"humanitec|{self.client.base_url}|{target}"
-
-    def overlaps(self, location: str) -> bool:
-        """An application's values are listed in each of its environments."""
-        own = self.location()
-        return location == own or location.startswith(f"{own}/") or own.startswith(f"{location}/")
 
     def fetch(self) -> Iterable[Remote]:
         """Every value at this scope; the vendor has no pages. Source: "List Shared Values"."""
@@ -107,10 +94,7 @@ class Humanitec(KeyValueDestination):
         return _written(self.client.request("PATCH", self._value(write), json=body))
 
     def delete(self, write: Write) -> None:
-        try:
-            self.client.request("DELETE", self._value(write))
-        except NotFound:
-            return
+        self.client.request("DELETE", self._value(write))
 
     def version_of(self, key: str, etag: str) -> str | None:
         """Source: "List Value Set Versions", "Restore the value of a single Shared Value"."""

@@ -18,14 +18,11 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import ClassVar
 
-from config.schemas.model import Model
 from config.schemas.unions import OneOf
 from connections.errors import IntegrationError, NotFound, Rejected
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import sync_options
 from syncs.destinations._vercel_project import Project, ProjectTarget
 from syncs.destinations._vercel_shared import SharedTarget, Team
 from syncs.destinations._vercel_variables import Target, variable_of
@@ -35,14 +32,12 @@ MANY = 50  # keys per request: documented for shared variables, and used for a p
 
 
 class Vercel(KeyValueDestination):
-    slug: ClassVar[str] = "vercel"
-    label: ClassVar[str] = "Vercel"
-    provider: ClassVar[str] = "vercel"
+    slug = "vercel"
+    label = "Vercel"
     # A config of older clients has no scope: it is a project's.
-    Config: ClassVar[OneOf] = OneOf("scope", Project, Team, default="project")
-    Options: ClassVar[type[Model]] = sync_options("Vercel", can_import=True)
+    Config = OneOf("scope", Project, Team, default="project")
     config: Project | Team
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
@@ -63,8 +58,8 @@ class Vercel(KeyValueDestination):
         verified="emulate 0.8.0 (project scope), the vendor's pages and its SDK 1.28.35; November 2026",
         docs_url="https://vercel.com/docs/environment-variables",
     )
-    batch: ClassVar[Mapping[Action, int]] = {Action.CREATE: MANY, Action.UPDATE: MANY, Action.DELETE: MANY}
-    split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected, NotFound)
+    batch = {Action.CREATE: MANY, Action.UPDATE: MANY, Action.DELETE: MANY}
+    split_on = (Rejected, NotFound)
 
     @classmethod
     def limits(cls, config: Project | Team) -> Capabilities:

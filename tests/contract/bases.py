@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
 from pydantic import SecretStr
 
 from config.schemas.model import Model
 from config.schemas.types import Flag, Items, Secret, Text
-from connections.errors import BadResponse, NotFound
+from connections.errors import BadResponse
 from connections.http.client import ApiClient
 from connections.provider import Provider, Rights, Session
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.document import DocumentDestination
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import SyncOptions, sync_options
+from syncs.destination.options import SyncOptions
 from syncs.destination.write import Document
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 from tests.destinations.serving import Answer, Ask, Served
@@ -29,7 +29,7 @@ Texts = list[Annotated[str, Text()]] | None
 
 
 class Target(Model):
-    location: Annotated[str, Text("Location")]
+    location: Annotated[str, Text("Location", location=True)]
     more: Annotated[Texts, Items()] = None
 
 
@@ -48,10 +48,10 @@ class Token(Model):
 
 
 class Bases(Provider):
-    slug: ClassVar[str] = "bases"
-    label: ClassVar[str] = "Bases"
-    base_url: ClassVar[str] = "https://bases.invalid"
-    methods: ClassVar[Mapping[str, type[Model]]] = {"token": Token}
+    slug = "bases"
+    label = "Bases"
+    base_url = "https://bases.invalid"
+    methods = {"token": Token}
 
     def client(self, method: str, credentials: Token, session: Session | None = None) -> ApiClient:
         token = credentials.token.get_secret_value()
@@ -63,15 +63,15 @@ class Bases(Provider):
 
 
 class Batches(KeyValueDestination):
-    slug: ClassVar[str] = "batches"
-    label: ClassVar[str] = "Batches"
-    provider: ClassVar[str] = "bases"
-    Config: ClassVar[type[Model]] = Target
-    Options: ClassVar[type[Model]] = sync_options("Batches", BatchOptions)
-    Policy: ClassVar[type[Model]] = BatchPolicy
+    slug = "batches"
+    label = "Batches"
+    provider = "bases"
+    Config = Target
+    Options = BatchOptions
+    Policy = BatchPolicy
     config: Target
     policy: BatchPolicy
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         has_etag=False,
         has_object_ids=False,
         takes_empty=False,
@@ -82,10 +82,7 @@ class Batches(KeyValueDestination):
         max_key_length=100,
         max_keys=600,
     )
-    batch: ClassVar[Mapping[Action, int]] = {Action.CREATE: 10, Action.UPDATE: 10}
-
-    def location(self) -> str:
-        return f"batches|{self.client.base_url}|{self.config.location}"
+    batch = {Action.CREATE: 10, Action.UPDATE: 10}
 
     def normalize_key(self, key: str) -> str:
         return key.upper()
@@ -108,10 +105,7 @@ class Batches(KeyValueDestination):
         return self.policy.label
 
     def delete(self, write: Write) -> None:
-        try:
-            self.client.request("DELETE", f"/keys/{write.normalized_key}")
-        except NotFound:
-            return
+        self.client.request("DELETE", f"/keys/{write.normalized_key}")
 
     def update(self, write: Write) -> Written:
         raise AssertionError("updates go in batches")
@@ -159,10 +153,10 @@ class FakeBatches(Served):
 
 
 class _Documents(DocumentDestination):
-    provider: ClassVar[str] = "bases"
-    Config: ClassVar[type[Model]] = Target
+    provider = "bases"
+    Config = Target
     config: Target
-    capabilities: ClassVar[Capabilities] = Capabilities(
+    capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         has_etag=False,
@@ -171,9 +165,6 @@ class _Documents(DocumentDestination):
         max_total_bytes=1_000_000,
     )
 
-    def location(self) -> str:
-        return f"{self.slug}|{self.client.base_url}|{self.config.location}"
-
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
         body = {"entries": dict(entries), "version": before.version}
         answer = self.client.request("POST", "/document", json=body)
@@ -181,9 +172,8 @@ class _Documents(DocumentDestination):
 
 
 class Checked(_Documents):
-    slug: ClassVar[str] = "checked"
-    label: ClassVar[str] = "Checked"
-    Options: ClassVar[type[Model]] = sync_options("Checked", can_import=True)
+    slug = "checked"
+    label = "Checked"
 
     def read(self) -> Document:
         answer = self.client.request("GET", "/document")
@@ -193,9 +183,8 @@ class Checked(_Documents):
 
 
 class Unchecked(_Documents):
-    slug: ClassVar[str] = "unchecked"
-    label: ClassVar[str] = "Unchecked"
-    Options: ClassVar[type[Model]] = sync_options("Unchecked", can_import=True)
+    slug = "unchecked"
+    label = "Unchecked"
 
     def read(self) -> Document:
         answer = self.client.request("GET", "/document")

@@ -8,7 +8,7 @@ from collections.abc import Collection, Generator, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from connections.errors import BadResponse, Conflict, NotFound
+from connections.errors import BadResponse, Conflict, NotFound, Rejected
 from connections.http.client import ApiClient, quote
 from syncs.destination.base import Destination
 from syncs.destinations.aws_parameter_store import AwsParameterStore
@@ -82,7 +82,10 @@ class FailingDelete(Humanitec):
     variant = "application"
 
     def delete(self, write: Write) -> None:
-        self.client.request("DELETE", f"/orgs/acme/apps/shop/values/{quote(write.key)}")
+        try:
+            self.client.request("DELETE", f"/orgs/acme/apps/shop/values/{quote(write.key)}")
+        except NotFound as gone:
+            raise Rejected(str(gone)) from None
 
 
 class ConstantLocation(Humanitec):
