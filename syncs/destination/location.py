@@ -3,7 +3,7 @@
     org: Annotated[str, Text("Org ID", location=True)]
 
 Their values in the order of the model, with slashes between. A discriminator is marked too where its variants would
-otherwise be told apart by nothing, such as a group and a project by a number. A member whose values may have a slash
+otherwise be the same, such as a group and a project by a number. A member whose values may have a slash
 comes last.
 """
 

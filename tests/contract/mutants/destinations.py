@@ -243,15 +243,12 @@ class PurgeOfAll(Humanitec):
                 self.client.request("POST", f"{path}/{version['id']}/purge/{key}", json={})
 
 
-class TwoRequests(AwsSecretsManager):
+class TwoRequests(HashicorpVault):
     """Sends the writes and the deletes of a document apart, as two versions."""
 
     caught_by = staticmethod(test_adapters.test_one_changeset_is_one_write)
-    variant = "many-to-one"
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.one_write = False
+    variant = "version-2"
+    one_write = False
 
 
 class ImpatientDelete(HashicorpVault):
