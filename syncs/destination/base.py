@@ -25,7 +25,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write
 class Destination(ABC):
     """A location of secrets at a vendor, opened with a client, its config and its options.
 
-    Members of `Config`, `Options` and `Policy` have their wire names. An adapter declares `config` as its own model, and
+    Members of `Config`, `Options` and `Policy` have their wire names. An adapter declares `config` as its own model;
     what it declares of these needs no `ClassVar`. `provider` is the slug of its login, by default its own. `Options`
     are completed with the texts of the destination, and with importing if its capabilities have it. `Policy` is
     `policy.destination`: what the modelled `syncOptions` lacks. None of its members is required, and none takes part in

@@ -11,6 +11,7 @@ from typing import Any
 from connections.errors import BadResponse, Conflict, NotFound, Rejected
 from connections.http.client import ApiClient, quote
 from syncs.destination.base import Destination
+from syncs.destinations._aws_secret_document import SecretDocument
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
@@ -243,11 +244,11 @@ class PurgeOfAll(Humanitec):
                 self.client.request("POST", f"{path}/{version['id']}/purge/{key}", json={})
 
 
-class TwoRequests(HashicorpVault):
+class TwoRequests(SecretDocument):
     """Sends the writes and the deletes of a document apart, as two versions."""
 
     caught_by = staticmethod(test_adapters.test_one_changeset_is_one_write)
-    variant = "version-2"
+    variant = "many-to-one"
     one_write = False
 
 
