@@ -13,7 +13,7 @@ from connections.certificates import Certificates
 from connections.http.client import ApiClient, Classify, quote
 from connections.http.pages import Pages, Single
 from connections.http.responses import member as read_member
-from connections.http.tls import PLAIN
+from connections.http.tls import PLAIN, Tls
 from connections.provider import Choice, Provider, Rights, Session
 
 
@@ -59,14 +59,25 @@ class TokenProvider(Provider):
     classify: ClassVar[Classify | None] = None
 
     def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
-        token = getattr(credentials, self.token).get_secret_value()
+        return self.opened_with(getattr(credentials, self.token).get_secret_value(), credentials)
+
+    def opened_with(self, token: str, credentials: Any, *secrets: str) -> ApiClient:
+        """A client that sends this token in the declared header, at the address of the credentials."""
         name, template = self.header
-        tls = credentials.tls() if isinstance(credentials, Certificates) else PLAIN
-        address = getattr(credentials, "instanceUrl", None) or ""
-        kind = type(self)
         return self.open(
-            address, headers={name: template.format(token)}, secrets=[token], classify=kind.classify, tls=tls
+            self.address_of(credentials),
+            headers={name: template.format(token)},
+            secrets=[token, *secrets],
+            classify=type(self).classify,
+            tls=self.tls_of(credentials),
         )
+
+    def address_of(self, credentials: Any) -> str:
+        """Of a user's own server; "" for the vendor's."""
+        return getattr(credentials, "instanceUrl", None) or ""
+
+    def tls_of(self, credentials: Any) -> Tls:
+        return credentials.tls() if isinstance(credentials, Certificates) else PLAIN
 
     def check(self, client: ApiClient) -> Rights:
         client.get(self.check_path, self.check_kind)

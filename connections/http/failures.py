@@ -113,7 +113,7 @@ def _shortened(text: str) -> str:
 
 
 def _error_text(data: Any) -> str:
-    """The first text in the members that vendors use: `message`, `error`, `detail`, `errors`; nested ones too."""
+    """The first text in the members that vendors use, such as `message` or `errors`; nested ones too."""
     if isinstance(data, str):
         return data
     if isinstance(data, list):
@@ -121,7 +121,7 @@ def _error_text(data: Any) -> str:
     if isinstance(data, Mapping):
         if "code" in data and all(isinstance(data.get(name), str) for name in ("message", "data")):
             return f"{data['message']} {data['data']}"  # an error of JSON-RPC, whose message is general
-        members = (data.get(name) for name in ("message", "Message", "error", "detail", "errors"))
+        members = (data.get(name) for name in ("message", "Message", "error_description", "error", "detail", "errors"))
         return next((text for member in members if (text := _error_text(member))), "")
     return ""
 
