@@ -207,6 +207,14 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "identity. It is found as in every AWS SDK: environment, profile or the machine's role.",
         ),
         Variable(
+            "KEYFERRY_AWS_WEB_IDENTITY_TOKEN_FILE",
+            Kind.PATH,
+            "",
+            "File with the token that the platform issues to this server, such as that of a Kubernetes service "
+            "account, for connections that sign in at AWS with it.",
+            "`AWS_WEB_IDENTITY_TOKEN_FILE`",
+        ),
+        Variable(
             "KEYFERRY_GCP_SERVICE_ACCOUNT_FILE",
             Kind.PATH,
             "",

@@ -23,7 +23,7 @@ from config.ui.base import ServiceAdmin, ServiceForm, actor_of, any_project
 from config.ui.markup import badge, link, when
 from config.ui.model_forms import collected, form_fields
 from connections import services
-from connections.credentials import shown_credentials
+from connections.credentials import provider_of, shown_credentials
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.selectors import label_of
@@ -181,7 +181,7 @@ class AppConnectionAdmin(ServiceAdmin):
         schema = provider.methods.get(method) if provider else None
         fields: dict[str, forms.Field] = {}
         if schema:
-            stored = shown_credentials(obj) if obj else None
+            stored = shown_credentials(obj) if obj else provider_of(app).generated(method) or None
             fields = form_fields(PREFIX, schema, stored)
         kwargs["form"] = type("ConnectionForm", (_ConnectionForm,), {**fields, "app": app, "method": method})
         kwargs["fields"] = self._own_fields(obj)

@@ -9,17 +9,16 @@ Source: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html
 from __future__ import annotations
 
 import functools
-import importlib
-import logging
 import re
-from collections.abc import Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import httpx
 
 from config import json_text
 
+from .aws_regions import is_of_aws, partition_of
+from .aws_signing import SCOPE, Keys, SigV4, Unsigned, botocore
 from .errors import (
     Conflict,
     Forbidden,
@@ -37,7 +36,6 @@ from .http.responses import Response, Text, validate
 
 T = TypeVar("T")
 
-SCOPE = "X-Signed-For"
 PAGES = Token("NextToken", at="NextToken", empty_pages=True)
 TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 
@@ -86,51 +84,6 @@ def _name_of(error: str) -> str:
     return error.rpartition("#")[2].partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """Keys to sign requests with. Temporary keys have a `token`; `account` is "" until it is known."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    token: str = field(default="", repr=False)
-    account: str = ""
-
-
-class SigV4(httpx.Auth):
-    """Signature Version 4, computed by botocore.
-
-    The header `SCOPE`, which is removed before the request is sent, holds the service and region to sign for.
-    """
-
-    requires_request_body = True
-
-    def __init__(self, keys: Keys) -> None:
-        self._keys = keys
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        service, _, region = request.headers.pop(SCOPE).partition("/")
-        signer = botocore()
-        keys = signer.credentials.Credentials(
-            self._keys.access_key_id, self._keys.secret_access_key, self._keys.token or None
-        )
-        kept = {name: request.headers[name] for name in ("content-type", "x-amz-target") if name in request.headers}
-        unsigned = signer.awsrequest.AWSRequest(request.method, str(request.url), kept, request.content)
-        signer.auth.SigV4Auth(keys, service, region).add_auth(unsigned)
-        request.headers.update(dict(unsigned.headers))
-        yield request
-
-
-def botocore() -> Any:
-    """The package with the parts that are used here.
-
-    Imported on first use because only AWS needs it, and it takes longer to import than most of Keyferry.
-    """
-    for part in ("auth", "awsrequest", "credentials", "loaders", "model", "parsers", "session"):
-        importlib.import_module(f"botocore.{part}")
-    logging.getLogger("botocore").setLevel(logging.INFO)  # at DEBUG it logs what it signs and parses, keys included
-    return importlib.import_module("botocore")
-
-
 class Identity(Response):
     """Source: STS, "GetCallerIdentity"."""
 
@@ -141,13 +94,26 @@ class Identity(Response):
 class AwsClient(ApiClient):
     """A client of all services of one account."""
 
-    def __init__(self, keys: Keys, sts: str, *, one_address: bool = False, **arguments: Any) -> None:
-        """`sts` is the address of STS, with `one_address` of all services; `arguments` are those of `ApiClient`."""
-        self._one_address = one_address
+    def __init__(
+        self, keys: Keys, sts: str, *, one_address: bool = False, endpoint: str = "", **arguments: Any
+    ) -> None:
+        """`sts` is the address of STS, with `one_address` of all services; `arguments` are those of `ApiClient`.
+
+        `endpoint` is that of the other services, where they are not called at AWS's usual addresses.
+        """
+        self._one_address, self._endpoint = one_address, endpoint.rstrip("/")
         self._account = keys.account
         self._sts_scope = f"sts/{region_of(sts)}"
         secrets = (keys.secret_access_key, keys.token)
-        super().__init__("AWS", sts, auth=SigV4(keys), secrets=secrets, classify=classify, parse=_parsed, **arguments)
+        super().__init__(
+            "AWS",
+            sts,
+            auth=SigV4(keys) if keys.access_key_id else Unsigned(),
+            secrets=secrets,
+            classify=classify,
+            parse=_parsed,
+            **arguments,
+        )
 
     @property
     def account(self) -> str:
@@ -175,7 +141,17 @@ class AwsClient(ApiClient):
         return validate(kind, data, f"{self.service}: {action}")
 
     def address(self, service: str, region: str) -> str:
-        return self.base_url if self._one_address else f"https://{service}.{region}.amazonaws.com"
+        """Where requests to a service are sent."""
+        if self._one_address:
+            return self.base_url
+        given = self._endpoint.replace("{service}", service).replace("{region}", region)
+        return given or f"https://{service}.{region}.{partition_of(region).suffix}"
+
+    def place(self, service: str, region: str) -> str:
+        """The address of a service as locations have it: the usual one, by whichever endpoint of AWS it is called."""
+        address = self.address(service, region)
+        own = is_of_aws(address) and not self._one_address
+        return f"https://{service}.{region}.{partition_of(region).suffix}" if own else address
 
     def call(
         self,
@@ -243,7 +219,7 @@ class AwsClient(ApiClient):
 
 def region_of(sts: str) -> str:
     """The region to sign a request to this address for; the global address belongs to us-east-1."""
-    found = re.search(r"[/.]sts(?:-fips)?\.([a-z0-9-]+)\.(?:vpce\.)?(?:amazonaws|api)\.", sts)
+    found = re.search(r"[/.]sts(?:-fips)?\.([a-z]+(?:-[a-z]+)+-[0-9]+)\.", sts)
     return found[1] if found else "us-east-1"
 
 

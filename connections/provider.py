@@ -95,6 +95,10 @@ class Provider(ABC):
         `session` is what `renew` gave; it is None for methods without, and if only the address is needed.
         """
 
+    def generated(self, method: str) -> Mapping[str, str]:
+        """Members of credentials that this server makes up for a new connection, unless the person gives others."""
+        return {}
+
     def renew(self, method: str, credentials: Any) -> Session | None:
         """Sign in for a token that ends; None: the credentials are used as they are. Raises IntegrationError."""
         return None

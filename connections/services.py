@@ -15,6 +15,7 @@ from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right, denied
 from config.conventions import slug_issues
+from config.encryption import Undecryptable
 from config.errors import BadRequest, Invalid, problem
 from config.schemas.model import Model
 
@@ -42,6 +43,7 @@ def create_connection(
     """Create a connection, after the vendor has accepted the credentials; organisation-wide without `project`."""
     _require_manager(actor, project)
     provider = provider_of(app)
+    credentials = _completed(credentials, provider.generated(method))
     checked = _checked(provider, name, method, credentials, description)
     _refuse_used_name(name.strip(), project)
     session, rights = verify(provider, method, checked)
@@ -74,6 +76,25 @@ def _checked(provider: Provider, name: str, method: str, credentials: object, de
     return checked
 
 
+def _completed(credentials: object, generated: Mapping[str, str]) -> object:
+    """The credentials with the generated members that they leave out."""
+    credentials = credentials.stored() if isinstance(credentials, Model) else credentials
+    if not isinstance(credentials, Mapping):
+        return credentials
+    given = {name: value for name, value in credentials.items() if value is not None or name not in generated}
+    return {**generated, **given}
+
+
+def _generated_before(provider: Provider, connection: AppConnection) -> dict[str, Any]:
+    """The members that were generated for this connection, as far as its credentials have them."""
+    names = provider.generated(connection.method)
+    try:
+        kept = credentials_of(provider, connection).stored() if names else {}
+    except Undecryptable:
+        return {}
+    return {name: kept[name] for name in names if name in kept}
+
+
 def update_connection(
     actor: Actor,
     connection: AppConnection,
@@ -86,8 +107,11 @@ def update_connection(
     _require_manager(actor, connection.project)
     provider = provider_of(connection.app)
     new_name = connection.name if name is None else name.strip()
-    kept = credentials_of(provider, connection) if credentials is None else credentials
-    checked = _checked(provider, new_name, connection.method, kept, description)
+    if credentials is None:
+        credentials_given: object = credentials_of(provider, connection)
+    else:
+        credentials_given = _completed(credentials, _generated_before(provider, connection))
+    checked = _checked(provider, new_name, connection.method, credentials_given, description)
     if new_name != connection.name:
         _refuse_used_name(new_name, connection.project, connection.pk)
     # Only these columns: others, such as the pause, may have changed during the request to the vendor.

@@ -1,6 +1,6 @@
-"""A login at AWS: an access key, or a role that this server's own identity assumes.
+"""A login at AWS: an access key, or a role that this server's own identity assumes, or its web identity.
 
-Surprising fact: neither contains its account. The account number, which is part of each location, is requested once and
+Surprising fact: none contains its account. The account number, which is part of each location, is requested once and
 stored with the session.
 Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 """
@@ -8,18 +8,19 @@ Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 from __future__ import annotations
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
-from typing import Annotated, ClassVar
-
-from pydantic import SecretStr
+from pathlib import Path
+from typing import ClassVar
 
 from config.schemas.model import Model
-from config.schemas.types import Secret, Text
-from connections.aws import AwsClient, Keys, aws_of, botocore
+from connections.aws import AwsClient, Refused, aws_of
+from connections.aws_regions import is_of_aws, partition_named
+from connections.aws_signing import Keys, botocore
 from connections.errors import Unauthorized
 from connections.http import responses
 from connections.http.client import ApiClient
@@ -27,64 +28,13 @@ from connections.http.pages import Token
 from connections.http.responses import Response
 from connections.provider import Choice, Provider, Rights, Session
 
+from ._aws_credentials import ROLES, AccessKey, AssumeRole, Endpoints, WebIdentity
+
 LASTS = timedelta(hours=1)
 """Life of a role's keys: what every role allows, also one that another role assumes."""
-ROLES = "KEYFERRY_AWS_ROLES"
-"""The setting with the roles that may be assumed: not everyone may use those that trust this server."""
 KNOWN_FOR = timedelta(hours=12)
 """How long the account of an access key is remembered. It never changes."""
-StsEndpoint = Annotated[
-    str | None,
-    Text(
-        "STS endpoint",
-        "Leave empty for the usual one. For GovCloud, FIPS or a VPC endpoint, such as"
-        " https://sts.eu-west-1.amazonaws.com.",
-        # A server at another address could claim any account, and would receive this server's own token.
-        pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
-        r"\.(amazonaws\.com(\.cn)?|api\.aws)/?",
-        pattern_message="Must be the https:// address of an STS of AWS, without a path",
-        example="https://sts.eu-west-1.amazonaws.com",
-    ),
-]
 MARKERS = Token("Marker", at="NextMarker", empty_pages=True)
-RIGHTS = (
-    "Grant only the actions that the page of the destination lists, on only the secrets or parameters that are synced"
-)
-
-
-class AssumeRole(Model):
-    roleArn: Annotated[
-        str,
-        Text(
-            "Role ARN",
-            f"A role that trusts this server, and that its operator has listed in {ROLES}. {RIGHTS}.",
-            pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
-            pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
-            empty_message="Role ARN required",
-            example="arn:aws:iam::123456789012:role/keyferry",
-        ),
-    ]
-    stsEndpoint: StsEndpoint = None
-
-
-class AccessKey(Model):
-    accessKeyId: Annotated[
-        str,
-        Text(
-            "Access key ID",
-            f"Of an IAM user that is used for nothing else. {RIGHTS}.",
-            empty_message="Access Key ID required",
-            max_length=128,
-            pattern=r"[A-Za-z0-9_]+",
-            pattern_message="Access Key ID can only contain letters, digits and underscores",
-        ),
-    ]
-    secretAccessKey: Annotated[SecretStr, Secret("Secret access key", empty_message="Secret Access Key required")]
-    stsEndpoint: StsEndpoint = None
-
-    @property
-    def keys(self) -> Keys:
-        return Keys(self.accessKeyId, self.secretAccessKey.get_secret_value())
 
 
 class TemporaryKeys(Response):
@@ -103,49 +53,76 @@ class Aws(Provider):
     label: ClassVar[str] = "AWS"
     base_url: ClassVar[str] = "https://sts.us-east-1.amazonaws.com"
     docs_url: ClassVar[str] = "https://docs.aws.amazon.com/IAM/latest/UserGuide/best-practices.html"
-    operator_settings: ClassVar[tuple[str, ...]] = ("AWS_ROLES",)
-    methods: ClassVar[Mapping[str, type[Model]]] = {"assume-role": AssumeRole, "access-key": AccessKey}
+    operator_settings: ClassVar[tuple[str, ...]] = ("AWS_ROLES", "AWS_WEB_IDENTITY_TOKEN_FILE")
+    methods: ClassVar[Mapping[str, type[Model]]] = {
+        "assume-role": AssumeRole,
+        "access-key": AccessKey,
+        "web-identity": WebIdentity,
+    }
 
-    def client(self, method: str, credentials: AssumeRole | AccessKey, session: Session | None = None) -> AwsClient:
+    def generated(self, method: str) -> Mapping[str, str]:
+        return {"externalId": str(uuid.uuid4())} if method == "assume-role" else {}
+
+    def client(self, method: str, credentials: Endpoints, session: Session | None = None) -> AwsClient:
         if session:
             return self._line(Keys(**json.loads(session.token)), credentials)
         if isinstance(credentials, AccessKey):
             return self._line(credentials.keys, credentials)
+        assert isinstance(credentials, WebIdentity)
         return self._line(Keys("", "", account=_account_of(credentials.roleArn)), credentials)
 
-    def _line(self, keys: Keys, credentials: AssumeRole | AccessKey) -> AwsClient:
-        """The operator's address is that of all services; a user's is that of STS alone, and must be a public one."""
+    def _line(self, keys: Keys, credentials: Endpoints) -> AwsClient:
+        """The operator's address is that of all services; a user's must be a public one."""
         if operators := self._given_by_operator:
             return AwsClient(keys, operators, one_address=True, deadline=self._deadline)
-        given = credentials.stsEndpoint
-        address = given or _sts_for(credentials.roleArn if isinstance(credentials, AssumeRole) else "")
-        return AwsClient(keys, address.rstrip("/"), deadline=self._deadline, guarded=bool(given))
+        role = credentials.roleArn if isinstance(credentials, WebIdentity) else ""
+        other = credentials.endpoint or ""
+        sts = credentials.stsEndpoint or _sts_for(role)
+        if isinstance(credentials, AccessKey) and "{" not in other and not is_of_aws(other):
+            sts = credentials.stsEndpoint or other or sts  # another server of the same API has a STS of its own
+        guarded = bool(other or credentials.stsEndpoint)
+        return AwsClient(keys, sts.rstrip("/"), endpoint=other, deadline=self._deadline, guarded=guarded)
 
-    def renew(self, method: str, credentials: AssumeRole | AccessKey) -> Session | None:
+    def renew(self, method: str, credentials: Endpoints) -> Session | None:
         """The temporary keys of a role; of an access key the account that it belongs to."""
-        if isinstance(credentials, AssumeRole):
-            keys, ends_at = self._assumed(credentials)
-        else:
+        if isinstance(credentials, AccessKey):
             with self._line(credentials.keys, credentials) as client:
-                keys, ends_at = (
-                    replace(credentials.keys, account=client.identity().Account),
-                    datetime.now(UTC) + KNOWN_FOR,
-                )
-        return Session(json.dumps(asdict(keys)), ends_at)
-
-    def _assumed(self, credentials: AssumeRole) -> tuple[Keys, datetime]:
+                keys = replace(credentials.keys, account=client.identity().Account)
+            return Session(json.dumps(asdict(keys)), datetime.now(UTC) + KNOWN_FOR)
+        assert isinstance(credentials, WebIdentity)
         role = credentials.roleArn
         if not any(fnmatchcase(role, each) for each in self.operator.get("AWS_ROLES", ())):
             raise Unauthorized(f"AWS: the operator has not listed {role} in {ROLES}, so this server does not assume it")
-        given = {
-            "RoleArn": role,
-            "RoleSessionName": f"keyferry-{uuid.uuid4()}",
-            "DurationSeconds": str(int(LASTS.total_seconds())),
-        }
-        with self._line(_own_keys(), credentials) as client:
-            made = client.call_sts("AssumeRole", Assumed, **given).Credentials
+        made = self._assumed(credentials) if isinstance(credentials, AssumeRole) else self._with_token(credentials)
         keys = Keys(made.AccessKeyId, made.SecretAccessKey, made.SessionToken, _account_of(role))
-        return keys, made.Expiration.astimezone(UTC)
+        return Session(json.dumps(asdict(keys)), made.Expiration.astimezone(UTC))
+
+    def _assumed(self, credentials: AssumeRole) -> TemporaryKeys:
+        given = _role(credentials)
+        if external := credentials.externalId:
+            given["ExternalId"] = external
+        try:
+            with self._line(_own_keys(), credentials) as client:
+                return client.call_sts("AssumeRole", Assumed, **given).Credentials
+        except Refused as error:
+            raise Refused(f"{error} (external ID: {external})" if external else str(error)) from None
+
+    def _with_token(self, credentials: WebIdentity) -> TemporaryKeys:
+        given = {**_role(credentials), "WebIdentityToken": self._token()}
+        with self._line(Keys("", ""), credentials) as client:
+            return client.call_sts("AssumeRoleWithWebIdentity", Assumed, **given).Credentials
+
+    def _token(self) -> str:
+        """The token that the platform keeps in a file for this server, and replaces from time to time."""
+        file = self.operator.get("AWS_WEB_IDENTITY_TOKEN_FILE") or os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+        if not file:
+            raise Unauthorized("AWS: this server has no web identity. Set KEYFERRY_AWS_WEB_IDENTITY_TOKEN_FILE")
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise Unauthorized(
+                f"AWS: the web identity token in {file} cannot be read: {type(error).__name__}"
+            ) from None
 
     def check(self, client: ApiClient) -> Rights:
         """The identity of the keys, which needs no right. That the role can be assumed was checked by `renew`."""
@@ -184,8 +161,14 @@ def _account_of(role: str) -> str:
 
 
 def _sts_for(role: str) -> str:
-    """The address for the partition of the role: GovCloud has its own."""
-    return "https://sts.us-gov-west-1.amazonaws.com" if role.startswith("arn:aws-us-gov:") else Aws.base_url
+    """The address for the partition of the role."""
+    partition = partition_named(role.split(":")[1] if role else "")
+    return f"https://sts.{partition.main}.{partition.suffix}"
+
+
+def _role(credentials: WebIdentity) -> dict[str, str]:
+    name, lasts = f"keyferry-{uuid.uuid4()}", str(int(LASTS.total_seconds()))
+    return {"RoleArn": credentials.roleArn, "RoleSessionName": name, "DurationSeconds": lasts}
 
 
 def _own_keys() -> Keys:

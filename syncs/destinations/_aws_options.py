@@ -12,15 +12,9 @@ from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Items, Text
+from connections.aws_regions import regions
 
-REGIONS = (
-    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1", "af-south-1"),
-    *("ap-east-1", "ap-south-1", "ap-south-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3"),
-    *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ca-central-1", "eu-central-1"),
-    *("eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-south-1", "eu-south-2", "eu-north-1"),
-    *("me-south-1", "me-central-1", "sa-east-1"),
-)
-Region = Annotated[str, Text("Region", "The AWS region to sync secrets to.", choices=REGIONS)]
+Region = Annotated[str, Text("Region", "The AWS region to sync secrets to.", choices=regions())]
 KmsKey = Annotated[
     str | None,
     Text(

@@ -150,7 +150,7 @@ class SecretsManager(Destination):
     def location(self) -> str:
         client, region = aws_of(self.client), self.config.region
         name = self.config.secretName if isinstance(self.config, ManyToOne) else ""
-        return f"aws|{client.address(SERVICE, region)}|{client.account}|{region}|{name}"
+        return f"aws|{client.place(SERVICE, region)}|{client.account}|{region}|{name}"
 
     def write_fingerprint(self) -> str:
         return attributes_of(self.options.keyId, self.options.tags)

@@ -114,7 +114,7 @@ class AwsParameterStore(KeyValueDestination):
 
     def location(self) -> str:
         client, region = aws_of(self.client), self.config.region
-        return f"aws|{client.address('ssm', region)}|{client.account}|{region}|{self.config.path}"
+        return f"aws|{client.place('ssm', region)}|{client.account}|{region}|{self.config.path}"
 
     def visible_as(self, location: str) -> Callable[[str], str | None] | None:
         """A key schema may lead into the path of another sync, and the other way round."""

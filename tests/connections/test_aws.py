@@ -9,15 +9,20 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import botocore.auth
+import botocore.loaders
+import botocore.regions
 import botocore.session
 import pytest
 from django.conf import settings
 
 from config.errors import Invalid
-from connections import aws as line
-from connections.aws import AwsClient, Keys, region_of
+from connections import aws_signing as line
+from connections.aws import AwsClient, region_of
+from connections.aws_regions import partition_of, regions
+from connections.aws_signing import Keys
 from connections.errors import AddressRefused, BadResponse, Unauthorized
 from connections.http.responses import Response
 from connections.providers.aws import Aws
@@ -177,6 +182,7 @@ def test_the_operators_address_takes_precedence(vendor: AwsFake, provider: Aws) 
         (KEY, "https://sts.us-east-1.amazonaws.com"),
         ({**KEY, "stsEndpoint": "https://sts.eu-west-1.amazonaws.com/"}, "https://sts.eu-west-1.amazonaws.com"),
         ({"roleArn": "arn:aws-us-gov:iam::210987654321:role/x"}, "https://sts.us-gov-west-1.amazonaws.com"),
+        ({"roleArn": "arn:aws-cn:iam::210987654321:role/x"}, "https://sts.cn-northwest-1.amazonaws.com.cn"),
     ],
 )
 def test_the_address_of_sts_is_that_of_its_part_of_aws(credentials: dict[str, str], expected: str) -> None:
@@ -184,6 +190,137 @@ def test_the_address_of_sts_is_that_of_its_part_of_aws(credentials: dict[str, st
     with Aws().client(method, login(Aws, method, credentials)) as client:
         assert client.base_url == expected
         assert client.address("ssm", "eu-west-1") == "https://ssm.eu-west-1.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("region", "address"),
+    [
+        ("eu-west-1", "https://ssm.eu-west-1.amazonaws.com"),
+        ("us-gov-east-1", "https://ssm.us-gov-east-1.amazonaws.com"),
+        ("cn-north-1", "https://ssm.cn-north-1.amazonaws.com.cn"),
+        ("eusc-de-east-1", "https://ssm.eusc-de-east-1.amazonaws.eu"),
+    ],
+)
+def test_a_service_is_called_at_the_address_of_its_partition(region: str, address: str) -> None:
+    with Aws().client("access-key", login(Aws, "access-key", KEY)) as client:
+        assert client.address("ssm", region) == client.place("ssm", region) == address
+
+
+def test_each_service_is_known_in_each_region_by_the_data_of_aws() -> None:
+    """Addresses as AWS's own SDK makes them."""
+    resolver = botocore.regions.EndpointResolver(botocore.loaders.Loader().load_data("endpoints"))
+    for region in regions():
+        for service in ("ssm", "secretsmanager", "kms"):
+            endpoint = resolver.construct_endpoint(service, region)
+            expected = endpoint["hostname"] if endpoint else f"{service}.{region}.{partition_of(region).suffix}"
+            with AwsClient(Keys("A", "b"), "https://sts.us-east-1.amazonaws.com") as client:
+                assert client.address(service, region) == f"https://{expected}"
+
+
+MODELLED = (
+    *("us-east-1", "us-east-2", "us-west-1", "us-west-2", "us-gov-east-1", "us-gov-west-1", "af-south-1"),
+    *("ap-east-1", "ap-south-1", "ap-south-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3"),
+    *("ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ca-central-1", "eu-central-1"),
+    *("eu-central-2", "eu-west-1", "eu-west-2", "eu-west-3", "eu-south-1", "eu-south-2", "eu-north-1"),
+    *("me-south-1", "me-central-1", "sa-east-1"),
+)
+
+
+def test_every_region_of_the_modelled_api_and_of_every_partition_is_known() -> None:
+    assert set(MODELLED) | {"cn-north-1", "ap-southeast-7", "mx-central-1", "eusc-de-east-1"} <= set(regions())
+    assert not any("global" in region for region in regions())
+    assert partition_of("cn-central-7").name == "aws-cn", "one that botocore does not know yet"
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "address", "place"),
+    [
+        ("https://vpce-1.ssm.eu-west-1.vpce.amazonaws.com", None, "https://ssm.eu-west-1.amazonaws.com"),
+        (
+            "https://{service}-fips.{region}.amazonaws.com/",
+            "https://ssm-fips.eu-west-1.amazonaws.com",
+            "https://ssm.eu-west-1.amazonaws.com",
+        ),
+        ("https://aws.example.com", None, "https://aws.example.com"),
+        ("https://ssm.amazonaws.com.example.com", None, "https://ssm.amazonaws.com.example.com"),
+    ],
+)
+def test_an_endpoint_of_aws_is_the_same_place(endpoint: str, address: str | None, place: str) -> None:
+    """Else two syncs to the same parameters would not be known to overlap."""
+    credentials = login(Aws, "access-key", {**KEY, "endpoint": endpoint})
+    with Aws().client("access-key", credentials) as client:
+        assert client.address("ssm", "eu-west-1") == (address or endpoint)
+        assert client.place("ssm", "eu-west-1") == place
+        at_aws = place.endswith("amazonaws.com")
+        assert client.base_url == ("https://sts.us-east-1.amazonaws.com" if at_aws else endpoint)
+
+
+def test_this_servers_own_identity_is_never_sent_to_an_endpoint_of_a_user() -> None:
+    for method in ("assume-role", "web-identity"):
+        credentials = login(Aws, method, {**ROLE, "endpoint": "https://aws.example.com"})
+        with Aws().client(method, credentials) as client:
+            assert client.base_url == "https://sts.us-east-1.amazonaws.com"
+
+
+def test_an_endpoint_in_a_private_network_is_refused(vendor: AwsFake) -> None:
+    credentials = login(Aws, "access-key", {**KEY, "endpoint": vendor.url})
+    with Aws().client("access-key", credentials) as client, pytest.raises(AddressRefused):
+        client.call("ssm", REGION, "GetParametersByPath", {"Path": "/"}, Response, read=True)
+    assert vendor.asked() == []
+
+
+@pytest.mark.parametrize("endpoint", ["ftp://x", "https://a/path", "https://a@b", "https://a?b", "a.example.com"])
+def test_an_endpoint_is_an_address_without_a_path(endpoint: str) -> None:
+    with pytest.raises(Invalid):
+        Aws.methods["access-key"].parse({**KEY, "endpoint": endpoint})
+
+
+def test_the_external_id_is_sent_and_named_where_a_role_refuses(vendor: AwsFake, provider: Aws) -> None:
+    credentials = login(provider, "assume-role", {**ROLE, "externalId": "8c7d0f1e/org"})
+    assert provider.renew("assume-role", credentials)
+    assert vendor.exchanges[-1][0].body["ExternalId"] == "8c7d0f1e/org"
+    error = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>not you</Message></Error></ErrorResponse>"
+    vendor.answer_with(403, error)
+    with pytest.raises(Unauthorized, match=r"AccessDenied: not you \(external ID: 8c7d0f1e/org\)"):
+        provider.renew("assume-role", credentials)
+
+
+def test_a_role_without_an_external_id_is_assumed_without_one(vendor: AwsFake, provider: Aws) -> None:
+    provider.renew("assume-role", login(provider, "assume-role", ROLE))
+    assert "ExternalId" not in vendor.exchanges[-1][0].body
+
+
+def test_a_role_is_assumed_with_the_token_of_this_server(vendor: AwsFake, tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("canary.web.token\n")
+    operator = {"AWS_ROLES": ["*"], "AWS_WEB_IDENTITY_TOKEN_FILE": str(file)}
+    provider = Aws(vendor.url, deadline=2, operator=operator)
+    credentials = login(provider, "web-identity", ROLE)
+    session = provider.renew("web-identity", credentials)
+    assert session
+    ask, _ = vendor.exchanges[-1]
+    assert (ask.body["Action"], ask.body["WebIdentityToken"]) == ("AssumeRoleWithWebIdentity", "canary.web.token")
+    assert "authorization" not in ask.headers
+    with provider.client("web-identity", credentials, session) as client:
+        assert client.account == "210987654321"
+        client.call("secretsmanager", REGION, "ListSecrets", {}, Response, read=True)
+    error = b"<Error><Code>InvalidIdentityToken</Code><Message>canary.web.token is over</Message></Error>"
+    vendor.answer_with(400, b"<ErrorResponse>" + error + b"</ErrorResponse>")
+    with pytest.raises(Unauthorized, match=r"InvalidIdentityToken: \[redacted\] is over"):
+        provider.renew("web-identity", credentials)
+
+
+@pytest.mark.parametrize("file", ["", "/nonexistent/token"])
+def test_a_server_without_a_token_reports_what_is_missing(
+    vendor: AwsFake, monkeypatch: pytest.MonkeyPatch, file: str
+) -> None:
+    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
+    provider = Aws(vendor.url, operator={"AWS_ROLES": ["*"], "AWS_WEB_IDENTITY_TOKEN_FILE": file})
+    with pytest.raises(Unauthorized, match="/nonexistent/token cannot be read" if file else "_TOKEN_FILE"):
+        provider.renew("web-identity", login(provider, "web-identity", ROLE))
+    with pytest.raises(Unauthorized, match="KEYFERRY_AWS_ROLES"):
+        Aws(vendor.url).renew("web-identity", login(provider, "web-identity", ROLE))
+    assert vendor.asked() == []
 
 
 @pytest.mark.parametrize("role", ["", "keyferry", "arn:aws:iam::1:role/x", "arn:aws:iam::210987654321:user/x"])

@@ -81,6 +81,9 @@ class AwsFake(Served):
         return super().serve(replace(ask, method=kind, path=operation))
 
     def answer(self, ask: Ask) -> Answer:
+        if ask.path == "AssumeRoleWithWebIdentity":
+            sent = urlencode(ask.body).encode()
+            return Answer(*_ask_moto("sts", REGION, sent, "application/x-www-form-urlencoded"))
         key, _, region, service, _ = ask.headers["authorization"].partition("Credential=")[2].split(",")[0].split("/")
         self.keys.add(key)
         if service == "sts":

@@ -10,7 +10,8 @@ import pytest
 from pytest_django import Settings
 
 from config.errors import Invalid
-from connections.aws import AwsClient, Keys
+from connections.aws import AwsClient
+from connections.aws_signing import Keys
 from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unavailable
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write

@@ -11,6 +11,9 @@ from django.apps import apps
 from django.db import connection as database
 from pytest_django import Settings
 
+from connections.credentials import shown_credentials
+from connections.providers.aws import Aws
+from connections.services import create_connection, update_connection
 from tests.fixtures.contract import Case, opened
 
 from .aws_parameter_store import AwsParameterStore as Fake
@@ -91,3 +94,24 @@ def test_signing_credentials_are_stored_encrypted_only(case: Case, caplog: pytes
             stored = json.dumps([[str(bytes(c) if isinstance(c, memoryview) else c) for c in row] for row in cursor])
             assert not any(canary in stored for canary in canaries), model
     assert not any(canary in caplog.text for canary in canaries)
+
+
+def test_a_new_connection_gets_an_external_id_that_stays(case: Case, settings: Settings) -> None:
+    """Who changes the role again, as Terraform does on each apply, must not have to change its trust policy."""
+    sent = {ask.body["ExternalId"] for ask, _ in exchanges(case) if ask.path == "AssumeRole"}
+    shown = shown_credentials(case.connection)
+    assert sent == {shown["externalId"]}
+    update_connection(case.actor, case.connection, credentials={"roleArn": ROLE})
+    assert shown_credentials(case.connection) == shown
+    given = Aws.methods["assume-role"].parse({"roleArn": ROLE})
+    other = create_connection(case.actor, "aws", name="other", method="assume-role", credentials=given)
+    assert shown_credentials(other)["externalId"] != shown["externalId"]
+    update_connection(case.actor, other, credentials={"roleArn": ROLE, "externalId": "of-infisical"})
+    update_connection(case.actor, other, name="renamed")
+    assert shown_credentials(other)["externalId"] == "of-infisical"
+    assert exchanges(case)[-2][0].body["ExternalId"] == "of-infisical"
+
+
+def exchanges(case: Case) -> list[tuple[Ask, Answer]]:
+    assert isinstance(case.fake, Fake)
+    return case.fake.exchanges

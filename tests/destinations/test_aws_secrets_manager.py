@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from connections.aws import AwsClient, Keys
+from connections.aws import AwsClient
+from connections.aws_signing import Keys
 from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unauthorized
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.engine.types import Action, Outcome, Remote, Write

@@ -17,6 +17,7 @@ from config.errors import BadRequest, NotFound, ServiceError
 from config.schemas.form_fields import words_of
 from config.ui.model_forms import collected, form_fields
 from connections import services
+from connections.credentials import provider_of
 from connections.models import AppConnection
 from connections.provider import Provider, providers
 from connections.selectors import usable_by
@@ -75,7 +76,8 @@ class ConnectionStep(Step):
             found["method"] = forms.ChoiceField(
                 label=_("Sign in with"), choices=choices, widget=forms.RadioSelect, required=False, initial=self.method
             )
-        found |= form_fields(CREDENTIALS, self.provider.methods[self.method])
+        generated = provider_of(self.provider.slug).generated(self.method) or None
+        found |= form_fields(CREDENTIALS, self.provider.methods[self.method], generated)
         found["name"] = forms.CharField(
             label=_("Name of the connection"),
             required=False,

@@ -35,6 +35,7 @@ ROLE = "arn:aws:iam::210987654321:role/keyferry"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIDSERVER",
     "AWS_SECRET_ACCESS_KEY": "secret-of-the-server",
+    "AWS_WEB_IDENTITY_TOKEN_FILE": __file__,  # any text is a token there
 }
 """The server's own identity, which assumes a role."""
 
@@ -144,7 +145,7 @@ def _more_logins(provider: str, fake: Fake) -> dict[str, Json]:
     """Those of other methods that the stand-ins take too."""
     module = importlib.import_module(type(fake).__module__)
     if provider == "aws":
-        return {"assume-role": {"roleArn": ROLE}}
+        return {"assume-role": {"roleArn": ROLE}, "web-identity": {"roleArn": ROLE}}
     if provider == "gcp":
         return {"service-account-impersonation": {**fake.credentials, "serviceAccountEmail": module.TARGET}}
     if provider == "hashicorp-vault":
