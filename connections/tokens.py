@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from string import Formatter
 from typing import Any, ClassVar
 
 from connections.certificates import Certificates
+from connections.errors import NotFound, Rejected, Unauthorized
 from connections.http.client import ApiClient, Classify, quote
 from connections.http.pages import Pages, Single
 from connections.http.responses import member as read_member
@@ -21,9 +23,10 @@ from connections.provider import Choice, Provider, Rights, Session
 class Picker:
     """A list that a field of a destination's config is chosen from.
 
-    `path` names what is chosen before as `{field}`; it is quoted. `member`, `pages` and `params` are those of
-    `ApiClient.read_list`. `value` is the member of an item that is stored; `label` the members that may name it for
-    people, the first that is there.
+    `path` and `params` name what is chosen before as `{field}`; a parameter whose field is not chosen is not sent.
+    `member` and `pages` are those of `ApiClient.read_list`. `value` is the member of an item that is stored; `label`
+    the members that may name it for people, the first that is there. `optional`: some plans or tokens do not have the
+    list, and are refused: there are no choices then.
     """
 
     path: str
@@ -32,16 +35,30 @@ class Picker:
     params: Mapping[str, str] = field(default_factory=dict)
     value: str = "id"
     label: tuple[str, ...] = ("name",)
+    optional: bool = False
 
     def choices(self, client: ApiClient, chosen: Mapping[str, Any]) -> list[Choice]:
-        """Raises IntegrationError; BadResponse if an item has no `value`."""
-        path = self.path.format_map({name: quote(str(value)) for name, value in chosen.items() if value})
-        items = client.read_list(path, dict[str, Any], self.pages, member=self.member, params=self.params)
+        """Each choice once. Raises IntegrationError; BadResponse if an item has no `value`."""
+        fields = {name: str(value) for name, value in chosen.items() if value}
+        path = self.path.format_map({name: quote(value) for name, value in fields.items()})
+        params = {name: text.format_map(fields) for name, text in self.params.items() if _names(text) <= fields.keys()}
+        try:
+            items = client.read_list(path, dict[str, Any], self.pages, member=self.member, params=params)
+        except (NotFound, Rejected, Unauthorized):
+            if self.optional:
+                return []
+            raise
         values = [str(read_member(item, self.value, f"{client.service}: GET {path}")) for item in items]
-        return [Choice(value, self._label(item) or value) for value, item in zip(values, items, strict=True)]
+        found = (Choice(value, self._label(item) or value) for value, item in zip(values, items, strict=True))
+        return list(dict.fromkeys(found))
 
     def _label(self, item: Mapping[str, Any]) -> str:
         return next((str(item[name]) for name in self.label if item.get(name)), "")
+
+
+def _names(text: str) -> set[str]:
+    """The fields that a text names as `{field}`."""
+    return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
 class TokenProvider(Provider):

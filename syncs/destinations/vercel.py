@@ -15,23 +15,22 @@ https://vercel.com/docs/limits, https://vercel.com/docs/environment-variables/se
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from config.schemas.unions import OneOf
-from connections.errors import IntegrationError, NotFound, Rejected
+from connections.errors import NotFound, Rejected
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.key_value import KeyValueDestination
-from syncs.destinations._vercel_project import Project, ProjectTarget
-from syncs.destinations._vercel_shared import SharedTarget, Team
-from syncs.destinations._vercel_variables import Target, variable_of
+from syncs.destination.shared_objects import SharedObjectDestination
+from syncs.destinations._vercel_config import Project, Team
+from syncs.destinations._vercel_variables import ProjectVariables, SharedVariables, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 MANY = 50  # keys per request: documented for shared variables, and used for a project's too
 
 
-class Vercel(KeyValueDestination):
+class Vercel(SharedObjectDestination):
     slug = "vercel"
     label = "Vercel"
     # A config of older clients has no scope: it is a project's.
@@ -68,18 +67,30 @@ class Vercel(KeyValueDestination):
         return replace(found, max_keys=1000) if isinstance(config, Project) else found
 
     @property
-    def target(self) -> Target:
-        if isinstance(self.config, Team):
-            return SharedTarget(self.client, self.config)
-        return ProjectTarget(self.client, self.config)
+    def variables(self) -> ProjectVariables | SharedVariables:
+        config = self.config
+        if isinstance(config, Project):
+            return ProjectVariables(self.client, config)
+        return SharedVariables(self.client, config)
+
+    @property
+    def targets(self) -> Set[str]:
+        return self.variables.serves
+
+    def targets_of(self, remote: Remote) -> Set[str]:
+        return variable_of(remote).serves
+
+    def can_update(self, remote: Remote) -> bool:
+        """The type of a variable cannot be changed."""
+        return variable_of(remote).kind == self.variables.type
 
     def location(self) -> str:
-        return f"vercel|{self.client.base_url}|{self.target.name}"
+        return f"vercel|{self.client.base_url}|{self.variables.name}"
 
     def overlaps(self, location: str) -> bool:
-        own, _, _ = self.location().rpartition("|")
+        own, _, mine = self.location().rpartition("|")
         others, _, name = location.rpartition("|")
-        return others == own and (name == self.target.name or self.target.overlaps(name))
+        return others == own and (name == mine or self.variables.overlaps(name))
 
     def request_cost(self, action: Action) -> float:
         """Deletes have half the pace: 60 a minute."""
@@ -96,37 +107,27 @@ class Vercel(KeyValueDestination):
         return "sensitive" if self.config.sensitive else ""
 
     def fetch(self) -> Iterable[Remote]:
-        return self.target.remotes()
+        return self.variables.remotes()
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """Etags show changes. A value that is encrypted in the list takes a request: only an import reads it."""
-        target = self.target
         sealed = {
-            one.key: one.ref.id for one in remotes if values and one.value is None and one.ref.type == "encrypted"
+            one.key: one.ref.id for one in remotes if values and one.value is None and one.ref.kind == "encrypted"
         }
         with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            read = dict(zip(sealed, pool.map(target.read, sealed.values()), strict=True))
+            read = dict(zip(sealed, pool.map(self.variables.read, sealed.values()), strict=True))
         return [replace(one, value=read[one.key]) if one.key in read else one for one in remotes]
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        return self.target.create(writes)
+        return self.variables.create(writes)
 
     def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        target = self.target
-        same = [write for write in writes if target.writable(write)]
-        done = target.update(same) if same else []
-        return [*done, *(_each(write, target.replace) for write in writes if not target.writable(write))]
+        return self.variables.update(writes)
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        target = self.target
-        exact = [write for write in writes if variable_of(write).exact]
-        done = target.delete(exact) if exact else []
-        return [*done, *(_each(write, target.release) for write in writes if not variable_of(write).exact)]
+        return self.variables.delete(writes)
 
-
-def _each(write: Write, call: Callable[[Write], Outcome]) -> Outcome:
-    """A write with requests of its own, so that its failure is not that of the others."""
-    try:
-        return call(write)
-    except IntegrationError as error:
-        return Outcome(write, error=error)
+    def narrow(self, remote: Remote, targets: Set[str]) -> None:
+        variables = self.variables
+        assert isinstance(variables, ProjectVariables), "what a team shares in another way is locked"
+        variables.narrow(variable_of(remote), targets)

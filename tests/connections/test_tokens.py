@@ -28,7 +28,8 @@ class Acme(TokenProvider):
     check_path = "/me"
     choices_from = {
         "org": Picker("/orgs", member="orgs", value="slug", label=("title", "slug")),
-        "app": Picker("/orgs/{org}/apps", "apps", Token("after", "next"), params={"kind": "app"}),
+        "app": Picker("/orgs/{org}/apps", "apps", Token("after", "next"), params={"kind": "app", "zone": "{zone}"}),
+        "tag": Picker("/tags", optional=True),
     }
 
 
@@ -47,7 +48,9 @@ class Vendor(Served):
             case "/orgs", _:
                 return Answer(200, {"orgs": [{"slug": "acme", "title": "Acme Inc."}, {"slug": "b"}]})
             case "/orgs/a%2Fb/apps", {"kind": "app", "after": "2"}:
-                return Answer(200, {"apps": [{"id": 7}]})
+                return Answer(200, {"apps": [{"id": 6, "name": "Shop"}, {"id": 7}]})
+            case "/orgs/a%2Fb/apps", {"kind": "app", "zone": zone}:
+                return Answer(200, {"apps": [{"id": 8, "name": f"in {zone}"}]})
             case "/orgs/a%2Fb/apps", {"kind": "app"}:
                 return Answer(200, {"apps": [{"id": 6, "name": "Shop"}], "next": "2"})
         return Answer(404)
@@ -93,7 +96,18 @@ def test_pickers_read_their_lists_with_what_is_chosen_quoted(vendor: Vendor) -> 
         assert found == [("acme", "Acme Inc."), ("b", "b")]
         found = [(one.value, one.label) for one in provider.choices(client, "app", {"org": "a/b"})]
         assert found == [("6", "Shop"), ("7", "7")]
+        found = [(one.value, one.label) for one in provider.choices(client, "app", {"org": "a/b", "zone": "x&y"})]
+        assert found == [("8", "in x&y")]
         assert provider.choices(client, "region", {}) == []
+
+
+def test_a_list_that_a_plan_does_not_have_has_no_choices(vendor: Vendor) -> None:
+    provider = Acme(vendor.url)
+    with provider.client("key", Key.model_validate(vendor.credentials)) as client:
+        assert provider.choices(client, "tag", {}) == []
+        vendor.fault = lambda ask: Answer(200, {"not": "a list"})
+        with pytest.raises(BadResponse):
+            provider.choices(client, "tag", {})
 
 
 def test_an_item_without_its_id_is_refused(vendor: Vendor) -> None:

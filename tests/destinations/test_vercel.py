@@ -165,6 +165,39 @@ def test_a_variable_of_another_type_is_recreated(vendor: vercel.Vercel, client: 
     assert after["id"] == outcome.written.object_id != before["id"]
 
 
+def test_a_variable_of_another_type_that_was_deleted_is_not_recreated(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PRODUCTION, "KEY", "open")
+    destination = Vercel(client, SENSITIVE)
+    remote = listed(destination)["KEY"]
+    vendor.drop(PRODUCTION, "KEY")
+    assert isinstance(apply(destination, change(remote, "shut"))["KEY"].error, NotFound)
+    assert of(vendor, "KEY") == []
+
+
+def test_the_visibility_overrides_the_type(vendor: vercel.Vercel, client: ApiClient) -> None:
+    vendor.add(PRODUCTION, "CONFIG", "1", visibility="config")
+    vendor.add(PRODUCTION, "SECRET", "2", visibility="secret")
+    vendor.add(PRODUCTION, "PLAIN", "3", visibility="config", type="plain")
+    remotes = listed(Vercel(client, PRODUCTION))
+    assert {key: (one.value, one.is_secret) for key, one in remotes.items()} == {
+        "CONFIG": ("1", True),
+        "SECRET": (None, True),
+        "PLAIN": ("3", False),
+    }
+
+
+@pytest.mark.parametrize(("config", "recreated"), [(PRODUCTION, "SECRET"), (SENSITIVE, "CONFIG")])
+def test_a_variable_of_another_visibility_is_recreated(
+    vendor: vercel.Vercel, client: ApiClient, config: dict[str, Any], recreated: str
+) -> None:
+    before = {name: vendor.add(PRODUCTION, name, "old", visibility=name.lower())["id"] for name in ("CONFIG", "SECRET")}
+    destination = Vercel(client, config)
+    outcomes = apply(destination, *map(change, listed(destination).values()))
+    assert [one.error for one in outcomes.values()] == [None, None]
+    after = {name: of(vendor, name)[0]["id"] for name in before}
+    assert [name for name in before if after[name] != before[name]] == [recreated]
+
+
 def test_the_name_of_a_sensitive_variable_is_not_sent_again(vendor: vercel.Vercel, client: ApiClient) -> None:
     vendor.add(SENSITIVE, "KEY", "old")
     destination = Vercel(client, SENSITIVE)

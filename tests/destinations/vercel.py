@@ -36,6 +36,8 @@ Record = dict[str, Any]
 class Vercel(Served):
     """`records` are the variables of projects and, under "", those shared by the team, by ID.
 
+    A variable may have the newer `visibility`, as one of a dashboard that has it.
+
     `sealed`: the list leaves encrypted values encrypted, as it may. `hidden`: production variables that the token may
     not see. `page`: a list of a project's has as many a page (None: all at once).
     """
@@ -200,8 +202,9 @@ class Vercel(Served):
         return Answer(200, {listed: shown, **paging(len(shown), after)})
 
     def _shown(self, one: Record, decrypt: bool) -> Record:
-        known = one["type"] == "plain" or (one["type"] == "encrypted" and decrypt)
-        value = one["value"] if known else "" if one["type"] == "sensitive" else "eyJ2IjoidjIiLCJlcGsiOiJ4In0="
+        secret = one["type"] == "sensitive" or one.get("visibility") == "secret"
+        known = not secret and (one["type"] == "plain" or (one["type"] == "encrypted" and decrypt))
+        value = one["value"] if known else "" if secret else "eyJ2IjoidjIiLCJlcGsiOiJ4In0="
         return {**one, "value": value, "decrypted": known}
 
     def _create(self, ask: Ask, held: dict[str, Record], shared: bool) -> Answer:
