@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import httpx
 
-from connections.errors import Conflict, NotFound, RateLimited, Rejected, Unauthorized, Unavailable
+from connections.errors import Conflict, Forbidden, NotFound, RateLimited, Rejected, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified
 from connections.http.pages import Token
 
@@ -31,10 +31,6 @@ RIGHTS = (
 )
 
 
-class Refused(Unauthorized):
-    """The login is good but lacks the right to this one thing."""
-
-
 class WrongState(Rejected):
     """The thing is in a state that does not allow this, as a version that is disabled; a stale etag is one, too."""
 
@@ -47,7 +43,7 @@ _CLASSES: Mapping[str, type[Exception]] = {
     "INVALID_ARGUMENT": Rejected,
     "NOT_FOUND": NotFound,
     "OUT_OF_RANGE": Rejected,
-    "PERMISSION_DENIED": Refused,
+    "PERMISSION_DENIED": Forbidden,
     "RESOURCE_EXHAUSTED": RateLimited,
     "UNAUTHENTICATED": Unauthorized,
     "UNIMPLEMENTED": Rejected,

@@ -171,7 +171,7 @@ class Destination(ABC):
         """Those of `remotes` that exist, with the details that the list leaves out. Raises IntegrationError.
 
         If the vendor refuses a single value, such as that of another KMS key, `Remote.unreadable` says so: the others
-        are synced.
+        are synced. `reading.read_each` does this for vendors that need a request per key.
 
         `values`: with every value that can be read; else only with the details that show whether they changed.
         """

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TypeVar
 
@@ -16,6 +15,7 @@ from connections.aws import Refused, WrongState, aws_of
 from connections.errors import BadResponse, IntegrationError, NotFound, Rejected, Unauthorized
 from connections.http.responses import Response, Text
 from syncs.destination.key_value import KeyValueDestination
+from syncs.destination.reading import in_parallel
 from syncs.engine.types import Action, Remote, Write, Written
 
 from ._aws_secret_api import (
@@ -94,8 +94,7 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
     def _in_batches(self, read: Callable[[Sequence[Item]], list[Remote]], items: Sequence[Item]) -> list[Remote]:
         """Read in parallel, in parts of the size that one request reads."""
         batches = [items[start : start + BATCH] for start in range(0, len(items), BATCH)]
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            return [remote for remotes in pool.map(read, batches) for remote in remotes]
+        return [remote for remotes in in_parallel(read, batches, self.concurrency) for remote in remotes]
 
     def _find_batch(self, names: Sequence[str]) -> list[Remote]:
         try:

@@ -18,10 +18,9 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Collection, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Annotated, Any, Literal
 
 from config.responses import EXAMPLE_ID
@@ -29,8 +28,8 @@ from config.schemas.member import About
 from config.schemas.model import Model
 from config.schemas.types import Items, Text
 from config.schemas.unions import OneOf
-from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown
-from connections.gcp import RIGHTS, Refused, WrongState, host_of, read_list
+from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, OutcomeUnknown
+from connections.gcp import RIGHTS, WrongState, host_of, read_list
 from connections.http.client import quote
 from connections.http.exchange import Method
 from connections.http.pages import Single
@@ -38,6 +37,7 @@ from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions
+from syncs.destination.reading import in_parallel, read_each
 from syncs.engine.types import Action, Remote, Write, Written
 
 from ._gcp_secrets import MARK, Secret, Version, id_of
@@ -146,18 +146,21 @@ class GcpSecretManager(KeyValueDestination):
         return [one.remote() for one in listed]
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        """With value and version. One of ours without any version counts as missing: `create` completes it."""
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            read = list(pool.map(self._accessed, remotes))
-        return [one for one in read if one.etag or not one.ref.is_ours]
+        """With value and version."""
+        return read_each(partial(self._accessed, values), remotes, self.concurrency)
 
-    def _accessed(self, remote: Remote) -> Remote:
+    def _accessed(self, values: bool, remote: Remote) -> Remote | None:
+        """One of ours without any version counts as missing: `create` completes it.
+
+        A newest version that is disabled or destroyed, or whose encryption key is, has no value: a sync adds a version,
+        an import reports Google's text.
+        """
         try:
             latest = self._access(remote.key)
         except NotFound:
-            return remote  # it has no version
-        except WrongState:
-            return replace(remote, etag=UNUSABLE)  # disabled or destroyed, or the key that encrypts it is
+            return None if remote.ref.is_ours else remote
+        except WrongState as error:
+            return replace(remote, etag=UNUSABLE, unreadable=str(error) if values else "")
         return replace(remote, value=latest.value, etag=id_of(latest.name))
 
     def _access(self, key: str) -> Version:
@@ -165,8 +168,7 @@ class GcpSecretManager(KeyValueDestination):
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that exist but are not in the list yet."""
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            return [remote for remote in pool.map(self._unlisted, keys) if remote]
+        return [remote for remote in in_parallel(self._unlisted, keys, self.concurrency) if remote]
 
     def _unlisted(self, key: str) -> Remote | None:
         """Accesses have the far larger quota, so only an existing secret is read.
@@ -177,7 +179,7 @@ class GcpSecretManager(KeyValueDestination):
             with suppress(WrongState):  # it exists, but has no value
                 self._access(key)
             return self._get(key).remote()
-        except (NotFound, Refused):
+        except (NotFound, Forbidden):
             return None
 
     def _get(self, key: str) -> Secret:

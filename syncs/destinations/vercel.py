@@ -16,12 +16,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from config.schemas.unions import OneOf
 from connections.errors import NotFound, Rejected
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.reading import read_each
 from syncs.destination.shared_objects import SharedObjectDestination
 from syncs.destinations._vercel_config import Project, Team
 from syncs.destinations._vercel_variables import ProjectVariables, SharedVariables, variable_of
@@ -111,12 +111,12 @@ class Vercel(SharedObjectDestination):
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """Etags show changes. A value that is encrypted in the list takes a request: only an import reads it."""
-        sealed = {
-            one.key: one.ref.id for one in remotes if values and one.value is None and one.ref.kind == "encrypted"
-        }
-        with ThreadPoolExecutor(max_workers=self.concurrency) as pool:
-            read = dict(zip(sealed, pool.map(self.variables.read, sealed.values()), strict=True))
-        return [replace(one, value=read[one.key]) if one.key in read else one for one in remotes]
+
+        def read(one: Remote) -> Remote:
+            is_sealed = values and one.value is None and one.ref.kind == "encrypted"
+            return replace(one, value=self.variables.read(one.ref.id)) if is_sealed else one
+
+        return read_each(read, remotes, self.concurrency)
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         return self.variables.create(writes)

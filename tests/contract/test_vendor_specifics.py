@@ -68,6 +68,21 @@ def test_an_undeletable_old_version_does_not_cause_more_versions(case: Case) -> 
 
 
 @google
+def test_a_key_whose_value_may_not_be_read_is_blocked_and_the_others_go_on(case: Case) -> None:
+    case.set(A="1", B="2", C="3")
+    sync = case.sync()
+    case.run(sync)
+    case.set(B="new")
+    case.unset("C")
+    case.fake.fault = lambda ask: gcp.error(403, "PERMISSION_DENIED", "no") if "A/versions" in ask.path else None  # type: ignore[attr-defined]
+    run = case.run(sync)
+    assert run.status == "failed"
+    (blocked,) = run.changes.filter(outcome="blocked")
+    assert (blocked.key, blocked.error_code) == ("A", "read-refused")
+    assert case.holds(A="1", B="new", C="3")
+
+
+@google
 def test_unrelated_secrets_are_never_read(case: Case) -> None:
     case.put("STRANGERS", "x")
     case.set(A="1")

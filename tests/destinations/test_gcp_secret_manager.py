@@ -14,6 +14,7 @@ from config.errors import Invalid
 from connections.errors import (
     BadResponse,
     Conflict,
+    Forbidden,
     NotFound,
     OutcomeUnknown,
     RateLimited,
@@ -21,7 +22,7 @@ from connections.errors import (
     Unauthorized,
     Unavailable,
 )
-from connections.gcp import Refused, WrongState
+from connections.gcp import WrongState
 from connections.http.client import ApiClient
 from connections.http.exchange import HttpResponse
 from connections.providers.gcp import Gcp
@@ -169,7 +170,7 @@ def test_a_disabled_encryption_key_is_named_by_the_write(vendor: gcp.GcpSecretMa
         (400, "FAILED_PRECONDITION", WrongState),
         (400, "OUT_OF_RANGE", Rejected),
         (401, "UNAUTHENTICATED", Unauthorized),
-        (403, "PERMISSION_DENIED", Refused),
+        (403, "PERMISSION_DENIED", Forbidden),
         (403, "RESOURCE_EXHAUSTED", RateLimited),
         (404, "NOT_FOUND", NotFound),
         (409, "ALREADY_EXISTS", Conflict),
@@ -255,6 +256,27 @@ def test_a_lagging_latest_version_costs_a_version_and_no_value(vendor: gcp.GcpSe
     vendor.lagging.clear()
     assert looked(destination)["KEY"].value == "new"
     assert len(states(vendor, "KEY")) == 3
+
+
+def test_an_import_reports_why_there_is_no_value(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    destination = GcpSecretManager(client, GLOBAL)
+    apply(destination, create("KEY"))
+    vendor.of(GLOBAL)["KEY"]["versions"][-1]["state"] = "DISABLED"
+    (remote,) = destination.read_values(destination.listing(), values=True)
+    assert remote.unreadable.endswith("answered 400: Secret Version is in DISABLED state.")
+
+
+def test_a_refused_access_makes_one_key_unreadable(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    for key in ("A", "B"):
+        vendor.put(GLOBAL, key, key.lower())
+    denied = gcp.error(403, "PERMISSION_DENIED", "Permission 'secretmanager.versions.access' denied")
+    vendor.fault = lambda ask: denied if "/A/versions/latest:access" in ask.path else None
+    seen = looked(GcpSecretManager(client, GLOBAL))
+    assert seen["A"].unreadable == (
+        "GCP: GET /v1/projects/shop-prod/secrets/A/versions/latest:access answered 403:"
+        " Permission 'secretmanager.versions.access' denied"
+    )
+    assert (seen["B"].value, seen["B"].unreadable) == ("b", "")
 
 
 def test_binary_values_are_compared_by_version(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:

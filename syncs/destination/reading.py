@@ -1,0 +1,46 @@
+"""Reads of single keys, side by side, by adapters whose list lacks what a read has."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TypeVar
+
+from connections.errors import Forbidden
+from syncs.engine.types import Remote
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+REFUSALS = 20
+"""After so many refused reads and none accepted, the login may read nothing: no more are sent."""
+
+
+def in_parallel(read: Callable[[Item], Result], items: Iterable[Item], concurrency: int) -> list[Result]:
+    """The result for each item, in their order. Raises the first error; reads that wait are then not sent."""
+    with ThreadPoolExecutor(max_workers=concurrency) as pool:
+        return list(pool.map(read, items))
+
+
+def read_each(read: Callable[[Remote], Remote | None], remotes: Sequence[Remote], concurrency: int) -> list[Remote]:
+    """Those that exist, as `read` returns them; it returns None for one that does not exist any more.
+
+    One whose read raises Forbidden is `unreadable`, with the vendor's text. Other errors are raised, and so is a
+    refusal if REFUSALS reads were refused and none accepted.
+    """
+    refusals: list[Forbidden] = []
+    accepted: list[bool] = []
+
+    def read_one(remote: Remote) -> Remote | None:
+        if len(refusals) >= REFUSALS and not accepted:
+            raise refusals[0]
+        try:
+            found = read(remote)
+        except Forbidden as refusal:
+            refusals.append(refusal)
+            return replace(remote, unreadable=str(refusal))
+        accepted.append(True)
+        return found
+
+    return [found for found in in_parallel(read_one, remotes, concurrency) if found]
