@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar, final
 
 from config.schemas.model import Model
@@ -188,7 +189,11 @@ class Destination(ABC):
     def resolve_listing(
         self, listing: Sequence[Remote], keys: Collection[str], *, values: bool = False
     ) -> tuple[Remote, ...]:
-        """The listing, with the details of the normalized `keys`; other keys are not read."""
+        """The listing, with the details of the normalized `keys`; other keys are not read.
+
+        Values are in the vendor's form (`normalize_value`), so that they are equal to what would be written; with
+        `values`, for an import, they are as the vendor returned them.
+        """
         limits = self.limits(self.config)
         possible = {key for key in keys if limits.allows(key) and limits.has_room(key)}
         unlisted = possible - {self.normalize_key(remote.key) for remote in listing}
@@ -198,7 +203,11 @@ class Destination(ABC):
         if not wanted:
             return tuple(listing)
         others = [remote for remote in listing if self.normalize_key(remote.key) not in keys]
-        return (*others, *self._read(lambda: self.read_values(wanted, values=values), "values"))
+        read = self._read(lambda: self.read_values(wanted, values=values), "values")
+        return (*others, *(read if values else map(self._normalized, read)))
+
+    def _normalized(self, remote: Remote) -> Remote:
+        return remote if remote.value is None else replace(remote, value=self.normalize_value(remote.value))
 
     def _read(self, read: Callable[[], Iterable[Remote]], what: str) -> tuple[Remote, ...]:
         """Raises BadResponse for a response of another shape, a config that makes no address, a defect of an adapter.

@@ -17,6 +17,7 @@ class Code(StrEnum):
     UNREADABLE = "unreadable"
     READ_REFUSED = "read-refused"
     NAME_NOT_ALLOWED = "name-not-allowed"
+    TEXT_NOT_ALLOWED = "text-not-allowed"
     LOOKS_LIKE_REFERENCE = "looks-like-reference"
     COLLISION = "collision"
     PLAIN_VALUE = "plain-value"
@@ -83,6 +84,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.NAME_NOT_ALLOWED: (
         "A key at the destination has a name that no secret can have, so it is not imported; the others are.",
         "Rename it at the destination, or set the secret in the source under another name.",
+    ),
+    Code.TEXT_NOT_ALLOWED: (
+        "A value or comment at the destination cannot be stored exactly as it is, so the key is not imported.",
+        "Change it at the destination, or set the secret in the source by hand.",
     ),
     Code.LOOKS_LIKE_REFERENCE: (
         "A value at the destination contains ${...}, which in the source would be a reference to another secret.",

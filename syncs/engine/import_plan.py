@@ -6,7 +6,7 @@ The opposite direction of a sync, outside of the decision table: nothing is writ
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .error_codes import Code
 from .ownership import may_be_own
@@ -14,8 +14,8 @@ from .plan import Change, Plan, Row, Rule, State
 from .reasons import Reason
 from .types import Action, Desired, Remote
 
-Problem = Callable[[str, str], tuple[str, Code] | None]
-"""(name, value) -> why the source cannot have it, or None."""
+Problem = Callable[[str, Remote], tuple[str, Code] | None]
+"""(name, the key with what of it would be stored) -> why the source cannot have it, or None."""
 
 
 def plan_import(
@@ -88,8 +88,9 @@ class _Import:
             return Action.UNCHANGED, Reason.UNCHANGED.text(), None
         if name in self.secrets and not (self.overwrite and remote.value):
             return Action.KEEP, Reason.SOURCE_HAS_VALUE.text(), None
-        if problem := self.problem_of(name, remote.value):
+        exists = name in self.secrets
+        if problem := self.problem_of(name, replace(remote, comment=None) if exists else remote):
             return Action.BLOCKED, *problem
-        if name in self.secrets:
+        if exists:
             return Action.UPDATE, Reason.TAKEN_FROM_DESTINATION.text(), None
         return Action.CREATE, Reason.NEW_IN_SOURCE.text(), None

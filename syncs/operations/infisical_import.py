@@ -260,6 +260,7 @@ def _input(theirs: Mapping[str, Any]) -> SecretInput:
         skip_multiline_encoding=bool(theirs.get("skipMultilineEncoding")),
         reminder_note=theirs.get("secretReminderNote"),
         reminder_repeat_days=theirs.get("secretReminderRepeatDays"),
+        exact=True,
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from syncs.destination.base import Destination
 from syncs.engine.addresses import Address
@@ -15,7 +14,7 @@ from syncs.engine.references import references_in
 from syncs.engine.types import Remote
 from syncs.models import InitialSet, Secret, SecretSync
 from syncs.source.selectors import value_or_none
-from syncs.source.validation import SecretInput, issues_of, trimmed
+from syncs.source.validation import SecretInput, issues_of
 
 from .ledger_rows import ledger_rows
 from .opening import import_behavior
@@ -44,25 +43,23 @@ def import_for(sync: SecretSync, destination: Destination, listing: Sequence[Rem
     secrets = {secret.key: value_or_none(secret) for secret in own}
     folder = sync.folder.address
     return plan_import(
-        [_as_stored(remote) for remote in listing],
+        listing,
         secrets,
         rows,
         overwrite=behavior == "prioritize-destination",
         normalize_key=destination.normalize_key,
         name_of=lambda name: schema.strip(name, slug) if schema.match(name, slug) else None,
-        problem_of=lambda name, value: _problem(name, value, folder),
+        problem_of=lambda name, remote: problem_of(name, remote, folder),
     )
 
 
-def _as_stored(remote: Remote) -> Remote:
-    """With its value as the source would store it."""
-    return remote if remote.value is None else replace(remote, value=trimmed(remote.value))
-
-
-def _problem(name: str, value: str, folder: Address) -> tuple[str, Code] | None:
-    if name != name.strip() or (issues := issues_of(SecretInput(name, value))):
-        message = issues[0]["message"] if name == name.strip() else "Secret name begins or ends with a blank"
-        return str(message), Code.NAME_NOT_ALLOWED
+def problem_of(name: str, remote: Remote, folder: Address) -> tuple[str, Code] | None:
+    """Why the source cannot store the key exactly as it is."""
+    value = remote.value or ""
+    if issues := issues_of(SecretInput(name, exact=True)):
+        return str(issues[0]["message"]), Code.NAME_NOT_ALLOWED
+    if issues := issues_of(SecretInput(name, value, remote.comment, exact=True)):
+        return str(issues[0]["message"]), Code.TEXT_NOT_ALLOWED
     if references_in(value, folder):
         return "its value contains ${...}, which would be a reference in the source", Code.LOOKS_LIKE_REFERENCE
     return None

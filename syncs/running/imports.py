@@ -52,6 +52,7 @@ def _store(actor: Actor, folder: Folder, plan: Plan) -> None:
             change.desired.source_key,
             change.desired.value,
             change.desired.comment if change.action is Action.CREATE and change.desired.comment else None,
+            exact=True,
         )
         for change in plan.changes
         if change.desired

@@ -34,7 +34,7 @@ def restore_secret(actor: Actor, folder: Folder, key: str, version: int) -> Secr
         comment = open_member(project_id, secret.pk, COMMENT, row.comment_sealed)
     except Undecryptable:
         raise BadRequest(f"Version {version} of {key} cannot be decrypted") from None
-    (restored,) = set_secrets(actor, folder, [SecretInput(key, value, comment)], mode="update")
+    (restored,) = set_secrets(actor, folder, [SecretInput(key, value, comment, exact=True)], mode="update")
     return restored
 
 
@@ -61,7 +61,7 @@ def copy_secrets(
             raise BadRequest(f"{target.environment.name} has another value of: {', '.join(clashes)}")
     tags = tags_at(secrets[0].folder)
     inputs = [
-        SecretInput(secret.key, values[secret.key], comment_of(secret), sorted(tags.get(secret.pk, ())))
+        SecretInput(secret.key, values[secret.key], comment_of(secret), sorted(tags.get(secret.pk, ())), exact=True)
         for secret in secrets
     ]
     return set_in_folders(actor, [(target, inputs) for target in targets])

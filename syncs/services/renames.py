@@ -43,7 +43,7 @@ def rename_everywhere(actor: Actor, folder: Folder, one: SecretInput) -> int:
         if (secret.folder_id, secret.key) == (folder.pk, one.key):  # it refers to itself
             inputs[0] = replace(one, value=value)
         else:
-            inputs.append(SecretInput(secret.key, value))
+            inputs.append(SecretInput(secret.key, value, exact=True))
     set_in_folders(actor, list(groups.values()), mode="update")
     return len(found)
 

@@ -18,7 +18,8 @@ class SecretInput:
     """A secret as it is to be stored; a member that is None stays as it is. `new_key` renames.
 
     `tags`: slugs of the project's tags, created if missing. `metadata`: [{"key", "value", "isEncrypted"}].
-    `seen`: the version that the writer read; the write is refused if another has been stored since.
+    `seen`: the version that the writer read; the write is refused if another has been stored since. `exact`: a machine
+    gave the texts, so that blanks around them are a part of them; those of people and of the modelled API are trimmed.
     """
 
     key: str
@@ -31,6 +32,7 @@ class SecretInput:
     reminder_note: str | None = None
     reminder_repeat_days: int | None = None
     seen: int | None = None
+    exact: bool = False
 
 
 def trimmed(value: str) -> str:
@@ -64,6 +66,8 @@ def _is_unicode(text: str) -> bool:
 def issues_of(one: SecretInput) -> list[Issue]:
     """Problems of one secret that is to be created or updated, regardless of other secrets."""
     secret = cleaned(one)
+    if secret.key != secret.key.strip():
+        return [problem(["secretKey"], "Secret name begins or ends with a blank")]
     return [*key_issues(secret.key, ["secretKey"]), *text_issues(secret, [])]
 
 
@@ -84,7 +88,9 @@ def text_issues(one: SecretInput, path: list[str | int]) -> Iterator[Issue]:
 
 
 def cleaned(one: SecretInput) -> SecretInput:
-    """Without blanks around its texts."""
+    """Without blanks around its texts, unless they are exact."""
+    if one.exact:
+        return one
     return replace(
         one,
         key=one.key.strip(),

@@ -16,6 +16,7 @@ from syncs.engine.import_plan import plan_import
 from syncs.engine.plan import Row, State
 from syncs.engine.types import Action, Remote
 from syncs.models import SyncRun
+from syncs.planning.imports import problem_of
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.runner import execute
@@ -100,6 +101,32 @@ def test_invalid_names_are_reported_and_the_rest_is_imported(case: Case) -> None
     assert (stored.sync_status, stored.last_import_job_id) == (None, str(run.pk))
 
 
+def test_a_text_that_cannot_be_stored_is_named_and_the_rest_is_imported(case: Case) -> None:
+    case.put("A", "1")
+    case.put("NUL", "a\0b")
+    run = case.run(case.sync(), "import")
+    assert case.source() == {"A": "1"}
+    (blocked,) = run.changes.filter(outcome="blocked")
+    assert (blocked.key, blocked.error_code) == ("NUL", "text-not-allowed")
+    assert "NUL character" in blocked.reason
+
+
+@pytest.mark.parametrize(("held", "code"), [({}, "text-not-allowed"), ({"KF_A": "2"}, None)])
+def test_a_comment_is_stored_exactly_or_names_its_key(held: dict[str, str | None], code: str | None) -> None:
+    """Of a secret that exists already the comment is not imported."""
+    remote = Remote("KF_A", "1", comment="a\0b")
+    plan = plan_import(
+        [remote],
+        held,
+        [],
+        overwrite=True,
+        normalize_key=str,
+        name_of=str,
+        problem_of=lambda name, remote: problem_of(name, remote, ("dev", "/")),
+    )
+    assert plan.changes[0].code == code
+
+
 def test_an_import_is_one_change_by_the_person_who_requested_it(case: Case) -> None:
     case.put("A", "1")
     case.put("B", "2")
@@ -126,7 +153,7 @@ def test_plain_entries_and_blanks_are_left_as_they_are(case: Case) -> None:
     case.put("A", " padded ")
     sync = case.sync()
     case.run(sync, "import")
-    assert case.source() == {"A": "padded"}
+    assert case.source() == {"A": " padded "}
     assert {row.key for row in SyncRun.objects.get().changes.filter(outcome="kept")} == {"NUMBER"}
     again = case.run(sync, "import")
     assert again.unchanged == ["A"]
