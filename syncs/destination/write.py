@@ -89,16 +89,25 @@ def write_changeset(
     size: int,
     whole: bool = True,
     split_on: tuple[type[IntegrationError], ...] = (),
+    check: Callable[[Sequence[Write]], tuple[list[Write], list[Outcome]]] | None = None,
 ) -> Generator[Outcome, None, None]:
     """Send writes and deletes together, in as few requests of at most `size` keys as possible, one after another.
 
     `send` is as in `perform`. `whole`: a request is applied as a whole or not at all, so that the deletes, which come
     last, go along with the last writes. If not, they are requests of their own. Either way no delete is sent whose
-    `after` failed.
+    `after` failed. `check` looks at each request's writes just before it, and returns those to send and the outcomes of
+    others.
     """
     failed: set[str] = set()
     for batch in _changesets(writes, size, whole):
-        outcomes = perform(label, [write for write in batch if write.after not in failed], send, split_on)
+        going = [write for write in batch if write.after not in failed]
+        outcomes = list[Outcome]()
+        if check and going:
+            try:
+                going, outcomes = check(going)
+            except IntegrationError as error:
+                going, outcomes = [], [Outcome(write, error=error) for write in going]
+        outcomes += perform(label, going, send, split_on)
         failed |= {outcome.write.normalized_key for outcome in outcomes if outcome.error}
         yield from outcomes
 

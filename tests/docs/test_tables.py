@@ -17,7 +17,7 @@ from config.schemas import types as members
 from connections import provider
 from connections.http import responses
 from connections.http.client import ApiClient
-from syncs.destination import base, capabilities, document, key_value, write
+from syncs.destination import base, capabilities, document, key_value, patch, upsert, write
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine import types
 from syncs.engine.types import Action
@@ -97,6 +97,8 @@ def test_the_guide_names_parts_that_exist() -> None:
     modules = (
         base,
         key_value,
+        upsert,
+        patch,
         document,
         capabilities,
         write,
@@ -111,7 +113,10 @@ def test_the_guide_names_parts_that_exist() -> None:
     )
     classes = {name: found for module in modules for name, found in vars(module).items() if isinstance(found, type)}
     homes = (
-        *(classes[name] for name in ("KeyValueDestination", "DocumentDestination", "Provider", "Served")),
+        *(
+            classes[name]
+            for name in ("UpsertDestination", "PatchDestination", "DocumentDestination", "Provider", "Served")
+        ),
         *(ApiClient, fake.Fake, provider, write, capabilities.Capabilities),
     )
     known = {name for home in homes for name in dir(home)} | {"quote", *classes}
