@@ -62,8 +62,8 @@ _NAMES: dict[type[IntegrationError], str] = {
     Refused: "AccessDeniedException AccessDenied NotAuthorized",
     Unauthorized: "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException SignatureDoesNotMatch"
     " IncompleteSignature IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException"
-    " ExpiredTokenException ExpiredToken RequestExpired OptInRequired RegionDisabledException InvalidIdentityToken"
-    " IDPRejectedClaim",
+    " ExpiredTokenException ExpiredToken RequestExpired InvalidIdentityToken IDPRejectedClaim",
+    Forbidden: "OptInRequired RegionDisabledException",  # this service, or this region
     WrongState: "InvalidRequestException",
     WrongParameter: "InvalidParameterException",
 }

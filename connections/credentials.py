@@ -78,7 +78,7 @@ def store_credentials(connection: AppConnection, credentials: Model) -> None:
     connection.credentials_sealed = seal(connection.project_id, context, text)
     connection.credentials_hash = fingerprint(connection.project_id, context, text)
     connection.checked_at, connection.check_problem = timezone.now(), ""
-    connection.retry_at = None
+    connection.retry_at = connection.login_refused_at = None
 
 
 class SignIn(Body):

@@ -27,6 +27,9 @@ class AppConnection(models.Model):
     credentials_sealed = models.BinaryField()
     credentials_hash = models.CharField(max_length=128)
     retry_at = models.DateTimeField(null=True, blank=True, help_text="The vendor asked us to wait until then.")
+    login_refused_at = models.DateTimeField(
+        null=True, blank=True, help_text="Since then the vendor refuses the login; blank: it does not."
+    )
     next_slot_at = models.DateTimeField(null=True, blank=True, help_text="The next request of a paced vendor.")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from config.schemas.model import Model
 from config.schemas.types import Text
 
+from .errors import Forbidden, IntegrationError, Unauthorized
 from .http.client import ApiClient
 from .registry import Registry
 
@@ -106,6 +107,22 @@ class Provider(ABC):
     @abstractmethod
     def check(self, client: ApiClient) -> Rights:
         """The cheapest authenticated read, with the rights that its response states. Raises IntegrationError."""
+
+    def accepts_login(self, client: ApiClient) -> bool:
+        """Whether the vendor accepts the login at all, after it answered 403 to a list, or to several writes in a row.
+
+        A vendor that says 403 to a bad login too overrides it: Forbidden of a request that every login may send then
+        means False.
+        """
+        try:
+            self.check(client)
+        except Forbidden:
+            return True
+        except Unauthorized:
+            return False
+        except IntegrationError:
+            return True  # unknown: the first error stands
+        return True
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         """The choices for a destination's `field`, given the values `chosen` so far. Raises IntegrationError."""

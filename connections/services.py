@@ -125,6 +125,7 @@ def update_connection(
             "checked_at",
             "check_problem",
             "retry_at",
+            "login_refused_at",
             *_keep(connection, session, rights),
         ]
     connection.name = new_name
@@ -207,7 +208,7 @@ def check_connection(actor: Actor, connection: AppConnection) -> Rights:
         same.update(checked_at=timezone.now(), check_problem=str(refusal)[:1024], **_columns(Rights()))
         raise
     kept = columns(connection, session) | _columns(rights)
-    same.update(checked_at=timezone.now(), check_problem="", **kept)
+    same.update(checked_at=timezone.now(), check_problem="", retry_at=None, login_refused_at=None, **kept)
     return rights
 
 

@@ -21,7 +21,7 @@ from django.utils import timezone
 from config.encryption import Undecryptable, seal, unseal
 from config.schemas.model import Model
 
-from .errors import Unauthorized
+from .errors import Forbidden, Unauthorized
 from .http.client import ApiClient
 from .models import AppConnection
 from .provider import Provider, Session
@@ -100,7 +100,10 @@ class Login:
         return found
 
     def _renewed(self) -> Session | None:
-        found = self._provider.renew(self._connection.method, self._credentials)
+        try:
+            found = self._provider.renew(self._connection.method, self._credentials)
+        except Forbidden as error:
+            raise Unauthorized(str(error)) from None  # without a session nothing is allowed
         if found:
             left = found.expires_at - timezone.now()
             self._renew_at = timezone.now() + max(left - EARLY, left / 2)

@@ -18,7 +18,7 @@ from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
 from config.schemas.types import Secret, Text
 from connections.certificates import Certificates
-from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
+from connections.errors import BadResponse, Conflict, IntegrationError, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified, quote
 from connections.provider import Choice, Provider, Rights, Session, address
 
@@ -115,6 +115,16 @@ class HashicorpVault(Provider):
         """Any token may look itself up."""
         client.request("GET", "/auth/token/lookup-self")
         return Rights()
+
+    def accepts_login(self, client: ApiClient) -> bool:
+        """A bad token is a 403, too."""
+        try:
+            self.check(client)
+        except Unauthorized:
+            return False
+        except IntegrationError:
+            return True
+        return True
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         """The KV mounts that the token can see; of the chosen one, the secrets at its top."""

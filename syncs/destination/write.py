@@ -9,7 +9,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, RateLimited, Unavailable
+from connections.errors import (
+    Conflict,
+    Forbidden,
+    IntegrationError,
+    NotFound,
+    OutcomeUnknown,
+    RateLimited,
+    Unauthorized,
+    Unavailable,
+)
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 SPLIT_FOR = 8.0
@@ -54,8 +63,8 @@ def write_each(
         ended: list[Outcome] = []
         while True:
             # The next requests are sent before the caller gets the last outcomes, since it has work of its own to do.
-            # If the vendor asks to wait, the outcomes come first: the caller then stops the remaining writes.
-            if any(isinstance(outcome.error, RateLimited) for outcome in ended):
+            # If the vendor asks to wait or refuses the login, the outcomes come first: the caller then stops the rest.
+            if any(isinstance(outcome.error, RateLimited | Unauthorized) for outcome in ended):
                 yield from ended
                 ended = []
             while len(running) < concurrency and (batch := next(batches, None)) is not None:
@@ -140,7 +149,7 @@ def perform(
     """
     ends_at = time.monotonic() + SPLIT_FOR
     parts, outcomes = [list(writes)], list[Outcome]()
-    postponed: IntegrationError | None = None
+    postponed: Exception | None = None
     failed: set[str] = set()
     while parts:
         part = [write for write in parts.pop() if write.after not in failed]
@@ -158,7 +167,7 @@ def perform(
                 ended = [Outcome(write, error=error) for write in part]
         outcomes += ended
         failed |= {outcome.write.normalized_key for outcome in ended if outcome.error}
-        postponed = postponed or next((one.error for one in ended if isinstance(one.error, RateLimited)), None)
+        postponed = postponed or next((one.error for one in ended if _stops(one.error)), None)
         if not postponed and parts and time.monotonic() > ends_at:
             postponed = Unavailable(f"{label} rejected a batch because of some of its keys; this one is retried")
     return outcomes
@@ -167,6 +176,11 @@ def perform(
 def _is_gone(writes: Sequence[Write], error: IntegrationError) -> bool:
     """Whether this is one delete whose key is deleted already."""
     return len(writes) == 1 and writes[0].action is Action.DELETE and isinstance(error, NotFound)
+
+
+def _stops(error: Exception | None) -> bool:
+    """Whether any other request would fail as well."""
+    return isinstance(error, RateLimited) or (isinstance(error, Unauthorized) and not isinstance(error, Forbidden))
 
 
 def _sent(label: str, writes: Sequence[Write], send: Callable[[Sequence[Write]], Sequence[Outcome]]) -> list[Outcome]:
@@ -216,8 +230,7 @@ def write_document(
         after, failed = _tried(label, partial(write, before, entries))
         if not isinstance(failed, Conflict):
             break
-        before, unread = _tried(label, read)
-        failed = unread or failed
+        before, _ = _tried(label, read)  # if that fails too, the conflict is still what happened
     yield from settled
     yield from (Outcome(each, error=failed) for each in merged)
     return after

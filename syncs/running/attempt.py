@@ -10,8 +10,8 @@ from django.utils import timezone
 
 from config.encryption import Undecryptable
 from config.errors import where
-from connections.credentials import open_client
 from connections.errors import IntegrationError
+from connections.refusals import mark_accepted, watched
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.opening import open_destination
 from syncs.running import leases, operations, preconditions
@@ -41,14 +41,19 @@ class Attempt:
             self.run.source_rev = self.sync.wanted_rev  # only a change or a person makes it worth another attempt
             completion.fail(refusal)
             return
+        if refused := preconditions.refused_login(self.run, self.sync):
+            completion.fail_for_now(refused)
+            return
         if not self._begin():
             return
         try:
-            with open_client(self.sync.connection) as client:
+            with watched(self.sync.connection) as client:
                 destination = open_destination(self.sync, client)
                 ledger = Ledger(self.sync, self.run, self.lease)
                 writer = Writer(self.run, self.sync, self.lease, ledger, completion)
                 operations.Operation(self.run, self.sync, destination, completion, ledger, writer, self.last).execute()
+                if writer.refusal is None:
+                    mark_accepted(self.sync.connection)
         except IntegrationError as error:
             completion.retry_or_fail([error], str(error))
         except Undecryptable:

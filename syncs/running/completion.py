@@ -11,29 +11,32 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from config.access import audit
 from config.access.roles import PLATFORM, Actor
 from connections.errors import Conflict, NotFound, RateLimited
 from connections.models import AppConnection
-from syncs.engine.plan import Change, Effect, Plan
+from connections.refusals import postpone
+from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.models import ManagedSecret, NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
+from syncs.models import NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
 from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.ledger import is_unknown
+from syncs.running.preconditions import LOOK_AGAIN
 from syncs.running.stop import Stop
 from syncs.running.summary import summary
+from syncs.running.waking import wake_moved, wake_waiting
 from syncs.services.approvals import refresh
 from syncs.services.deletion import forget_sync
-from syncs.services.propagation import schedule, want
+from syncs.services.propagation import schedule
 from syncs.services.triggers import audited
 
 OPEN = (Status.PENDING, Status.RUNNING)
 TRIES = 5  # attempts of one run, the first included
 FIRST_WAIT = 3.0  # seconds before the second attempt; doubled each time
+LONGEST_WAIT = 3600.0  # seconds that a run waits because the vendor asks it to; if it asks for more, the run ends
 LATER = (1, 5, 15, 60)  # minutes until a new run follows a failed one; the last one repeats
 COLUMNS = {"sync": "sync", "import": "import", "remove": "remove", "undo": "sync"}
 _PAST = {"sync": "synced", "import": "imported", "remove": "removed", "undo": "synced"}
@@ -43,20 +46,25 @@ UNDONE = "Undone. Automatic runs of this sync are paused: the next one would wri
 
 @dataclass
 class Completion:
-    """Of one attempt at one location. `results` are the outcomes recorded so far."""
+    """Of one attempt at one location. `results` are the outcomes recorded so far.
+
+    `ended_by`: why the run ends before all keys were tried, though nothing prevents it from recording that.
+    """
 
     run: SyncRun
     sync: SecretSync
     location: str
     results: list[tuple[Change, Outcome]] = field(default_factory=list)
+    ended_by: str = ""
 
     def rate_limited(self, error: RateLimited) -> None:
-        """The whole connection waits, not only this key."""
-        wait = error.retry_after if error.retry_after is not None else self._wait()
-        until = timezone.now() + timedelta(seconds=wait)
-        AppConnection.objects.filter(pk=self.sync.connection.pk).filter(
-            Q(retry_at__isnull=True) | Q(retry_at__lt=until)
-        ).update(retry_at=until)
+        """The whole connection waits, not only this key: at least as long as the run would by itself."""
+        wait = max(error.retry_after or 0.0, self._wait(self.run.options.tries + 1))
+        now = timezone.now()
+        postpone(self.sync.connection.pk, now + timedelta(seconds=min(wait, LONGEST_WAIT)))
+        if wait > LONGEST_WAIT:
+            until = f"{now + timedelta(seconds=wait):%Y-%m-%d %H:%M} UTC"
+            self.ended_by = f"The service asks to wait until {until}, longer than a run waits. Run the sync again then"
 
     def refused(self) -> set[str]:
         """Normalized keys that the vendor has permanently refused in this run: sending them again is useless."""
@@ -84,6 +92,9 @@ class Completion:
         """The run stopped between keys. Keys that it wrote are recorded; the others are planned again."""
         if stop is Stop.SYNC_CHANGED and not SecretSync.objects.filter(pk=self.sync.pk).exists():
             return
+        if self.ended_by:
+            self.end_early(plan, self.ended_by, set())
+            return
         tries = self.run.options.tries
         if stop is Stop.ASKED_TO_WAIT:
             # An attempt that made progress does not count against the run.
@@ -102,9 +113,18 @@ class Completion:
             self.retry_or_fail([error for error in again if error], "", plan)
         elif last or summary(self.run, plan) is not None:
             self._conclude(plan)
+        self._wake(plan, freed)
+
+    def end_early(self, plan: Plan, why: str, freed: set[str]) -> None:
+        """Nothing more is sent in this run: the keys that were not tried are skipped, for that reason."""
+        self.ended_by = why
+        self._conclude(plan)
+        self._wake(plan, freed)
+
+    def _wake(self, plan: Plan, freed: set[str]) -> None:
         if freed:
-            self._wake(plan)
-        self._wake_moved()
+            wake_waiting(self.sync, self.location, plan)
+        wake_moved(self.sync, self.results)
 
     def retry_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:
         """Another attempt after a while, if that can help and attempts are left; else the run has failed."""
@@ -113,6 +133,9 @@ class Completion:
         for error in passing:
             if isinstance(error, RateLimited) and plan is None:
                 self.rate_limited(error)
+        if self.ended_by and plan is None:
+            self.fail_for_now(f"{self.ended_by}: {message}")
+            return
         if passing and tries < TRIES:
             self.run.options = replace(self.run.options, tries=tries)
             wait = self._wait(tries)
@@ -131,6 +154,11 @@ class Completion:
             self._end(Status.FAILED, message)
             self._sync_ends(Status.FAILED, message)
             run_ended(self.run, self.sync, NoticeState.FAILED, message)
+
+    def fail_for_now(self, message: str) -> None:
+        """As `fail`; another run follows by itself."""
+        self.fail(message)
+        self._try_later()
 
     def cancel(self, why: str) -> None:
         """The sync keeps its change until it may run again; no failure is reported."""
@@ -154,7 +182,7 @@ class Completion:
         return tuple(sorted(refused))
 
     def _conclude(self, plan: Plan) -> None:
-        message = summary(self.run, plan)
+        message = ". ".join(filter(None, [self.ended_by, summary(self.run, plan)])) or None
         status = Status.SUCCEEDED if message is None else Status.FAILED
         if self.run.operation == "undo":
             message = f"{UNDONE} {message}" if message else UNDONE
@@ -164,7 +192,7 @@ class Completion:
             self._sync_ends(status, message)
             run_ended(self.run, self.sync, state, message)
         forget_older(self.sync)
-        if RunChange.objects.filter(run=self.run, outcome="failed").exists():
+        if self.ended_by or RunChange.objects.filter(run=self.run, outcome="failed").exists():
             self._try_later()
         if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.delete_sync:
             with transaction.atomic():
@@ -177,7 +205,8 @@ class Completion:
     def _wait_for_next(self, seconds: float, message: str) -> None:
         due = timezone.now() + timedelta(seconds=seconds)
         retry_at = AppConnection.objects.values_list("retry_at", flat=True).get(pk=self.sync.connection.pk)
-        due = max(due, retry_at) if retry_at else due
+        if retry_at:  # until then at most: the wait may be lifted
+            due = max(due, min(retry_at, timezone.now() + timedelta(seconds=LOOK_AGAIN)))
         with transaction.atomic():
             SyncRun.objects.filter(pk=self.run.pk, status__in=OPEN).update(
                 status=Status.PENDING, due_at=due, queued_at=None, message=message[:1024], options=self.run.options
@@ -192,7 +221,7 @@ class Completion:
             due_at=None,
             options=self.run.options,
         )
-        RunChange.objects.filter(run=self.run, outcome="").update(outcome="skipped")
+        RunChange.objects.filter(run=self.run, outcome="").update(outcome="skipped", error_message=self.ended_by[:1024])
         if ended and status in (Status.SUCCEEDED, Status.FAILED):
             self._audit(status, message)
 
@@ -250,26 +279,6 @@ class Completion:
         waiting = SyncRun.objects.filter(sync=self.sync, status=Status.PENDING, trigger="retry")
         waiting.update(options=RunOptions(later=step + 1))
         SecretSync.objects.filter(pk=self.sync.pk, sync_status=Status.PENDING).update(sync_status=Status.FAILED)
-
-    def _wake(self, plan: Plan) -> None:
-        """Other syncs of this location may have waited for the keys that were given up."""
-        others = SecretSync.objects.filter(location=self.location).exclude(pk=self.sync.pk)
-        handed_over = any(Effect.HAND_OVER in change.effects for change in plan.changes)
-        want(PLATFORM, others if handed_over else others.filter(sync_status=Status.FAILED))
-
-    def _wake_moved(self) -> None:
-        """Secrets written here that another sync still owns were moved: its deletes waited for this run."""
-        written = [
-            change.desired.secret_id
-            for change, outcome in self.results
-            if outcome.error is None and change.desired and change.action is not Action.DELETE
-        ]
-        if not written:
-            return
-        waiting = ManagedSecret.objects.filter(secret_id__in=written).exclude(sync=self.sync).exclude(sync=None)
-        waiting_syncs = set(waiting.values_list("sync_id", flat=True))
-        if waiting_syncs:
-            want(PLATFORM, SecretSync.objects.filter(pk__in=waiting_syncs))
 
 
 def _may_retry(change: Change, outcome: Outcome) -> bool:

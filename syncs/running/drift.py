@@ -14,6 +14,7 @@ from config.access.roles import PLATFORM
 from config.conventions import timestamp
 from config.errors import BadRequest
 from config.responses import Time, one_of
+from connections.refusals import may_try
 from syncs.models import DriftCheck, ManagedSecret, SecretSync
 from syncs.notifications.outbox import drift_checked
 from syncs.planning.preview import DriftChange, drift_of, drift_status, preview
@@ -56,6 +57,8 @@ def check_by_id(sync_id: UUID) -> None:
     sync = syncs().filter(pk=sync_id, folder__isnull=False).first()
     if sync is None:
         return
+    if not may_try(sync.connection):
+        return  # its runs report the refused login
     try:
         check(sync)
     except BadRequest:

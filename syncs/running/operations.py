@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from django.utils import timezone
 
 from config.errors import ServiceError
-from connections.credentials import open_client
+from connections.errors import Unauthorized
+from connections.refusals import mark_if_refused, watched
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action, Outcome
@@ -23,7 +24,7 @@ from syncs.running.ledger import Ledger
 from syncs.running.purge import purge, remember
 from syncs.running.recording import record_plan
 from syncs.running.stop import Stop
-from syncs.running.writer import Writer
+from syncs.running.writer import DENIALS, Writer
 from syncs.services.deletion import leave_former_locations
 from syncs.source.loader import Sources
 
@@ -42,6 +43,9 @@ class Operation:
     writer: Writer
     last: bool
     deletes_stopped: Stop | None = None
+
+    def __post_init__(self) -> None:
+        self.connection, self.client = self.sync.connection, self.destination.client
 
     def execute(self) -> None:
         if self.run.operation == "remove":
@@ -101,11 +105,23 @@ class Operation:
         record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused())
 
     def _end(self, plan: Plan, freed: set[str], *, last: bool) -> None:
+        if self.writer.refusal:
+            self.completion.end_early(plan, self._refused(self.writer.refusal), freed)
+            return
         if stop := self.writer.stopped or self.deletes_stopped:
             self.completion.resume_later(stop, plan)
             return
         deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}
         self.completion.finish(plan, freed | deleted, last=last)
+
+    def _refused(self, error: Unauthorized) -> str:
+        """Why nothing more is sent; the connection is marked if its login is the reason."""
+        if mark_if_refused(self.connection, self.client, error):
+            return (
+                f"The login of the connection {self.connection.name} was refused, so nothing more was sent with it."
+                " Check the connection, or enter new credentials"
+            )
+        return f"{DENIALS} writes in a row were refused and none was accepted, so no other was sent"
 
     # -- import ------------------------------------------------------------------------------------------------
 
@@ -156,7 +172,8 @@ class Operation:
         location = self.run.location
         row = ManagedSecret.objects.filter(sync=self.sync, location=location).exclude(connection=None).first()
         if row and row.connection and location != self.destination.location():
-            with open_client(row.connection) as client:
+            with watched(row.connection) as client:
+                self.connection, self.client = row.connection, client
                 self._remove_at(
                     type(self.destination)(client, row.destination_config, policy=self.sync.policy.destination)
                 )

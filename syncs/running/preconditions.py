@@ -6,11 +6,13 @@ from django.utils import timezone
 
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
+from connections.refusals import may_try
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.running.stop import Stop
 
 BUSY_WAIT = 1.0  # seconds until a run whose location or connection is busy tries again
 PAUSE_WAIT = 5.0
+LOOK_AGAIN = 15.0  # seconds after which a waiting run looks whether its connection still has to wait
 RUNS_PER_CONNECTION = 5
 
 
@@ -22,8 +24,10 @@ def must_wait(run: SyncRun, sync: SecretSync) -> tuple[float, str] | None:
     connection = sync.connection
     if connection.paused_at:
         return PAUSE_WAIT, f"The connection {connection.name} was paused by {connection.paused_by}."
-    if connection.retry_at and (left := (connection.retry_at - timezone.now()).total_seconds()) > 0:
-        return left, f"The service asked to wait {left:.0f} s."
+    if connection.retry_at and not connection.login_refused_at:
+        left = (connection.retry_at - timezone.now()).total_seconds()
+        if left > 0:
+            return min(left, LOOK_AGAIN), f"The service asked to wait {left:.0f} s."
     others = SyncRun.objects.filter(
         status=Status.RUNNING, due_at__gt=timezone.now(), sync__connection=connection
     ).exclude(pk=run.pk)
@@ -51,6 +55,16 @@ def refusal(run: SyncRun, sync: SecretSync) -> str:
             "Please update source environment and secret path."
         )
     return "" if _was_requested(run) else _owner_refusal(sync)
+
+
+def refused_login(run: SyncRun, sync: SecretSync) -> str:
+    """Why an automatic run must not try a login that was refused, or ""; then it is the one that tries it now."""
+    if _was_requested(run) or may_try(sync.connection):
+        return ""
+    return (
+        f"The login of the connection {sync.connection.name} was refused, so nothing was sent with it."
+        " Check the connection, or enter new credentials."
+    )
 
 
 def stop(run: SyncRun) -> Stop | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import replace
 
-from connections.errors import IntegrationError
+from connections.errors import Forbidden, IntegrationError, Unauthorized
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change
 from syncs.models import SyncRun
@@ -44,7 +44,7 @@ def purge(
             try:
                 destination.purge(key, object_id)
             except IntegrationError as error:
-                if error.retryable:
+                if error.retryable or (isinstance(error, Unauthorized) and not isinstance(error, Forbidden)):
                     raise
                 run.options = replace(run.options, unpurged={**run.options.unpurged, key: str(error)})
             del object_ids[at, key]

@@ -14,6 +14,8 @@ class Stop(enum.Enum):
     OWNER_RIGHTS = "its owner's rights have changed"
     LIST_TOO_OLD = "the list is too old for deletes"
     SOURCE_CHANGED = "the source or the sync changed meanwhile"
+    LOGIN_REFUSED = "the service refused the login"
+    NOT_ALLOWED = "the service refused every write"
     LEASE_LOST = "the lease was lost"
     OUT_OF_TIME = "the worker's time was up"
 

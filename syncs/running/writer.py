@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from django.conf import settings
 
 from config.access.roles import PLATFORM
-from connections.errors import RateLimited
+from connections.errors import Forbidden, RateLimited, Unauthorized
 from connections.services import reserve_slot
 from syncs.destination.base import Destination
 from syncs.engine.plan import Change
@@ -24,6 +24,7 @@ from syncs.services.propagation import want
 
 PAUSE_CHECK = 0.2  # seconds between two checks of pauses and of the owner's rights
 TASK_BUDGET = 300.0  # seconds of writing after which a run frees its worker and resumes later
+DENIALS = 3  # writes in a row that were refused for lack of a right, after which no other is sent
 FLUSH_EVERY, FLUSH_SIZE = 0.2, 25
 
 
@@ -37,6 +38,10 @@ class Writer:
     ledger: Ledger
     completion: Completion
     stopped: Stop | None = None
+    refusal: Unauthorized | None = None
+    """The first error of the login, or of several writes in a row for lack of a right, none having been accepted."""
+    _denied: list[Unauthorized] = field(default_factory=list)
+    _accepted: bool = False
     _buffer: list[tuple[Change, Outcome]] = field(default_factory=list)
     _flushed: float = 0.0
     _checked: float = 0.0
@@ -61,11 +66,24 @@ class Writer:
                 if isinstance(outcome.error, RateLimited):
                     self.completion.rate_limited(outcome.error)
                     self.stopped = self.stopped or Stop.ASKED_TO_WAIT
+                self._watch_login(outcome.error)
                 self._buffer.append((change, outcome))
                 if len(self._buffer) >= FLUSH_SIZE or time.monotonic() - self._flushed > FLUSH_EVERY:
                     self._flush()
         self._flush()
         self.ledger.restore(by_key.keys() - answered)
+
+    def _watch_login(self, error: Exception | None) -> None:
+        """Stop at a refused login: more requests would fail too, and may lock the account."""
+        if not isinstance(error, Unauthorized):
+            self._denied = []
+            self._accepted = self._accepted or error is None
+            return
+        self._denied.append(error)
+        if not isinstance(error, Forbidden):
+            self.stopped, self.refusal = Stop.LOGIN_REFUSED, error
+        elif len(self._denied) >= DENIALS and not self._accepted and self.refusal is None:
+            self.stopped, self.refusal = Stop.NOT_ALLOWED, self._denied[0]
 
     def gate(self, changes: Iterable[Change], destination: Destination) -> Iterator[Write]:
         """Each write just before its request, until something stops the run, no faster than the vendor allows."""

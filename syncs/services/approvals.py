@@ -12,6 +12,7 @@ from django.utils import timezone
 from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
+from connections.refusals import lift_wait
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import RunOptions, SecretSync, Status, SyncRun
@@ -90,6 +91,7 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
         if not updated:
             raise BadRequest(NOT_HELD)
         SecretSync.objects.filter(pk=run.sync_id).update(sync_status=Status.PENDING)
+        lift_wait(run.sync.connection.pk)
         transaction.on_commit(lambda: enqueue(run.pk))
     return SyncRun.objects.get(pk=run.pk)
 

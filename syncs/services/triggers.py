@@ -13,6 +13,7 @@ from config.access.models import Instance
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
+from connections.refusals import lift_wait
 from syncs.destination.base import Destination
 from syncs.models import RunChange, RunOptions, SecretSync, Status, SyncPolicy, SyncRun
 from syncs.planning.opening import destination_class, import_behavior
@@ -59,6 +60,7 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
         waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
         waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
         run.save(force_insert=True)
+        lift_wait(sync.connection.pk)
         column = "sync" if operation == "undo" else operation
         SecretSync.objects.filter(pk=sync.pk).update(
             **{f"{column}_status": Status.PENDING, f"last_{column}_job_id": str(run.pk)}

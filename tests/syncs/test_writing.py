@@ -195,6 +195,19 @@ def test_a_document_that_keeps_changing_ends_in_a_conflict() -> None:
     assert reads == TRIES
 
 
+def test_a_conflict_is_reported_although_the_document_cannot_be_read_again() -> None:
+    def read() -> Document:
+        raise Unreachable("away")
+
+    def write(before: Document, entries: Mapping[str, Any]) -> None:
+        raise Conflict("changed")
+
+    (outcome,) = write_document(
+        iter([create("A")]), label="D", read=read, write=write, normalize_key=str, seen=Document({}, "0")
+    )
+    assert str(outcome.error) == "changed"
+
+
 @pytest.mark.parametrize(
     ("raised", "expected"), [(Unreachable("away"), Unreachable), (KeyError("canary"), OutcomeUnknown)]
 )

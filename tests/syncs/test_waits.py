@@ -1,0 +1,78 @@
+"""How long a run waits when a vendor asks it to: no less than by itself, an hour at most."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from connections.errors import RateLimited
+from connections.models import AppConnection
+from connections.services import check_connection
+from syncs.models import RunOptions, SyncRun
+from syncs.running import runner
+from syncs.running.completion import Completion
+from syncs.services.triggers import trigger
+from tests.fixtures.world import ENVIRONMENT, World
+
+
+def waits_for() -> float:
+    retry_at = AppConnection.objects.values_list("retry_at", flat=True).get()
+    assert retry_at
+    return (retry_at - timezone.now()).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("stated", "tries", "expected"),
+    [(None, 0, 3), (0.5, 0, 3), (17.0, 0, 17), (1.0, 3, 24), (3600.0, 0, 3600), (7200.0, 0, 3600)],
+)
+def test_a_wait_is_no_shorter_than_our_own_and_no_longer_than_an_hour(
+    world: World, stated: float | None, tries: int, expected: float
+) -> None:
+    sync = world.sync(is_auto_sync_enabled=False)
+    run = SyncRun(sync=sync, operation="sync", options=RunOptions(tries=tries))
+    Completion(run, sync, sync.location).rate_limited(RateLimited("slow", stated))
+    assert expected - 2 < waits_for() <= expected
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_longer_wait_ends_the_run_and_names_the_time(world: World, method: str) -> None:
+    world.set(**{f"K{number}": "x" for number in range(5)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.policy(sync, max_concurrency=1)
+    slow = (429, {"message": "tomorrow"}, {"Retry-After": "86400"})
+    world.sandbox.fault = lambda asked, path: slow if asked == method else None
+    until = timezone.now() + timedelta(days=1)
+    run = world.run(sync)
+    assert run.status == "failed"
+    assert run.message
+    assert run.message.startswith(f"The service asks to wait until {until:%Y-%m-%d}")
+    assert "longer than a run waits" in run.message
+    assert len(world.writes()) == (1 if method == "POST" else 0)
+    assert waits_for() <= 3600
+    world.sandbox.fault = None
+    assert world.run(sync).status == "succeeded"
+
+
+def test_a_person_a_check_and_nothing_else_lift_a_wait(world: World) -> None:
+    world.set(A="1")
+    waiting, other = world.sync(), world.sync("other", ENVIRONMENT)
+    SyncRun.objects.filter(sync=other).delete()
+    later = timezone.now() + timedelta(minutes=30)
+    AppConnection.objects.update(retry_at=later)
+    (run,) = world.due()
+    assert (run.status, run.attempts) == ("pending", 0)
+    assert run.message
+    assert "asked to wait 1800 s" in run.message
+    assert run.due_at
+    assert run.due_at < timezone.now() + timedelta(seconds=20), "it looks again, in case that the wait is lifted"
+    check_connection(world.actor, AppConnection.objects.get())
+    assert AppConnection.objects.get().retry_at is None
+    runner.execute(run.pk)
+    assert world.held() == {"A": "1"}
+    AppConnection.objects.update(retry_at=later)
+    manual = trigger(world.actor, other, "sync")
+    runner.execute(manual.pk)
+    assert world.again(manual).status == "succeeded"
+    assert waiting.pk
