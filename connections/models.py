@@ -31,6 +31,8 @@ class AppConnection(models.Model):
         null=True, blank=True, help_text="Since then the vendor refuses the login; blank: it does not."
     )
     next_slot_at = models.DateTimeField(null=True, blank=True, help_text="The next request of a paced vendor.")
+    quota_slot_at = models.DateTimeField(null=True, blank=True, help_text="The last request of the vendor's quota.")
+    quota_used = models.FloatField(default=0.0, help_text="Requests of the quota that were reserved until then.")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
     session_sealed = models.BinaryField(null=True, editable=False)

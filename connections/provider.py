@@ -121,7 +121,7 @@ class Provider(ABC):
         except Unauthorized:
             return False
         except IntegrationError:
-            return True  # unknown: the first error stands
+            return True  # unknown: the first error is the one to report
         return True
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -170,16 +169,6 @@ def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -
     )
     event = "pause-app-connection" if paused else "resume-app-connection"
     audit.record(actor, event, connection.project_id, **_audit_details(connection))
-
-
-def reserve_slot(connection_id: UUID, pace: float) -> float:
-    """Seconds until the connection's next request may be sent, at `pace` requests per second over all its runs."""
-    with transaction.atomic():
-        held = AppConnection.objects.select_for_update().filter(pk=connection_id)
-        now = timezone.now()
-        slot = max(now, held.values_list("next_slot_at", flat=True).get() or now)
-        held.update(next_slot_at=slot + timedelta(seconds=1 / pace))
-    return (slot - now).total_seconds()
 
 
 def verify(provider: Provider, method: str, credentials: Model) -> tuple[Session | None, Rights]:

@@ -14,8 +14,8 @@ class Capabilities:
     keys. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
     Drift. `has_etag`: the list has an etag that every write changes. `has_object_ids`: a recreated key has another
     object id. Without both, and without readable values, only missing keys are detected.
-    Pace. `pace` in requests per second; `concurrency` is the default number of parallel requests: a policy may exceed
-    it, but never `concurrency_limit`.
+    Pace. `pace` in requests per second; `quota` so many requests in so many seconds; `concurrency` is the default
+    number of parallel requests: a policy may exceed it, but never `concurrency_limit`.
     For people: `note`, what the login needs (`rights`), and against what and when all this was checked (`verified`).
     """
 
@@ -33,6 +33,7 @@ class Capabilities:
     max_keys: int | None = None
     max_total_bytes: int | None = None
     pace: float | None = None
+    quota: tuple[int, float] | None = None
     concurrency: int = 8
     concurrency_limit: int | None = None
     keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`

@@ -77,7 +77,9 @@ def _drift(can: Capabilities) -> str:
 def _pace(can: Capabilities) -> str:
     parallel = f"{can.concurrency} requests in parallel"
     parallel += f", at most {can.concurrency_limit}" if can.concurrency_limit else ""
-    return f"{can.pace:g} requests per second, {parallel}" if can.pace else parallel
+    pace = f"{can.pace:g} requests per second" if can.pace else ""
+    quota = f"{can.quota[0]} requests in {can.quota[1]:g} seconds" if can.quota else ""
+    return ", ".join(filter(None, [pace, quota, parallel]))
 
 
 def _by_scope(found: type[Destination]) -> dict[str, Capabilities]:

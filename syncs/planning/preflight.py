@@ -110,6 +110,7 @@ def rules_of(limits: Capabilities) -> list[str]:
     sentences = [
         *limits_as_text({"": limits}),
         f"About {limits.pace:g} requests per second." if limits.pace else "",
+        f"{limits.quota[0]} requests in {limits.quota[1]:g} seconds." if limits.quota else "",
         "Values can be read, so drift is detected exactly."
         if limits.can_read_values
         else "Values cannot be read: drift is detected by etags.",
@@ -124,9 +125,13 @@ def estimate(plan: Plan, destination: Destination) -> Estimate:
     writes = Counter(change.write.action for change in plan.changes if change.write)
     requests = destination.requests(writes)
     seconds = SECONDS_PER_REQUEST * (1 + math.ceil(requests / destination.concurrency))
-    if pace := destination.limits(destination.config).pace:
-        paced = sum(number * destination.request_cost(action) for action, number in writes.items())
-        seconds = max(seconds, (1 + paced) / pace)
+    limits = destination.limits(destination.config)
+    paced = sum(number * destination.request_cost(action) for action, number in writes.items())
+    if limits.pace:
+        seconds = max(seconds, (1 + paced) / limits.pace)
+    if limits.quota:
+        number, period = limits.quota
+        seconds = max(seconds, (math.ceil(paced / number) - 1) * period)
     return Estimate(1 + requests, math.ceil(seconds))
 
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 from django.conf import settings
+from django.utils import timezone
 
 from config.access.roles import PLATFORM
 from connections.errors import Forbidden, RateLimited, Unauthorized
-from connections.services import reserve_slot
+from connections.pace import reserve_slot
+from connections.refusals import postpone
 from syncs.destination.base import Destination
+from syncs.destination.capabilities import Capabilities
 from syncs.engine.plan import Change
 from syncs.engine.types import Action, Outcome, Write
 from syncs.models import SecretSync, SyncRun
@@ -25,6 +30,7 @@ from syncs.services.propagation import want
 PAUSE_CHECK = 0.2  # seconds between two checks of pauses and of the owner's rights
 TASK_BUDGET = 300.0  # seconds of writing after which a run frees its worker and resumes later
 DENIALS = 3  # writes in a row that were refused for lack of a right, after which no other is sent
+SLOT_WAIT = 3.0  # seconds that a run waits for the vendor's quota before it stops and resumes later
 FLUSH_EVERY, FLUSH_SIZE = 0.2, 25
 
 
@@ -87,15 +93,28 @@ class Writer:
 
     def gate(self, changes: Iterable[Change], destination: Destination) -> Iterator[Write]:
         """Each write just before its request, until something stops the run, no faster than the vendor allows."""
-        pace = destination.limits(destination.config).pace
+        limits = destination.limits(destination.config)
         for change in changes:
             if change.write is None:
                 return
-            if pace and (requests := destination.request_cost(change.write.action)):
-                time.sleep(reserve_slot(self.sync.connection.pk, pace / requests))
+            self._await_slot(limits, destination.request_cost(change.write.action))
             if not self.may_continue():
                 return
             yield change.write
+
+    def _await_slot(self, limits: Capabilities, requests: float) -> None:
+        """Wait for the vendor's pace. If its quota is used up, the run stops: its worker and lease are not held."""
+        if not requests or not (limits.pace or limits.quota):
+            return
+        at_most = SLOT_WAIT if limits.quota else math.inf
+        wait = reserve_slot(
+            self.sync.connection.pk, limits.pace, quota=limits.quota, requests=requests, at_most=at_most
+        )
+        if wait <= at_most:
+            time.sleep(wait)
+            return
+        postpone(self.sync.connection.pk, timezone.now() + timedelta(seconds=wait))
+        self.stopped = self.stopped or Stop.QUOTA_USED
 
     def may_continue(self) -> bool:
         """Whether another request may be sent now; the lease is renewed if it is about to expire."""

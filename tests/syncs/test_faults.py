@@ -15,9 +15,9 @@ from django.utils import timezone
 from pytest_django import Settings
 
 from config.access.models import Instance
-from connections import services as connections
 from connections.http.transport import Transport
 from connections.models import AppConnection
+from connections.pace import reserve_slot
 from connections.sandbox import Drop
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import Lease, ManagedSecret, SecretSync, SyncRun
@@ -488,5 +488,5 @@ def test_all_runs_of_a_connection_share_one_pace(world: World, monkeypatch: pyte
     for sync in syncs:
         assert world.run(sync).status == "succeeded"
     assert time.monotonic() - began >= 11 / 50
-    connections.reserve_slot(world.connection.pk, 0.1)
-    assert connections.reserve_slot(world.connection.pk, 0.1) > 5
+    reserve_slot(world.connection.pk, 0.1)
+    assert reserve_slot(world.connection.pk, 0.1) > 5

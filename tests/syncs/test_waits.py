@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,9 @@ from django.utils import timezone
 from connections.errors import RateLimited
 from connections.models import AppConnection
 from connections.services import check_connection
+from syncs.destinations.humanitec import Humanitec
 from syncs.models import RunOptions, SyncRun
+from syncs.planning.preflight import checked_plan
 from syncs.running import runner
 from syncs.running.completion import Completion
 from syncs.services.triggers import trigger
@@ -76,3 +79,26 @@ def test_a_person_a_check_and_nothing_else_lift_a_wait(world: World) -> None:
     runner.execute(manual.pk)
     assert world.again(manual).status == "succeeded"
     assert waiting.pk
+
+
+def test_a_used_up_quota_frees_the_worker_and_costs_no_attempt(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = replace(Humanitec.capabilities, pace=None, quota=(2, 600.0))
+    monkeypatch.setattr(Humanitec, "capabilities", quota)
+    world.set(**{f"K{number}": "x" for number in range(5)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    run = world.run(sync)
+    assert (run.status, len(world.writes()), run.options.tries) == ("pending", 2, 0)
+    assert run.message == "Stopped between keys because the service takes no more requests for now; the rest follows."
+    assert 590 < waits_for() <= 600
+    for _ in range(2):
+        AppConnection.objects.update(retry_at=None, quota_slot_at=timezone.now() - timedelta(seconds=601))
+        (run,) = world.due()
+    assert run.status == "succeeded"
+    assert len(world.held()) == 5
+
+
+def test_a_quota_is_part_of_the_estimate(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    quota = replace(Humanitec.capabilities, pace=None, quota=(2, 600.0))
+    monkeypatch.setattr(Humanitec, "capabilities", quota)
+    world.set(**{f"K{number}": "x" for number in range(5)})
+    assert checked_plan(world.actor, world.sync(is_auto_sync_enabled=False)).estimate.seconds == 1200
