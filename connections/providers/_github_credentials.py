@@ -21,7 +21,8 @@ SKEW = 60  # seconds by which the JWT is dated back, as GitHub advises
 
 RIGHTS = (
     "Repository permissions Secrets and Environments: read and write, Metadata: read, on only the repositories that are"
-    " synced; for an organization's secrets the organization permission Secrets: read and write."
+    " synced; for an organization's secrets the organization permission Secrets: read and write. For Dependabot or"
+    " Codespaces the permissions of that name instead."
 )
 Instance = Annotated[
     str | None,

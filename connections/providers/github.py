@@ -13,17 +13,21 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import httpx
+from pydantic import Field
 
 from config.schemas.model import Model
-from connections.errors import BadResponse, RateLimited
+from connections.errors import RateLimited
 from connections.http.client import ApiClient, Classified, quote
 from connections.http.pages import NextLink
+from connections.http.responses import Response, Text, validate
 from connections.provider import Choice, Provider, Rights, Session
 
 from ._github_credentials import AccessToken, App, address, app_token
+
+T = TypeVar("T", bound=Response)
 
 VERSION = "2022-11-28"
 MINUTE = 60.0
@@ -31,12 +35,37 @@ LIMITS = re.compile("rate.limit|abuse detection|blocked from content creation", 
 """In the message of a 403 that is a limit, or in the address of its documentation; older servers word it otherwise."""
 CLASSIC = frozenset({"repo", "admin:org"})
 """Scopes of a classic token that can write secrets: of a repository and of an organization."""
-CLASSIC_READS = frozenset({"read:org"})
-"""Scopes that pickers use."""
-INSTALLED = ("secrets", "environments", "organization_secrets")
+READS = frozenset({"read:org", "metadata: read", "actions: read"})
+"""Rights that pickers use; `actions` lists environments."""
+WRITES = re.compile(r"environments|((organization_)?(dependabot_|codespaces_)?secrets)")
 """Permissions of an App's installation, of which a sync needs one or more, to write."""
-INSTALLED_READS = frozenset({"metadata", "actions"})
-"""Permissions to read that pickers use; `actions` lists environments."""
+
+
+class Owner(Response):
+    login: str
+    id: int
+    type: str = ""
+
+
+class Repository(Response):
+    id: int
+    name: str
+    owner: Owner
+
+
+class Environment(Response):
+    name: str
+
+
+class Organization(Response):
+    login: str
+    id: int
+
+
+class InstallationToken(Response):
+    token: Text
+    expires_at: datetime
+    permissions: dict[str, str] = Field(default_factory=dict)
 
 
 class AppClient(ApiClient):
@@ -89,12 +118,9 @@ class GitHub(Provider):
             return None
         path = f"/app/installations/{quote(credentials.installationId)}/access_tokens"
         with self._open(credentials, app_token(credentials)) as client:
-            given = client.request("POST", path, read=True)
-        try:
-            token = f"{given['token']} {json.dumps(given.get('permissions') or {})}"
-            return Session(token=token, expires_at=datetime.fromisoformat(given["expires_at"]))
-        except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"GitHub: POST {path}: unexpected response: no token") from None
+            answer = client.request("POST", path, read=True)
+        given = validate(InstallationToken, answer, f"GitHub: POST {path}")
+        return Session(f"{given.token} {json.dumps(given.permissions)}", given.expires_at)
 
     def check(self, client: ApiClient) -> Rights:
         """A fine-grained token does not say what it may do. Source:
@@ -110,15 +136,15 @@ class GitHub(Provider):
         if field == "org":
             return [Choice(login, login) for login in sorted(_organizations(client))]
         if field == "owner":
-            owners = {repository["owner"]["login"] for repository in _repositories(client)}
+            owners = {each.owner.login for each in _repositories(client)}
             return [Choice(owner, owner) for owner in sorted(owners)]
         if field == "repo":
-            return [Choice(name, name) for name, _ in _of_owner(client, chosen["owner"])]
+            return [Choice(each.name, each.name) for each in _of_owner(client, chosen["owner"])]
         if field == "selectedRepositoryIds":
-            return [Choice(number, name) for name, number in _of_owner(client, chosen["org"])]
+            return [Choice(str(each.id), each.name) for each in _of_owner(client, chosen["org"])]
         if field == "env":
             path = f"/repos/{quote(chosen['owner'])}/{quote(chosen['repo'])}/environments"
-            return [Choice(each["name"], each["name"]) for each in paged(client, path, "environments")]
+            return [Choice(each.name, each.name) for each in paged(client, path, Environment, "environments")]
         return []
 
     def pick(self, client: ApiClient, picker: str) -> dict[str, list[dict[str, Any]]]:
@@ -127,7 +153,7 @@ class GitHub(Provider):
             return {picker: [{"id": number, "login": login} for login, number in _organizations(client).items()]}
         return {
             "repositories": [
-                {"id": each["id"], "name": each["name"], "owner": {key: each["owner"][key] for key in ("id", "login")}}
+                {"id": each.id, "name": each.name, "owner": {"id": each.owner.id, "login": each.owner.login}}
                 for each in _repositories(client)
             ]
         }
@@ -146,53 +172,46 @@ def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
 
 
 def _rights_of_scopes(scopes: set[str]) -> Rights:
-    missing = () if scopes & CLASSIC else (" or ".join(sorted(CLASSIC, reverse=True)),)
-    return Rights(missing, tuple(sorted(scopes - CLASSIC - CLASSIC_READS)))
+    missing = () if scopes & CLASSIC else ("repo or admin:org",)
+    return Rights(missing, tuple(sorted(scopes - CLASSIC - READS)))
 
 
 def _rights_of_installation(granted: Mapping[str, str]) -> Rights:
-    """A permission that is granted to read only is missing; of those that are not granted, which are needed depends on
-    the target.
-    """
-    if not granted:
-        return Rights()
-    missing = [f"{name}: write" for name in INSTALLED if granted.get(name) == "read"]
-    if not granted.keys() & set(INSTALLED):
-        missing.append(" or ".join(f"{name}: write" for name in INSTALLED))
-    needed = {*INSTALLED, *(name for name in INSTALLED_READS if granted.get(name) == "read")}
-    return Rights(tuple(missing), tuple(sorted(f"{name}: {granted[name]}" for name in granted.keys() - needed)))
+    """A permission that is granted to read only is missing. Which of the others are, depends on the target."""
+    ours = {name: level for name, level in granted.items() if WRITES.fullmatch(name)}
+    missing = [f"{name}: write" for name, level in sorted(ours.items()) if level == "read"]
+    if granted and not ours:
+        missing.append("secrets: write or organization_secrets: write")
+    others = {f"{name}: {level}" for name, level in granted.items() if name not in ours}
+    return Rights(tuple(missing), tuple(sorted(others - READS)))
 
 
-def paged(client: ApiClient, path: str, member: str = "") -> list[dict[str, Any]]:
+def paged(client: ApiClient, path: str, kind: type[T], member: str = "") -> list[T]:
     """Everything that a list has, 100 a request, or an IntegrationError: never a part.
 
     `member` is where the response keeps it, beside how many there are; "" where the response is the list itself.
     Source: https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api
     """
     total = "total_count" if member else ""
-    return client.read_list(path, dict[str, Any], NextLink(size="per_page"), member=member, total=total)
+    return client.read_list(path, kind, NextLink(size="per_page"), member=member, total=total)
 
 
-def _repositories(client: ApiClient) -> list[dict[str, Any]]:
+def _repositories(client: ApiClient) -> list[Repository]:
     if isinstance(client, AppClient):
-        found = paged(client, "/installation/repositories", "repositories")
+        found = paged(client, "/installation/repositories", Repository, "repositories")
     else:
-        found = paged(client, "/user/repos")
-    try:
-        return sorted(found, key=lambda each: (each["owner"]["login"].lower(), each["name"].lower()))
-    except (KeyError, TypeError, AttributeError):
-        raise BadResponse("GitHub: a repository has no name or owner") from None
+        found = paged(client, "/user/repos", Repository)
+    return sorted(found, key=lambda each: (each.owner.login.lower(), each.name.lower()))
 
 
-def _of_owner(client: ApiClient, owner: str) -> list[tuple[str, str]]:
-    """Name and number of each repository of an owner, whose name is not case sensitive."""
-    found = _repositories(client)
-    return [(each["name"], str(each["id"])) for each in found if each["owner"]["login"].lower() == owner.lower()]
+def _of_owner(client: ApiClient, owner: str) -> list[Repository]:
+    """The repositories of an owner, whose name is not case sensitive."""
+    return [each for each in _repositories(client) if each.owner.login.lower() == owner.lower()]
 
 
 def _organizations(client: ApiClient) -> dict[str, int]:
     """Numbers of the organizations by login. Of an installation: the owners of its repositories."""
     if isinstance(client, AppClient):
-        owners = [each["owner"] for each in _repositories(client)]
-        return {owner["login"]: owner["id"] for owner in owners if owner.get("type") == "Organization"}
-    return {each["login"]: each["id"] for each in paged(client, "/user/orgs")}
+        owners = [each.owner for each in _repositories(client)]
+        return {owner.login: owner.id for owner in owners if owner.type == "Organization"}
+    return {each.login: each.id for each in paged(client, "/user/orgs", Organization)}

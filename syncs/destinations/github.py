@@ -1,139 +1,67 @@
-"""GitHub Actions secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
+"""GitHub's secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
 
 Surprising facts: names are stored in upper case. Create and update are one request, so a read goes before each.
 The response to a write does not have the new times: a read after it has.
 Each write of an organization secret sends its visibility, and a list does not have the selected repositories.
 Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write, and a read before and
-after it.
+after it; with the visibility `selected` one more for each secret that is synced.
 Source: https://docs.github.com/en/rest/actions/secrets
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import threading
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any
 
-from nacl.exceptions import CryptoError
 from nacl.public import PublicKey, SealedBox
-from pydantic import model_validator
+from pydantic import BeforeValidator, Field
 
-from config.errors import BadRequest
-from config.schemas.member import About
-from config.schemas.model import Model
-from config.schemas.types import Items, Text, Whole
-from config.schemas.unions import OneOf
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, Rejected
 from connections.http.client import quote
+from connections.http.responses import Number, Response, Text
 from connections.providers._github_credentials import RIGHTS
 from connections.providers.github import paged
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.engine.types import Action, Remote, Write, Written
+from syncs.engine.types import Action, Remote, Write
 
-SCOPE = About(help="The GitHub scope that secrets should be synced to.", location=True)
-Owner = Annotated[
-    str,
-    Text(
-        "Owner",
-        "The account that the repository belongs to.",
-        location=True,
-        ignores_case=True,
-        max_length=100,
-        empty_message="Repository owner required",
-    ),
-]
-Repo = Annotated[
-    str,
-    Text(
-        "Repository",
-        "The name of the repository.",
-        location=True,
-        ignores_case=True,
-        max_length=100,
-        empty_message="Repository name required",
-    ),
-]
-ORGANIZATION_KEYS, REPOSITORY_KEYS = 1000, 100
+from ._github_targets import TARGETS, OfOrganization, OfRepository, max_keys, unseen
 
 
-class Organization(Model):
-    """Repositories are listed with the visibility `selected`, and only then."""
-
-    scope: Annotated[Literal["organization"], SCOPE]
-    org: Annotated[
-        str,
-        Text(
-            "Organization",
-            "The name of the organization.",
-            location=True,
-            ignores_case=True,
-            max_length=100,
-            example="acme",
-        ),
-    ]
-    visibility: Annotated[
-        str,
-        Text("Visibility", "Which of its repositories see the secrets.", choices=("all", "private", "selected")),
-    ]
-    selectedRepositoryIds: Annotated[
-        list[Annotated[int, Whole(minimum=1, maximum=2**53 - 1)]] | None,
-        Items("The numbers of the repositories that see them, with the visibility selected.", max_items=1000),
-    ] = None
-
-    @model_validator(mode="after")
-    def _selected(self) -> Self:
-        if self.visibility == "selected" and not self.selectedRepositoryIds:
-            raise BadRequest('selectedRepositoryIds: with the visibility "selected", name at least one repository')
-        if self.visibility != "selected" and self.selectedRepositoryIds:
-            raise BadRequest('selectedRepositoryIds: leave it out unless the visibility is "selected"')
-        return self
-
-    def stored(self) -> dict[str, Any]:
-        """Without an empty list: it means the same as none."""
-        return {name: value for name, value in super().stored().items() if value != []}
+class Secret(Response):
+    name: Text
+    created_at: Text
+    updated_at: Text
+    visibility: str = ""
 
 
-class Repository(Model):
-    scope: Annotated[Literal["repository"], SCOPE]
-    owner: Owner
-    repo: Repo
+class SealingKey(Response):
+    """The public key that values are encrypted for."""
 
-
-class RepositoryEnvironment(Model):
-    scope: Annotated[Literal["repository-environment"], SCOPE]
-    owner: Owner
-    repo: Repo
-    env: Annotated[
-        str,
-        Text(
-            "Environment",
-            "The name of the repository's environment, which exists.",
-            location=True,
-            ignores_case=True,
-            max_length=255,
-            example="development",
-        ),
+    key_id: Number
+    key: Annotated[
+        bytes, BeforeValidator(lambda text: base64.b64decode(text, validate=True)), Field(min_length=32, max_length=32)
     ]
 
+    def seal(self, value: str) -> dict[str, Any]:
+        sealed = SealedBox(PublicKey(self.key)).encrypt(value.encode())
+        return {"encrypted_value": base64.b64encode(sealed).decode(), "key_id": self.key_id}
 
-@dataclass(frozen=True, slots=True)
-class _Key:
-    """The public key that values are encrypted with."""
 
-    id: str
-    public: PublicKey
+class Reached(Response):
+    id: int
 
 
 class GitHub(KeyValueDestination):
     slug = "github"
     label = "GitHub"
-    Config = OneOf("scope", Organization, Repository, RepositoryEnvironment)
-    config: Organization | Repository | RepositoryEnvironment
+    Config = TARGETS
+    Item = Secret
+    config: OfOrganization | OfRepository
     capabilities = Capabilities(
         holds_comments=False,
         key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
@@ -146,8 +74,11 @@ class GitHub(KeyValueDestination):
         note=(
             "Names are stored in upper case. GitHub has one request for create and update: a read goes before each, and"
             " a key that others create or delete between the two is overwritten or created. Times have seconds only: a"
-            " change by others within the second of a write is not detected as drift. A workflow sees the first 100"
-            " secrets of an organization, by name."
+            " change by others within the second of a write is not detected as drift. With the visibility selected, the"
+            " repositories of each synced secret are read in every run, one request each. A workflow sees the first 100"
+            " secrets of an organization, by name. GitHub documents neither number nor size of Dependabot secrets; a"
+            " value of more than 48 KB is refused here as for the other stores. GitHub Enterprise Server has no"
+            " Codespaces."
         ),
         rights=RIGHTS,
         verified=(
@@ -159,18 +90,16 @@ class GitHub(KeyValueDestination):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._key: _Key | None = None
+        self._key: SealingKey | None = None
         self._key_lock = threading.Lock()
 
     @classmethod
-    def limits(cls, config: Model) -> Capabilities:
-        """Source: https://docs.github.com/en/actions/reference/security/secrets#limits-for-secrets"""
-        keys = ORGANIZATION_KEYS if isinstance(config, Organization) else REPOSITORY_KEYS
-        return replace(cls.capabilities, max_keys=keys)
+    def limits(cls, config: Any) -> Capabilities:
+        return replace(cls.capabilities, max_keys=max_keys(config))
 
     def write_fingerprint(self) -> str:
-        """Each write of an organization secret sends its visibility."""
-        if not isinstance(self.config, Organization):
+        """Each write of an organization's secret sends its visibility."""
+        if not isinstance(self.config, OfOrganization):
             return ""
         selected = sorted(self.config.selectedRepositoryIds or ())
         return " ".join([self.config.visibility, *map(str, selected)])
@@ -180,92 +109,92 @@ class GitHub(KeyValueDestination):
 
     def requests(self, writes: Mapping[Action, int]) -> int:
         """The public key once, and each write with the reads around it; the pace is that of writes alone."""
-        per_key = {Action.CREATE: 3, Action.UPDATE: 3, Action.DELETE: 1}
         sealed = writes.get(Action.CREATE, 0) + writes.get(Action.UPDATE, 0)
-        return sum(number * per_key[action] for action, number in writes.items()) + (1 if sealed else 0)
+        return 3 * sealed + writes.get(Action.DELETE, 0) + (1 if sealed else 0)
 
-    def fetch(self) -> Iterable[Remote]:
-        path = self._secrets()
-        return [self._remote(each, path) for each in paged(self.client, path, "secrets")]
+    def items(self) -> Iterable[Secret]:
+        try:
+            return paged(self.client, self.config.path(), Secret, "secrets")
+        except NotFound as error:
+            raise NotFound(f"{error}{unseen(self.client, self.config)}") from None
 
-    def create(self, write: Write) -> Written:
+    def remote(self, item: Secret) -> Remote:
+        return Remote(item.name, object_id=item.created_at, etag=f"{item.updated_at}|{item.visibility}")
+
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+        """With the repositories that see them, which the list leaves out, in the etag if others have changed them.
+
+        One after another, as GitHub asks for: in parallel they would reach its limit of 900 a minute.
+        """
+        if not isinstance(self.config, OfOrganization) or self.config.visibility != "selected":
+            return remotes
+        selected = set(self.config.selectedRepositoryIds or ())
+        return [read for remote in remotes if (read := self._with_selection(remote, selected))]
+
+    def _with_selection(self, remote: Remote, selected: set[int]) -> Remote | None:
+        """None if it was deleted since the list. One that has another visibility has changed anyway."""
+        if not remote.etag or not remote.etag.endswith("|selected"):
+            return remote
+        path = f"{self._secret(remote.key)}/repositories"
+        try:
+            found = {each.id for each in paged(self.client, path, Reached, "repositories")}
+        except NotFound:
+            return None
+        except Forbidden as error:
+            return replace(remote, unreadable=str(error))
+        if found == selected:
+            return remote
+        return replace(remote, etag=f"{remote.etag}|{','.join(map(str, sorted(found)))}")
+
+    def create(self, write: Write) -> Secret | None:
         """Reads first: the write itself would overwrite a secret that was created after the list."""
         with contextlib.suppress(NotFound):
-            self.client.request("GET", self._secret(write))
+            self.client.request("GET", self._secret(write.key))
             raise Conflict(f"GitHub: {self.normalize_key(write.key)} was created after the list")
-        self._put(write)
-        return self._look(write)
+        return self._put(write)
 
-    def update(self, write: Write) -> Written:
+    def update(self, write: Write) -> Secret | None:
         """Reads first: the write itself would create a secret that was deleted after the list."""
-        self.client.request("GET", self._secret(write))
-        self._put(write)
-        return self._look(write)
+        self.client.request("GET", self._secret(write.key))
+        return self._put(write)
 
     def delete(self, write: Write) -> None:
-        self.client.request("DELETE", self._secret(write))
+        self.client.request("DELETE", self._secret(write.key))
 
-    def _put(self, write: Write) -> None:
-        """If the value is rejected because GitHub has replaced the public key, send it once more with the new key."""
-        key = self._sealing_key()
+    def _put(self, write: Write) -> Secret | None:
+        """If the value is rejected because GitHub has replaced the public key, send it once more with the new key.
+
+        The write is done even if the read after it fails: then the next list has the object.
+        """
+        key, path = self._sealing_key(), self._secret(write.key)
         try:
-            self._send(write, key)
+            self._send(path, write, key)
         except Rejected:
-            fresh = self._sealing_key(stale=key)
-            if fresh.id == key.id:
+            fresh = key
+            with contextlib.suppress(IntegrationError):  # the refusal is what happened
+                fresh = self._sealing_key(stale=key)
+            if fresh.key_id == key.key_id:
                 raise
-            self._send(write, fresh)
+            self._send(path, write, fresh)
+        try:
+            return self.client.get(path, Secret)
+        except IntegrationError:
+            return None
 
-    def _send(self, write: Write, key: _Key) -> None:
-        sealed = base64.b64encode(SealedBox(key.public).encrypt(write.value.encode())).decode()
-        body: dict[str, Any] = {"encrypted_value": sealed, "key_id": key.id}
-        if isinstance(self.config, Organization):
+    def _send(self, path: str, write: Write, key: SealingKey) -> None:
+        body = key.seal(write.value)
+        if isinstance(self.config, OfOrganization):
             body["visibility"] = self.config.visibility
             if selected := self.config.selectedRepositoryIds:
                 body["selected_repository_ids"] = selected
-        self.client.request("PUT", self._secret(write), json=body)
+        self.client.request("PUT", path, json=body)
 
-    def _look(self, write: Write) -> Written:
-        """The current object. The write is done: if this read fails, the next list has it."""
-        path = self._secret(write)
-        try:
-            seen = self._remote(self.client.request("GET", path), path)
-        except IntegrationError:
-            return Written()
-        return Written(seen.object_id, seen.etag)
-
-    def _sealing_key(self, stale: _Key | None = None) -> _Key:
+    def _sealing_key(self, stale: SealingKey | None = None) -> SealingKey:
         """Requested once per run, and once more if it is `stale`."""
         with self._key_lock:
             if self._key is None or self._key is stale:
-                path = f"{self._secrets()}/public-key"
-                given = self.client.request("GET", path)
-                try:
-                    self._key = _Key(str(given["key_id"]), PublicKey(base64.b64decode(given["key"], validate=True)))
-                except (KeyError, TypeError, ValueError, binascii.Error, CryptoError):
-                    raise BadResponse(f"GitHub: GET {path}: unexpected response: no key to seal with") from None
+                self._key = self.client.get(f"{self.config.path()}/public-key", SealingKey)
             return self._key
 
-    def _secrets(self) -> str:
-        if isinstance(self.config, Organization):
-            return f"/orgs/{quote(self.config.org)}/actions/secrets"
-        repository = f"/repos/{quote(self.config.owner)}/{quote(self.config.repo)}"
-        if isinstance(self.config, RepositoryEnvironment):
-            return f"{repository}/environments/{quote(self.config.env)}/secrets"
-        return f"{repository}/actions/secrets"
-
-    def _secret(self, write: Write) -> str:
-        return f"{self._secrets()}/{quote(self.normalize_key(write.key))}"
-
-    def _remote(self, secret: Any, path: str) -> Remote:
-        try:
-            name, created, updated = (_text(secret[part]) for part in ("name", "created_at", "updated_at"))
-        except (KeyError, TypeError):
-            raise BadResponse(f"GitHub: GET {path}: unexpected response: a secret lacks a required member") from None
-        return Remote(key=name, object_id=created, etag=f"{updated}|{secret.get('visibility', '')}")
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError
-    return value
+    def _secret(self, key: str) -> str:
+        return f"{self.config.path()}/{quote(self.normalize_key(key))}"

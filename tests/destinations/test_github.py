@@ -18,7 +18,7 @@ from tests.connections.logins import login
 from .github import GitHub as Vendor
 from .serving import Answer, Ask
 
-ORG, SELECTED, REPO, ENV = Vendor.configs.values()
+ORG, SELECTED, REPO, ENV, DEPENDABOT, CODESPACES = Vendor.configs.values()
 
 
 @pytest.fixture
@@ -199,9 +199,49 @@ def test_a_changed_visibility_of_an_organization_secret_is_drift(vendor: Vendor,
     destination = GitHub(client, SELECTED)
     apply(destination, create("KEY"))
     (before,) = destination.listing()
-    vendor.secrets["orgs/acme"]["KEY"].more["visibility"] = "all"
+    vendor.secrets["orgs/acme/actions"]["KEY"].more["visibility"] = "all"
     (after,) = destination.listing()
     assert after.etag != before.etag
+
+
+def selected_of(vendor: Vendor, ids: list[int]) -> None:
+    vendor.secrets["orgs/acme/actions"]["KEY"].more["selected_repository_ids"] = ids
+
+
+def etag_of(destination: GitHub) -> str | None:
+    (remote,) = destination.read_values(destination.listing(), values=False)
+    return remote.etag
+
+
+@pytest.mark.parametrize("changed", [[1001], [1001, 1002, 1003], []])
+def test_a_changed_selection_of_repositories_is_drift(vendor: Vendor, client: ApiClient, changed: list[int]) -> None:
+    destination = GitHub(client, SELECTED)
+    (outcome,) = apply(destination, create("KEY"))
+    selected_of(vendor, [1002, 1001])
+    assert etag_of(destination) == outcome.written.etag
+    selected_of(vendor, changed)
+    assert etag_of(destination) != outcome.written.etag
+    (outcome,) = apply(destination, update("KEY"))
+    assert etag_of(destination) == outcome.written.etag
+
+
+def test_a_selection_that_may_not_be_read_blocks_its_key_alone(vendor: Vendor, client: ApiClient) -> None:
+    destination = GitHub(client, SELECTED)
+    apply(destination, create("KEY"), create("OTHER"), create("GONE"))
+    answers = {"KEY": Answer(403, {"message": "Must be an owner"}), "GONE": Answer(404, {"message": "Not Found"})}
+    vendor.fault = lambda ask: answers.get(ask.parts[-2]) if ask.parts[-1] == "repositories" else None
+    read = {remote.key: remote.unreadable for remote in destination.read_values(destination.listing(), values=False)}
+    assert read.keys() == {"KEY", "OTHER"}
+    assert (read["OTHER"], "Must be an owner" in read["KEY"]) == ("", True)
+
+
+def test_only_selections_are_read(vendor: Vendor, client: ApiClient) -> None:
+    for config in (ORG, REPO, DEPENDABOT):
+        destination = GitHub(client, config)
+        apply(destination, create("KEY"))
+        vendor.asked()
+        destination.read_values(destination.listing(), values=False)
+        assert len(vendor.asked()) == 1
 
 
 def test_a_changed_visibility_option_is_written_to_every_secret(client: ApiClient) -> None:
@@ -238,12 +278,35 @@ def test_an_empty_list_of_repositories_equals_none() -> None:
 
 def test_the_location_ignores_the_case_of_account_names(client: ApiClient) -> None:
     assert GitHub(client, REPO).location() == GitHub(client, {**REPO, "owner": "Acme", "repo": "SHOP"}).location()
-    assert len({GitHub(client, config).location() for config in (ORG, REPO, ENV)}) == 3
+    assert len({GitHub(client, config).location() for config in (ORG, REPO, ENV, DEPENDABOT, CODESPACES)}) == 5
     assert GitHub(client, ORG).location() == GitHub(client, SELECTED).location()
 
 
-def test_an_organization_takes_a_thousand_and_a_repository_a_hundred() -> None:
-    assert [GitHub.limits_of(config).max_keys for config in (ORG, REPO, ENV)] == [1000, 100, 100]
+def test_the_stores_take_different_numbers_of_secrets() -> None:
+    configs = (ORG, REPO, ENV, {**ORG, "scope": "organization-codespaces"}, CODESPACES, DEPENDABOT)
+    assert [GitHub.limits_of(config).max_keys for config in configs] == [1000, 100, 100, 100, 100, None]
+
+
+@pytest.mark.parametrize(
+    ("scope", "path"),
+    [
+        ("organization", "/orgs/acme/actions/secrets"),
+        ("organization-dependabot", "/orgs/acme/dependabot/secrets"),
+        ("organization-codespaces", "/orgs/acme/codespaces/secrets"),
+        ("repository", "/repos/acme/shop/actions/secrets"),
+        ("repository-dependabot", "/repos/acme/shop/dependabot/secrets"),
+        ("repository-codespaces", "/repos/acme/shop/codespaces/secrets"),
+        ("repository-environment", "/repos/acme/shop/environments/production%2Feu/secrets"),
+    ],
+)
+def test_each_scope_has_a_store_of_its_own(vendor: Vendor, client: ApiClient, scope: str, path: str) -> None:
+    config = {**(ORG if "organization" in scope else ENV if scope == ENV["scope"] else REPO), "scope": scope}
+    assert GitHub.Config.parse(config).stored() == config
+    destination = GitHub(client, config)
+    assert [outcome.error for outcome in apply(destination, create("KEY"))] == [None]
+    assert [remote.key for remote in destination.listing()] == ["KEY"]
+    assert {asked.removesuffix("/KEY").removesuffix("/public-key") for _, asked in vendor.asked()} == {path}
+    assert vendor.held(config) == {"KEY": "v"}
 
 
 def test_an_external_write_within_the_same_second_is_undetectable(vendor: Vendor, client: ApiClient) -> None:
@@ -279,6 +342,55 @@ def test_of_500_secrets_one_changed_costs_nine_requests(vendor: Vendor, client: 
     assert sum(path.endswith("/K7") for _, path in asked) == 3
 
 
-def test_a_missing_scope_is_not_an_empty_list(client: ApiClient) -> None:
-    with pytest.raises(NotFound):
-        GitHub(client, {**REPO, "repo": "gone"}).listing()
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        ({**ORG, "org": "gone"}, ": the organization gone does not exist, or the login may not see it"),
+        ({**REPO, "owner": "gone"}, ": the owner gone does not exist, or the login may not see it"),
+        ({**REPO, "repo": "gone"}, ": the repository acme/gone does not exist, or the login may not see it"),
+        ({**ENV, "env": "gone"}, ": its environment gone does not exist, or the login may not see it"),
+    ],
+)
+def test_a_missing_target_is_no_empty_list_and_its_missing_part_is_named(
+    vendor: Vendor, client: ApiClient, config: dict[str, Any], reason: str
+) -> None:
+    with pytest.raises(NotFound) as caught:
+        GitHub(client, config).listing()
+    assert "secrets answered 404: Not Found" in str(caught.value)
+    assert str(caught.value).endswith(reason)
+
+
+@pytest.mark.parametrize(
+    ("config", "reason"),
+    [
+        (ORG, "the organization acme exists, but the login may not see its secrets"),
+        (REPO, "the repository acme/shop exists, but the login may not see its secrets"),
+        (ENV, "its environment production/eu exists, but the login may not see its secrets"),
+    ],
+)
+def test_a_target_whose_secrets_are_hidden_exists(
+    vendor: Vendor, client: ApiClient, config: dict[str, Any], reason: str
+) -> None:
+    vendor.fault = lambda ask: Answer(404, {"message": "Not Found"}) if ask.parts[-1] == "secrets" else None
+    with pytest.raises(NotFound, match=reason):
+        GitHub(client, config).listing()
+
+
+def test_a_failing_look_leaves_the_first_error(vendor: Vendor, destination: GitHub) -> None:
+    vendor.fault = lambda ask: Answer(404 if ask.parts[-1] == "secrets" else 403, {"message": "no"})
+    with pytest.raises(NotFound, match=r"secrets answered 404: no$"):
+        destination.listing()
+
+
+def test_a_public_key_that_cannot_be_read_again_leaves_the_refusal(vendor: Vendor, destination: GitHub) -> None:
+    apply(destination, create("KEY"))
+    vendor.fault = lambda ask: (
+        Answer(422, {"message": "too large"})
+        if ask.method == "PUT"
+        else Answer(403, {"message": "no"})
+        if ask.parts[-1] == "public-key"
+        else None
+    )
+    (outcome,) = apply(destination, update("KEY"))
+    assert isinstance(outcome.error, Rejected)
+    assert "too large" in str(outcome.error)
