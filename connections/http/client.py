@@ -32,6 +32,7 @@ from .exchange import HttpResponse, Method, Request
 from .failures import reference, texts_of
 from .pages import Pages, read
 from .reading import Classified, Classify, Reader, body_of
+from .responses import member as read_member
 from .responses import validate
 from .tls import PLAIN, Tls, context, failure
 from .transport import Transport
@@ -136,6 +137,13 @@ class ApiClient:
         Raises IntegrationError; BadResponse names the field that is missing or of another type.
         """
         return self._typed("GET", path, kind, arguments)
+
+    def get_in(self, path: str, member: str, kind: type[T], **arguments: Any) -> T:
+        """What the response of a GET has at a dotted path, as `kind`. As `get`."""
+        response = self.send("GET", path, **arguments)
+        label = self._label("GET", path, arguments)
+        with self._referring(response.headers):
+            return validate(kind, read_member(response.data, member, label), f"{label}: {member}")
 
     def post(self, path: str, kind: type[T], **arguments: Any) -> T:
         """The response of a POST as `kind`, as `get` does."""

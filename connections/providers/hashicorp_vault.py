@@ -1,7 +1,7 @@
-"""A login at HashiCorp Vault or OpenBao, wherever it runs: a token, or an AppRole that is exchanged for one.
+"""A login at HashiCorp Vault or OpenBao, wherever it runs: a token, or what an auth method exchanges for one.
 
 A namespace is a part of the path, which both servers accept instead of the header: so it is part of the address, and
-two namespaces are never one location. Bad tokens and missing rights are both 403; a bad AppRole pair is 400.
+two namespaces are never one location. Bad tokens and missing rights are both 403; a login that is refused is a 400.
 Sources: https://developer.hashicorp.com/vault/api-docs, https://openbao.org/api-docs/
 """
 
@@ -9,141 +9,99 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
-from config.responses import EXAMPLE_ID
-from config.schemas.model import Model
-from config.schemas.types import Secret, Text
-from connections.certificates import Certificates
-from connections.errors import BadResponse, Conflict, IntegrationError, Unauthorized, Unavailable
-from connections.http.client import ApiClient, Classified, quote
-from connections.provider import Choice, Provider, Rights, Session, address
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Unauthorized, Unavailable
+from connections.http.client import ApiClient, Classified
+from connections.http.responses import Response, Text
+from connections.provider import Choice, Provider, Rights, Session
+
+from ._hashicorp_vault_logins import METHODS, RIGHTS, AccessToken, Login, path_of
+
+__all__ = ["RIGHTS", "HashicorpVault", "path_of", "version_of"]
 
 FOR_EVER = timedelta(days=365)  # after which a token without an end is renewed
 
-RIGHTS = (
-    "A policy with read, create, update and patch on MOUNT/data/PATH; on a KV version 1 mount read, create, update and"
-    " delete on MOUNT/PATH."
-)
+
+class Auth(Response):
+    client_token: Text
+    lease_duration: int
 
 
-class _Server(Certificates):
-    instanceUrl: Annotated[
-        str, address("Instance URL", "Where the server runs, such as https://vault.example.com:8200.")
-    ]
-    namespace: Annotated[
-        str | None,
-        Text(
-            "Namespace",
-            "Such as team/shop; blank for the root namespace, or if the server has none.",
-            max_length=256,
-            pattern=r"(?!(.*/)?\.{1,2}(/|$))[^\x00-\x1f\x7f]+",
-            pattern_message="Invalid namespace: no part that is only dots",
-        ),
-    ] = None
+class Granted(Response):
+    auth: Auth
 
 
-class AccessToken(_Server):
-    accessToken: Annotated[
-        SecretStr,
-        Secret(
-            "Access token",
-            f"It is not renewed: use a long-lived one, or an AppRole. {RIGHTS}",
-            empty_message="Access Token required",
-            example="eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9...",
-        ),
-    ]
+class Token(Response):
+    policies: list[str] = []
 
 
-class AppRole(_Server):
-    roleId: Annotated[str, Text("Role ID", f"Of an AppRole at the mount approle. {RIGHTS}", example=EXAMPLE_ID)]
-    secretId: Annotated[
-        SecretStr,
-        Secret(
-            "Secret ID",
-            "One that may be used more than once.",
-            empty_message="Secret ID required",
-            example=EXAMPLE_ID,
-        ),
-    ]
+class Mount(Response):
+    type: str
+    options: dict[str, Any] | None = None
+
+    @property
+    def version(self) -> int:
+        return 2 if (self.options or {}).get("version") == "2" else 1
 
 
 class HashicorpVault(Provider):
-    slug: ClassVar[str] = "hashicorp-vault"
-    label: ClassVar[str] = "Hashicorp Vault"
-    docs_url: ClassVar[str] = "https://developer.hashicorp.com/vault/docs/concepts/policies"
-    methods: ClassVar[Mapping[str, type[Model]]] = {"access-token": AccessToken, "app-role": AppRole}
+    slug = "hashicorp-vault"
+    label = "Hashicorp Vault"
+    docs_url = "https://developer.hashicorp.com/vault/docs/concepts/policies"
+    methods = METHODS
 
-    def client(self, method: str, credentials: AccessToken | AppRole, session: Session | None = None) -> ApiClient:
+    def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
         if isinstance(credentials, AccessToken):
-            token = credentials.accessToken.get_secret_value()
-            return self._open(credentials, [token], {"X-Vault-Token": token})
-        token = session.token if session else ""
-        return self._open(credentials, [token, credentials.secretId.get_secret_value()], {"X-Vault-Token": token})
+            return self._open(credentials, credentials.accessToken.get_secret_value(), _classify)
+        return self._open(credentials, session.token if session else "", _classify)
 
-    def renew(self, method: str, credentials: AccessToken | AppRole) -> Session | None:
-        """Source: AppRole API, "Login With AppRole"."""
-        if isinstance(credentials, AccessToken):
+    def renew(self, method: str, credentials: Any) -> Session | None:
+        """Source: "Login" of each auth method."""
+        if not isinstance(credentials, Login):
             return None
-        secret = credentials.secretId.get_secret_value()
-        body = {"role_id": credentials.roleId, "secret_id": secret}
-        with self._open(credentials, [secret]) as client:
-            answer = client.request("POST", "/auth/approle/login", json=body, read=True)
-        try:
-            token, seconds = answer["auth"]["client_token"], answer["auth"]["lease_duration"]
-            life = timedelta(seconds=int(seconds)) if seconds else FOR_EVER
-            return Session(str(token), datetime.now(UTC) + life)
-        except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"{self.label}: POST /auth/approle/login: unexpected response: no token") from None
+        with self._open(credentials, "", _classify_login) as client:
+            auth = client.post(credentials.path(), Granted, json=credentials.body(), read=True).auth
+        life = timedelta(seconds=auth.lease_duration) or FOR_EVER
+        return Session(auth.client_token, datetime.now(UTC) + life)
 
-    def _open(self, credentials: _Server, secrets: list[str], headers: Mapping[str, str] | None = None) -> ApiClient:
-        names = [quote(part) for part in (credentials.namespace or "").split("/") if part]
-        below = "/".join(["/v1", *names])
-        return self.open(
-            credentials.instanceUrl,
-            below=below,
-            headers=headers,
-            secrets=secrets,
-            classify=_classify,
-            tls=credentials.tls(),
-        )
+    def _open(self, credentials: Any, token: str, classify: Any) -> ApiClient:
+        own = [value.get_secret_value() for _, value in credentials if isinstance(value, SecretStr)]
+        below = "/".join(filter(None, ["/v1", path_of(credentials.namespace or "")]))
+        headers = {"X-Vault-Token": token} if token else {}
+        arguments = {"headers": headers, "secrets": [token, *own], "classify": classify, "tls": credentials.tls()}
+        return self.open(credentials.instanceUrl, below=below, **arguments)
 
     def check(self, client: ApiClient) -> Rights:
-        """Any token may look itself up."""
-        client.request("GET", "/auth/token/lookup-self")
-        return Rights()
+        """Any token may look itself up; one of the policy `root` may do everything."""
+        token = client.get_in("/auth/token/lookup-self", "data", Token)
+        return Rights(excess=tuple(name for name in token.policies if name == "root"))
 
     def accepts_login(self, client: ApiClient) -> bool:
         """A bad token is a 403, too."""
         try:
             self.check(client)
-        except Unauthorized:
-            return False
-        except IntegrationError:
-            return True
+        except IntegrationError as error:
+            return not isinstance(error, Unauthorized)
         return True
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         """The KV mounts that the token can see; of the chosen one, the secrets at its top."""
+        names: list[str] = []
         if field == "mount":
-            mounts = client.request("GET", "/sys/internal/ui/mounts")["data"]["secret"]
-            names = sorted(name.strip("/") for name, mount in mounts.items() if mount["type"] == "kv")
+            mounts = client.get_in("/sys/internal/ui/mounts", "data.secret", dict[str, Mount])
+            names = sorted(name.strip("/") for name, mount in mounts.items() if mount.type == "kv")
         elif field == "path":
-            mount = path_of(chosen["mount"])
             kind = "/metadata" if version_of(client, chosen["mount"]) == 2 else ""
-            found = client.send("GET", f"/{mount}{kind}/", params={"list": "true"}, accept=[404])
-            names = [] if found.status == 404 else [str(name) for name in found.data["data"]["keys"]]
-        else:
-            names = []
+            try:
+                path = f"/{path_of(chosen['mount'])}{kind}/"
+                names = client.get_in(path, "data.keys", list[str], params={"list": "true"})
+            except NotFound:
+                names = []  # an empty list is a 404
         return [Choice(name, name) for name in names if not name.endswith("/")]
-
-
-def path_of(text: str) -> str:
-    """A mount or a path as a part of an address."""
-    return "/".join(quote(part) for part in text.strip("/").split("/"))
 
 
 def version_of(client: ApiClient, mount: str) -> int:
@@ -151,22 +109,20 @@ def version_of(client: ApiClient, mount: str) -> int:
 
     Source: "/sys/internal/ui/mounts", which `vault kv` uses too; /sys/mounts needs a right of its own.
     """
-    path = f"/sys/internal/ui/mounts/{path_of(mount)}"
-    answer = client.request("GET", path)
-    try:
-        if answer["data"]["type"] != "kv":
-            raise BadResponse(f"{client.service}: {mount} is no key-value mount but of type {answer['data']['type']}")
-        return 2 if (answer["data"]["options"] or {}).get("version") == "2" else 1
-    except (KeyError, TypeError, AttributeError):
-        raise BadResponse(f"{client.service}: GET {path}: unexpected response: no mount") from None
+    found = client.get_in(f"/sys/internal/ui/mounts/{path_of(mount)}", "data", Mount)
+    if found.type != "kv":
+        raise BadResponse(f"{client.service}: {mount} is no key-value mount but of type {found.type}")
+    return found.version
 
 
 def _classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
     """Errors that only the message distinguishes, and the statuses that are Vault's own."""
-    said = " ".join(map(str, data["errors"])) if isinstance(data, dict) and isinstance(data.get("errors"), list) else ""
-    if status == 400 and "check-and-set parameter did not match" in said:
+    if status == 400 and "check-and-set parameter did not match" in str(data):
         return Conflict
-    if status == 400 and "invalid role or secret ID" in said:
-        return Unauthorized
     # An eventually consistent node that is behind; standby and replicating nodes. Nothing was done.
     return Unavailable if status in (412, 472, 473) else None
+
+
+def _classify_login(status: int, headers: httpx.Headers, data: Any) -> Classified:
+    """Each method refuses in another text, with 400 or 403."""
+    return Unauthorized if status in (400, 403) else _classify(status, headers, data)

@@ -11,63 +11,24 @@ Source: https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2, and kv-v
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from typing import Annotated, Any, Self
+import contextlib
+from collections.abc import Generator, Iterable, Mapping
+from typing import Any
 
-from pydantic import model_validator
-
-from config.errors import BadRequest
-from config.schemas.model import Model
-from config.schemas.types import Text
-from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected, Unauthorized
 from connections.http.exchange import HttpResponse
+from connections.http.responses import validate
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.document import DocumentDestination
+from syncs.destination.raw_json import JsonObject
 from syncs.destination.write import Document
+from syncs.engine.types import Action, Outcome, Write
 
-MERGE = {"Content-Type": "application/merge-patch+json"}
-SEGMENTS = r"[A-Za-z0-9._-]+(/[A-Za-z0-9._-]+)*"
+from ._hashicorp_vault_secret import Secret, SecretPath, Written, object_in, require_absent, values_of
 
-
-def _trimmed(text: str) -> str:
-    """Without blanks and slashes at its ends."""
-    return text.strip().strip("/").strip()
-
-
-class SecretPath(Model):
-    mount: Annotated[
-        str,
-        Text(
-            "Mount",
-            "The key-value mount, such as secret.",
-            max_length=128,
-            pattern=r"[!-.0-~]+(/[!-.0-~]+)*",  # printable, and not the slash between
-            pattern_message="Invalid mount: letters, digits and signs without blanks, with single slashes between",
-            empty_message="Secrets Engine Mount required",
-            prepare=_trimmed,
-        ),
-    ]
-    path: Annotated[
-        str,
-        Text(
-            "Path",
-            "The secret below the mount that holds all keys, such as dev/shop; created if it is missing.",
-            max_length=128,
-            pattern=SEGMENTS,
-            pattern_message="Invalid path: letters, digits, dots, underscores and dashes, with single slashes between",
-            empty_message="Path required",
-            prepare=_trimmed,
-        ),
-    ]
-
-    @model_validator(mode="after")
-    def _without_dots(self) -> Self:
-        for name, value in (("mount", self.mount), ("path", self.path)):
-            if any(part in (".", "..") for part in value.split("/")):
-                raise BadRequest(f"{name}: {name.capitalize()} has a part that is only dots")
-        return self
+JSON, MERGE = {"Content-Type": "application/json"}, {"Content-Type": "application/merge-patch+json"}
+NOTE = {"keyferry": "Keyferry writes keys of this secret"}
 
 
 class HashicorpVault(DocumentDestination):
@@ -97,6 +58,7 @@ class HashicorpVault(DocumentDestination):
         self._mount, self._path = path_of(self.config.mount), path_of(self.config.path)
         self._version: int | None = None
         self._may_patch = True
+        self._noted, self._to_note, self._note_tried = False, False, False
 
     def location(self) -> str:
         """A namespace may be part of the address or of the mount: the location has both."""
@@ -109,52 +71,80 @@ class HashicorpVault(DocumentDestination):
         """Version 2 is tried first; if that finds no secret or is rejected, the version of the mount is read."""
         if self._version == 1:
             return self._read_first()
-        refused: Unauthorized | None = None
         try:
             answer = self.client.send("GET", self._address(2), accept=[404])
-        except Unauthorized as error:
-            answer, refused = None, error
-        if answer is not None and (document := _second(answer)):
+        except Unauthorized:
+            if self._version == 2 or version_of(self.client, self.config.mount) == 2:
+                raise
+            self._version = 1
+            return self._read_first()
+        if document := self._second(answer):
             self._version = 2
             return document
-        if self._version is None:
-            self._version = version_of(self.client, self.config.mount)
+        self._version = self._version or version_of(self.client, self.config.mount)
         if self._version == 1:
             return self._read_first()
-        if answer is None:
-            raise refused or BadResponse(f"{self.label}: unexpected response: nothing")
-        _require_absent(answer, self._address(2))
-        return Document(version="0", exists=False)
+        require_absent(answer, self._address(2))
+        return Document(version="0", exists=False, ref=JsonObject())
+
+    def _second(self, answer: HttpResponse) -> Document | None:
+        """A version 2 secret, present or deleted; None if the response is not one."""
+        try:
+            held = validate(Secret, answer.data, self._address(2)).data
+        except BadResponse:
+            return None
+        self._noted = NOTE.keys() <= (held.metadata.custom_metadata or {}).keys()
+        version = str(held.metadata.version)
+        if answer.status == 404 or held.data is None:
+            return Document(version=version, exists=False, ref=JsonObject())
+        found = object_in(answer, "data", "data")
+        return Document(found.entries, version=version, ref=found)
 
     def _read_first(self) -> Document:
-        path = self._address(1)
-        answer = self.client.send("GET", path, accept=[404])
+        answer = self.client.send("GET", self._address(1), accept=[404])
         if answer.status == 404:
-            _require_absent(answer, path)
-            return Document(exists=False)
-        entries = answer.data.get("data") if isinstance(answer.data, dict) else None
-        if not isinstance(entries, dict):
-            raise BadResponse(f"{self.label}: GET {path}: unexpected response: no secret")
-        return Document(entries)
+            require_absent(answer, self._address(1))
+            return Document(exists=False, ref=JsonObject())
+        found = object_in(answer, "data")
+        return Document(found.entries, ref=found)
+
+    def requests(self, writes: Mapping[Action, int]) -> int:
+        """The first write of a version 2 secret notes the writer."""
+        return super().requests(writes) + (any(writes.values()) and self._version == 2 and not self._noted)
+
+    def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
+        self._to_note = False
+        yield from super().apply(writes)
+        if self._to_note and not self._note_tried:
+            self._note_tried = True
+            # Many tokens may not: that is no failure of a write. Other members of the metadata stay.
+            with contextlib.suppress(IntegrationError):
+                path = f"/{self._mount}/metadata/{self._path}"
+                self.client.request("PATCH", path, json={"custom_metadata": NOTE}, headers=MERGE)
 
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
+        text = before.ref.changed_to(entries)
         if self._version == 1:
-            self._write_first(entries)
+            self._write_first(text, entries)
             return None
         answer = self._patched(before, entries) if before.exists and self._may_patch else None
         if answer is None:
-            body = {"data": dict(entries), "options": _cas(before)}
-            answer = self.client.request("POST", self._address(2), json=body)
+            body = f'{{"options": {{"cas": {before.version}}}, "data": {text}}}'
+            answer = self.client.request(
+                "POST", self._address(2), content=body, headers=JSON, hidden=values_of(entries)
+            )
+        self._to_note = not self._noted
         try:
-            return Document(entries, version=str(answer["data"]["version"]))
-        except (KeyError, TypeError):
+            version = validate(Written, answer, self._address(2)).data.version
+        except BadResponse:
             return None  # the write was accepted; the next list has the version
+        return Document(entries, version=str(version), ref=JsonObject.parse(text))
 
     def _patched(self, before: Document, entries: Mapping[str, Any]) -> Any:
         """The response to a patch of the changes; None if the token may not patch, or the server cannot."""
         changes = {key: value for key, value in entries.items() if before.entries.get(key) != value}
         changes |= {key: None for key in before.entries if key not in entries}
-        body = {"data": changes, "options": _cas(before)}
+        body = {"data": changes, "options": {"cas": int(before.version or 0)}}
         try:
             return self.client.request("PATCH", self._address(2), json=body, headers=MERGE)
         except NotFound as gone:
@@ -167,38 +157,9 @@ class HashicorpVault(DocumentDestination):
             raise Conflict(f"{self.label}: {self._address(2)} was written since it was read")
         return None
 
-    def _write_first(self, entries: Mapping[str, Any]) -> None:
+    def _write_first(self, text: str, entries: Mapping[str, Any]) -> None:
         """Version 1 rejects a secret without keys: it is deleted instead."""
         if entries:
-            self.client.request("POST", self._address(1), json=dict(entries))
+            self.client.request("POST", self._address(1), content=text, headers=JSON, hidden=values_of(entries))
         else:
             self.client.request("DELETE", self._address(1))
-
-
-def _cas(before: Document) -> dict[str, int]:
-    """0: the secret must not exist."""
-    return {"cas": int(before.version or 0)}
-
-
-def _second(answer: HttpResponse) -> Document | None:
-    """A version 2 secret, present or deleted; None if the response is not one."""
-    found = answer.data.get("data") if isinstance(answer.data, dict) else None
-    metadata = found.get("metadata") if isinstance(found, dict) else None
-    version = metadata.get("version") if isinstance(metadata, dict) else None
-    if not isinstance(found, dict) or not isinstance(version, int) or "data" not in found:
-        return None
-    if answer.status == 404 or found["data"] is None:
-        return Document(version=str(version), exists=False)
-    return Document(found["data"], version=str(version)) if isinstance(found["data"], dict) else None
-
-
-def _require_absent(answer: HttpResponse, path: str) -> None:
-    """Raises NotFound or BadResponse unless the response means that the secret is missing."""
-    if answer.status != 404:
-        raise BadResponse(f"Hashicorp Vault: GET {path}: unexpected response: no secret")
-    if not isinstance(answer.data, dict) or answer.data.get("errors") != []:
-        errors = answer.data.get("errors") if isinstance(answer.data, dict) else None
-        message = "no such mount or path"
-        if isinstance(errors, list) and errors:
-            message = re.sub(r"\s+", " ", str(errors[0]))[:200]
-        raise NotFound(f"Hashicorp Vault: GET {path}: 404: {message}")

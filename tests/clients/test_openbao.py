@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import socket
@@ -10,12 +11,17 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import httpx
+import jwt
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from pytest_django import Settings
 
 from config import encryption
@@ -24,7 +30,8 @@ from config.access.roles import actor_of_user
 from config.errors import BadRequest
 from connections.models import AppConnection
 from connections.services import create_connection
-from syncs.models import SyncRun
+from syncs.destination.raw_json import JsonObject
+from syncs.models import SecretSync, SyncRun
 from syncs.running.runner import execute
 from syncs.services import syncs as services
 from syncs.services import triggers
@@ -33,6 +40,7 @@ from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.selectors import folder_by_path, value_of
 from syncs.source.validation import SecretInput
+from tests.connections.test_tls import issue
 from tests.destinations.hashicorp_vault import TOKEN
 from tests.destinations.hashicorp_vault import HashicorpVault as Fake
 from tests.running import PATIENCE
@@ -131,7 +139,7 @@ class Ferry:
 
     def sync(self, connection: AppConnection, config: Mapping[str, str], **options: Any) -> Any:
         given = SyncInput(
-            name="bao",
+            name=f"bao-{SecretSync.objects.count()}",
             connection_id=connection.pk,
             environment="dev",
             secret_path="/",
@@ -283,6 +291,123 @@ def test_a_wrong_login_is_reported_with_the_servers_message(ferry: Ferry) -> Non
         ferry.connect(accessToken="wrong")
 
 
+def test_every_login_at_a_mount_of_its_own_writes(ferry: Ferry, bao: Bao) -> None:
+    """With Kubernetes the server has a cluster, here a stand-in, review the token."""
+    policy = 'path "secret/data/logins/*" { capabilities = ["create", "read", "update", "patch"] }'
+    bao.must("POST", "sys/policies/acl/logins", {"policy": policy})
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    claims = {"sub": "shop", "aud": "keyferry", "exp": int(time.time()) + 600, "iat": int(time.time())}
+    signed = jwt.encode(claims, key, "RS256")
+    with reviewing() as cluster:
+        for mount, kind in (("ci/roles", "approle"), ("people", "userpass"), ("oidc", "jwt"), ("prod", "kubernetes")):
+            bao.must("POST", f"sys/auth/{mount}", {"type": kind})
+        bao.must("POST", "auth/ci/roles/role/sync", {"token_policies": "logins"})
+        role = bao.must("GET", "auth/ci/roles/role/sync/role-id")["data"]["role_id"]
+        secret = bao.must("POST", "auth/ci/roles/role/sync/secret-id")["data"]["secret_id"]
+        bao.must("POST", "auth/people/users/sync", {"password": "canary-password", "token_policies": "logins"})
+        bao.must("POST", "auth/oidc/config", {"jwt_validation_pubkeys": [public]})
+        bound = {"role_type": "jwt", "bound_audiences": ["keyferry"], "user_claim": "sub", "token_policies": "logins"}
+        bao.must("POST", "auth/oidc/role/sync", bound)
+        review = {"token_reviewer_jwt": signed, "kubernetes_ca_cert": issue("cluster").pem}
+        bao.must("POST", "auth/prod/config", {"kubernetes_host": cluster, **review})
+        pods = {"bound_service_account_names": "shop", "bound_service_account_namespaces": "prod"}
+        bao.must("POST", "auth/prod/role/sync", {**pods, "token_policies": "logins"})
+        token = jwt.encode({**claims, "aud": ["keyferry"], **POD}, key, "RS256")
+        given: dict[str, dict[str, str]] = {
+            "app-role": {"authMount": "ci/roles", "roleId": role, "secretId": secret},
+            "userpass": {"authMount": "people", "username": "sync", "password": "canary-password"},
+            "jwt": {"authMount": "oidc", "role": "sync", "jwt": signed},
+            "kubernetes": {"authMount": "prod", "role": "sync", "jwt": token},
+        }
+        for method, credentials in given.items():
+            ferry.set(A=method)
+            sync = ferry.sync(ferry.connect(method, **credentials), {"mount": "secret", "path": f"logins/the {method}"})
+            assert ferry.run(sync).message is None, method
+            assert bao.must("GET", f"secret/data/logins/the {method}")["data"]["data"] == {"A": method}
+        for method, credentials in given.items():
+            wrong = {name: "wrong" if name in SECRETS else value for name, value in credentials.items()}
+            with pytest.raises(BadRequest, match="answered 4"):
+                ferry.connect(method, **wrong)
+
+
+SECRETS = ("secretId", "password", "jwt")
+POD = {"kubernetes.io": {"namespace": "prod", "serviceaccount": {"name": "shop", "uid": "1"}}}
+
+
+@contextmanager
+def reviewing() -> Iterator[str]:
+    """A cluster's review of tokens. Source: https://kubernetes.io/docs/reference/kubernetes-api/authentication-resources/"""
+
+    class Reviewer(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+            user = {"username": "system:serviceaccount:prod:shop", "uid": "1", "groups": ["system:serviceaccounts"]}
+            good = asked["spec"]["token"] != "wrong"
+            status = (
+                {"authenticated": True, "user": user, "audiences": ["keyferry"]} if good else {"authenticated": False}
+            )
+            body = json.dumps({**asked, "status": status}).encode()
+            self.send_response(201)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Reviewer)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+FOREIGN = '{"NUMBER": 1.10, "BIG": 1E+05, "TEXT": "caf\\u00e9", "DEEP": {"b": 1.0, "a": [1.50]}}'
+
+
+@pytest.mark.parametrize("where", ["version-1", "version-2"])
+def test_foreign_numbers_survive(ferry: Ferry, bao: Bao, where: str) -> None:
+    config, _, address = PLACES[where]
+    config, address = {**config, "path": "numbers"}, address.replace("dev/shop", "numbers")
+    policy = f'path "{address}" {{ capabilities = ["create", "read", "update", "delete"] }}'  # no patch
+    bao.must("POST", f"sys/policies/acl/{where}", {"policy": policy})
+    token = bao.must("POST", "auth/token/create", {"policies": [where]})["auth"]["client_token"]
+    text = f'{{"data": {FOREIGN}}}' if where == "version-2" else FOREIGN
+    headers = {"X-Vault-Token": TOKEN}
+    sent = httpx.post(f"{bao.url}/v1/{address}", content=text, headers=headers, trust_env=False)
+    assert sent.status_code < 300
+    members = ("data", "data") if where == "version-2" else ("data",)
+
+    def held() -> dict[str, str]:
+        found = JsonObject.parse(bao.ask("GET", address).text)
+        for name in members:
+            found = found.member(name)
+        return {each.name: each.value for each in found.members}
+
+    before = held()
+    sync = ferry.sync(ferry.connect(accessToken=token), config)
+    services.update_policy(ferry.actor, sync, {"unmanaged": "leave"})
+    ferry.set(A="1")
+    assert ferry.run(sync).message is None
+    assert held() == {**before, "A": '"1"'}
+    assert before["NUMBER"] == ("1.10" if where == "version-1" else "1.1"), "version 2 itself shortens it"
+
+
+def test_the_writer_is_noted_beside_the_metadata_of_others(ferry: Ferry, bao: Bao) -> None:
+    bao.must("POST", "secret/metadata/noted", {"custom_metadata": {"owner": "team"}, "max_versions": 7})
+    ferry.set(A="1")
+    sync = ferry.sync(ferry.connect(accessToken=TOKEN), {"mount": "secret", "path": "noted"})
+    assert ferry.run(sync).message is None
+    held = bao.must("GET", "secret/metadata/noted")["data"]
+    assert held["custom_metadata"] == {"owner": "team", "keyferry": "Keyferry writes keys of this secret"}
+    assert (held["max_versions"], held["current_version"]) == (7, 1)
+
+
 MERGE = {"content_type": "application/merge-patch+json"}
 STEPS: list[tuple[str, str, Any, dict[str, str]]] = [
     ("GET", "secret/data/x", None, {}),
@@ -291,6 +416,10 @@ STEPS: list[tuple[str, str, Any, dict[str, str]]] = [
     ("PATCH", "secret/data/x", {"data": {"B": "2", "A": None}, "options": {"cas": 1}}, MERGE),
     ("PATCH", "secret/data/x", {"data": {"B": "2"}, "options": {"cas": 1}}, MERGE),
     ("PATCH", "secret/data/x", {"data": {"B": "2"}, "options": {"cas": 2}}, {}),
+    ("GET", "secret/data/x", None, {}),
+    ("PATCH", "secret/metadata/x", {"custom_metadata": {"one": "1"}}, MERGE),
+    ("PATCH", "secret/metadata/x", {"custom_metadata": {"two": "2"}}, MERGE),
+    ("PATCH", "secret/metadata/absent", {"custom_metadata": {"two": "2"}}, MERGE),
     ("GET", "secret/data/x", None, {}),
     ("DELETE", "secret/data/x", None, {}),
     ("GET", "secret/data/x", None, {}),

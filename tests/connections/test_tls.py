@@ -26,9 +26,9 @@ from config.schemas.model import Model
 from connections.errors import Unreachable
 from connections.http.client import ApiClient
 from connections.http.tls import PLAIN, Tls
+from connections.providers._hashicorp_vault_logins import AccessToken, AppRole
 from connections.providers.external_infisical import MachineIdentity
 from connections.providers.github import AccessToken as GitHubToken
-from connections.providers.hashicorp_vault import AccessToken, AppRole
 
 NOW = datetime.now(UTC)
 TOMORROW = NOW + timedelta(days=1)

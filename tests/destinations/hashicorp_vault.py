@@ -25,10 +25,11 @@ class Stored:
 
     data: dict[str, Any] | None = field(default=None, repr=False)
     version: int = 0
+    custom: dict[str, str] | None = None
 
     def metadata(self) -> dict[str, Any]:
         gone = "" if self.data is not None else "2026-11-01T00:00:00Z"
-        return {"version": self.version, "deletion_time": gone, "destroyed": False, "custom_metadata": None}
+        return {"version": self.version, "deletion_time": gone, "destroyed": False, "custom_metadata": self.custom}
 
 
 class HashicorpVault(Served):
@@ -38,6 +39,9 @@ class HashicorpVault(Served):
     undescribed = {
         r"^PATCH /v1/[\w/]+/data/.*: is not described": (
             "https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#patch-secret"
+        ),
+        r"^PATCH /v1/[\w/]+/metadata/.*: is not described": (
+            "https://developer.hashicorp.com/vault/api-docs/secret/kv/kv-v2#patch-metadata"
         ),
     }
     method = "access-token"
@@ -56,12 +60,18 @@ class HashicorpVault(Served):
         self.may_patch = True
         self.lease = 1200
         self.tokens = {TOKEN}
+        self.policies = ["sync"]
+        self.logins: dict[str, dict[str, str]] = {"approle/login": {"role_id": ROLE, "secret_id": SECRET}}
         self.given: list[str] = []
         self._count = itertools.count(1)
 
     @classmethod
     def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
         return ("GET", "PATCH") if config["mount"] == "secret" else ("GET", "POST")
+
+    def is_write(self, method: str, path: str) -> bool:
+        """The note of the writer in the metadata changes no key."""
+        return method != "GET" and "/metadata/" not in path
 
     def issued(self) -> list[str]:
         return self.given
@@ -89,13 +99,13 @@ class HashicorpVault(Served):
         prefix = "/v1" + (f"/{self.namespace}" if self.namespace else "")
         if not ask.path.startswith(f"{prefix}/"):
             return Answer(404, {"errors": ["no handler for route. route entry not found."]})
+        if (expected := self.logins.get(ask.path.removeprefix(f"{prefix}/auth/").replace("%20", " "))) is not None:
+            return self._login(ask, expected)
         path = unquote(ask.path)[len(prefix) + 1 :]
-        if path == "auth/approle/login":
-            return self._login(ask)
         if ask.headers.get("x-vault-token") not in self.tokens:
             return DENIED
         if path == "auth/token/lookup-self":
-            return Answer(200, {"data": {"ttl": 0}})
+            return Answer(200, {"data": {"ttl": 0, "policies": self.policies}})
         if path == "sys/internal/ui/mounts":
             named = {f"{name}/": {"type": "kv"} for name in self.mounts}
             return Answer(200, {"data": {"secret": {**named, "sys/": {"type": "system"}}}})
@@ -107,8 +117,8 @@ class HashicorpVault(Served):
         rest = path.removeprefix(f"{mount}/")
         return self._first(ask, mount, rest) if self.mounts[mount] == 1 else self._second(ask, mount, rest)
 
-    def _login(self, ask: Ask) -> Answer:
-        if ask.body != {"role_id": ROLE, "secret_id": SECRET}:
+    def _login(self, ask: Ask, expected: Mapping[str, str]) -> Answer:
+        if ask.body != expected:
             return Answer(400, {"errors": ["invalid role or secret ID"]})
         self.given.append(f"hvs.session-{next(self._count)}")
         self.tokens.add(self.given[-1])
@@ -143,6 +153,8 @@ class HashicorpVault(Served):
         if kind == "metadata" and ask.query.get("list") == "true":
             return self._keys(mount)
         held = self.stored.setdefault((mount, path), Stored())
+        if kind == "metadata":
+            return self._note(ask, held)
         if ask.method == "GET":
             if held.version == 0:
                 return ABSENT
@@ -165,6 +177,15 @@ class HashicorpVault(Served):
             merged = {key: value for key, value in merged.items() if value is not None}
         held.data, held.version = merged, held.version + 1
         return Answer(200, {"data": held.metadata()})
+
+    def _note(self, ask: Ask, held: Stored) -> Answer:
+        """Source: kv-v2, "Patch metadata"."""
+        if held.version == 0:
+            return Answer(404)
+        if ask.method != "PATCH" or not self.may_patch:
+            return DENIED
+        held.custom = {**(held.custom or {}), **ask.body["custom_metadata"]}
+        return Answer(204)
 
     def _keys(self, mount: str) -> Answer:
         tops = {
