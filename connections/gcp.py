@@ -14,6 +14,7 @@ import httpx
 from connections.errors import Conflict, Forbidden, NotFound, RateLimited, Rejected, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified
 from connections.http.pages import Token
+from connections.http.responses import Response, Text
 
 T = TypeVar("T")
 
@@ -64,6 +65,30 @@ def classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
 def host_of(client: ApiClient, host: str) -> str:
     """Another of Google's hosts; the operator's address replaces all of them."""
     return host if client.base_url == SECRETS else ""
+
+
+class Project(Response):
+    projectId: Text
+    name: str = ""
+
+
+def projects_of(client: ApiClient) -> list[Project]:
+    """The active projects that the login sees. Raises IntegrationError."""
+    params = {"filter": "lifecycleState:ACTIVE"}
+    return read_list(client, "/v1/projects", Project, "projects", params, host_of(client, PROJECTS))
+
+
+def project_id(client: ApiClient, project: str) -> str:
+    """The ID of a project that may be given by its number: only Google knows whose number it is.
+
+    Nothing is sent for an ID. Raises IntegrationError.
+    """
+    if not project.isdecimal():
+        return project
+    try:
+        return client.get(f"/v1/projects/{project}", Project, base_url=host_of(client, PROJECTS)).projectId
+    except (Forbidden, NotFound) as error:
+        raise type(error)(f"{error}. Give the project's ID instead of its number") from None
 
 
 def read_list(

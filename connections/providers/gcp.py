@@ -6,20 +6,17 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from config.schemas.model import Model
-from connections.gcp import PROJECTS, SECRETS, host_of, read_list
+from connections.errors import Forbidden, NotFound
+from connections.gcp import SECRETS, projects_of, read_list
 from connections.http.client import ApiClient, quote
 from connections.http.responses import Response, Text
 from connections.provider import Choice, Rights, Session
 
 from ._gcp_credentials import Impersonation, MetadataServer, ServiceAccountKey, WorkloadIdentity, secrets_of
+from ._gcp_rights import rights_of
 from ._gcp_sign_in import GcpSignIn
 
 Credentials = Impersonation | ServiceAccountKey | WorkloadIdentity | MetadataServer
-
-
-class Project(Response):
-    projectId: Text
-    name: str = ""
 
 
 class Location(Response):
@@ -61,17 +58,18 @@ class Gcp(GcpSignIn):
         return self.with_token(session.token if session else "", *secrets_of(credentials))
 
     def check(self, client: ApiClient) -> Rights:
-        """Checked by signing in: a token is issued only to an existing account, for its own key.
+        """Signing in is the check: a token is issued only to an existing account.
 
-        An account with the least rights may read nothing else.
+        Its rights are those on the projects that it sees; none where it may not list them.
         """
-        return Rights()
+        try:
+            return rights_of(client, [one.projectId for one in projects_of(client)])
+        except (Forbidden, NotFound):
+            return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "projectId":
-            params = {"filter": "lifecycleState:ACTIVE"}
-            found = read_list(client, "/v1/projects", Project, "projects", params, host_of(client, PROJECTS))
-            return [Choice(one.projectId, one.name or one.projectId) for one in found]
+            return [Choice(one.projectId, one.name or one.projectId) for one in projects_of(client)]
         if field in ("locationId", "userReplicaLocationIds"):
             path = f"/v1/projects/{quote(chosen['projectId'])}/locations"
             places = [(one.locationId, one.displayName) for one in read_list(client, path, Location, "locations")]

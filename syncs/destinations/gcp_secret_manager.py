@@ -21,72 +21,25 @@ from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property, partial
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from config.responses import EXAMPLE_ID
-from config.schemas.member import About
-from config.schemas.model import Model
-from config.schemas.types import Items, Text
 from config.schemas.unions import OneOf
 from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, OutcomeUnknown
-from connections.gcp import RIGHTS, WrongState, host_of, read_list
+from connections.gcp import RIGHTS, WrongState, host_of, project_id, read_list
 from connections.http.client import quote
 from connections.http.exchange import Method
 from connections.http.pages import Single
 from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import SyncOptions
 from syncs.destination.reading import in_parallel, read_each
 from syncs.engine.types import Action, Remote, Write, Written
 
+from ._gcp_config import Global, Region, SecretManagerOptions, SecretManagerPolicy
 from ._gcp_secrets import MARK, Secret, Version, id_of
 
-SCOPE = About(help="The Google Cloud scope that secrets should be synced to.")
-ProjectId = Annotated[
-    str,
-    Text(
-        "Project ID",
-        "The Google Cloud project.",
-        pattern=r"(?![0-9]+$)[a-z0-9.:-]+",  # a number is the same project, so that one location would be two
-        pattern_message="Give the project's ID, such as shop-prod, not its number",
-        empty_message="Project ID required",
-        example=EXAMPLE_ID,
-    ),
-]
 PAGE = 5000  # secrets; the maximum is 25,000
 UNUSABLE = "unusable"  # the etag of a secret whose newest version cannot be accessed: no value has it
-
-
-def _location(label: str, help: str = "") -> Text:
-    """The type of a location, which becomes part of a host name."""
-    return Text(label, help, pattern=r"[a-z]+(-[a-z]+[0-9]+)?", pattern_message=f"{label} must be one such as us-east1")
-
-
-class Global(Model):
-    scope: Annotated[Literal["global"], SCOPE]
-    projectId: ProjectId
-    userReplicaLocationIds: Annotated[
-        list[Annotated[str, _location("Replica location")]] | None,
-        Items("Where new secrets are stored; none: Google chooses. It cannot be changed later.", max_items=100),
-    ] = None
-
-
-class Region(Model):
-    scope: Annotated[Literal["region"], SCOPE]
-    projectId: ProjectId
-    locationId: Annotated[str, _location("Location ID", "The region of the secrets.")]
-
-
-class SecretManagerOptions(SyncOptions):
-    oldVersions: Annotated[
-        str | None,
-        Text(
-            "Old versions",
-            "What a replaced version becomes: keep (the default; each is billed), disable, or destroy permanently.",
-            choices=("keep", "disable", "destroy"),
-        ),
-    ] = None
 
 
 class GcpSecretManager(KeyValueDestination):
@@ -95,8 +48,10 @@ class GcpSecretManager(KeyValueDestination):
     provider = "gcp"
     Config = OneOf("scope", Global, Region)
     Options = SecretManagerOptions
+    Policy = SecretManagerPolicy
     config: Global | Region
     options: SecretManagerOptions
+    policy: SecretManagerPolicy
     capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
@@ -115,10 +70,9 @@ class GcpSecretManager(KeyValueDestination):
         docs_url="https://cloud.google.com/secret-manager/docs",
     )
 
-    @cached_property
-    def parent(self) -> str:
+    def _parent(self, project: str) -> str:
         location = f"/locations/{quote(self.config.locationId)}" if isinstance(self.config, Region) else ""
-        return f"projects/{quote(self.config.projectId)}{location}"
+        return f"projects/{quote(project)}{location}"
 
     @cached_property
     def host(self) -> str:
@@ -128,10 +82,16 @@ class GcpSecretManager(KeyValueDestination):
 
     @property
     def secrets(self) -> str:
-        return f"/v1/{self.parent}/secrets"
+        return f"/v1/{self._parent(self.config.projectId)}/secrets"
+
+    @cached_property
+    def _location(self) -> str:
+        """With the project's ID, so that a project is one location whether its ID or its number is given."""
+        project = project_id(self.client, self.config.projectId)
+        return f"{self.slug}|{self.client.base_url}|{self._parent(project)}"
 
     def location(self) -> str:
-        return f"gcp-secret-manager|{self.client.base_url}|{self.parent}"
+        return self._location
 
     @property
     def _drops_versions(self) -> bool:
@@ -186,12 +146,13 @@ class GcpSecretManager(KeyValueDestination):
         return self.client.get(self._path(key), Secret, base_url=self.host)
 
     def create(self, write: Write) -> Written:
-        body: dict[str, Any] = {"labels": MARK}
+        labels = {**{label.key: label.value for label in self.policy.labels or ()}, **MARK}
+        body: dict[str, Any] = {"labels": labels}
         if isinstance(self.config, Global):
             body["replication"] = _replication(self.config.userReplicaLocationIds or [])
         asked: dict[str, Any] = {"params": {"secretId": write.key}, "json": body, "hidden": [write.value]}
         try:
-            made = self._ask("POST", self.secrets, **asked, visible=[write.key, *MARK.values()])
+            made = self._ask("POST", self.secrets, **asked, visible=[write.key, *labels.values()])
             created = made.get("createTime") if isinstance(made, dict) else None
         except Conflict:
             created = self._created_without_value(write.key)

@@ -13,7 +13,8 @@ import pytest
 from config.errors import BadRequest, Invalid
 from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
-from connections.provider import Choice
+from connections.provider import Choice, Rights
+from connections.providers._gcp_rights import NEEDED, rights_of
 from connections.providers._gcp_sign_in import IMPERSONATED, OWN_KEY_FILE
 from connections.providers.gcp import Gcp
 from connections.services import verify
@@ -94,7 +95,7 @@ def test_an_unknown_signature_is_a_bad_login_and_not_shown(
     wrong = {"serviceAccountKey": gcp.key_file("nobody@shop-prod.iam.gserviceaccount.com")}
     with pytest.raises(Unauthorized) as caught:
         Gcp(vendor.url).renew(KEY, login(Gcp, KEY, wrong))
-    assert str(caught.value) == "GCP: POST /token answered 400: invalid_grant"
+    assert str(caught.value) == "GCP: POST /token answered 400: Invalid JWT Signature."
 
 
 @pytest.mark.parametrize("body", [None, {"access_token": "x"}, {"access_token": "x", "expires_in": "soon"}, []])
@@ -179,6 +180,39 @@ def test_a_key_is_stored_as_pasted() -> None:
 def test_only_the_email_of_a_service_account_is_taken(email: str) -> None:
     with pytest.raises((BadRequest, Invalid), match="email of a service account"):
         Gcp.methods[IMPERSONATION].parse({"serviceAccountEmail": email, **OWN})
+
+
+# -- rights --------------------------------------------------------------------------------------------------------
+
+
+def test_a_check_reports_rights_on_the_projects_that_are_seen(vendor: gcp.GcpSecretManager) -> None:
+    with client_of(vendor) as client:
+        assert Gcp().check(client) == Rights()
+        vendor.rights = {*NEEDED, "resourcemanager.projects.setIamPolicy"} - {"secretmanager.secrets.delete"}
+        assert Gcp().check(client) == Rights(
+            missing=("secretmanager.secrets.delete on shop-prod",),
+            excess=("resourcemanager.projects.setIamPolicy on shop-prod",),
+        )
+        vendor.rights = set()
+        assert len(Gcp().check(client).missing) == len(NEEDED)
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_rights_are_unknown_where_projects_may_not_be_listed(vendor: gcp.GcpSecretManager, status: int) -> None:
+    vendor.rights = set()
+    with client_of(vendor) as client:
+        vendor.fault = lambda ask: gcp.error(status, "SAID", "Cloud Resource Manager API has not been used")
+        assert Gcp().check(client) == Rights()
+        vendor.fault, vendor.project = None, {}
+        assert Gcp().check(client) == Rights()
+
+
+def test_a_right_that_one_of_several_projects_gives_is_not_missing(vendor: gcp.GcpSecretManager) -> None:
+    with client_of(vendor) as client:
+        vendor.fault = lambda ask: Answer(200, {}) if "blog:test" in ask.path else None
+        assert rights_of(client, ["shop-prod", "blog"]) == Rights()
+        vendor.rights -= {"secretmanager.versions.add"}
+        assert rights_of(client, ["shop-prod", "blog"]).missing == ("secretmanager.versions.add on every project",)
 
 
 # -- pickers -------------------------------------------------------------------------------------------------------

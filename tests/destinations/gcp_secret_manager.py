@@ -22,8 +22,11 @@ import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
+from connections.providers._gcp_rights import NEEDED
+
 from .serving import Answer, Ask, Served
 
+PROJECT, NUMBER = "shop-prod", "123456789"
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}", re.ASCII)
 EMAIL = "keyferry@shop-prod.iam.gserviceaccount.com"
 TARGET = "writer@shop-prod.iam.gserviceaccount.com"
@@ -82,6 +85,9 @@ class GcpSecretManager(Served):
     def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
         return ("GET", "POST", "DELETE")
 
+    def is_write(self, method: str, path: str) -> bool:
+        return method != "GET" and not path.endswith(":testIamPermissions")
+
     def limit_pages(self, size: int) -> None:
         self.page = size
 
@@ -95,6 +101,8 @@ class GcpSecretManager(Served):
         self.unlisted: set[str] = set()
         self.page = 25_000
         self.tokens: list[str] = []
+        self.project: Record = {"projectId": PROJECT, "projectNumber": NUMBER, "name": "Shop"}
+        self.rights = {*NEEDED}
         self._clock = itertools.count(1)
 
     @property
@@ -138,7 +146,7 @@ class GcpSecretManager(Served):
         return f"2026-01-01T{tick // 3600 % 24:02}:{tick // 60 % 60:02}:{tick % 60:02}.{tick:06}Z"
 
     def _make(self, parent: str, id: str, body: Record) -> Record:
-        name = f"{parent.replace('shop-prod', '123456789')}/secrets/{id}"  # the vendor answers with the number
+        name = f"{parent.replace(PROJECT, NUMBER)}/secrets/{id}"  # the vendor answers with the number
         made = {**body, "name": name, "createTime": self._moment(), "versions": []}
         made["etag"] = f'"{made["createTime"]}"'
         self.secrets.setdefault(parent, {})[id] = made
@@ -161,13 +169,21 @@ class GcpSecretManager(Served):
         token = ask.headers.get("authorization", "").removeprefix("Bearer ")
         if token not in self.tokens:
             return error(401, "UNAUTHENTICATED", "Request had invalid authentication credentials.")
-        match ask.parts:
+        parts = [PROJECT if part == NUMBER else part for part in ask.parts]
+        match parts:
             case ["v1", "projects", "-", "serviceAccounts", called] if called == f"{TARGET}:generateAccessToken":
                 return Answer(200, {"accessToken": self._token("impersonated"), "expireTime": "2099-01-01T00:00:00Z"})
             case ["v1", "projects", "-", "serviceAccounts", _]:
                 return error(403, "PERMISSION_DENIED", "Permission 'iam.serviceAccounts.getAccessToken' denied")
             case ["v1", "projects"]:
-                return Answer(200, {"projects": [{"projectId": "shop-prod", "name": "Shop"}]})
+                return Answer(200, {"projects": [self.project] if self.project else []})
+            case ["v1", "projects", project] if project == PROJECT and ask.method == "GET":
+                return Answer(200, self.project)
+            case ["v1", "projects", project] if project == f"{PROJECT}:testIamPermissions":
+                held = [right for right in ask.body["permissions"] if right in self.rights]
+                return Answer(200, {"permissions": held} if held else {})
+            case ["v1", "projects", _]:
+                return error(403, "PERMISSION_DENIED", "The caller does not have permission")
             case ["v1", "projects", _, "locations"]:
                 locations = [{"locationId": "europe-west1", "displayName": "Belgium"}, {"locationId": "us-east1"}]
                 return Answer(200, {"locations": locations})

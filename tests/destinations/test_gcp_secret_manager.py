@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from config.errors import Invalid
+from config.errors import BadRequest, Invalid
 from connections.errors import (
     BadResponse,
     Conflict,
@@ -97,6 +97,41 @@ def test_a_new_secret_is_labelled_and_replicated_as_configured(
     remote = looked(destination)["KEY"]
     assert (remote.value, remote.etag, remote.object_id) == ("value ä", "1", made["createTime"])
     assert (outcome.written.object_id, outcome.written.etag) == (remote.object_id, remote.etag)
+
+
+def test_a_new_secret_has_the_labels_of_the_policy_and_existing_ones_keep_theirs(
+    vendor: gcp.GcpSecretManager, client: ApiClient
+) -> None:
+    vendor.put(GLOBAL, "THEIRS", "x")
+    labels = [{"key": "team", "value": "boats"}, {"key": "größe", "value": ""}]
+    destination = GcpSecretManager(client, GLOBAL, policy={"labels": labels})
+    apply(destination, create("KEY"), change(looked(destination)["THEIRS"]))
+    held = vendor.of(GLOBAL)
+    assert held["KEY"]["labels"] == {"team": "boats", "größe": "", **MARK}
+    assert held["THEIRS"]["labels"] == {"team": "theirs"}
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        [{"key": "Team", "value": "boats"}],
+        [{"key": "team", "value": "Boats"}],
+        [{"key": "1team", "value": ""}],
+        [{"key": "", "value": ""}],
+        [{"key": "team boats", "value": ""}],
+        [{"key": "managed-by", "value": "me"}],
+        [{"key": "Größe", "value": ""}],
+        [{"key": "größe", "value": "Ärger"}],
+        [{"key": "x" * 64, "value": ""}],
+        [{"key": "x", "value": "y" * 64}],
+        [{"key": "水" * 43, "value": ""}],
+        [{"key": "x", "value": ""}, {"key": "x", "value": "y"}],
+        [{"key": f"x{number}", "value": ""} for number in range(64)],
+    ],
+)
+def test_labels_that_google_refuses_are_refused_before_a_run(labels: list[dict[str, str]]) -> None:
+    with pytest.raises((BadRequest, Invalid)):
+        GcpSecretManager.Policy.parse({"labels": labels})
 
 
 def test_a_secret_without_value_is_absent_and_completed_by_the_next_create(
@@ -418,10 +453,28 @@ def test_a_region_that_would_change_the_host_is_refused(location: str) -> None:
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
-def test_a_project_has_no_second_name(config: dict[str, Any]) -> None:
-    with pytest.raises(Invalid):
-        GcpSecretManager.Config.parse({**config, "projectId": "123456789012"})
-    assert GcpSecretManager.Config.parse({**config, "projectId": "example.com:shop-1"})
+def test_a_project_given_by_its_number_is_the_same_location(
+    vendor: gcp.GcpSecretManager, client: ApiClient, config: dict[str, Any]
+) -> None:
+    by_id = GcpSecretManager(client, config)
+    assert by_id.location().rpartition("|")[2].startswith("projects/shop-prod")
+    assert vendor.asked() == []
+    by_number = GcpSecretManager(client, {**config, "projectId": gcp.NUMBER})
+    assert {by_number.location(), by_number.location(), by_id.location()} == {by_id.location()}
+    assert vendor.asked() == [("GET", f"/v1/projects/{gcp.NUMBER}")]
+    assert apply(by_number, create("KEY", "v"))["KEY"].error is None
+    assert {one.key: one.value for one in by_id.read_values(by_id.listing(), values=True)} == {"KEY": "v"}
+
+
+def test_the_number_of_an_unseen_project_is_no_location(vendor: gcp.GcpSecretManager, client: ApiClient) -> None:
+    with pytest.raises(Forbidden, match=r"does not have permission\. Give the project's ID instead of its number"):
+        GcpSecretManager(client, {**GLOBAL, "projectId": "987"}).location()
+
+
+@pytest.mark.parametrize("project", ["123456789012", "example.com:shop-1", "shop-prod"])
+def test_a_project_may_be_given_by_its_id_or_number(project: str) -> None:
+    config = {**GLOBAL, "projectId": project}
+    assert GcpSecretManager.Config.parse(config).stored() == config
 
 
 @pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
