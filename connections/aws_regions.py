@@ -66,7 +66,7 @@ def regions() -> tuple[str, ...]:
 def host_suffixes() -> str:
     """A regular expression of what the names of AWS's hosts end with."""
     found = {re.escape(suffix) for each in partitions() for suffix in (each.suffix, each.dual_stack)}
-    return "|".join(sorted(found, key=len, reverse=True))
+    return "|".join(sorted(found, key=lambda each: (-len(each), each)))
 
 
 def is_of_aws(address: str) -> bool:
