@@ -53,7 +53,8 @@ def destination_page(found: type[Destination]) -> str:
     parts += ["## Limits", "\n".join(f"- {escaped(each)}" for each in (*facts.limits, f"Pace: {facts.pace}."))]
     parts += ["## Drift", escaped(facts.drift)]
     parts += ["## Good to know", escaped(facts.note)] if facts.note else []
-    parts += ["## Verified", escaped(_sentence(facts.verified)), f"[Documentation of the service]({facts.docs})"]
+    checks = "\n".join(f"- {escaped(str(each))}" for each in facts.verified)
+    parts += ["## Verified", checks or "Not verified.", f"[Documentation of the service]({facts.docs})"]
     return "\n\n".join(parts)
 
 

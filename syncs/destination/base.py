@@ -130,6 +130,17 @@ class Destination(ABC):
         """The value as the vendor stores it. A value that it would change is written and compared in that form."""
         return value
 
+    def refuses(self, value: str) -> str:
+        """Why the vendor does not take a value, such as one with its own placeholders; "" if it does. Never the value.
+
+        A key with such a value is blocked by name before the run. The text is such as "it has a placeholder".
+        """
+        return ""
+
+    def refuses_key(self, key: str) -> str:
+        """Why the vendor does not take a name, where no pattern of the capabilities can say it; "" if it does."""
+        return ""
+
     def batch_size(self, action: Action) -> int:
         """How many keys one request takes at most."""
         return 1

@@ -4,6 +4,19 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A check of an adapter: on which day and `against` what; `note` is what it did not cover, or what is special."""
+
+    on: date
+    against: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.on.isoformat()}: {self.against}{f' ({self.note})' if self.note else ''}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +52,7 @@ class Capabilities:
     keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`
     note: str = ""
     rights: str = ""
-    verified: str = ""
+    verified: tuple[Verified, ...] = ()
     docs_url: str = ""
 
     def allows(self, name: str) -> bool:

@@ -9,13 +9,13 @@ from config.schemas.json_schema import described, example_of
 from config.schemas.unions import OneOf
 from connections.provider import providers
 from syncs.destination.base import Destination, destinations
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.limits_text import limits_as_text
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Facts about one destination. `limits` are sentences; `verified` is against what it was checked, and when."""
+    """Facts about one destination. `limits` are sentences."""
 
     slug: str
     name: str
@@ -28,11 +28,12 @@ class Facts:
     pace: str
     rights: str
     note: str
-    verified: str
+    verified: tuple[Verified, ...]
     docs: str
 
     def as_json(self) -> dict[str, Any]:
-        return asdict(self)
+        checks = [{**asdict(each), "on": each.on.isoformat()} for each in self.verified]
+        return {**asdict(self), "verified": checks}
 
 
 def catalogue() -> list[Facts]:
@@ -56,7 +57,7 @@ def facts_of(found: type[Destination]) -> Facts:
         pace=_pace(can),
         rights=can.rights,
         note=can.note,
-        verified=can.verified or "Not verified.",
+        verified=can.verified,
         docs=can.docs_url,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -15,8 +15,17 @@ from syncs.engine.types import Action, Entry, Remote
 Blocked = tuple[str | None, Code | None]
 
 
-def blocked_by(limits: Capabilities, label: str, entry: Entry, name: str, normalized_key: str) -> Blocked:
-    """Why a key must not be written at all, or (None, None)."""
+def blocked_by(
+    limits: Capabilities,
+    label: str,
+    entry: Entry,
+    name: str,
+    normalized_key: str,
+    *,
+    refuses: Callable[[str], str] = lambda value: "",
+    refuses_key: Callable[[str], str] = lambda key: "",
+) -> Blocked:
+    """Why a key must not be written at all, or (None, None). `refuses` and `refuses_key` are the destination's own."""
     if not limits.allows(name):
         return f"{label} takes only {limits.key_rule} in a name", Code.KEY_REFUSED
     if not limits.has_room(name):
@@ -26,6 +35,8 @@ def blocked_by(limits: Capabilities, label: str, entry: Entry, name: str, normal
         if fnmatchcase(normalized_key, reserved):
             names = f"names that begin with {reserved[:-1]}" if reserved.endswith("*") else f"the name {reserved}"
             return f"{label} reserves {names}", Code.KEY_REFUSED
+    if reason := refuses_key(name):
+        return f"{label} does not take its name: {reason}", Code.KEY_REFUSED
     if entry.problem or entry.value is None:
         return entry.problem or "its value cannot be read", Code.UNRESOLVED
     if not entry.value and not limits.takes_empty:
@@ -33,6 +44,8 @@ def blocked_by(limits: Capabilities, label: str, entry: Entry, name: str, normal
     size = len(entry.value.encode())
     if limits.max_value_bytes is not None and size > limits.max_value_bytes:
         return f"its {size} bytes are more than the {limits.max_value_bytes} {label} takes", Code.VALUE_TOO_LARGE
+    if reason := refuses(entry.value):
+        return f"{label} does not take its value: {reason}", Code.VALUE_REFUSED
     return None, None
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AliasChoices, Field
@@ -20,7 +21,7 @@ from connections.aws import aws_of
 from connections.http import responses
 from connections.http.responses import Response
 from syncs.destination.base import Destination
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.options import SyncOptions
 
 from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
@@ -134,8 +135,14 @@ class SecretsManager(Destination):
         "PutSecretValue and UpdateSecretVersionStage, without which a change that something else makes in the same "
         "moment may be lost; "
         "with a KMS key of your own kms: Decrypt and GenerateDataKey",
-        verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
-        "signatures against those of AWS's own client. Never against AWS itself.",
+        verified=(
+            Verified(
+                date(2026, 11, 25),
+                "moto's server 5.2, behind the refusals of AWS's documentation that moto lacks",
+                "not AWS itself",
+            ),
+            Verified(date(2026, 11, 25), "the signatures of AWS's own client"),
+        ),
         docs_url="https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html",
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any, TypeVar
 
 from pydantic import Field
@@ -21,7 +22,7 @@ from connections.aws import aws_of
 from connections.errors import BadResponse, NotFound, OutcomeUnknown
 from connections.http import responses
 from connections.http.responses import Response
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import SyncOptions
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
@@ -95,8 +96,14 @@ class AwsParameterStore(KeyValueDestination):
         "it. Parameters of type String or StringList are plain values, never changed.",
         rights="ssm: GetParametersByPath, GetParameters, PutParameter, DeleteParameters and AddTagsToResource on "
         "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
-        verified="2026-11: moto's server 5.2, in front of it the refusals of AWS's documentation that moto lacks; "
-        "signatures against those of AWS's own client. Never against AWS itself.",
+        verified=(
+            Verified(
+                date(2026, 11, 25),
+                "moto's server 5.2, behind the refusals of AWS's documentation that moto lacks",
+                "not AWS itself",
+            ),
+            Verified(date(2026, 11, 25), "the signatures of AWS's own client"),
+        ),
         docs_url="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html",
     )
     batch = {Action.DELETE: 10}

@@ -15,6 +15,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from config.responses import EXAMPLE_ID
@@ -22,7 +23,7 @@ from config.schemas.model import Model
 from config.schemas.types import Text
 from connections.errors import BadResponse, Conflict, NotFound, Rejected
 from connections.http.exchange import Method
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import PlainOptions
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
@@ -87,8 +88,8 @@ class ExternalInfisical(KeyValueDestination):
         ),
         rights="A machine identity whose role reads and writes secrets in the project, and nothing else.",
         verified=(
-            "November 2026, against a second Keyferry with the official Python SDK as its reader, and a stand-in of v3"
-            " and v4 made from the documentation; not against Infisical itself."
+            Verified(date(2026, 11, 25), "a second Keyferry, read with Infisical's Python SDK", "not Infisical itself"),
+            Verified(date(2026, 11, 25), "a stand-in of v3 and v4 made from the documentation"),
         ),
         docs_url="https://infisical.com/docs/api-reference/endpoints/secrets/list",
     )

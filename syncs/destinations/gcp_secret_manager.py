@@ -20,6 +20,7 @@ import base64
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import date
 from functools import cached_property, partial
 from typing import Any
 
@@ -30,7 +31,7 @@ from connections.http.client import quote
 from connections.http.exchange import Method
 from connections.http.pages import Single
 from connections.http.responses import Response
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.reading import in_parallel, read_each
 from syncs.engine.types import Action, Remote, Write, Written
@@ -66,7 +67,10 @@ class GcpSecretManager(KeyValueDestination):
         note="Each change adds a version. Applications that read a version by its number do not see it. Lists may lag"
         " behind a write for a while.",
         rights=f"A service account with {RIGHTS}",
-        verified="drongo 0.8.0 (global) and Google's discovery document of revision 20261021; November 2026",
+        verified=(
+            Verified(date(2026, 11, 25), "drongo 0.8.0", "global secrets; not Google itself"),
+            Verified(date(2026, 11, 25), "Google's discovery document of revision 20261021"),
+        ),
         docs_url="https://cloud.google.com/secret-manager/docs",
     )
 

@@ -15,6 +15,7 @@ import contextlib
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Annotated, Any
 
 from nacl.public import PublicKey, SealedBox
@@ -25,7 +26,7 @@ from connections.http.client import quote
 from connections.http.responses import Number, Response, Text
 from connections.providers._github_credentials import RIGHTS
 from connections.providers.github import paged
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.engine.types import Action, Remote, Write
 
@@ -82,8 +83,8 @@ class GitHub(KeyValueDestination):
         ),
         rights=RIGHTS,
         verified=(
-            "November 2026, against the vendor's OpenAPI description (@octokit/openapi 23.0.2), its documentation and a"
-            " stand-in that decrypts the values; not against GitHub itself."
+            Verified(date(2026, 11, 25), "the vendor's OpenAPI description (@octokit/openapi 23.0.2)"),
+            Verified(date(2026, 11, 25), "a stand-in that decrypts the values", "not GitHub itself"),
         ),
         docs_url="https://docs.github.com/en/rest/actions/secrets",
     )

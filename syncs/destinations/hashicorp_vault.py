@@ -13,13 +13,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterable, Mapping
+from datetime import date
 from typing import Any
 
 from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected, Unauthorized
 from connections.http.exchange import HttpResponse
 from connections.http.responses import validate
 from connections.providers.hashicorp_vault import RIGHTS, path_of, version_of
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.document import DocumentDestination
 from syncs.destination.raw_json import JsonObject
 from syncs.destination.write import Document
@@ -49,7 +50,9 @@ class HashicorpVault(DocumentDestination):
             " last read and the write is overwritten."
         ),
         rights=RIGHTS,
-        verified="November 2026, against OpenBao 2.7.2: both versions, namespaces; not against HashiCorp's own server.",
+        verified=(
+            Verified(date(2026, 11, 25), "OpenBao 2.7.2", "both versions, namespaces; not HashiCorp's own server"),
+        ),
         docs_url="https://developer.hashicorp.com/vault/api-docs/secret/kv",
     )
 

@@ -8,6 +8,7 @@ Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from config.schemas.member import About
@@ -16,7 +17,7 @@ from config.schemas.types import Text
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse
 from connections.http.client import quote
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.engine.types import Remote, Write, Written
 
@@ -71,8 +72,8 @@ class Humanitec(KeyValueDestination):
         note="Workloads see new values at their next deployment.",
         rights="A service user with the Developer role on just the applications that are synced.",
         verified=(
-            "November 2026, against the vendor's OpenAPI description and a stand-in made from it; not against"
-            " Humanitec itself."
+            Verified(date(2026, 11, 25), "the vendor's OpenAPI description"),
+            Verified(date(2026, 11, 25), "a stand-in made from it", "not Humanitec itself"),
         ),
         docs_url="https://developer.humanitec.com/platform-orchestrator/security/shared-secrets/",
     )

@@ -17,10 +17,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import replace
+from datetime import date
 
 from config.schemas.unions import OneOf
 from connections.errors import NotFound, Rejected
-from syncs.destination.capabilities import Capabilities
+from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.reading import read_each
 from syncs.destination.shared_objects import SharedObjectDestination
 from syncs.destinations._vercel_config import Project, Team
@@ -54,7 +55,10 @@ class Vercel(SharedObjectDestination):
         " Several changed keys are one request, after a check that each is unchanged.",
         rights="A token of a member who may edit the variables of the environment: Project Administrator of the"
         " project, or Member of the team for shared variables.",
-        verified="emulate 0.8.0 (project scope), the vendor's pages and its SDK 1.28.35; November 2026",
+        verified=(
+            Verified(date(2026, 11, 29), "emulate 0.8.0", "project scope; not Vercel itself"),
+            Verified(date(2026, 11, 29), "the vendor's SDK 1.28.35"),
+        ),
         docs_url="https://vercel.com/docs/environment-variables",
     )
     batch = {Action.CREATE: MANY, Action.UPDATE: MANY, Action.DELETE: MANY}

@@ -13,6 +13,7 @@ class Code(StrEnum):
     KEY_REFUSED = "key-refused"
     VALUE_TOO_LARGE = "value-too-large"
     VALUE_EMPTY = "value-empty"
+    VALUE_REFUSED = "value-refused"
     NO_ROOM = "no-room"
     UNREADABLE = "unreadable"
     READ_REFUSED = "read-refused"
@@ -68,6 +69,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.VALUE_EMPTY: (
         "The destination does not accept an empty value.",
         "Give the secret a value, or leave it out with the policy's `exclude`.",
+    ),
+    Code.VALUE_REFUSED: (
+        "The destination does not accept such a value; the reason says why, and never shows it.",
+        "Change the value, or leave the secret out with the policy's `exclude`.",
     ),
     Code.NO_ROOM: (
         "The destination is full: it accepts no more keys, or no more bytes in all of them together.",

@@ -23,7 +23,15 @@ def desired_of(sync: SecretSync, destination: Destination, reading: Reading) -> 
         if not chosen(entry):
             continue
         name = schema.render(entry.key, reading.environment)
-        blocked, code = blocked_by(limits, destination.label, entry, name, destination.normalize_key(name))
+        blocked, code = blocked_by(
+            limits,
+            destination.label,
+            entry,
+            name,
+            destination.normalize_key(name),
+            refuses=destination.refuses,
+            refuses_key=destination.refuses_key,
+        )
         desired.append(
             Desired(
                 key=name,

@@ -49,6 +49,9 @@ class Upserts(UpsertDestination):
     def remote(self, item: Item) -> Remote:
         return Remote(item.name, object_id=item.id, etag=item.updated)
 
+    def refuses(self, value: str) -> str:
+        return "it has a placeholder {{...}}" if "{{" in value else ""
+
     def look(self, key: str) -> Item:
         return self.client.get(f"/keys/{quote(key)}", Item)
 
@@ -86,6 +89,7 @@ class FakeShelf(Shelved):
 
 class FakeUpserts(FakeShelf):
     fold = staticmethod(str.upper)
+    bad_value = "one {{placeholder}}"
 
     @classmethod
     def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
@@ -99,6 +103,8 @@ class FakeUpserts(FakeShelf):
                 return Answer(200, item_of(kept)) if kept else Answer(404)
             case "DELETE":
                 return Answer(204 if shelf.drop(name) else 404)
+        if "{{" in ask.body["value"]:
+            return Answer(422, {"message": "no placeholders"})
         shelf.put(name, ask.body["value"])
         return Answer(204)
 

@@ -17,6 +17,7 @@ from django.db import connection
 
 from config.errors import BadRequest, Invalid
 from config.schemas.json_schema import openapi
+from syncs.destination.base import Destination
 from syncs.engine.types import Action
 from syncs.models import ManagedSecret, SyncRun
 from syncs.planning.preview import plan_as_json, preview
@@ -216,6 +217,19 @@ def test_one_bad_key_does_not_stop_the_rest(case: Case) -> None:
     assert run.status == "failed"
     assert run.message
     assert case.fake.bad_key in run.message
+    assert case.holds(GOOD="y")
+
+
+def test_a_value_that_the_vendor_refuses_is_blocked_by_name(case: Case) -> None:
+    if case.found.refuses is Destination.refuses:
+        return
+    assert case.fake.bad_value, "the fake has a value that the vendor refuses"
+    case.set(GOOD="y", BAD=case.fake.bad_value)
+    sync = case.sync()
+    shown = str(plan_as_json(preview(sync)))
+    run = case.run(sync)
+    assert [row.key for row in run.changes.filter(outcome="blocked", error_code="value-refused")] == ["BAD"]
+    assert case.fake.bad_value not in f"{shown} {run.message}"
     assert case.holds(GOOD="y")
 
 

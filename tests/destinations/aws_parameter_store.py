@@ -13,6 +13,7 @@ class AwsParameterStore(AwsFake):
         "path": {"region": REGION, "path": "/shop/production/"},
         "root": {"region": REGION, "path": "/"},
     }
+    bad_value = "a {{ssm:other}} b"
     deep_options = {"keySchema": "eu/{{secretKey}}"}
 
     def neighbours(self, config: Mapping[str, Any]) -> Mapping[str, Mapping[str, Any]]:

@@ -45,6 +45,8 @@ class Fake(ABC):
     """Options with which the list of this target reaches into its neighbours."""
     bad_key: str
     """A name that a secret may have and the vendor refuses; "" where it takes all."""
+    bad_value: ClassVar[str] = ""
+    """A value that the vendor refuses by a rule of its own; "" where it has none."""
     description: ClassVar[str] = ""
     """The file of the published description that holds for each exchange; see `tests.contract.descriptions`."""
     undescribed: ClassVar[Mapping[str, str]] = {}

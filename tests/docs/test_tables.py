@@ -17,7 +17,7 @@ from config.schemas import types as members
 from connections import provider
 from connections.http import responses
 from connections.http.client import ApiClient
-from syncs.destination import base, capabilities, document, key_value, patch, upsert, write
+from syncs.destination import base, capabilities, document, key_value, patch, shared_objects, upsert, write
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine import types
 from syncs.engine.types import Action
@@ -99,6 +99,7 @@ def test_the_guide_names_parts_that_exist() -> None:
         key_value,
         upsert,
         patch,
+        shared_objects,
         document,
         capabilities,
         write,

@@ -22,7 +22,7 @@ def test_every_destination_describes_itself(found: type[Destination]) -> None:
     assert facts.drift
     assert facts.pace
     assert facts.rights, "what the login needs (Capabilities.rights)"
-    assert found.capabilities.verified, "against what it was checked, and when (Capabilities.verified)"
+    assert facts.verified, "against what it was checked, and when (Capabilities.verified)"
     assert facts.docs.startswith("https://"), "where the vendor says so (Capabilities.docs_url)"
     assert facts.imports == ("import" in str(openapi(found.Options)["properties"]["initialSyncBehavior"]["enum"]))
 

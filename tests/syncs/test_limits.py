@@ -38,6 +38,20 @@ def test_a_key_refused_by_the_vendor_has_a_reason(
     assert blocked_by(LIMITS, "Vendor", Entry(key, value), key, key) == (reason, code)
 
 
+def test_rules_of_the_destination_itself_block_a_key_without_showing_its_value() -> None:
+    rules = {
+        "refuses": lambda value: "it has a {{...}}" if "{{" in value else "",
+        "refuses_key": lambda key: "it is too deep" if key.count("_") > 1 else "",
+    }
+
+    def blocked(key: str, value: str) -> tuple[str | None, str | None]:
+        return blocked_by(Capabilities(), "Vendor", Entry(key, value), key, key, **rules)  # type: ignore[arg-type]
+
+    assert blocked("A", "ok") == (None, None)
+    assert blocked("A", "{{secret}}") == ("Vendor does not take its value: it has a {{...}}", "value-refused")
+    assert blocked("A_B_C", "ok") == ("Vendor does not take its name: it is too deep", "key-refused")
+
+
 def plan(*changes: tuple[Action, str, str, str]) -> Plan:
     """Changes as (action, key, value before, value after)."""
     made = []

@@ -42,7 +42,7 @@ def _details(facts: Facts) -> list[tuple[str, ...]]:
         ("pace", facts.pace),
         ("rights", facts.rights),
         ("note", facts.note),
-        ("verified", facts.verified),
+        *(("verified", str(each)) for each in facts.verified),
         ("docs", facts.docs),
     ]
     return [pair for pair in facts_of_one if pair[1]]
