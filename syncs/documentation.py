@@ -39,6 +39,7 @@ def destination_pages() -> Iterable[tuple[str, str]]:
     return [(found.slug, destination_page(found)) for found in destinations]
 
 
+_AFTER = "The policy's `afterWrites` can be %s; see [after the writes](../syncs.md#after-the-writes)."
 _OWN_POLICY = "Members of `destination` in the [policy](../syncs.md#the-policy) of a sync."
 
 
@@ -47,6 +48,8 @@ def destination_page(found: type[Destination]) -> str:
     parts = [f"# {escaped(facts.name)}", _summary(facts)]
     parts += ["## What to enter", *_config(found)]
     parts += ["## Options", _members(described(found.Options))]
+    if found.after_writes:
+        parts += ["## After the writes", _AFTER % code(found.after_writes[0])]
     if found.Policy.model_fields:
         parts += ["## Policy", _OWN_POLICY, _members(described(found.Policy))]
     parts += ["## Connection", escaped(_sentence(f"Needs: {facts.rights}")), *_methods(found)]
@@ -153,6 +156,7 @@ register_help(
         "syncs.tag": "secrets#tags",
         "syncs.runchange": "concepts#outcomes-of-a-key",
         "syncs.initialset": "syncs#the-policy",
+        "syncs.owedaction": "syncs#after-the-writes",
         "syncs.driftcheck": "concepts#drift",
         "syncs.lease": "architecture#a-run",
     }

@@ -16,7 +16,16 @@ from config.access.roles import Right
 from config.ui.base import ReadOnlyAdmin
 from config.ui.markup import badge, link, when
 from syncs.engine.plan import State
-from syncs.models import DriftCheck, InitialSet, Lease, ManagedSecret, RunChange, SecretReference, SecretVersion
+from syncs.models import (
+    DriftCheck,
+    InitialSet,
+    Lease,
+    ManagedSecret,
+    OwedAction,
+    RunChange,
+    SecretReference,
+    SecretVersion,
+)
 
 from .sync_page import destination_label, target_label
 
@@ -103,6 +112,17 @@ class ManagedSecretAdmin(ReadOnlyAdmin):
 @admin.register(InitialSet)
 class InitialSetAdmin(ReadOnlyAdmin):
     """The keys that a sync found at a location in its first run."""
+
+    project_path = "sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("sync", "location")
+    list_select_related = ("sync__project",)
+    search_fields = ("location", "sync__name")
+
+
+@admin.register(OwedAction)
+class OwedActionAdmin(ReadOnlyAdmin):
+    """Actions after writes, such as deployments, that are still to be done."""
 
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS

@@ -43,6 +43,8 @@ RUNS: dict[str, tuple[Any, str]] = {
     Status.SUPERSEDED: (_("Superseded"), "calm"),
 }
 
+AFTER_WRITES: dict[str, Any] = {"deploy": _("Deploy after the writes")}
+
 OPERATIONS: dict[str, Any] = {"sync": _("Sync"), "import": _("Import"), "remove": _("Removal"), "undo": _("Undo")}
 
 TRIGGERS: dict[str, Any] = {

@@ -17,7 +17,10 @@ PREFIX = "policy"
 
 def policy_fields(policy: SyncPolicy, found: type[Destination] | None = None) -> dict[str, forms.Field]:
     """Of a sync with the members of its destination; without `found` of the defaults of a project."""
-    return form_fields(PREFIX, _shape(found), policy_as_json(policy, found))
+    fields = form_fields(PREFIX, _shape(found), policy_as_json(policy, found))
+    if found and not found.after_writes:
+        del fields[f"{PREFIX}__afterWrites"]  # nothing to choose
+    return fields
 
 
 def changed_policy(

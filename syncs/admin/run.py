@@ -29,7 +29,7 @@ from syncs.planning.undo import require_undoable, undoable
 from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
-from .labels import ACTIONS, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context, remedy_of
+from .labels import ACTIONS, AFTER_WRITES, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context, remedy_of
 from .sync_page import summary_of
 
 PAGE_SIZE = 100
@@ -154,6 +154,8 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "page": page,
             "rows": [(row, ACTIONS[row.action], OUTCOMES[row.outcome], remedy_of(row)) for row in page],
             "counts": count_badges(run.counts),
+            "after_label": AFTER_WRITES[run.after.action] if run.after else "",
+            "after_outcome": OUTCOMES[run.after.outcome] if run.after else None,
             "outcomes": [
                 (name, label, by_outcome[name]) for name, (label, _) in OUTCOMES.items() if by_outcome.get(name)
             ],

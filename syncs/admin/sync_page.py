@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from config.access.roles import Actor, Right
 from syncs.destination.base import describe_target, destinations
 from syncs.history.status import STATES, history_charts, next_check
-from syncs.models import ManagedSecret, SecretSync, SyncRun
+from syncs.models import NO_ACTION, ManagedSecret, SecretSync, SyncRun
 from syncs.planning.undo import undoable
 
 from .labels import DRIFT, OPERATIONS, RUNS, TRIGGERS
@@ -109,6 +109,9 @@ def policy_facts(sync: SecretSync) -> list[str]:
         healing = _("Checks for drift every %d minutes and heals it.")
         checking = _("Checks for drift every %d minutes.")
         facts.append((healing if policy.heal else checking) % policy.drift_check_minutes)
+    if policy.after_writes != NO_ACTION:
+        owed = _("Deploys after a run that changed a key; a deployment is owed.")
+        facts.append(owed if sync.owed.exists() else _("Deploys after a run that changed a key."))
     return facts
 
 

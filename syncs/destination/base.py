@@ -40,6 +40,8 @@ class Destination(ABC):
     Options: ClassVar[type[PlainOptions | SyncOptions]] = SyncOptions
     Policy: ClassVar[type[Model]] = NoPolicy
     capabilities: ClassVar[Capabilities] = Capabilities()
+    after_writes: ClassVar[tuple[str, ...]] = ()
+    """What `after` can do: the values of `policy.afterWrites` besides "off"."""
     one_write: bool = False
     """Whether `apply` gets the writes and the deletes of a run together: one request of the vendor takes both."""
     lists_wider: ClassVar[bool] = False
@@ -247,6 +249,15 @@ class Destination(ABC):
         A `Write` may restore it. Raises IntegrationError.
         """
         return None
+
+    def after(self, changed: Collection[str]) -> None:
+        """What makes written values take effect, such as a deployment, once for all `changed` normalized keys.
+
+        For vendors whose workloads read values only then; `after_writes` names it. It returns once the vendor has
+        accepted it. It may be called twice for one change: if its response is lost, or the worker is killed.
+        Raises IntegrationError.
+        """
+        raise NotImplementedError
 
     def purge(self, key: str, object_id: str) -> None:
         """Remove the values of a deleted object from the vendor's own history. Raises IntegrationError."""

@@ -10,7 +10,7 @@ from typing_extensions import TypedDict
 from config.conventions import timestamp
 from config.responses import Message, Name, Time, Uuid, one_of, text
 from syncs.engine.reasons import Reason
-from syncs.models import RunChange, SyncRun
+from syncs.models import AFTER_WRITES, RunChange, SyncRun
 
 OPERATIONS = ("sync", "import", "remove", "undo")
 TRIGGERS = ("manual", "change", "schedule", "retry", "approval")
@@ -51,7 +51,14 @@ class RunChangeJson(TypedDict):
     error: RunError | None
 
 
+class RunAction(TypedDict):
+    action: Annotated[str, one_of(AFTER_WRITES[1:])]
+    outcome: Annotated[str, one_of(("applied", "failed"))]
+    error: RunError | None
+
+
 class RunWithKeys(Run):
+    actions: list[RunAction]
     changes: list[RunChangeJson]
 
 
@@ -77,7 +84,15 @@ def run_as_json(run: SyncRun) -> Run:
 
 
 def run_with_keys(run: SyncRun) -> RunWithKeys:
-    return {**run_as_json(run), "changes": list(changes_as_json(run))}
+    return {**run_as_json(run), "actions": _actions(run), "changes": list(changes_as_json(run))}
+
+
+def _actions(run: SyncRun) -> list[RunAction]:
+    """What was done after the writes."""
+    if (after := run.after) is None:
+        return []
+    error: RunError | None = {"code": after.code, "message": after.message} if after.outcome == "failed" else None
+    return [{"action": after.action, "outcome": after.outcome, "error": error}]
 
 
 def changes_as_json(run: SyncRun) -> Iterator[RunChangeJson]:
@@ -111,6 +126,13 @@ def outcomes(run: SyncRun) -> Iterator[dict[str, str]]:
             "action": row.action,
             "key": row.key,
             "why": row.error_message or row.reason,
+        }
+    if run.after:
+        yield {
+            "outcome": run.after.outcome,
+            "action": run.after.action,
+            "key": "",
+            "why": run.after.message or "after the writes",
         }
     if run.unchanged:
         yield {

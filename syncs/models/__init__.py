@@ -2,9 +2,12 @@
 
 from .draft import SyncDraft
 from .notification import Notice, NoticeState, NotificationTarget
-from .records import Claim, DraftStep, PriorRow, PriorState, RunOptions
+from .owed import OwedAction
+from .records import ActionOutcome, Claim, DraftStep, PriorRow, PriorState, RunOptions
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
 from .sync import (
+    AFTER_WRITES,
+    NO_ACTION,
     UNMANAGED,
     DriftCheck,
     InitialSet,
@@ -19,7 +22,10 @@ from .sync import (
 )
 
 __all__ = [
+    "AFTER_WRITES",
+    "NO_ACTION",
     "UNMANAGED",
+    "ActionOutcome",
     "Claim",
     "DraftStep",
     "DriftCheck",
@@ -31,6 +37,7 @@ __all__ = [
     "Notice",
     "NoticeState",
     "NotificationTarget",
+    "OwedAction",
     "PriorRow",
     "PriorState",
     "RunChange",

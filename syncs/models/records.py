@@ -60,6 +60,18 @@ class RunOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class ActionOutcome:
+    """The action after the writes of a run, such as `deploy`: "applied", or "failed" with the error's code and text."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _PLAIN
+
+    action: str
+    outcome: str
+    code: str = ""
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class PriorRow:
     """A row of the ledger as it was before it was claimed; `sync` and `run` are ids."""
 

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from config.access.models import Identity, Project
 
-from .records import Claim, PriorState, RecordField, RunOptions
+from .records import ActionOutcome, Claim, PriorState, RecordField, RunOptions
 from .source import Folder
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ class Status(models.TextChoices):
 
 
 UNMANAGED = ("overwrite-initially", "leave", "mirror")
+NO_ACTION = "off"
+AFTER_WRITES = (NO_ACTION, "deploy")
 
 
 class _Living(models.Manager["SecretSync"]):
@@ -121,6 +123,7 @@ class SyncPolicy(models.Model):
     paused = models.BooleanField(default=False)
     max_concurrency = models.PositiveSmallIntegerField(null=True, blank=True)
     destination = models.JSONField(default=dict, blank=True)
+    after_writes = models.CharField(max_length=16, default=NO_ACTION)
 
     def __str__(self) -> str:
         return f"policy of {self.sync_id}"
@@ -162,6 +165,7 @@ class SyncRun(models.Model):
     location = models.CharField(max_length=512, blank=True)
     generation = models.PositiveBigIntegerField(default=0)
     source_rev = models.PositiveBigIntegerField(default=0)
+    after: models.Field[ActionOutcome | None, ActionOutcome | None] = RecordField(ActionOutcome, null=True)
     due_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from config.access import audit
 from config.access.roles import PLATFORM, Actor
-from connections.errors import Conflict, NotFound, RateLimited
+from connections.errors import IntegrationError, RateLimited
 from connections.models import AppConnection
 from connections.refusals import postpone
 from syncs.engine.plan import Change, Plan
@@ -25,8 +25,9 @@ from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.ledger import is_unknown
 from syncs.running.preconditions import LOOK_AGAIN
+from syncs.running.retries import may_retry
 from syncs.running.stop import Stop
-from syncs.running.summary import summary
+from syncs.running.summary import not_done, summary
 from syncs.running.waking import wake_moved, wake_waiting
 from syncs.services.approvals import refresh
 from syncs.services.deletion import forget_sync
@@ -105,12 +106,26 @@ class Completion:
         self.run.options = replace(self.run.options, tries=tries, refused=self._all_refused())
         self._wait_for_next(0.0, f"Stopped between keys because {stop.text}; the rest follows.")
 
-    def finish(self, plan: Plan, freed: set[str], *, last: bool) -> None:
-        """All keys were tried. `freed`: normalized keys that the sync gave up; `last`: no other location follows."""
-        again = [outcome.error for change, outcome in self.results if outcome.error and _may_retry(change, outcome)]
+    def must_retry(self) -> bool:
+        """Whether another attempt follows for keys that failed for a passing reason."""
+        return bool(self._passing()) and self.run.options.tries + 1 < TRIES
+
+    def _passing(self) -> list[Exception]:
+        return [outcome.error for change, outcome in self.results if outcome.error and may_retry(change, outcome)]
+
+    def finish(self, plan: Plan, freed: set[str], *, last: bool, after: IntegrationError | None = None) -> None:
+        """All keys were tried. `freed`: normalized keys that the sync gave up; `last`: no other location follows.
+
+        `after`: why the action after the writes failed.
+        """
+        again = self._passing()
+        if after and (after.retryable or is_unknown(after)):
+            again.append(after)
+            if isinstance(after, RateLimited):
+                self.rate_limited(after)
         if again:
             self.run.options = replace(self.run.options, refused=self._all_refused())
-            self.retry_or_fail([error for error in again if error], "", plan)
+            self.retry_or_fail(again, not_done(self.run), plan)
         elif last or summary(self.run, plan) is not None:
             self._conclude(plan)
         self._wake(plan, freed)
@@ -177,7 +192,7 @@ class Completion:
         refused = self.refused() | {
             change.normalized_key
             for change, outcome in self.results
-            if outcome.error and not _may_retry(change, outcome)
+            if outcome.error and not may_retry(change, outcome)
         }
         return tuple(sorted(refused))
 
@@ -192,7 +207,8 @@ class Completion:
             self._sync_ends(status, message)
             run_ended(self.run, self.sync, state, message)
         forget_older(self.sync)
-        if self.ended_by or RunChange.objects.filter(run=self.run, outcome="failed").exists():
+        unfinished = self.ended_by or not_done(self.run)
+        if unfinished or RunChange.objects.filter(run=self.run, outcome="failed").exists():
             self._try_later()
         if status == Status.SUCCEEDED and self.run.operation == "remove" and self.run.options.delete_sync:
             with transaction.atomic():
@@ -279,13 +295,3 @@ class Completion:
         waiting = SyncRun.objects.filter(sync=self.sync, status=Status.PENDING, trigger="retry")
         waiting.update(options=RunOptions(later=step + 1))
         SecretSync.objects.filter(pk=self.sync.pk, sync_status=Status.PENDING).update(sync_status=Status.FAILED)
-
-
-def _may_retry(change: Change, outcome: Outcome) -> bool:
-    """Whether listing and planning the key again may help. A conflict or a missing key is settled by the next list."""
-    error = outcome.error
-    if isinstance(error, Conflict) or (error is not None and is_unknown(error)):
-        return True
-    if isinstance(error, NotFound):
-        return change.action is not Action.CREATE
-    return bool(getattr(error, "retryable", False))

@@ -20,6 +20,7 @@ from syncs.planning.ledger_rows import mac_of, verifier
 from syncs.planning.records import BATCH, planned_row, record_changes
 from syncs.running.before import Before, sealed_for_undo, states_before
 from syncs.running.leases import HeldLease
+from syncs.running.owed import is_settled, owe
 
 _ROW = (
     "key",
@@ -57,9 +58,11 @@ class Ledger:
 
     def settle(self, changes: Iterable[Change]) -> set[str]:
         """Apply the effects that need no request. Returns the normalized keys that were given up."""
-        owned, ended, missing, freed = [], [], [], set()
+        owned, ended, missing, freed, written = [], [], [], set(), []
         learned: dict[str, Written] = {}
         for change in changes:
+            if is_settled(change):
+                written.append(change.normalized_key)
             if Effect.SETTLE in change.effects:
                 assert change.remote
                 owned.append(self._owned(change, _as_listed(change.remote)))
@@ -73,7 +76,7 @@ class Ledger:
                 ended.append(change.normalized_key)
             elif Effect.MISS in change.effects:
                 missing.append(change.normalized_key)
-        if not (owned or ended or missing or learned):
+        if not (owned or ended or missing or learned or written):
             return freed
         with transaction.atomic():
             self._check_lease()
@@ -81,6 +84,7 @@ class Ledger:
             self._refresh_etags(learned)
             self._mine(ended).delete()
             self._mine(missing).update(state=State.MISSING)
+            owe(self.sync, self.lease.location, written)
         return freed
 
     def _refresh_etags(self, learned: Mapping[str, Written]) -> None:
@@ -165,6 +169,7 @@ class Ledger:
             before = self.before([change for change, _ in applied])
             self._put([self._owned(c, o.written) for c, o in applied if not _releases(c)])
             self._rows([c.normalized_key for c, _ in applied if _releases(c)]).delete()
+            owe(self.sync, self.lease.location, [c.normalized_key for c, _ in applied])
             self._use_up({c.normalized_key for c, _ in applied if c.action is Action.DELETE})
             self._restore([c.normalized_key for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
             record_changes(

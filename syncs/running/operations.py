@@ -18,6 +18,7 @@ from syncs.models import ManagedSecret, RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.builder import PlannedSync, planned_sync, removal_for
 from syncs.planning.imports import imports_first, list_with_values
 from syncs.planning.undo import restore_for
+from syncs.running.after import act
 from syncs.running.completion import Completion
 from syncs.running.imports import import_secrets
 from syncs.running.ledger import Ledger
@@ -104,15 +105,24 @@ class Operation:
     def _record(self, plan: Plan) -> None:
         record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused())
 
-    def _end(self, plan: Plan, freed: set[str], *, last: bool) -> None:
+    def _end(self, plan: Plan, freed: set[str], *, last: bool, destination: Destination | None = None) -> None:
         if self.writer.refusal:
             self.completion.end_early(plan, self._refused(self.writer.refusal), freed)
             return
+        if self._resumed_later(plan):
+            return
+        failed = None
+        if not self.completion.must_retry():
+            failed = act(self.run, destination or self.destination, self.ledger, self.writer.may_continue)
+            if self._resumed_later(plan):
+                return
+        deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}
+        self.completion.finish(plan, freed | deleted, last=last, after=failed)
+
+    def _resumed_later(self, plan: Plan) -> bool:
         if stop := self.writer.stopped or self.deletes_stopped:
             self.completion.resume_later(stop, plan)
-            return
-        deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}
-        self.completion.finish(plan, freed | deleted, last=last)
+        return stop is not None
 
     def _refused(self, error: Unauthorized) -> str:
         """Why nothing more is sent; the connection is marked if its login is the reason."""
@@ -195,7 +205,7 @@ class Operation:
             deleted = {change.key for change, outcome in self.completion.results if outcome.error is None}
             remaining = {change.key for change in plan.deletes} - deleted
             purge(self.run, destination, self.run.location, remaining, self.writer.may_continue)
-        self._end(plan, set(), last=self.last)
+        self._end(plan, set(), last=self.last, destination=destination)
 
     def _take_generation(self) -> None:
         self.run.generation = SecretSync.objects.values_list("generation", flat=True).get(pk=self.sync.pk)

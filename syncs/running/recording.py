@@ -7,12 +7,13 @@ from collections.abc import Collection
 from django.db import transaction
 from django.utils import timezone
 
-from syncs.engine.plan import Change, Effect, Plan, Rule, State
+from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action
 from syncs.models import InitialSet, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.records import planned_row, record_changes
 from syncs.planning.undo import WRITES
 from syncs.running.ledger import Ledger
+from syncs.running.owed import is_settled
 
 
 def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refused: Collection[str]) -> None:
@@ -47,7 +48,7 @@ def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refu
 
 def _confirmed(run: SyncRun, plan: Plan, ledger: Ledger) -> list[RunChange]:
     """Writes of an earlier attempt without a response that the list now shows to have been applied."""
-    settled = {change.normalized_key: change for change in plan.changes if _is_settled(change)}
+    settled = {change.normalized_key: change for change in plan.changes if is_settled(change)}
     if not settled:
         return []
     before = ledger.before(list(settled.values()))
@@ -61,13 +62,6 @@ def _confirmed(run: SyncRun, plan: Plan, ledger: Ledger) -> list[RunChange]:
             row.before, row.before_sealed = before.get(normalized_key, (None, None))
             rows.append(row)
     return rows
-
-
-def _is_settled(change: Change) -> bool:
-    """A claim of ours whose write turns out to have been applied: the key is as we wrote it, or deleted."""
-    claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
-    applied = change.rule in (Rule.SETTLE_CLAIM, Rule.ALREADY_GONE) and change.write is None
-    return claimed and applied and change.action is not Action.BLOCKED
 
 
 def _only_listed(change: Change) -> bool:

@@ -13,7 +13,7 @@ MAX_LISTED = 8  # keys named with their reasons; the rest is counted
 
 
 def summary(run: SyncRun, plan: Plan) -> str | None:
-    """None if every key was written or needed no write."""
+    """None if every key was written or needed no write, and the action after the writes did not fail."""
     rows = RunChange.objects.filter(run=run)
     parts = list(plan.gaps)
     for outcome in ("failed", "blocked"):
@@ -21,6 +21,8 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
         keys = [(key, message or reason) for key, message, reason in found]
         if keys:
             parts.append(f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {outcome}: {_listed(keys)}")
+    if undone := not_done(run):
+        parts.append(undone)
     if unpurged := run.options.unpurged:
         parts.append(f"Removed, but old values stay in the vendor's history: {_listed(list(unpurged.items()))}")
     if not parts:
@@ -33,6 +35,15 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
         parts.append(f"{suspended} {keys_were} kept, because nothing is deleted while {why}")
     text = ". ".join(parts)
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
+
+
+def not_done(run: SyncRun) -> str:
+    """That the action after the writes failed, and why; "" if it did not."""
+    after = run.after
+    return f"{_NOT_DONE[after.action]}: {after.message}" if after and after.outcome == "failed" else ""
+
+
+_NOT_DONE = {"deploy": "Written, not deployed"}
 
 
 def _listed(keys: Sequence[tuple[str, str]]) -> str:

@@ -19,6 +19,7 @@ from syncs.models import (
     InitialSet,
     ManagedSecret,
     Notice,
+    OwedAction,
     RunChange,
     SecretSync,
     Status,
@@ -43,6 +44,7 @@ def leave_former_locations(sync: SecretSync, actor: Actor = PLATFORM) -> None:
     for left in _by_location(rows):
         _record_left(actor, sync, left, "sync", "change", "The sync has another target now.")
     _release(sync, rows)
+    OwedAction.objects.filter(sync=sync).exclude(location=sync.location).delete()
 
 
 def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
@@ -75,7 +77,7 @@ def forget_sync(sync: SecretSync) -> None:
         _release(sync, ManagedSecret.objects.filter(sync=sync))
         waiting = SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
         waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=now, message=DELETED)
-        for kind in (SyncPolicy, DriftCheck, InitialSet, Notice, SyncDraft):
+        for kind in (SyncPolicy, DriftCheck, InitialSet, OwedAction, Notice, SyncDraft):
             kind._default_manager.filter(sync=sync).delete()
         SecretSync.objects.filter(pk=sync.pk).update(
             deleted_at=now, connection=None, folder=None, generation=F("generation") + 1

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any
 
 from pydantic import create_model
 
 from config.errors import Invalid, problem
+from config.schemas.issues import refused
 from config.schemas.json_schema import JsonSchema, described
 from config.schemas.member import About
 from config.schemas.model import Model, revealed
 from config.schemas.types import Flag, Items, Text, Whole
 from syncs.destination.base import Destination
-from syncs.models import UNMANAGED, SyncPolicy
+from syncs.models import AFTER_WRITES, NO_ACTION, UNMANAGED, SyncPolicy
 
 
 class Policy(Model):
@@ -50,13 +52,39 @@ class Policy(Model):
     ] = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Action(Text):
+    """An action after writes, one of `choices`. `at`: the label of the destination, for the message."""
+
+    at: str
+
+    def check(self, value: object) -> object:
+        if value in AFTER_WRITES and value not in self.choices:
+            raise refused(problem([], f"{self.at} has no action {value} after writes: afterWrites can only be off"))
+        return Text.check(self, value)
+
+
+_OWN = ("after_writes", "destination")
+"""Members of `SyncPolicy` that depend on the destination, so a project has no default of them."""
+
+
 @cache
 def policy_of(found: type[Destination]) -> type[Policy]:
     """`Policy` with `destination`, whose members the adapter declares."""
+    action = _Action(
+        "After writes",
+        "What to do after a run that changed a key.",
+        choices=(NO_ACTION, *found.after_writes),
+        at=found.label,
+    )
     own = About(help="Options that only this destination has. A change replaces them all.")
     # The base class stays the plain one: a project's defaults are for syncs of every destination.
     declared: Any = Annotated[found.Policy, own]
-    return create_model("Policy", __base__=Policy, destination=(declared, None))
+    members: dict[str, Any] = {
+        "afterWrites": (Annotated[str | None, action], None),
+        "destination": (declared, None),
+    }
+    return create_model("Policy", __base__=Policy, **members)
 
 
 def policy_schema(shape: type[Policy] = Policy) -> JsonSchema:
@@ -71,7 +99,9 @@ def policy_schema(shape: type[Policy] = Policy) -> JsonSchema:
 def policy_as_json(policy: SyncPolicy, found: type[Destination] | None = None) -> dict[str, Any]:
     """Every member; with `destination` if it is the policy of one."""
     shown = {name: getattr(policy, _field(name)) for name in Policy.model_fields}
-    return {**shown, "destination": own_members(found, policy)} if found else shown
+    if found is None:
+        return shown
+    return {**shown, "afterWrites": policy.after_writes, "destination": own_members(found, policy)}
 
 
 def own_members(found: type[Destination], policy: SyncPolicy) -> dict[str, Any]:
@@ -86,20 +116,23 @@ def checked_policy(data: Mapping[str, Any], found: type[Destination] | None = No
     """
     if data.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
         raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
-    if "destination" not in data:
+    own = {_wire(name): data[name] for name in _OWN if name in data}
+    if not own:
         return dict(data)
     if found is None:
-        raise Invalid([problem(["destination"], "It belongs to the policy of a sync, not to a project's defaults")])
-    return {**data, "destination": found.Policy.parse(data["destination"] or {}, ("destination",)).stored()}
+        why = "It belongs to the policy of a sync, not to a project's defaults"
+        raise Invalid([problem([name], why) for name in own])
+    return {**data, **policy_changes(policy_of(found).parse(own))}
 
 
 def policy_changes(policy: Policy) -> dict[str, Any]:
     """The members that were sent, by their names in `SyncPolicy`."""
-    return {
-        _field(name): value
-        for name, value in policy.sent().items()
-        if name in Policy.model_fields or name == "destination"
-    }
+    known = {*Policy.model_fields, *map(_wire, _OWN)}
+    return {_field(name): value for name, value in policy.sent().items() if name in known}
+
+
+def _wire(name: str) -> str:
+    return re.sub(r"_(.)", lambda found: found[1].upper(), name)
 
 
 def _field(name: str) -> str:

@@ -15,7 +15,7 @@ from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from connections.services import require_use
-from syncs.models import SecretSync, SyncPolicy
+from syncs.models import NO_ACTION, OwedAction, SecretSync, SyncPolicy
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.selectors import defaults_of, syncs
@@ -178,6 +178,8 @@ def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     with transaction.atomic():
         audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(data), **audited(sync))
         policy.save(update_fields=list(data))
+        if policy.after_writes == NO_ACTION:
+            OwedAction.objects.filter(sync=sync).delete()
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if policy.paused:
             stop_waiting(sync)

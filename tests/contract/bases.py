@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import SecretStr
@@ -69,6 +69,7 @@ class Batches(KeyValueDestination):
     Config = Target
     Options = BatchOptions
     Policy = BatchPolicy
+    after_writes = ("deploy",)
     config: Target
     policy: BatchPolicy
     capabilities = Capabilities(
@@ -104,6 +105,9 @@ class Batches(KeyValueDestination):
     def write_fingerprint(self) -> str:
         return self.policy.label
 
+    def after(self, changed: Collection[str]) -> None:
+        self.client.request("POST", "/deploys", json={"keys": sorted(changed)})
+
     def delete(self, write: Write) -> None:
         self.client.request("DELETE", f"/keys/{write.normalized_key}")
 
@@ -122,10 +126,14 @@ class FakeBatches(Served):
     def __init__(self) -> None:
         super().__init__()
         self.values: dict[str, str] = {}
+        self.deployed: list[list[str]] = []
 
     def answer(self, ask: Ask) -> Answer:
         if ask.headers.get("authorization") != self.credentials["token"]:
             return Answer(403)
+        if ask.path == "/deploys":
+            self.deployed.append(ask.body["keys"])
+            return Answer(201)
         match ask.method:
             case "GET":
                 return Answer(200, list(self.values))

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.test import Client
-from pytest_django import Settings
 
 from config.access.models import User
 from config.errors import Invalid
@@ -21,14 +19,8 @@ from syncs.source.selectors import syncs
 from tests.api.test_syncs import SYNCS
 from tests.contract.bases import Batches
 from tests.fixtures.api import Api
-from tests.fixtures.contract import Case, fake_of, opened
+from tests.fixtures.contract import Case
 from tests.fixtures.world import World
-
-
-@pytest.fixture
-def batches(db: None, settings: Settings, no_pace: None) -> Iterator[Case]:
-    with opened(fake_of("batches")(), "batches", "any", settings) as case:
-        yield case
 
 
 def fresh(sync: SecretSync) -> SecretSync:
@@ -115,6 +107,28 @@ def test_the_settings_store_them(batches: Case, client: Client) -> None:
     assert fresh(sync).policy.destination["label"] == "x"
     refused = client.post(page, {**data, "policy__destination__label": "far too long"})
     assert list(refused.context["adminform"].form.errors) == ["policy__destination__label"]
+
+
+@pytest.mark.parametrize("given", ["restart", "", 1])
+def test_only_a_known_action_can_be_switched_on(batches: Case, given: Any) -> None:
+    sync = batches.sync()
+    with pytest.raises(Invalid) as refused:
+        batches.policy(sync, after_writes=given)
+    assert refused.value.issues[0]["path"] == ["afterWrites"]
+    batches.policy(sync, after_writes="deploy")
+    assert policy_as_json(fresh(sync).policy, Batches)["afterWrites"] == "deploy"
+
+
+def test_a_destination_without_an_action_says_so(batches: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Batches, "after_writes", ())
+    policy_of.cache_clear()
+    sync = batches.sync()
+    assert "policy__afterWrites" not in policy_fields(fresh(sync).policy, Batches)
+    with pytest.raises(Invalid) as refused:
+        batches.policy(sync, after_writes="deploy")
+    policy_of.cache_clear()
+    expected = "Batches has no action deploy after writes: afterWrites can only be off"
+    assert refused.value.issues[0]["message"] == expected
 
 
 def test_a_destination_without_members_takes_none(api: Api, world: World) -> None:

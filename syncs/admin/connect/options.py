@@ -59,7 +59,7 @@ class OptionsStep(Step):
 
     @property
     def rules(self) -> list[Member]:
-        shown = {*POLICY_LABELS, "destination"}
+        shown = {*POLICY_LABELS, "destination", *(["afterWrites"] if self.destination.after_writes else [])}
         return [member for member in members_of(policy_of(self.destination)) if member.name in shown]
 
     @cached_property
