@@ -6,12 +6,22 @@ https://developers.google.com/identity/protocols/oauth2 (errors of token request
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
 import httpx
 
-from connections.errors import Conflict, Forbidden, NotFound, RateLimited, Rejected, Unauthorized, Unavailable
+from connections.errors import (
+    Conflict,
+    Forbidden,
+    IntegrationError,
+    NotFound,
+    RateLimited,
+    Rejected,
+    Unauthorized,
+    Unavailable,
+)
 from connections.http.client import ApiClient, Classified
 from connections.http.pages import Token
 from connections.http.responses import Response, Text
@@ -36,7 +46,7 @@ class WrongState(Rejected):
     """The thing is in a state that does not allow this, as a version that is disabled; a stale etag is one, too."""
 
 
-_CLASSES: Mapping[str, type[Exception]] = {
+_CLASSES: Mapping[str, type[IntegrationError]] = {
     "ABORTED": Unavailable,  # because of another request at the same moment: nothing was done
     "ALREADY_EXISTS": Conflict,
     "CANCELLED": Unavailable,
@@ -55,11 +65,22 @@ _CLASSES: Mapping[str, type[Exception]] = {
 def classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
     """By Google's own code, which says more than the status: a stale etag is a 400, a bad signature too.
 
-    Codes that are not listed say no more than their status.
+    Codes that are not listed say no more than their status. A limit may say in its details how long to wait.
     """
     error = data.get("error") if isinstance(data, dict) else None
     code = error.get("status") if isinstance(error, dict) else error
-    return _CLASSES.get(code) if isinstance(code, str) else None  # type: ignore[return-value]
+    found = _CLASSES.get(code) if isinstance(code, str) else None
+    if found is RateLimited and (delay := _retry_delay(error)):
+        return RateLimited, delay
+    return found
+
+
+def _retry_delay(error: Any) -> float:
+    """Seconds; 0 if the error does not say. Source: https://cloud.google.com/apis/design/errors (RetryInfo)."""
+    details = error.get("details") if isinstance(error, dict) else None
+    texts = (each.get("retryDelay") for each in details or () if isinstance(each, dict)) if details else ()
+    found = next((re.fullmatch(r"([0-9]{1,6}(\.[0-9]{1,9})?)s", str(text)) for text in texts if text), None)
+    return float(found[1]) if found else 0
 
 
 def host_of(client: ApiClient, host: str) -> str:

@@ -62,10 +62,10 @@ class GcpSecretManager(KeyValueDestination):
         key_rule="letters, digits, underscores and dashes",
         max_key_length=255,
         max_value_bytes=64 * 1024,
-        pace=10.0,  # 600 writes per minute and project
+        quota=(600, 60.0),  # writes per minute and project; reads have one of their own
         concurrency=16,
         note="Each change adds a version. Applications that read a version by its number do not see it. Lists may lag"
-        " behind a write for a while.",
+        " behind a write for a while. Labels are set when a secret is created.",
         rights=f"A service account with {RIGHTS}",
         verified=(
             Verified(date(2026, 11, 25), "drongo 0.8.0", "global secrets; not Google itself"),

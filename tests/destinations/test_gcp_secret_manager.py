@@ -380,6 +380,27 @@ def test_a_refused_login_does_not_make_a_key_missing(vendor: gcp.GcpSecretManage
         destination.find_unlisted({"KEY"})
 
 
+@pytest.mark.parametrize(
+    ("details", "wait"),
+    [
+        ([{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "34.5s"}], 34.5),
+        ([{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "RATE_LIMIT_EXCEEDED"}], None),
+        ([{"retryDelay": "-1s"}], None),
+        ([{"retryDelay": "soon"}, "odd"], None),
+        ("odd", None),
+        (None, None),
+    ],
+)
+def test_a_limit_may_say_how_long_to_wait(
+    vendor: gcp.GcpSecretManager, client: ApiClient, details: Any, wait: float | None
+) -> None:
+    said = {"code": 429, "status": "RESOURCE_EXHAUSTED", "message": "Quota exceeded", "details": details}
+    vendor.fault = lambda ask: Answer(429, {"error": said})
+    with pytest.raises(RateLimited) as caught:
+        GcpSecretManager(client, GLOBAL).listing()
+    assert caught.value.retry_after == wait
+
+
 # -- deletes and names ---------------------------------------------------------------------------------------------
 
 
