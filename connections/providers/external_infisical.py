@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any
 
-from pydantic import SecretStr
+from pydantic import Field, SecretStr
 
 from config.access.tokens import issued_here
-from config.schemas.model import Model
 from config.schemas.types import Id, Secret
 from connections.certificates import Certificates
-from connections.errors import BadResponse, Rejected
+from connections.errors import Rejected
 from connections.http.client import ApiClient
+from connections.http.pages import Single
+from connections.http.responses import Response, Text, validate
 from connections.provider import Choice, Provider, Rights, Session, address
 
 LOGIN = "/api/v1/auth/universal-auth/login"
@@ -48,12 +49,44 @@ class MachineIdentity(Certificates):
     ]
 
 
+class Granted(Response):
+    accessToken: Text
+    expiresIn: Annotated[int, Field(ge=0)]
+
+
+class Environment(Response):
+    id: Text
+    name: str
+    slug: Text
+
+
+class Project(Environment):
+    environments: list[Environment]
+
+
+class Projects(Response):
+    projects: list[Project]
+
+
+class Folder(Response):
+    relativePath: str
+
+    @property
+    def path(self) -> str:
+        return f"/{self.relativePath.strip('/')}"
+
+
+class Tag(Response):
+    id: Text
+    slug: Text
+
+
 class ExternalInfisical(Provider):
-    slug: ClassVar[str] = "external-infisical"
-    label: ClassVar[str] = "Infisical"
-    docs_url: ClassVar[str] = "https://infisical.com/docs/documentation/platform/identities/universal-auth"
-    methods: ClassVar[Mapping[str, type[Model]]] = {"machine-identity": MachineIdentity}
-    pickers: ClassVar[tuple[str, ...]] = ("projects",)
+    slug = "external-infisical"
+    label = "Infisical"
+    docs_url = "https://infisical.com/docs/documentation/platform/identities/universal-auth"
+    methods = {"machine-identity": MachineIdentity}
+    pickers = ("projects",)
 
     def client(self, method: str, credentials: MachineIdentity, session: Session | None = None) -> ApiClient:
         secrets = [credentials.machineIdentityClientSecret.get_secret_value(), *([session.token] if session else [])]
@@ -67,58 +100,36 @@ class ExternalInfisical(Provider):
             "clientSecret": credentials.machineIdentityClientSecret.get_secret_value(),
         }
         with self.client(method, credentials) as client:
-            given = client.request("POST", LOGIN, json=login, read=True)
-        try:
-            token, seconds = given["accessToken"], int(given["expiresIn"])
-            if not isinstance(token, str) or not token:
-                raise TypeError
-        except (KeyError, TypeError, ValueError):
-            raise BadResponse(f"{self.label}: POST {LOGIN}: unexpected response: no token") from None
-        if issued_here(token):  # then a sync would write into the folders that it reads
+            answer = client.request("POST", LOGIN, json=login, read=True)
+        granted = validate(Granted, answer, f"{self.label}: POST {LOGIN}")
+        if issued_here(granted.accessToken):  # then a sync would write into the folders that it reads
             said = "that is this very server. Bring secrets from one of its folders to another with a secret import"
             raise Rejected(f"{self.label}: {said}.")
-        return Session(token=token, expires_at=datetime.now(UTC) + (timedelta(seconds=seconds) or WITHOUT_END))
+        life = timedelta(seconds=granted.expiresIn) or WITHOUT_END
+        return Session(token=granted.accessToken, expires_at=datetime.now(UTC) + life)
 
     def check(self, client: ApiClient) -> Rights:
+        """The server does not say what an identity may do in a project."""
         _projects(client)
         return Rights()
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         if field == "projectId":
-            return [Choice(each["id"], each["name"]) for each in _projects(client)]
-        project, path = chosen["projectId"], "/api/v2/folders"
+            return [Choice(each.id, each.name) for each in _projects(client)]
         if field == "environment":
-            (found,) = (each for each in _projects(client) if each["id"] == project)
-            return [Choice(each["slug"], each["name"]) for each in found["environments"]]
+            chosen_one = (each for each in _projects(client) if each.id == chosen["projectId"])
+            return [Choice(one.slug, one.name) for each in chosen_one for one in each.environments]
         if field != "secretPath":
             return []
-        where = {"projectId": project, "environment": chosen["environment"], "path": "/", "recursive": "true"}
-        below = _listed(client, path, "folders", where)
-        return [
-            Choice(one, one) for one in ("/", *sorted(f"/{str(each['relativePath']).strip('/')}" for each in below))
-        ]
+        where = {name: chosen[name] for name in ("projectId", "environment")}
+        where |= {"path": "/", "recursive": "true"}
+        folders = client.read_list("/api/v2/folders", Folder, Single(), member="folders", params=where)
+        return [Choice(path, path) for path in ("/", *sorted(folder.path for folder in folders))]
 
     def pick(self, client: ApiClient, picker: str) -> dict[str, list[dict[str, Any]]]:
         """The projects that the identity reaches, with their environments."""
-
-        def named(one: Mapping[str, Any]) -> dict[str, Any]:
-            return {key: one[key] for key in ("id", "name", "slug")}
-
-        return {
-            "projects": [
-                {**named(each), "environments": [named(one) for one in each["environments"]]}
-                for each in _projects(client)
-            ]
-        }
+        return {"projects": [project.model_dump() for project in _projects(client)]}
 
 
-def _projects(client: ApiClient) -> list[dict[str, Any]]:
-    return _listed(client, "/api/v1/projects", "projects")
-
-
-def _listed(client: ApiClient, path: str, member: str, where: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
-    answer = client.request("GET", path, params=where)
-    listed = answer.get(member) if isinstance(answer, dict) else None
-    if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
-        raise BadResponse(f"Infisical: GET {path}: unexpected response: not a list")
-    return listed
+def _projects(client: ApiClient) -> list[Project]:
+    return client.get("/api/v1/projects", Projects).projects

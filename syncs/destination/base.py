@@ -167,6 +167,16 @@ class Destination(ABC):
         """Whether writes send the secret's own metadata; then a change of the metadata is a change of the key."""
         return False
 
+    def sends_tags(self) -> bool:
+        """As `sends_metadata`, of the secret's tags."""
+        return False
+
+    def makes(self, writes: Sequence[Write]) -> Sequence[str]:
+        """What these writes make besides keys, such as "the folder /api": each is a line of the plan, and part of what
+        a person confirms. Called after `fetch`; may read. Raises IntegrationError.
+        """
+        return ()
+
     @final
     def listing(self) -> tuple[Remote, ...]:
         """`fetch`. Raises BadResponse if a key is listed twice: the list has shifted while its pages were read."""

@@ -1,7 +1,7 @@
 """Secrets of one folder at another server of the modelled API; its own secrets, without imported ones.
 
 Surprising facts: a batch is all or none, and one invalid key rejects all of it. The server trims values. 404 means a
-missing route or a missing project.
+missing route, project, environment or folder: a folder is missing only if the list of folders does not have it.
 Two servers that sync to each other do not loop: the returned value equals the stored one, so nothing is written. If
 both change at once, the values may be swapped; a key that is changed back again and again is blocked as contested. Keys
 are not renamed: each round would make them longer.
@@ -11,8 +11,10 @@ Source: https://infisical.com/docs/api-reference/endpoints/secrets/list and the 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -20,9 +22,14 @@ from typing import Annotated, Any
 
 from config.responses import EXAMPLE_ID
 from config.schemas.model import Model
-from config.schemas.types import Text
-from connections.errors import BadResponse, Conflict, NotFound, Rejected
+from config.schemas.types import Flag, Text
+from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from connections.http.client import quote
 from connections.http.exchange import Method
+from connections.http.pages import Single
+from connections.http.responses import Response, validate
+from connections.http.responses import Text as Filled
+from connections.providers.external_infisical import Folder, Tag
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import PlainOptions
@@ -36,15 +43,42 @@ MAX_PATH_IN_LOCATION = 128
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """The routes of one version, and its name of the project."""
+    """The routes of one version, its name of the project, and the member with the tags."""
 
     secrets: str
     batch: str
+    folders: str
+    tags: str
+    member: str
     project: str
 
 
-V4 = _Dialect("/api/v4/secrets", "/api/v4/secrets/batch", "projectId")
-V3 = _Dialect("/api/v3/secrets/raw", "/api/v3/secrets/batch/raw", "workspaceId")
+V4 = _Dialect(
+    "/api/v4/secrets", "/api/v4/secrets/batch", "/api/v2/folders", "/api/v1/projects/{}/tags", "tags", "projectId"
+)
+V3 = _Dialect(
+    "/api/v3/secrets/raw",
+    "/api/v3/secrets/batch/raw",
+    "/api/v1/folders",
+    "/api/v1/workspace/{}/tags",
+    "workspaceTags",
+    "workspaceId",
+)
+
+
+class Secret(Response):
+    id: Filled
+    secretKey: Filled
+    secretValue: str
+    version: int
+    updatedAt: Filled
+    secretValueHidden: bool | None = None
+    secretComment: str | None = None
+    type: str = "shared"
+
+    def remote(self) -> Remote:
+        value = None if self.secretValueHidden else self.secretValue
+        return Remote(self.secretKey, value, self.secretComment, self.id, f"{self.version}|{self.updatedAt}")
 
 
 class RemoteFolder(Model):
@@ -65,11 +99,18 @@ class RemoteFolder(Model):
         str,
         PathText(
             "secretPath",
-            "The folder at the other server, which exists; / is the root.",
+            "The folder at the other server, made if it is missing; / is the root.",
             empty_message="Secret path required",
             example="/services/api",
         ),
     ]
+
+
+class Attributes(Model):
+    tagsAndMetadata: Annotated[
+        bool | None,
+        Flag("Tags and metadata", "Whether the tags and the metadata of a secret go along; by default yes."),
+    ] = None
 
 
 class ExternalInfisical(KeyValueDestination):
@@ -77,16 +118,17 @@ class ExternalInfisical(KeyValueDestination):
     label = "Infisical"
     Config = RemoteFolder
     Options = PlainOptions
+    Policy = Attributes
     config: RemoteFolder
     capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         concurrency=2,
-        note=(
-            "Values are trimmed. An approval policy of the other server delays writes. Two servers may sync to each"
-            " other: create the second sync after the first one is complete, not with an empty folder."
-        ),
-        rights="A machine identity whose role reads and writes secrets in the project, and nothing else.",
+        note="Values are trimmed. Tags and unencrypted metadata go along; the last one that is removed stays there."
+        " A missing folder or tag is made. An approval policy of the other server delays writes. Two servers may sync"
+        " to each other: create the second sync after the first one is complete, not with an empty folder.",
+        rights="A machine identity whose role reads and writes secrets in the project, reads and creates tags and,"
+        " where they are missing, folders; and nothing else.",
         verified=(
             Verified(date(2026, 11, 25), "a second Keyferry, read with Infisical's Python SDK", "not Infisical itself"),
             Verified(date(2026, 11, 25), "a stand-in of v3 and v4 made from the documentation"),
@@ -97,6 +139,12 @@ class ExternalInfisical(KeyValueDestination):
     split_on = (Rejected, NotFound, Conflict)
 
     _dialect = V4
+    _is_missing = False  # the folder
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self._tags: Mapping[str, str] = {}  # IDs by slug
+        self._preparing = threading.Lock()
 
     def location(self) -> str:
         """A path that is too long for a location is replaced by its digest."""
@@ -110,6 +158,11 @@ class ExternalInfisical(KeyValueDestination):
         text = value.strip()
         return f"{text}\n" if text and value.endswith("\n") else text
 
+    def sends_metadata(self) -> bool:
+        return self.policy.tagsAndMetadata is not False
+
+    sends_tags = sends_metadata
+
     def fetch(self) -> Iterable[Remote]:
         """The shared secrets of the folder. A server without v4 is read and written with v3."""
         try:
@@ -117,14 +170,20 @@ class ExternalInfisical(KeyValueDestination):
         except NotFound as error:
             try:
                 listed = self._listed(V3)
+                self._dialect = V3
             except NotFound:
-                raise error from None
-            self._dialect = V3
-        return [_remote(each) for each in listed if each.get("type", "shared") == "shared"]
+                listed, self._is_missing = [], self._lacks_folder()
+                if not self._is_missing:
+                    raise error from None
+        return [secret.remote() for secret in listed if secret.type == "shared"]
+
+    def makes(self, writes: Sequence[Write]) -> Sequence[str]:
+        folder = [f"the folder {self.config.secretPath}"] if self._is_missing else []
+        return [*folder, *(f"the tag {slug}" for slug in self._missing_tags(writes))]
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         try:
-            return self._written("POST", writes, self._send("POST", writes))
+            return self._written("POST", writes)
         except Rejected as error:
             # A name that is already in use is a 400: that API has no 409.
             if "already exist" in str(error):
@@ -132,84 +191,84 @@ class ExternalInfisical(KeyValueDestination):
             raise
 
     def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        return self._written("PATCH", writes, self._send("PATCH", writes))
+        return self._written("PATCH", writes)
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """A missing key rejects the batch: each is then sent by itself."""
-        answer = self._send("DELETE", writes)
-        _refuse_approval("DELETE", answer)
-        return [Outcome(write) for write in writes]
+        return self._written("DELETE", writes)
 
-    def _listed(self, dialect: _Dialect) -> list[Mapping[str, Any]]:
+    def _where(self, dialect: _Dialect) -> dict[str, str]:
+        return {dialect.project: self.config.projectId, "environment": self.config.environment}
+
+    def _listed(self, dialect: _Dialect) -> list[Secret]:
         """Without imported secrets, and with unresolved references."""
-        where = {
-            dialect.project: self.config.projectId,
-            "environment": self.config.environment,
-            "secretPath": self.config.secretPath,
-            "viewSecretValue": "true",
-            "expandSecretReferences": "false",
-            "include_imports": "false",
-            "includeImports": "false",
-            "recursive": "false",
-        }
-        answer = self.client.request("GET", dialect.secrets, params=where)
-        listed = answer.get("secrets") if isinstance(answer, Mapping) else None
-        if not isinstance(listed, list) or not all(isinstance(each, Mapping) for each in listed):
-            raise BadResponse(f"Infisical: GET {dialect.secrets}: unexpected response: not a list")
-        return listed
+        no = dict.fromkeys(("expandSecretReferences", "include_imports", "includeImports", "recursive"), "false")
+        where = {**self._where(dialect), "secretPath": self.config.secretPath, "viewSecretValue": "true", **no}
+        return self.client.read_list(dialect.secrets, Secret, Single(), member="secrets", params=where)
 
-    def _send(self, method: Method, writes: Sequence[Write]) -> Any:
-        dialect = self._dialect
+    def _lacks_folder(self) -> bool:
+        """Whether the environment exists and the folder does not. If that cannot be seen, the first error remains."""
+        for dialect in (V4, V3):
+            where = {**self._where(dialect), "path": "/", "recursive": "true"}
+            with contextlib.suppress(IntegrationError):
+                found = self.client.read_list(dialect.folders, Folder, Single(), member="folders", params=where)
+                self._dialect = dialect
+                return self.config.secretPath not in ("/", *(folder.path for folder in found))
+        return False
+
+    def _tag_ids(self) -> Mapping[str, str]:
+        path = self._dialect.tags.format(quote(self.config.projectId))
+        found = self.client.read_list(path, Tag, Single(), member=self._dialect.member)
+        return {tag.slug: tag.id for tag in found}
+
+    def _missing_tags(self, writes: Sequence[Write]) -> list[str]:
+        slugs = {slug for write in writes for slug in write.tags}
+        if slugs - self._tags.keys():
+            self._tags = self._tag_ids()
+        return sorted(slugs - self._tags.keys())
+
+    def _prepare(self, writes: Sequence[Write]) -> None:
+        """Make what is missing, once for requests that are sent side by side."""
+        with self._preparing:
+            if self._is_missing:
+                parent, _, name = self.config.secretPath.rpartition("/")
+                body = {**self._where(self._dialect), "name": name, "path": parent or "/"}
+                self.client.request("POST", self._dialect.folders, json=body, visible=body.values())
+                tuple(self.fetch())  # which shows the version of the routes, too
+                self._is_missing = False
+            for slug in self._missing_tags(writes):
+                path = self._dialect.tags.format(quote(self.config.projectId))
+                self.client.request("POST", path, json={"slug": slug, "color": ""}, visible=[slug])
+
+    def _written(self, method: Method, writes: Sequence[Write]) -> list[Outcome]:
+        if method != "DELETE":
+            self._prepare(writes)
+            self._missing_tags(writes)
         body = {
-            dialect.project: self.config.projectId,
-            "environment": self.config.environment,
+            **self._where(self._dialect),
             "secretPath": self.config.secretPath,
-            "secrets": [_item(write) for write in writes],
+            "secrets": [self._item(write) for write in writes],
         }
         if len(writes) > 1 and len(json.dumps(body, ensure_ascii=False).encode()) > MAX_BODY:
             raise Rejected(f"Infisical: {len(writes)} keys are together too large for one request")
         shown = [*(write.key for write in writes), *self.config.stored().values()]
-        return self.client.request(method, dialect.batch, json=body, visible=shown)
-
-    def _written(self, method: Method, writes: Sequence[Write], answer: Any) -> list[Outcome]:
-        _refuse_approval(method, answer)
-        told = answer.get("secrets") if isinstance(answer, Mapping) else None
+        answer = self.client.request(method, self._dialect.batch, json=body, visible=shown)
+        if isinstance(answer, Mapping) and "approval" in answer:
+            raise Rejected(f"Infisical: {method} waits for an approval at the other server; nothing was written yet")
         known = {}
-        for each in told if isinstance(told, list) else ():
-            try:
-                seen = _remote(each)
-            except BadResponse:
-                continue  # the write is a success all the same: the next list has the details
-            known[seen.key] = Written(seen.object_id, seen.etag)
+        for each in answer.get("secrets") or () if isinstance(answer, Mapping) else ():
+            with contextlib.suppress(BadResponse):  # the write is a success: the next list has the details
+                seen = validate(Secret, each, "Infisical").remote()
+                known[seen.key] = Written(seen.object_id, seen.etag)
         return [Outcome(write, known.get(write.key, Written())) for write in writes]
 
-
-def _item(write: Write) -> dict[str, Any]:
-    if write.action is Action.DELETE:
-        return {"secretKey": write.key, "type": "shared"}
-    return {"secretKey": write.key, "secretValue": write.value, "secretComment": write.comment, "type": "shared"}
-
-
-def _refuse_approval(method: str, answer: Any) -> None:
-    if isinstance(answer, Mapping) and "approval" in answer:
-        raise Rejected(f"Infisical: {method} waits for an approval at the other server; nothing was written yet")
-
-
-def _remote(secret: Any) -> Remote:
-    try:
-        hidden = secret.get("secretValueHidden") is True
-        return Remote(
-            key=_text(secret["secretKey"]),
-            value=None if hidden else _text(secret["secretValue"], empty=True),
-            comment=secret.get("secretComment"),
-            object_id=_text(secret["id"]),
-            etag=f"{int(secret['version'])}|{_text(secret['updatedAt'])}",
-        )
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise BadResponse("Infisical: unexpected response: a secret lacks a required member") from None
-
-
-def _text(value: object, *, empty: bool = False) -> str:
-    if not isinstance(value, str) or not (value or empty):
-        raise TypeError
-    return value
+    def _item(self, write: Write) -> dict[str, Any]:
+        item: dict[str, Any] = {"secretKey": write.key, "type": "shared"}
+        if write.action is Action.DELETE:
+            return item
+        item |= {"secretValue": write.value, "secretComment": write.comment}
+        if write.metadata:
+            item["secretMetadata"] = [{"key": key, "value": value} for key, value in write.metadata]
+        if write.tags:
+            item["tagIds"] = [self._tags[slug] for slug in sorted(write.tags)]
+        return item

@@ -267,7 +267,16 @@ def _write(
     if desired is None or Effect.SETTLE in effects or action not in (Action.CREATE, Action.UPDATE, Action.ADOPT):
         return None
     verb, target = (Action.CREATE, None) if action is Action.CREATE else (Action.UPDATE, remote)
-    return Write(verb, key, normalized_key, desired.value, desired.comment, target, metadata=desired.metadata)
+    return Write(
+        verb,
+        key,
+        normalized_key,
+        desired.value,
+        desired.comment,
+        target,
+        metadata=desired.metadata,
+        tags=desired.tags,
+    )
 
 
 def _holds(desired: Desired, remote: Remote) -> bool:

@@ -146,13 +146,16 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Every key of one run. `held` is the guard's reason, or "" if the run may go ahead."""
+    """Every key of one run. `held` is the guard's reason, or "" if the run may go ahead. `makes` is what the writes
+    make besides keys, such as a missing folder.
+    """
 
     changes: tuple[Change, ...]
     complete: bool
     held: str = ""
     gaps: tuple[str, ...] = ()
     initial: Mapping[str, str | None] = field(default_factory=dict)
+    makes: tuple[str, ...] = ()
 
     @property
     def writes(self) -> tuple[Change, ...]:
@@ -180,7 +183,8 @@ class Plan:
             for c in self.changes
             if c.write is not None or c.action is Action.BLOCKED
         ]
-        text = json.dumps([sorted(changes, key=str), self.complete, bool(self.held)], separators=(",", ":"))
+        parts = [sorted(changes, key=str), self.complete, bool(self.held), *filter(None, [self.makes])]
+        text = json.dumps(parts, separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -190,5 +194,6 @@ Verify = Callable[[str, str, str], bool]
 
 def rest_of(desired: Desired) -> str:
     """Everything besides the value that a write sends, as one text for the second MAC."""
-    parts = [desired.key, desired.comment, *filter(None, [desired.write_fingerprint, dict(desired.metadata)])]
+    more = [desired.write_fingerprint, dict(desired.metadata), sorted(desired.tags)]
+    parts = [desired.key, desired.comment, *filter(None, more)]
     return json.dumps(parts, ensure_ascii=False, separators=(",", ":"))

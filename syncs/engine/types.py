@@ -54,6 +54,7 @@ class Desired:
     version: int = 0
     write_fingerprint: str = ""
     metadata: Pairs = field(default=(), repr=False)
+    tags: frozenset[str] = frozenset()
     blocked: str | None = None
     blocked_code: Code | None = None
     source_path: str = "/"
@@ -115,6 +116,7 @@ class Write:
     remote: Remote | None = None
     version: str | None = None
     metadata: Pairs = field(default=(), repr=False)
+    tags: frozenset[str] = frozenset()
     after: str = ""
 
 

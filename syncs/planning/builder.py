@@ -91,7 +91,9 @@ def plan_for(
         in_schema=lambda name: schema.match(name, reading.environment, destination.normalize_key),
         verify=verifier(sync, location),
     )
-    return within(plan, listing, destination.limits(destination.config), destination.label)
+    plan = within(plan, listing, destination.limits(destination.config), destination.label)
+    writes = [change.write for change in plan.writes if change.write]
+    return replace(plan, makes=tuple(destination.makes(writes))) if writes else plan
 
 
 def removal_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote]) -> Plan:

@@ -43,6 +43,7 @@ def desired_of(sync: SecretSync, destination: Destination, reading: Reading) -> 
                 version=entry.version,
                 write_fingerprint=write_fingerprint,
                 metadata=entry.metadata if destination.sends_metadata() else (),
+                tags=entry.tags if destination.sends_tags() else frozenset(),
                 blocked=blocked,
                 blocked_code=code,
                 source_path=entry.path,

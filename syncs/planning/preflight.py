@@ -79,8 +79,9 @@ def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, beh
 
 
 def problems(plan: Plan) -> list[str]:
-    """Gaps of the source, and blocked keys."""
-    found = [f"The source is incomplete: {gap}. Nothing is deleted until it is complete." for gap in plan.gaps]
+    """What is made besides keys, gaps of the source, and blocked keys."""
+    found = [f"The run makes {thing}." for thing in plan.makes]
+    found += [f"The source is incomplete: {gap}. Nothing is deleted until it is complete." for gap in plan.gaps]
     blocked = [change for change in plan.changes if change.action is Action.BLOCKED]
     found += grouped((change.code, change.key, change.reason) for change in blocked)
     return found

@@ -54,6 +54,7 @@ class ExternalInfisical(Served):
         self.logins = 0
         self.unreadable: set[str] = set()
         self.approvals = False
+        self.tags: dict[str, str] = {}
         self._clock = itertools.count(1)
 
     # -- external changes --------------------------------------------------------------------------------------
@@ -90,9 +91,14 @@ class ExternalInfisical(Served):
                 return Answer(
                     200, {"projects": [{"id": PROJECT, "name": "Shop", "slug": "shop", "environments": environments}]}
                 )
-            case "GET", ["api", "v2", "folders"]:
-                paths = [path for project, _, path in self.secrets if project == ask.query["projectId"] and path != "/"]
-                return Answer(200, {"folders": [{"name": path.split("/")[-1], "relativePath": path} for path in paths]})
+            case _, ["api", "v2", "folders"] if "v4" in self.versions:
+                return self._folders(ask, "projectId")
+            case _, ["api", "v1", "folders"] if "v3" in self.versions:
+                return self._folders(ask, "workspaceId")
+            case _, ["api", "v1", "projects", project, "tags"] if "v4" in self.versions and project == PROJECT:
+                return self._tags(ask, "tags", "tag")
+            case _, ["api", "v1", "workspace", project, "tags"] if "v3" in self.versions and project == PROJECT:
+                return self._tags(ask, "workspaceTags", "workspaceTag")
             case "GET", ["api", "v4", "secrets"] if "v4" in self.versions:
                 return self._list(ask, ask.query["projectId"])
             case "GET", ["api", "v3", "secrets", "raw"] if "v3" in self.versions:
@@ -112,6 +118,29 @@ class ExternalInfisical(Served):
         self.tokens.add(token)
         life = self.token_life
         return Answer(200, {"accessToken": token, "expiresIn": life, "accessTokenMaxTTL": life, "tokenType": "Bearer"})
+
+    def _folders(self, ask: Ask, member: str) -> Answer:
+        """Sorted; a create makes missing ancestors and returns a folder that exists."""
+        where = ask.query if ask.method == "GET" else ask.body
+        project, environment = where[member], where["environment"]
+        if (project, environment, "/") not in self.secrets:
+            return _error(404, f"Environment with slug '{environment}' in project with ID '{project}' not found")
+        if ask.method == "GET":
+            paths = [path for *at, path in self.secrets if at == [project, environment] and path != "/"]
+            return Answer(200, {"folders": [{"name": path.split("/")[-1], "relativePath": path} for path in paths]})
+        path = ""
+        for name in f"{where['path']}/{where['name']}".strip("/").split("/"):
+            path = f"{path}/{name}"
+            self.secrets.setdefault((project, environment, path), {})
+        return Answer(200, {"folder": {"id": str(uuid.uuid4()), "name": where["name"], "path": path}})
+
+    def _tags(self, ask: Ask, many: str, one: str) -> Answer:
+        if ask.method == "GET":
+            return Answer(200, {many: [{"id": id, "slug": slug, "name": slug} for slug, id in self.tags.items()]})
+        if ask.body["slug"] in self.tags:
+            return _error(400, f"Tag with slug {ask.body['slug']} already exists")
+        self.tags[ask.body["slug"]] = str(uuid.uuid4())
+        return Answer(200, {one: {"id": self.tags[ask.body["slug"]], "slug": ask.body["slug"]}})
 
     def _list(self, ask: Ask, project: str) -> Answer:
         held = self.secrets.get((project, ask.query["environment"], ask.query["secretPath"]))
@@ -141,6 +170,8 @@ class ExternalInfisical(Served):
             item["secretValue"] for item in items if re.search(r"\$\{[\w.@-]+\}", item.get("secretValue", ""))
         ]:
             return _error(400, f"Referenced secret(s) not found: {unknown[0]}")
+        for unknown in {id for item in items for id in item.get("tagIds", ())} - set(self.tags.values()):
+            return _error(404, f"Tag not found. Missing {unknown}")
         if self.approvals:
             return Answer(200, {"approval": {"id": str(uuid.uuid4())}})
         if ask.method == "DELETE":
@@ -161,11 +192,19 @@ class ExternalInfisical(Served):
             "secretKey": key,
             "secretValue": value.strip() + ("\n" if value.endswith("\n") and value.strip() else ""),
             "secretComment": item.get("secretComment", before["secretComment"]),
+            "secretMetadata": item.get("secretMetadata", before.get("secretMetadata", [])),
+            "tags": self._tagged(item, before),
             "secretValueHidden": False,
             "createdAt": before["createdAt"],
             "updatedAt": now,
         }
         return held[key]
+
+    def _tagged(self, item: Mapping[str, Any], before: Mapping[str, Any]) -> list[dict[str, str]]:
+        if "tagIds" not in item:
+            return list(before.get("tags", []))
+        slugs = {id: slug for slug, id in self.tags.items()}
+        return [{"id": id, "slug": slugs[id], "name": slugs[id]} for id in item["tagIds"]]
 
 
 def _error(status: int, message: str) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -190,9 +191,67 @@ def test_a_server_without_v4_is_called_with_v3(server: Server, client: ApiClient
     assert server.held(FOLDER) == {"KEY": "v"}
 
 
-def test_a_missing_folder_is_not_an_empty_list(server: Server, client: ApiClient) -> None:
+@pytest.mark.parametrize("versions", [{"v3"}, {"v4"}, {"v3", "v4"}])
+def test_a_missing_folder_is_a_line_of_the_plan_and_made_once(
+    server: Server, client: ApiClient, versions: set[str]
+) -> None:
+    server.versions = versions
+    config = {**FOLDER, "secretPath": "/new/deep"}
+    destination = ExternalInfisical(client, config, concurrency=2)
+    assert destination.listing() == ()
+    assert destination.makes([create("A")]) == ["the folder /new/deep"]
+    assert (PROJECT, "prod", "/new/deep") not in server.secrets
+    server.asked()
+    outcomes = apply(destination, *(create(f"K{number}") for number in range(150)))
+    assert [outcome.error for outcome in outcomes] == [None] * 150
+    assert len(server.held(config)) == 150
+    assert [path for method, path in server.asked() if method == "POST" and "folders" in path] == [
+        "/api/v1/folders" if versions == {"v3"} else "/api/v2/folders"
+    ]
+    again = ExternalInfisical(client, config)
+    assert len(again.listing()) == 150
+    assert again.makes([create("B")]) == []
+
+
+@pytest.mark.parametrize(
+    "config", [{"environment": "gone"}, {"projectId": "gone"}, {"environment": "gone", "secretPath": "/"}]
+)
+def test_a_missing_environment_is_not_an_empty_list(server: Server, client: ApiClient, config: dict[str, str]) -> None:
+    with pytest.raises(NotFound, match="Folder with path"):
+        ExternalInfisical(client, {**FOLDER, **config}).listing()
+
+
+def test_a_folder_that_may_not_be_looked_for_is_not_an_empty_list(server: Server, client: ApiClient) -> None:
+    """The first error is the one that is shown."""
+    server.fault = lambda ask: Answer(403, {"message": "no folders"}) if "folders" in ask.path else None
     with pytest.raises(NotFound, match="Folder with path '/gone'"):
         ExternalInfisical(client, {**FOLDER, "secretPath": "/gone"}).listing()
+
+
+def test_tags_and_metadata_go_along(server: Server, destination: ExternalInfisical) -> None:
+    server.tags = {"db": "tag-1"}
+    write = replace(create("A"), tags=frozenset({"db", "new"}), metadata=(("owner", "core"), ("team", "x")))
+    assert destination.makes([write]) == ["the tag new"]
+    assert set(server.tags) == {"db"}
+    assert [outcome.error for outcome in apply(destination, write, create("B"))] == [None, None]
+    held = server.secrets[PROJECT, "prod", "/services/api"]
+    assert {tag["slug"] for tag in held["A"]["tags"]} == {"db", "new"}
+    assert held["A"]["secretMetadata"] == [{"key": "owner", "value": "core"}, {"key": "team", "value": "x"}]
+    assert (held["B"]["tags"], held["B"]["secretMetadata"]) == ([], [])
+    apply(destination, update("A"))
+    assert len(held["A"]["tags"]) == 2
+
+
+def test_tags_and_metadata_may_stay(client: ApiClient) -> None:
+    for policy, sends in (({}, True), ({"tagsAndMetadata": True}, True), ({"tagsAndMetadata": False}, False)):
+        destination = ExternalInfisical(client, FOLDER, policy=policy)
+        assert (destination.sends_tags(), destination.sends_metadata()) == (sends, sends)
+
+
+def test_untagged_secrets_need_no_right_for_tags(server: Server, destination: ExternalInfisical) -> None:
+    server.fault = lambda ask: Answer(403, {"message": "no tags"}) if ask.path.endswith("/tags") else None
+    assert destination.makes([create("A")]) == []
+    assert [outcome.error for outcome in apply(destination, create("A"))] == [None]
 
 
 def test_of_500_secrets_one_changed_costs_two_requests(server: Server, client: ApiClient) -> None:
