@@ -21,13 +21,14 @@ from typing import Annotated, Any
 from nacl.public import PublicKey, SealedBox
 from pydantic import BeforeValidator, Field
 
-from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, Rejected
+from connections.errors import IntegrationError, NotFound, Rejected
 from connections.http.client import quote
 from connections.http.responses import Number, Response, Text
 from connections.providers._github_credentials import RIGHTS
 from connections.providers.github import paged
 from syncs.destination.capabilities import Capabilities, Verified
-from syncs.destination.key_value import KeyValueDestination
+from syncs.destination.reading import read_each
+from syncs.destination.upsert import UpsertDestination
 from syncs.engine.types import Action, Remote, Write
 
 from ._github_targets import TARGETS, OfOrganization, OfRepository, max_keys, unseen
@@ -57,7 +58,7 @@ class Reached(Response):
     id: int
 
 
-class GitHub(KeyValueDestination):
+class GitHub(UpsertDestination):
     slug = "github"
     label = "GitHub"
     Config = TARGETS
@@ -102,16 +103,15 @@ class GitHub(KeyValueDestination):
         """Each write of an organization's secret sends its visibility."""
         if not isinstance(self.config, OfOrganization):
             return ""
-        selected = sorted(self.config.selectedRepositoryIds or ())
-        return " ".join([self.config.visibility, *map(str, selected)])
+        return " ".join([self.config.visibility, *map(str, self._selected())])
 
     def normalize_key(self, key: str) -> str:
         return key.upper()
 
     def requests(self, writes: Mapping[Action, int]) -> int:
-        """The public key once, and each write with the reads around it; the pace is that of writes alone."""
+        """With the public key, once."""
         sealed = writes.get(Action.CREATE, 0) + writes.get(Action.UPDATE, 0)
-        return 3 * sealed + writes.get(Action.DELETE, 0) + (1 if sealed else 0)
+        return super().requests(writes) + (1 if sealed else 0)
 
     def items(self) -> Iterable[Secret]:
         try:
@@ -127,12 +127,11 @@ class GitHub(KeyValueDestination):
 
         One after another, as GitHub asks for: in parallel they would reach its limit of 900 a minute.
         """
-        if not isinstance(self.config, OfOrganization) or self.config.visibility != "selected":
+        if not self._selected():
             return remotes
-        selected = set(self.config.selectedRepositoryIds or ())
-        return [read for remote in remotes if (read := self._with_selection(remote, selected))]
+        return read_each(self._with_selection, remotes, concurrency=1)
 
-    def _with_selection(self, remote: Remote, selected: set[int]) -> Remote | None:
+    def _with_selection(self, remote: Remote) -> Remote | None:
         """None if it was deleted since the list. One that has another visibility has changed anyway."""
         if not remote.etag or not remote.etag.endswith("|selected"):
             return remote
@@ -141,54 +140,36 @@ class GitHub(KeyValueDestination):
             found = {each.id for each in paged(self.client, path, Reached, "repositories")}
         except NotFound:
             return None
-        except Forbidden as error:
-            return replace(remote, unreadable=str(error))
-        if found == selected:
+        if found == set(self._selected()):
             return remote
         return replace(remote, etag=f"{remote.etag}|{','.join(map(str, sorted(found)))}")
 
-    def create(self, write: Write) -> Secret | None:
-        """Reads first: the write itself would overwrite a secret that was created after the list."""
-        with contextlib.suppress(NotFound):
-            self.client.request("GET", self._secret(write.key))
-            raise Conflict(f"GitHub: {self.normalize_key(write.key)} was created after the list")
-        return self._put(write)
+    def look(self, key: str) -> Secret:
+        return self.client.get(self._secret(key), Secret)
 
-    def update(self, write: Write) -> Secret | None:
-        """Reads first: the write itself would create a secret that was deleted after the list."""
-        self.client.request("GET", self._secret(write.key))
-        return self._put(write)
-
-    def delete(self, write: Write) -> None:
-        self.client.request("DELETE", self._secret(write.key))
-
-    def _put(self, write: Write) -> Secret | None:
-        """If the value is rejected because GitHub has replaced the public key, send it once more with the new key.
-
-        The write is done even if the read after it fails: then the next list has the object.
-        """
-        key, path = self._sealing_key(), self._secret(write.key)
+    def put(self, write: Write) -> None:
+        """If the value is rejected because GitHub has replaced the public key, send it once more with the new key."""
+        key = self._sealing_key()
         try:
-            self._send(path, write, key)
+            self._send(write, key)
         except Rejected:
             fresh = key
             with contextlib.suppress(IntegrationError):  # the refusal is what happened
                 fresh = self._sealing_key(stale=key)
             if fresh.key_id == key.key_id:
                 raise
-            self._send(path, write, fresh)
-        try:
-            return self.client.get(path, Secret)
-        except IntegrationError:
-            return None
+            self._send(write, fresh)
 
-    def _send(self, path: str, write: Write, key: SealingKey) -> None:
+    def remove(self, write: Write) -> None:
+        self.client.request("DELETE", self._secret(write.key))
+
+    def _send(self, write: Write, key: SealingKey) -> None:
         body = key.seal(write.value)
         if isinstance(self.config, OfOrganization):
             body["visibility"] = self.config.visibility
-            if selected := self.config.selectedRepositoryIds:
+            if selected := self._selected():
                 body["selected_repository_ids"] = selected
-        self.client.request("PUT", path, json=body)
+        self.client.request("PUT", self._secret(write.key), json=body)
 
     def _sealing_key(self, stale: SealingKey | None = None) -> SealingKey:
         """Requested once per run, and once more if it is `stale`."""
@@ -196,6 +177,9 @@ class GitHub(KeyValueDestination):
             if self._key is None or self._key is stale:
                 self._key = self.client.get(f"{self.config.path()}/public-key", SealingKey)
             return self._key
+
+    def _selected(self) -> list[int]:
+        return sorted(getattr(self.config, "selectedRepositoryIds", None) or ())
 
     def _secret(self, key: str) -> str:
         return f"{self.config.path()}/{quote(self.normalize_key(key))}"
