@@ -215,6 +215,13 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "`AWS_WEB_IDENTITY_TOKEN_FILE`",
         ),
         Variable(
+            "KEYFERRY_GITHUB_APP_FILE",
+            Kind.PATH,
+            "",
+            "JSON file with `appId`, `clientId`, `clientSecret` and `privateKey` of a GitHub App, for connections that "
+            "are created with the `code` of GitHub's redirect instead of an App of their own.",
+        ),
+        Variable(
             "KEYFERRY_GCP_SERVICE_ACCOUNT_FILE",
             Kind.PATH,
             "",

@@ -100,6 +100,10 @@ class Provider(ABC):
         """Members of credentials that this server makes up for a new connection, unless the person gives others."""
         return {}
 
+    def redeem(self, method: str, credentials: Any) -> Any:
+        """The credentials to store for new ones that are good for one use, such as a code. Raises IntegrationError."""
+        return credentials
+
     def renew(self, method: str, credentials: Any) -> Session | None:
         """Sign in for a token that ends; None: the credentials are used as they are. Raises IntegrationError."""
         return None

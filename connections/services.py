@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right, denied
 from config.conventions import slug_issues
 from config.encryption import Undecryptable
-from config.errors import BadRequest, Invalid, problem
+from config.errors import BadRequest, Invalid, Issue, problem
 from config.schemas.model import Model
 
 from .credentials import SignIn, credentials_of, login_shape, open_client, provider_of, store_credentials
@@ -45,7 +46,7 @@ def create_connection(
     credentials = _completed(credentials, provider.generated(method))
     checked = _checked(provider, name, method, credentials, description)
     _refuse_used_name(name.strip(), project)
-    session, rights = verify(provider, method, checked)
+    checked, session, rights = _accepted(provider, method, checked)
     connection = AppConnection(
         name=name.strip(), description=_described(description), app=app, method=method, project=project
     )
@@ -62,17 +63,26 @@ def create_connection(
 
 def _checked(provider: Provider, name: str, method: str, credentials: object, description: str | None) -> Model:
     """The credentials. Raises Invalid with every problem."""
-    issues = slug_issues("name", name.strip())
-    if description is not None and len(description.strip()) > 256:
-        issues.append(problem(["description"], "Description cannot exceed 256 characters"))
+    issues = _own_issues(name, description)
     try:
         login: SignIn = login_shape(type(provider)).parse({"method": method, "credentials": credentials})
     except Invalid as error:
         issues += error.issues
-    if issues:
-        raise Invalid(issues)
+    _refuse(issues)
     checked: Model = login.credentials
     return checked
+
+
+def _own_issues(name: str, description: str | None) -> list[Issue]:
+    issues = slug_issues("name", name.strip())
+    if description is not None and len(description.strip()) > 256:
+        issues.append(problem(["description"], "Description cannot exceed 256 characters"))
+    return issues
+
+
+def _refuse(issues: list[Issue]) -> None:
+    if issues:
+        raise Invalid(issues)
 
 
 def _completed(credentials: object, generated: Mapping[str, str]) -> object:
@@ -107,16 +117,16 @@ def update_connection(
     provider = provider_of(connection.app)
     new_name = connection.name if name is None else name.strip()
     if credentials is None:
-        credentials_given: object = credentials_of(provider, connection)
+        _refuse(_own_issues(new_name, description))
     else:
-        credentials_given = _completed(credentials, _generated_before(provider, connection))
-    checked = _checked(provider, new_name, connection.method, credentials_given, description)
+        entered = _completed(credentials, _generated_before(provider, connection))
+        checked = _checked(provider, new_name, connection.method, entered, description)
     if new_name != connection.name:
         _refuse_used_name(new_name, connection.project, connection.pk)
     # Only these columns: others, such as the pause, may have changed during the request to the vendor.
     written = ["name", "description", "updated_at"]
     if credentials is not None:
-        session, rights = verify(provider, connection.method, checked)
+        checked, session, rights = _accepted(provider, connection.method, checked)
         store_credentials(connection, checked)
         written += [
             "credentials_sealed",
@@ -176,10 +186,24 @@ def verify(provider: Provider, method: str, credentials: Model) -> tuple[Session
 
     Raises BadRequest in the modelled words.
     """
-    try:
+    with _in_modelled_words():
         session = provider.renew(method, credentials)
         with provider.client(method, credentials, session) as client:
             return session, provider.check(client)
+
+
+def _accepted(provider: Provider, method: str, entered: Model) -> tuple[Model, Session | None, Rights]:
+    """New credentials as they are to be stored, after the vendor has accepted them. As `verify`."""
+    with _in_modelled_words():
+        credentials = provider.redeem(method, entered)
+    return credentials, *verify(provider, method, credentials)
+
+
+@contextmanager
+def _in_modelled_words() -> Iterator[None]:
+    """Turn what a vendor refuses into BadRequest."""
+    try:
+        yield
     except Unreachable as error:
         raise BadRequest(f"Unable to validate connection - verify credentials ({error})") from None
     except IntegrationError as error:

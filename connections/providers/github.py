@@ -1,7 +1,8 @@
 """A login at GitHub: a personal access token, or an App installed in an organization or on an account.
 
 An App signs a short JWT with its private key and gets a token of its installation for it, valid for an hour. The
-modelled API has one App in its settings and its installations through a browser; here each connection has its own App.
+modelled API has one App in its settings and its installations through a browser; here each connection has its own App,
+or the operator's with the code of the browser's redirect. The redirect itself is not offered, nor is OAuth.
 Sources: https://docs.github.com/en/rest/authentication/permissions-required-for-fine-grained-personal-access-tokens,
 https://docs.github.com/en/apps/creating-github-apps/authenticating-with-a-github-app
 """
@@ -19,13 +20,13 @@ import httpx
 from pydantic import Field
 
 from config.schemas.model import Model
-from connections.errors import RateLimited
+from connections.errors import Forbidden, RateLimited, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.http.pages import NextLink
 from connections.http.responses import Response, Text, validate
 from connections.provider import Choice, Provider, Rights, Session
 
-from ._github_credentials import AccessToken, App, address, app_token
+from ._github_credentials import AccessToken, App, ServerApp, address, app_token
 
 T = TypeVar("T", bound=Response)
 
@@ -62,6 +63,14 @@ class Organization(Response):
     id: int
 
 
+class UserToken(Response):
+    access_token: Text
+
+
+class Installation(Response):
+    id: int
+
+
 class InstallationToken(Response):
     token: Text
     expires_at: datetime
@@ -86,6 +95,7 @@ class GitHub(Provider):
     docs_url: ClassVar[str] = "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api"
     methods: ClassVar[Mapping[str, type[Model]]] = {"pat": AccessToken, "github-app": App}
     pickers: ClassVar[tuple[str, ...]] = ("repositories", "organizations")
+    operator_settings: ClassVar[tuple[str, ...]] = ("GITHUB_APP_FILE",)
 
     def client(self, method: str, credentials: AccessToken | App, session: Session | None = None) -> ApiClient:
         if isinstance(credentials, AccessToken):
@@ -94,7 +104,7 @@ class GitHub(Provider):
         return self._open(credentials, token, make=partial(AppClient, granted=json.loads(granted or "{}")))
 
     def _open(self, credentials: AccessToken | App, token: str, **arguments: Any) -> ApiClient:
-        key = credentials.privateKey.get_secret_value() if isinstance(credentials, App) else ""
+        own = credentials.privateKey if isinstance(credentials, App) else None
         return self.open(
             address(credentials),
             headers={
@@ -103,11 +113,31 @@ class GitHub(Provider):
                 "X-GitHub-Api-Version": VERSION,
                 "User-Agent": "keyferry",
             },
-            secrets=[token, key],
+            secrets=[token, own.get_secret_value() if own else ""],
             classify=classify,
             tls=credentials.tls(),
             **arguments,
         )
+
+    def _server_app(self) -> ServerApp:
+        return ServerApp.read(self.operator.get("GITHUB_APP_FILE") or "")
+
+    def redeem(self, method: str, credentials: AccessToken | App) -> AccessToken | App:
+        """Without the code, which showed that the person who entered it may use the installation."""
+        if not isinstance(credentials, App) or credentials.code is None:
+            return credentials
+        server, code = self._server_app(), credentials.code.get_secret_value()
+        login = {"client_id": server.clientId, "client_secret": server.clientSecret.get_secret_value(), "code": code}
+        web = self._given_by_operator or "https://github.com"
+        path = "/login/oauth/access_token"
+        with self.open(headers={"Accept": "application/json"}, inspect=_refused_code) as client:
+            answer = client.request("POST", path, json=login, base_url=web, visible=[server.clientId])
+        token = validate(UserToken, answer, f"GitHub: POST {path}").access_token
+        with self._open(credentials, token) as client:
+            reached = {each.id for each in paged(client, "/user/installations", Installation, "installations")}
+        if int(credentials.installationId) not in reached:
+            raise Forbidden(f"GitHub: whoever the code is of may not use the installation {credentials.installationId}")
+        return credentials.model_copy(update={"code": None})
 
     def renew(self, method: str, credentials: AccessToken | App) -> Session | None:
         """The session's token is the installation's, and behind a blank the permissions that were granted.
@@ -117,7 +147,12 @@ class GitHub(Provider):
         if isinstance(credentials, AccessToken):
             return None
         path = f"/app/installations/{quote(credentials.installationId)}/access_tokens"
-        with self._open(credentials, app_token(credentials)) as client:
+        if credentials.privateKey and credentials.appId:
+            token = app_token(credentials.appId, credentials.privateKey.get_secret_value())
+        else:
+            server = self._server_app()
+            token = app_token(server.appId, server.privateKey.get_secret_value())
+        with self._open(credentials, token) as client:
             answer = client.request("POST", path, read=True)
         given = validate(InstallationToken, answer, f"GitHub: POST {path}")
         return Session(f"{given.token} {json.dumps(given.permissions)}", given.expires_at)
@@ -157,6 +192,11 @@ class GitHub(Provider):
                 for each in _repositories(client)
             ]
         }
+
+
+def _refused_code(status: int, headers: httpx.Headers, said: Any) -> Classified:
+    """GitHub reports a code that it does not take with the status 200."""
+    return Unauthorized if isinstance(said, Mapping) and "error" in said else None
 
 
 def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:

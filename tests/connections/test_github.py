@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -17,15 +19,16 @@ from pytest_django import Settings
 from config import encryption
 from config.access.models import User
 from config.access.roles import actor_of_user
-from config.errors import ServiceError
-from connections.credentials import shown_credentials
+from config.errors import BadRequest, ServiceError
+from connections.credentials import credentials_of, shown_credentials
 from connections.errors import AddressRefused, BadResponse, RateLimited, Unauthorized
 from connections.http.waits import LONGEST
+from connections.models import AppConnection
 from connections.provider import Choice, Rights, Session
 from connections.providers.github import GitHub, classify
-from connections.services import choices, create_connection
+from connections.services import check_connection, choices, create_connection, update_connection
 from tests.connections.logins import login
-from tests.destinations.github import APP_ID, INSTALLATION, TOKEN
+from tests.destinations.github import APP_ID, CLIENT_ID, CLIENT_SECRET, INSTALLATION, TOKEN
 from tests.destinations.github import GitHub as Vendor
 from tests.destinations.serving import Answer
 
@@ -279,6 +282,88 @@ def test_the_jwt_is_backdated_to_allow_for_clock_skew(vendor: Vendor, app: dict[
     claims = jwt.decode(ask.headers["authorization"].removeprefix("Bearer "), options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] <= 600
     assert claims["iat"] <= time.time() - 50
+
+
+@pytest.fixture
+def server_app(app: dict[str, str], tmp_path: Path, settings: Settings, vendor: Vendor) -> Path:
+    """The App of this server, in the operator's file."""
+    file = tmp_path / "app.json"
+    known = {"appId": APP_ID, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET, "privateKey": app["privateKey"]}
+    file.write_text(json.dumps(known))
+    settings.GITHUB_APP_FILE = str(file)
+    settings.BASE_URLS = {"github": vendor.url}
+    encryption.forget()
+    return file
+
+
+def by_code(code: str = "code-1", installation: str = INSTALLATION) -> AppConnection:
+    actor = actor_of_user(User.objects.get_or_create(username="ada", is_superuser=True)[0])
+    credentials = {"code": code, "installationId": installation}
+    return create_connection(actor, "github", name="app", method="github-app", credentials=credentials)
+
+
+@pytest.mark.django_db
+def test_the_code_of_a_redirect_makes_a_connection_of_the_servers_app(vendor: Vendor, server_app: Path) -> None:
+    vendor.codes = {"code-1"}
+    connection = by_code()
+    assert vendor.codes == set()
+    assert credentials_of(GitHub, connection).stored() == {"installationId": INSTALLATION}
+    actor = actor_of_user(User.objects.get())
+    assert choices(actor, connection, "org", {}) == [Choice("acme", "acme")]
+    check_connection(actor, connection)
+    assert update_connection(actor, connection, name="renamed").name == "renamed"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("code", "installation", "reason"),
+    [
+        ("code-2", INSTALLATION, "The code is incorrect"),
+        ("code-1", "1", "may not use the installation 1"),
+    ],
+)
+def test_a_code_that_does_not_prove_the_installation_is_refused(
+    vendor: Vendor, server_app: Path, code: str, installation: str, reason: str
+) -> None:
+    vendor.codes = {"code-1"}
+    with pytest.raises(BadRequest, match=f"Failed to validate credentials: .*{reason}") as caught:
+        by_code(code, installation)
+    assert CLIENT_SECRET not in str(caught.value)
+    assert code not in str(caught.value)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("text", [None, "", "{}", "not JSON canary"])
+def test_a_missing_or_broken_file_of_the_servers_app_is_named(server_app: Path, text: str | None) -> None:
+    server_app.unlink()
+    if text is not None:
+        server_app.write_text(text)
+    with pytest.raises(BadRequest, match="KEYFERRY_GITHUB_APP_FILE") as caught:
+        by_code()
+    assert "canary" not in str(caught.value)
+
+
+@pytest.mark.django_db
+def test_a_code_without_an_app_of_this_server_says_what_to_give(server_app: Path, settings: Settings) -> None:
+    settings.GITHUB_APP_FILE = ""
+    with pytest.raises(BadRequest, match="give appId and privateKey, or set KEYFERRY_GITHUB_APP_FILE"):
+        by_code()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "message"),
+    [
+        ({}, "Private key required"),
+        ({"privateKey": "x"}, "App ID required"),
+        ({"code": "x", "appId": "1"}, "Give either"),
+        ({"code": "x", "host": "evil.example"}, "leave host out"),
+        ({"code": "x", "instanceType": "server", "host": "evil.example"}, "leave host out"),
+    ],
+)
+def test_an_installation_alone_or_a_code_for_another_host_is_refused(credentials: dict[str, str], message: str) -> None:
+    """An installation of the server's App needs the proof of a code, and the App's secret goes to GitHub alone."""
+    with pytest.raises(ServiceError, match=message):
+        GitHub.methods["github-app"].parse({"installationId": INSTALLATION, **credentials})
 
 
 @pytest.mark.django_db

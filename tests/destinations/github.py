@@ -24,6 +24,7 @@ from nacl.public import PrivateKey, SealedBox
 from .serving import Answer, Ask, Served
 
 NAME = re.compile(r"(?!GITHUB_)[A-Z_][A-Z0-9_]*", re.ASCII)
+CLIENT_ID, CLIENT_SECRET = "Iv23liserver", "canary-client-secret"
 TOKEN, APP_ID, INSTALLATION = "github_pat_contract", "Iv23licontract", "4711"
 REPOSITORIES = {"acme": {"shop": 1001, "blog": 1002}, "ada": {"notes": 1003}}
 """By owner; acme is an organization."""
@@ -83,7 +84,8 @@ class GitHub(Served):
 
     The clock moves a second with each write; `still` stops it. `rotate` replaces the key that values are sealed with.
     `app_key` is the public half, in PEM form, of what the App signs with, and `permissions` what its installation has.
-    `scopes` are those of a classic token; a fine-grained one has none.
+    `codes` are those of redirects that were not used yet. `scopes` are those of a classic token; a fine-grained one has
+    none.
     """
 
     description = "github.json"
@@ -128,6 +130,7 @@ class GitHub(Served):
         self.secrets: dict[str, dict[str, _Secret]] = {}
         self.tokens = {TOKEN}
         self.app_key = ""
+        self.codes: set[str] = set()
         self.scopes: str | None = None
         self.permissions = {"metadata": "read", "secrets": "write"}
         self.page_limit = 100
@@ -185,6 +188,8 @@ class GitHub(Served):
     def answer(self, ask: Ask) -> Answer:
         if ask.parts[:2] == ["app", "installations"]:
             return self._installation_token(ask)
+        if ask.parts == ["login", "oauth", "access_token"]:
+            return self._user_token(ask)
         if ask.headers.get("authorization", "").removeprefix("Bearer ") not in self.tokens:
             return _error(401, "Bad credentials")
         match ask.parts:
@@ -198,6 +203,8 @@ class GitHub(Served):
                 return Answer(200, USER, {} if self.scopes is None else {"x-oauth-scopes": self.scopes})
             case ["user", "orgs"]:
                 return self._paged(ask, [ORGANIZATION])
+            case ["user", "installations"]:
+                return self._paged(ask, [{"id": int(INSTALLATION), "app_id": 1}], "installations")
             case ["user", "repos"]:
                 return self._paged(ask, _repositories())
             case ["installation", "repositories"]:
@@ -218,6 +225,17 @@ class GitHub(Served):
                 shown = [_environment(number, name) for number, name in enumerate(ENVIRONMENTS, 1)]
                 return self._paged(ask, shown, "environments")
         return _error(404, "Not Found")
+
+    def _user_token(self, ask: Ask) -> Answer:
+        """For the code of a redirect, once. Errors have the status 200, as at the vendor."""
+        if (ask.body["client_id"], ask.body["client_secret"]) != (CLIENT_ID, CLIENT_SECRET):
+            return Answer(200, {"error": "incorrect_client_credentials"})
+        if ask.body["code"] not in self.codes:
+            return Answer(200, {"error": "bad_verification_code", "error_description": "The code is incorrect."})
+        self.codes.remove(ask.body["code"])
+        token = f"ghu_{uuid.uuid4().hex}"
+        self.tokens.add(token)
+        return Answer(200, {"access_token": token, "token_type": "bearer", "scope": ""})
 
     def _installation_token(self, ask: Ask) -> Answer:
         """For whom signs as the App: RS256, not older than it may be, and not good for more than ten minutes."""
