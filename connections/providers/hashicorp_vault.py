@@ -11,41 +11,18 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Unauthorized, Unavailable
-from connections.http.client import ApiClient, Classified
-from connections.http.responses import Response, Text
+from connections.errors import IntegrationError, NotFound, Unauthorized
+from connections.http.client import ApiClient
 from connections.provider import Choice, Provider, Rights, Session
 
+from ._hashicorp_vault_api import Granted, Mount, Token, classify, classify_login, version_of
 from ._hashicorp_vault_logins import METHODS, RIGHTS, AccessToken, Login, path_of
 
 __all__ = ["RIGHTS", "HashicorpVault", "path_of", "version_of"]
 
 FOR_EVER = timedelta(days=365)  # after which a token without an end is renewed
-
-
-class Auth(Response):
-    client_token: Text
-    lease_duration: int
-
-
-class Granted(Response):
-    auth: Auth
-
-
-class Token(Response):
-    policies: list[str] = []
-
-
-class Mount(Response):
-    type: str
-    options: dict[str, Any] | None = None
-
-    @property
-    def version(self) -> int:
-        return 2 if (self.options or {}).get("version") == "2" else 1
 
 
 class HashicorpVault(Provider):
@@ -56,14 +33,14 @@ class HashicorpVault(Provider):
 
     def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:
         if isinstance(credentials, AccessToken):
-            return self._open(credentials, credentials.accessToken.get_secret_value(), _classify)
-        return self._open(credentials, session.token if session else "", _classify)
+            return self._open(credentials, credentials.accessToken.get_secret_value(), classify)
+        return self._open(credentials, session.token if session else "", classify)
 
     def renew(self, method: str, credentials: Any) -> Session | None:
         """Source: "Login" of each auth method."""
         if not isinstance(credentials, Login):
             return None
-        with self._open(credentials, "", _classify_login) as client:
+        with self._open(credentials, "", classify_login) as client:
             auth = client.post(credentials.path(), Granted, json=credentials.body(), read=True).auth
         life = timedelta(seconds=auth.lease_duration) or FOR_EVER
         return Session(auth.client_token, datetime.now(UTC) + life)
@@ -102,27 +79,3 @@ class HashicorpVault(Provider):
             except NotFound:
                 names = []  # an empty list is a 404
         return [Choice(name, name) for name in names if not name.endswith("/")]
-
-
-def version_of(client: ApiClient, mount: str) -> int:
-    """The version of the mount's key-value engine, 1 or 2. Any policy for the mount allows this request.
-
-    Source: "/sys/internal/ui/mounts", which `vault kv` uses too; /sys/mounts needs a right of its own.
-    """
-    found = client.get_in(f"/sys/internal/ui/mounts/{path_of(mount)}", "data", Mount)
-    if found.type != "kv":
-        raise BadResponse(f"{client.service}: {mount} is no key-value mount but of type {found.type}")
-    return found.version
-
-
-def _classify(status: int, headers: httpx.Headers, data: Any) -> Classified:
-    """Errors that only the message distinguishes, and the statuses that are Vault's own."""
-    if status == 400 and "check-and-set parameter did not match" in str(data):
-        return Conflict
-    # An eventually consistent node that is behind; standby and replicating nodes. Nothing was done.
-    return Unavailable if status in (412, 472, 473) else None
-
-
-def _classify_login(status: int, headers: httpx.Headers, data: Any) -> Classified:
-    """Each method refuses in another text, with 400 or 403."""
-    return Unauthorized if status in (400, 403) else _classify(status, headers, data)
