@@ -19,6 +19,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from connections.sandbox_deployments import ADDRESS as DEPLOYMENTS
+from connections.sandbox_deployments import Deployments
+
 ADDRESS = re.compile(
     r"/orgs/(?P<org>[^/]+)/apps/(?P<app>[^/]+)(?:/envs/(?P<env>[^/]+))?/values(?:/(?P<key>[^/]+))?", re.ASCII
 )
@@ -57,6 +60,7 @@ class HumanitecSandbox:
         self.orgs = {"acme": {"shop": ["development", "production"], "blog": ["development"]}}
         self.values: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
         self.history: dict[tuple[str, str, str], list[dict[str, Any]]] = {}
+        self.deployments = Deployments()
         self.asked: list[tuple[str, str]] = []
         self.exchanges: list[tuple[dict[str, Any], int, object]] = []
         self.fault: Fault | None = None
@@ -100,6 +104,8 @@ class HumanitecSandbox:
             return 200, named
         if found := VERSIONS.fullmatch(urlsplit(path).path):
             return self._versions(method, found, urlsplit(path).query)
+        if deploys := DEPLOYMENTS.fullmatch(urlsplit(path).path):
+            return self.deployments.answer(method, (deploys[1], deploys[2], deploys[3]), body)
         found = ADDRESS.fullmatch(urlsplit(path).path)
         if not found:
             return _error(404, "no such address")

@@ -7,7 +7,7 @@ Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -17,6 +17,7 @@ from config.schemas.types import Text
 from config.schemas.unions import OneOf
 from connections.errors import BadResponse
 from connections.http.client import quote
+from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.engine.types import Remote, Write, Written
@@ -59,17 +60,29 @@ class Environment(Model):
     env: Env
 
 
+class _Named(Response):
+    id: str
+
+
+class _Deployment(Response):
+    set_id: str
+    status: str
+
+
 class Humanitec(KeyValueDestination):
     slug = "humanitec"
     label = "Humanitec"
     Config = OneOf("scope", Application, Environment)
     lists_wider = True
+    after_writes = ("deploy",)
     config: Application | Environment
     capabilities = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",
         keeps_versions=True,
-        note="Workloads see new values at their next deployment.",
+        note="Workloads see new values at their next deployment, which the policy's afterWrites can start: what was"
+        " deployed last is deployed again, for an application in each of its environments. This is the API of Platform"
+        " Orchestrator v1; v2 has no Shared Values.",
         rights="A service user with the Developer role on just the applications that are synced.",
         verified=(
             Verified(date(2026, 11, 25), "the vendor's OpenAPI description"),
@@ -96,6 +109,22 @@ class Humanitec(KeyValueDestination):
 
     def delete(self, write: Write) -> None:
         self.client.request("DELETE", self._value(write))
+
+    def after(self, changed: Collection[str]) -> None:
+        """Deploy what was deployed last once more, in each environment that has the values and any deployment.
+
+        Source: "List Deployments in an Environment" (the newest first), "Start a new Deployment".
+        """
+        app = f"/orgs/{quote(self.config.org)}/apps/{quote(self.config.app)}/envs"
+        if isinstance(self.config, Environment):
+            envs = [self.config.env]
+        else:
+            envs = [each.id for each in self.client.get(app, list[_Named])]
+        for env in envs:
+            path = f"{app}/{quote(env)}/deploys"
+            listed = self.client.get(path, list[_Deployment])
+            if deployed := next((each.set_id for each in listed if each.status == "succeeded"), ""):
+                self.client.request("POST", path, json={"set_id": deployed, "comment": "New values from Keyferry"})
 
     def version_of(self, key: str, etag: str) -> str | None:
         """Source: "List Value Set Versions", "Restore the value of a single Shared Value"."""

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from config.access import audit
 from config.access.roles import PLATFORM, Actor
-from connections.errors import IntegrationError, RateLimited
+from connections.errors import Conflict, IntegrationError, RateLimited
 from connections.models import AppConnection
 from connections.refusals import postpone
 from syncs.engine.plan import Change, Plan
@@ -119,7 +119,7 @@ class Completion:
         `after`: why the action after the writes failed.
         """
         again = self._passing()
-        if after and (after.retryable or is_unknown(after)):
+        if after and (after.retryable or isinstance(after, Conflict) or is_unknown(after)):
             again.append(after)
             if isinstance(after, RateLimited):
                 self.rate_limited(after)

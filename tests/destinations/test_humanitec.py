@@ -17,6 +17,8 @@ from connections.http.client import ApiClient
 from connections.sandbox import HumanitecSandbox
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine.types import Action, Outcome, Remote, Write
+from tests.contract.descriptions import folder, load
+from tests.fixtures.world import ENVIRONMENT, World
 
 APP = {"scope": "application", "org": "acme", "app": "shop"}
 ENV = {"scope": "environment", "org": "acme", "app": "shop", "env": "development"}
@@ -210,3 +212,59 @@ def resolve(schema: Any, spec: dict[str, Any]) -> Any:
         return resolve(spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]], spec)
     made = {key: resolve(value, spec) for key, value in schema.items() if key != "example"}
     return {"anyOf": [made, {"type": "null"}]} if schema.get("nullable") is True else made
+
+
+def test_a_deployment_follows_in_each_environment_that_has_the_values(world: World) -> None:
+    world.set(A="1")
+    application = world.sync(is_auto_sync_enabled=False)
+    world.policy(application, after_writes="deploy")
+    assert world.run(application).status == "succeeded"
+    made = world.sandbox.deployments.made
+    assert {env: len(listed) for (_, _, env), listed in made.items()} == {"development": 2, "production": 2}
+    assert all(listed[0]["set_id"] == listed[1]["set_id"] for listed in made.values())
+    assert world.run(application).after is None
+    assert {len(listed) for listed in made.values()} == {2}
+
+
+def test_an_environment_alone_is_deployed_and_only_what_succeeded(world: World) -> None:
+    scope = ("acme", "shop", "development")
+    world.sandbox.deployments.of(scope).insert(0, {**world.sandbox.deployments.of(scope)[0], "set_id": "broken"})
+    world.sandbox.deployments.of(scope)[0]["status"] = "failed"
+    world.set(A="1")
+    sync = world.sync(config=ENVIRONMENT, is_auto_sync_enabled=False)
+    world.policy(sync, after_writes="deploy")
+    assert world.run(sync).status == "succeeded"
+    assert list(world.sandbox.deployments.made) == [scope]
+    assert world.sandbox.deployments.of(scope)[0]["set_id"] == "set-of-development"
+
+
+def test_a_deployment_waits_for_one_under_way(world: World) -> None:
+    scope = ("acme", "shop", "development")
+    world.sandbox.deployments.of(scope)[0]["status"] = "succeeded"
+    busy = {**world.sandbox.deployments.of(scope)[0], "status": "in progress"}
+    world.sandbox.deployments.of(scope).insert(0, busy)
+    world.set(A="1")
+    sync = world.sync(config=ENVIRONMENT, is_auto_sync_enabled=False)
+    world.policy(sync, after_writes="deploy")
+    run = world.run(sync)
+    assert (run.status, str(run.message).count("Written, not deployed")) == ("pending", 1)
+    busy["status"] = "succeeded"
+    world.due()
+    assert world.again(run).status == "succeeded"
+    assert len(world.sandbox.deployments.of(scope)) == 3
+
+
+@pytest.mark.skipif(folder() is None, reason="no descriptions of vendors at hand")
+def test_deployments_are_as_the_vendor_describes_them(vendor: HumanitecSandbox, destination: Humanitec) -> None:
+    destination.after(("A",))
+    found = folder()
+    assert found
+    description = load(found / "humanitec-deploys.json")
+    exchanges = [
+        (method, path, *exchange)
+        for (method, path), exchange in zip(vendor.asked, vendor.exchanges, strict=True)
+        if path.endswith("/deploys")
+    ]
+    assert exchanges
+    for method, path, body, status, response in exchanges:
+        assert list(description.problems(method, path, {}, body or None, status, response)) == []
