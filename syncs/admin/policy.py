@@ -31,7 +31,13 @@ def changed_policy(
     A blank number means null; a member of the destination that is blank has its default.
     """
     own: dict[str, Any] = {"destination": {}} if found else {}
-    values = {"maxDeletions": None, "maxConcurrency": None, **own, **collected(PREFIX, _shape(found), cleaned)}
+    values = {
+        "maxDeletions": None,
+        "maxConcurrency": None,
+        "pacePercent": None,
+        **own,
+        **collected(PREFIX, _shape(found), cleaned),
+    }
     wanted = policy_changes(_shape(found).parse(values, (PREFIX,)))
     now = {name: getattr(policy, name) for name in wanted}
     if found:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 
 
@@ -54,6 +54,14 @@ class Capabilities:
     rights: str = ""
     verified: tuple[Verified, ...] = ()
     docs_url: str = ""
+
+    def paced(self, percent: int | None) -> Capabilities:
+        """With pace and quota of an account whose limits are so many percent of the documented ones."""
+        if percent is None:
+            return self
+        pace = self.pace and self.pace * percent / 100
+        quota = self.quota and (max(1, self.quota[0] * percent // 100), self.quota[1])
+        return replace(self, pace=pace, quota=quota)
 
     def allows(self, name: str) -> bool:
         """Whether a key's name has only what `key_pattern` allows."""

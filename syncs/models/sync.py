@@ -107,6 +107,7 @@ class SecretSync(models.Model):
 
 class SyncPolicy(models.Model):
     """Rules of a sync besides its config. `max_deletions` null: no guard; `max_concurrency` null: the default.
+    `pace_percent` null: the vendor's documented limits of requests.
 
     `destination`: the members that the adapter declares (`Destination.Policy`).
     """
@@ -122,6 +123,7 @@ class SyncPolicy(models.Model):
     heal = models.BooleanField(default=False)
     paused = models.BooleanField(default=False)
     max_concurrency = models.PositiveSmallIntegerField(null=True, blank=True)
+    pace_percent = models.PositiveIntegerField(null=True, blank=True)
     destination = models.JSONField(default=dict, blank=True)
     after_writes = models.CharField(max_length=16, default=NO_ACTION)
 

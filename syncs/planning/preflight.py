@@ -70,7 +70,9 @@ def checked_plan(actor: Actor, sync: SecretSync, operation: str = "sync", *, beh
         with opened_for_plan(sync, operation) as destination:
             plan = planned(sync, destination, operation, behavior=behavior, sources=sources)
             overlaps = overlaps_at(actor, sync, destination, sources) if sync.folder else []
-            return Checked(plan, (*problems(plan), *map(str, overlaps)), estimate(plan, destination))
+            return Checked(
+                plan, (*problems(plan), *map(str, overlaps)), estimate(plan, destination, sync.policy.pace_percent)
+            )
     except BadRequest as refusal:
         if operation == "remove" or sync.folder is None:
             raise
@@ -121,12 +123,12 @@ def rules_of(limits: Capabilities) -> list[str]:
     return [sentence for sentence in sentences if sentence]
 
 
-def estimate(plan: Plan, destination: Destination) -> Estimate:
+def estimate(plan: Plan, destination: Destination, pace_percent: int | None = None) -> Estimate:
     """One list request and those of the changes: at the vendor's pace, with the allowed number side by side."""
     writes = Counter(change.write.action for change in plan.changes if change.write)
     requests = destination.requests(writes)
     seconds = SECONDS_PER_REQUEST * (1 + math.ceil(requests / destination.concurrency))
-    limits = destination.limits(destination.config)
+    limits = destination.limits(destination.config).paced(pace_percent)
     paced = sum(number * destination.request_cost(action) for action, number in writes.items())
     if limits.pace:
         seconds = max(seconds, (1 + paced) / limits.pace)

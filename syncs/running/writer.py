@@ -93,7 +93,7 @@ class Writer:
 
     def gate(self, changes: Iterable[Change], destination: Destination) -> Iterator[Write]:
         """Each write just before its request, until something stops the run, no faster than the vendor allows."""
-        limits = destination.limits(destination.config)
+        limits = destination.limits(destination.config).paced(self.sync.policy.pace_percent)
         for change in changes:
             if change.write is None:
                 return

@@ -50,6 +50,15 @@ class Policy(Model):
         int | None,
         Whole("Requests side by side; null: the default.", nullable=True, minimum=1, maximum=32),
     ] = None
+    pacePercent: Annotated[
+        int | None,
+        Whole(
+            "Pace and quota in percent of the documented ones, for an account with other limits; null: 100.",
+            nullable=True,
+            minimum=1,
+            maximum=10_000,
+        ),
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,12 +11,14 @@ from django.utils import timezone
 from connections.errors import RateLimited
 from connections.models import AppConnection
 from connections.services import check_connection
+from syncs.destination.capabilities import Capabilities
 from syncs.destinations.humanitec import Humanitec
 from syncs.models import RunOptions, SyncRun
 from syncs.planning.preflight import checked_plan
 from syncs.running import runner
 from syncs.running.completion import Completion
 from syncs.services.triggers import trigger
+from syncs.source.selectors import syncs
 from tests.fixtures.world import ENVIRONMENT, World
 
 
@@ -101,4 +103,21 @@ def test_a_quota_is_part_of_the_estimate(world: World, monkeypatch: pytest.Monke
     quota = replace(Humanitec.capabilities, pace=None, quota=(2, 600.0))
     monkeypatch.setattr(Humanitec, "capabilities", quota)
     world.set(**{f"K{number}": "x" for number in range(5)})
-    assert checked_plan(world.actor, world.sync(is_auto_sync_enabled=False)).estimate.seconds == 1200
+    sync = world.sync(is_auto_sync_enabled=False)
+    assert checked_plan(world.actor, sync).estimate.seconds == 1200
+    world.policy(sync, pace_percent=150)
+    assert checked_plan(world.actor, syncs().get(pk=sync.pk)).estimate.seconds == 600
+
+
+def test_a_policy_adjusts_pace_and_quota(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    documented = Capabilities(pace=10.0, quota=(3, 60.0))
+    assert documented.paced(None) == documented
+    raised, lowered = documented.paced(250), documented.paced(10)
+    assert (raised.pace, raised.quota) == (25.0, (7, 60.0))
+    assert (lowered.pace, lowered.quota) == (1.0, (1, 60.0))
+    assert Capabilities().paced(250) == Capabilities()
+    monkeypatch.setattr(Humanitec, "capabilities", replace(Humanitec.capabilities, pace=None, quota=(2, 600.0)))
+    world.set(**{f"K{number}": "x" for number in range(5)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.policy(sync, pace_percent=300)
+    assert world.run(sync).status == "succeeded"
