@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from datetime import date
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,7 @@ class Capabilities:
 
     Keys. `key_pattern` with `key_rule` as text; `reserved` are names that the vendor reserves, as globs of normalized
     keys. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
+    `updates`: "replace" of a vendor that changes no value: an update deletes the key and creates it again.
     Drift. `has_etag`: the list has an etag that every write changes. `has_object_ids`: a recreated key has another
     object id. Without both, and without readable values, only missing keys are detected.
     Pace. `pace` in requests per second; `quota` so many requests in so many seconds; `concurrency` is the default
@@ -49,6 +51,7 @@ class Capabilities:
     quota: tuple[int, float] | None = None
     concurrency: int = 8
     concurrency_limit: int | None = None
+    updates: Literal["in-place", "replace"] = "in-place"
     keeps_versions: bool = False  # in a history of the vendor's own; see `Destination.version_of`
     note: str = ""
     rights: str = ""

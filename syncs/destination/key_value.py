@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, final
 
-from connections.errors import IntegrationError, Rejected
+from connections.errors import Conflict, IntegrationError, OutcomeUnknown, Rejected
 from connections.http.responses import validate
 from syncs.destination.base import Destination
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
@@ -92,8 +92,22 @@ class KeyValueDestination(Destination):
         if write.action is Action.DELETE:
             self.delete(write)
             return [Outcome(write)]
-        response = self.create(write) if write.action is Action.CREATE else self.update(write)
+        if write.action is Action.UPDATE and self.capabilities.updates == "replace":
+            response = self._replace(write)
+        else:
+            response = self.create(write) if write.action is Action.CREATE else self.update(write)
         return [Outcome(write, self.written(response))]
+
+    def _replace(self, write: Write) -> Any:
+        """Delete and create. If the second fails, the claim of the ledger stays, and the next list settles it."""
+        self.delete(write)
+        try:
+            return self.create(write)
+        except Conflict:
+            raise  # created externally in between
+        except IntegrationError as error:
+            message = f"{write.key} was deleted to replace it, and could not be created again"
+            raise OutcomeUnknown(f"{self.label}: {message}: {error}") from None
 
     @final
     def written(self, response: Any) -> Written:

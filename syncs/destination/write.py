@@ -29,10 +29,18 @@ TRIES = 4
 
 
 @dataclass(frozen=True, slots=True)
+class Sealed:
+    """A secret entry whose value the vendor does not return. `raw` is what to write back so that it stays."""
+
+    etag: str
+    raw: Any = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Document:
     """All keys of a location. `version` is for the vendor's check-and-set; None if it has none.
 
-    An entry that is not text is a plain value: listed, never changed. `ref` is the adapter's own handle.
+    An entry that is neither text nor Sealed is a plain value: listed, never changed. `ref` is the adapter's own handle.
     """
 
     entries: Mapping[str, Any] = field(default_factory=dict, repr=False)
@@ -44,7 +52,9 @@ class Document:
 def remotes_of(document: Document) -> tuple[Remote, ...]:
     """The entries as the keys that a destination lists."""
     return tuple(
-        Remote(key, value=value if isinstance(value, str) else None, is_secret=isinstance(value, str))
+        Remote(key, etag=value.etag)
+        if isinstance(value, Sealed)
+        else Remote(key, value=value if isinstance(value, str) else None, is_secret=isinstance(value, str))
         for key, value in document.entries.items()
     )
 
@@ -277,4 +287,6 @@ def _merged(
 
 
 def _as_planned(write: Write, entry: Any) -> bool:
+    if isinstance(entry, Sealed):
+        return write.remote is not None and entry.etag == write.remote.etag
     return write.remote is not None and isinstance(entry, str) and entry == write.remote.value

@@ -1,17 +1,23 @@
 """More destinations without a vendor, one for each further shape that the base has, held to the same laws.
 
 `Upserts` has one request for create and update; `Patches` one for all writes and deletes of a run.
+`Acme` is the example of the page on adding a destination.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Annotated, Any
 
+from config.schemas import types as members
+from config.schemas.model import Model
 from connections.http.client import quote
 from connections.http.pages import Token
 from connections.http.responses import Response, Text
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.patch import PatchDestination
 from syncs.destination.upsert import UpsertDestination
 from syncs.engine.types import Remote, Write
@@ -154,5 +160,57 @@ class FakePatches(FakeShelf):
         return super().reads(config, keys) * 2
 
 
-FAKES = {**bases.FAKES, "upserts": FakeUpserts, "patches": FakePatches}
-DESTINATIONS = {**bases.DESTINATIONS, "upserts": Upserts, "patches": Patches}
+def acme() -> type[KeyValueDestination]:
+    """The destination that the page on adding one shows, with the login of the others here."""
+    page = Path(__file__).parents[2] / "templates" / "docs" / "adding-a-destination.md"
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page.read_text(), re.DOTALL | re.MULTILINE)
+    names = {each.__name__: each for each in (KeyValueDestination, Model, members.Text, quote, Remote)}
+    scope: dict[str, Any] = {**names, "Annotated": Annotated, "Any": Any}
+    exec(compile(example, "acme.py", "exec", dont_inherit=True), scope)
+    found: type[KeyValueDestination] = scope["Acme"]
+    found.provider = "bases"
+    return found
+
+
+class FakeAcme(FakeShelf):
+    """Vaults with secrets, which have names that are unique in their vault, ids and etags."""
+
+    configs = {"vault": {"vault": "main"}}
+    page_size = 0
+
+    @classmethod
+    def methods(cls, config: Mapping[str, Any]) -> Sequence[str]:
+        return ("GET", "POST", "PUT", "DELETE")
+
+    def target(self, config: Mapping[str, Any]) -> str:
+        return str(config["vault"])
+
+    def answer(self, ask: Ask) -> Answer:
+        if ask.headers.get("authorization") != self.credentials["token"]:
+            return Answer(403)
+        if ask.path == "/here":
+            return Answer(200, {})
+        if ask.parts[0] == "vaults":
+            shelf = self.shelf(ask.parts[1])
+            if ask.method == "GET":
+                return Answer(200, [self.described(kept) for kept in shelf.page(0, 0)])
+            made = shelf.make(ask.body["name"], ask.body["value"])
+            return Answer(201, self.described(made)) if made else Answer(409)
+        shelf = self.shelf("main")
+        kept = shelf.by_id(ask.parts[-1])
+        if kept is None:
+            return Answer(404)
+        if ask.method == "DELETE":
+            shelf.drop(kept.name)
+            return Answer(204)
+        return Answer(200, self.described(shelf.put(kept.name, ask.body["value"])))
+
+    def described(self, kept: Kept) -> dict[str, Any]:
+        return {"name": kept.name, "id": kept.id, "etag": kept.updated}
+
+    def reads(self, config: Mapping[str, Any], keys: int) -> int:
+        return 1
+
+
+FAKES = {**bases.FAKES, "upserts": FakeUpserts, "patches": FakePatches, "acme": FakeAcme}
+DESTINATIONS = {**bases.DESTINATIONS, "upserts": Upserts, "patches": Patches, "acme": acme()}

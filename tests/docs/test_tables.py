@@ -17,7 +17,18 @@ from config.schemas import types as members
 from connections import provider
 from connections.http import responses
 from connections.http.client import ApiClient
-from syncs.destination import base, capabilities, document, key_value, patch, shared_objects, upsert, write
+from syncs.destination import (
+    base,
+    capabilities,
+    document,
+    dotenv_text,
+    key_value,
+    patch,
+    shared_objects,
+    upsert,
+    waiting,
+    write,
+)
 from syncs.destinations.humanitec import Humanitec
 from syncs.engine import types
 from syncs.engine.types import Action
@@ -100,6 +111,8 @@ def test_the_guide_names_parts_that_exist() -> None:
         upsert,
         patch,
         shared_objects,
+        waiting,
+        dotenv_text,
         document,
         capabilities,
         write,
@@ -118,7 +131,7 @@ def test_the_guide_names_parts_that_exist() -> None:
             classes[name]
             for name in ("UpsertDestination", "PatchDestination", "DocumentDestination", "Provider", "Served")
         ),
-        *(ApiClient, fake.Fake, provider, write, capabilities.Capabilities),
+        *(ApiClient, fake.Fake, provider, write, waiting, dotenv_text, capabilities.Capabilities),
     )
     known = {name for home in homes for name in dir(home)} | {"quote", *classes}
     for span in spans(page("adding-a-destination")):
