@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator
 
@@ -11,6 +11,7 @@ from config.responses import EXAMPLE_ID
 from config.schemas.member import About
 from config.schemas.model import Model
 from config.schemas.types import Items, Text
+from connections.http.client import quote
 from syncs.destination.options import SyncOptions
 
 SCOPE = About(help="The Google Cloud scope that secrets should be synced to.")
@@ -40,11 +41,37 @@ class Global(Model):
         Items("Where new secrets are stored; none: Google chooses. It cannot be changed later.", max_items=100),
     ] = None
 
+    @property
+    def host(self) -> str:
+        """The address of a service of its own, or ""."""
+        return ""
+
+    def parent(self, project: str) -> str:
+        """The path of what holds the secrets, of a project by its ID or number."""
+        return f"projects/{quote(project)}"
+
+    def attributes(self) -> dict[str, Any]:
+        """What a new secret has because of the target."""
+        places = [{"location": one} for one in self.userReplicaLocationIds or ()]
+        return {"replication": {"userManaged": {"replicas": places}} if places else {"automatic": {}}}
+
 
 class Region(Model):
     scope: Annotated[Literal["region"], SCOPE]
     projectId: ProjectId
     locationId: Annotated[str, _location("Location ID", "The region of the secrets.")]
+
+    @property
+    def host(self) -> str:
+        return f"https://secretmanager.{self.locationId}.rep.googleapis.com"
+
+    def parent(self, project: str) -> str:
+        """As `Global.parent`."""
+        return f"projects/{quote(project)}/locations/{quote(self.locationId)}"
+
+    def attributes(self) -> dict[str, Any]:
+        """As `Global.attributes`: a regional secret has no replicas."""
+        return {}
 
 
 class SecretManagerOptions(SyncOptions):

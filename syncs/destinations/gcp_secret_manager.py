@@ -29,7 +29,6 @@ from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, 
 from connections.gcp import RIGHTS, WrongState, host_of, project_id, read_list
 from connections.http.client import quote
 from connections.http.exchange import Method
-from connections.http.pages import Single
 from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
@@ -74,25 +73,19 @@ class GcpSecretManager(KeyValueDestination):
         docs_url="https://cloud.google.com/secret-manager/docs",
     )
 
-    def _parent(self, project: str) -> str:
-        location = f"/locations/{quote(self.config.locationId)}" if isinstance(self.config, Region) else ""
-        return f"projects/{quote(project)}{location}"
-
     @cached_property
     def host(self) -> str:
-        if isinstance(self.config, Global):
-            return ""
-        return host_of(self.client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
+        return host_of(self.client, self.config.host)
 
     @property
     def secrets(self) -> str:
-        return f"/v1/{self._parent(self.config.projectId)}/secrets"
+        return f"/v1/{self.config.parent(self.config.projectId)}/secrets"
 
     @cached_property
     def _location(self) -> str:
         """With the project's ID, so that a project is one location whether its ID or its number is given."""
         project = project_id(self.client, self.config.projectId)
-        return f"{self.slug}|{self.client.base_url}|{self._parent(project)}"
+        return f"{self.slug}|{self.client.base_url}|{self.config.parent(project)}"
 
     def location(self) -> str:
         return self._location
@@ -110,7 +103,6 @@ class GcpSecretManager(KeyValueDestination):
         return [one.remote() for one in listed]
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        """With value and version."""
         return read_each(partial(self._accessed, values), remotes, self.concurrency)
 
     def _accessed(self, values: bool, remote: Remote) -> Remote | None:
@@ -135,10 +127,7 @@ class GcpSecretManager(KeyValueDestination):
         return [remote for remote in in_parallel(self._unlisted, keys, self.concurrency) if remote]
 
     def _unlisted(self, key: str) -> Remote | None:
-        """Accesses have the far larger quota, so only an existing secret is read.
-
-        An account with rights on some names only gets "forbidden" for missing secrets.
-        """
+        """Accessed first, for the larger quota. With rights on some names, a missing secret is "forbidden" too."""
         try:
             with suppress(WrongState):  # it exists, but has no value
                 self._access(key)
@@ -151,12 +140,12 @@ class GcpSecretManager(KeyValueDestination):
 
     def create(self, write: Write) -> Written:
         labels = {**{label.key: label.value for label in self.policy.labels or ()}, **MARK}
-        body: dict[str, Any] = {"labels": labels}
-        if isinstance(self.config, Global):
-            body["replication"] = _replication(self.config.userReplicaLocationIds or [])
-        asked: dict[str, Any] = {"params": {"secretId": write.key}, "json": body, "hidden": [write.value]}
+        body = {"labels": labels, **self.config.attributes()}
+        visible = [write.key, *labels.values()]
         try:
-            made = self._ask("POST", self.secrets, **asked, visible=[write.key, *labels.values()])
+            made = self._ask(
+                "POST", self.secrets, params={"secretId": write.key}, json=body, hidden=[write.value], visible=visible
+            )
             created = made.get("createTime") if isinstance(made, dict) else None
         except Conflict:
             created = self._created_without_value(write.key)
@@ -172,9 +161,7 @@ class GcpSecretManager(KeyValueDestination):
         """
         try:
             secret = self._get(key)
-            arguments: dict[str, Any] = {"member": "versions", "optional": True, "base_url": self.host}
-            path = f"{self._path(key)}/versions"
-            versions = self.client.read_list(path, Response, Single(), params={"pageSize": "1"}, **arguments)
+            versions = read_list(self.client, f"{self._path(key)}/versions", Response, "versions", host=self.host)
         except IntegrationError:
             return ""
         return secret.createTime if secret.is_ours and not versions else ""
@@ -219,9 +206,3 @@ class GcpSecretManager(KeyValueDestination):
 
     def _path(self, key: str) -> str:
         return f"{self.secrets}/{quote(key)}"
-
-
-def _replication(locations: Sequence[str]) -> dict[str, Any]:
-    if not locations:
-        return {"automatic": {}}
-    return {"userManaged": {"replicas": [{"location": one} for one in locations]}}
