@@ -15,7 +15,7 @@ https://vercel.com/docs/limits, https://vercel.com/docs/environment-variables/se
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
 
@@ -25,6 +25,7 @@ from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.reading import read_each
 from syncs.destination.shared_objects import SharedObjectDestination
 from syncs.destinations._vercel_config import Project, Team
+from syncs.destinations._vercel_deployments import redeploy
 from syncs.destinations._vercel_variables import ProjectVariables, SharedVariables, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
 
@@ -49,9 +50,9 @@ class Vercel(SharedObjectDestination):
         ),
         max_value_bytes=64 * 1024,
         pace=2.0,  # 120 creates and as many updates per minute; for deletes see `request_cost`
-        note="A deployment uses new values when it is redeployed; all its variables may have 64 KB together."
-        " Sensitive values cannot be read: a change is detected by its time, and they are not imported. Shared"
-        " variables of a team are read by an import only; otherwise a change is detected by its time too."
+        note="A deployment uses new values when it is redeployed; the policy can do that. All its variables may have"
+        " 64 KB together. Sensitive values cannot be read: a change is detected by its time, and they are not imported."
+        " Shared variables of a team are read by an import only; otherwise a change is detected by its time too."
         " Several changed keys are one request, after a check that each is unchanged.",
         rights="A token of a member who may edit the variables of the environment: Project Administrator of the"
         " project, or Member of the team for shared variables.",
@@ -61,6 +62,7 @@ class Vercel(SharedObjectDestination):
         ),
         docs_url="https://vercel.com/docs/environment-variables",
     )
+    after_writes = ("deploy",)
     batch = {Action.CREATE: MANY, Action.UPDATE: MANY, Action.DELETE: MANY}
     split_on = (Rejected, NotFound)
 
@@ -135,3 +137,6 @@ class Vercel(SharedObjectDestination):
         variables = self.variables
         assert isinstance(variables, ProjectVariables), "what a team shares in another way is locked"
         variables.narrow(variable_of(remote), targets)
+
+    def after(self, changed: Collection[str]) -> None:
+        redeploy(self.client, self.config)

@@ -394,6 +394,44 @@ def test_a_rate_limit_may_be_given_by_its_end(vendor: vercel.Vercel, client: Api
     assert caught.value.retry_after > 1_000_000
 
 
+# -- redeployment --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [
+        (PRODUCTION, {"deploymentId": "dpl_served", "target": "production"}),
+        (CONFIGS["custom"], {"deploymentId": "dpl_custom", "customEnvironmentSlugOrId": "env_staging"}),
+        (BRANCH, {"deploymentId": "dpl_next"}),
+    ],
+    ids=["production", "custom", "branch"],
+)
+def test_what_is_deployed_now_is_deployed_again(
+    vendor: vercel.Vercel, client: ApiClient, config: dict[str, Any], expected: dict[str, str]
+) -> None:
+    """After a rollback production is not the newest deployment."""
+    Vercel(client, config).after(["KEY"])
+    assert vendor.redeployed == [], "nothing is deployed yet"
+    vendor.current = "dpl_served"
+    vendor.deployments = [
+        {"uid": "dpl_newest", "name": "shop", "target": "production"},
+        {"uid": "dpl_other", "name": "shop", "target": "preview", "branch": "other"},
+        {"uid": "dpl_next", "name": "shop", "target": "preview", "branch": "next"},
+        {"uid": "dpl_custom", "name": "shop", "target": "env_staging"},
+    ]
+    Vercel(client, config).after(["KEY"])
+    assert vendor.redeployed == [{"name": "shop", "meta": {"action": "redeploy"}, **expected}]
+
+
+@pytest.mark.parametrize("config", [PREVIEW, {**PREVIEW, "env": "development"}, TEAM])
+def test_what_has_no_single_deployment_is_not_redeployed(
+    vendor: vercel.Vercel, client: ApiClient, config: dict[str, Any]
+) -> None:
+    with pytest.raises(Rejected, match="by hand"):
+        Vercel(client, config).after(["KEY"])
+    assert vendor.asked() == []
+
+
 # -- the config ----------------------------------------------------------------------------------------------------
 
 

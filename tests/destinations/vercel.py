@@ -52,6 +52,9 @@ class Vercel(Served):
         ),
         r"^GET /v1/integrations/git-branches: is not described": "as the vendor's dashboard requests it",
         r"^\w+ /v1/env(/\w+)?: is not described": "shared variables: @vercel/sdk 1.28.35, operations of `environment`",
+        r"^(GET|POST) /v(7|9|13)/(deployments|projects/\w+): is not described": (
+            "@vercel/sdk 1.28.35, operations getProject, getDeployments and createDeployment"
+        ),
         r"^DELETE /v1/projects/\w+/env: is not described": "batch removal: @vercel/sdk 1.28.35, `projects`",
     }
     method = "api-token"
@@ -92,6 +95,9 @@ class Vercel(Served):
         self.sealed = False
         self.hidden = 0
         self.page: int | None = None
+        self.deployments: list[Record] = []  # each with `uid`, `target` and `branch`, the newest first
+        self.current: str | None = None  # what the domains of production serve
+        self.redeployed: list[Record] = []
         self._clock = itertools.count(1_760_000_000_000)
 
     # -- behind the API ----------------------------------------------------------------------------------------
@@ -158,6 +164,17 @@ class Vercel(Served):
                 return Answer(200, {"projects": [{"id": "prj_shop", "name": "shop"}] if mine else [], **paging()})
             case ["v9", "projects", "prj_shop", "custom-environments"]:
                 return Answer(200, {"environments": [{"id": "env_staging", "slug": "staging", "type": "preview"}]})
+            case ["v9", "projects", "prj_shop"]:
+                targets = {"production": {"id": self.current} if self.current else None}
+                return Answer(200, {"id": "prj_shop", "name": "shop", "targets": targets})
+            case ["v7", "deployments"]:
+                where = {name: ask.query[name] for name in ("target", "branch") if name in ask.query}
+                found = [one for one in self.deployments if where.items() <= one.items()]
+                return Answer(200, {"deployments": found[: int(ask.query["limit"])], **paging()})
+            case ["v13", "deployments"]:
+                assert ask.query["forceNew"] == "1"
+                self.redeployed.append(ask.body)
+                return Answer(200, {"id": f"dpl_{len(self.redeployed)}", "readyState": "QUEUED"})
             case ["v1", "integrations", "git-branches"]:
                 return Answer(200, [{"ref": "main"}, {"ref": "next"}])
             case ["v1", "env", *rest]:
