@@ -17,6 +17,7 @@ from connections.providers.gcp import Gcp
 from syncs.destinations.gcp_secret_manager import GcpSecretManager
 from syncs.engine.types import Action, Write
 from tests.connections.logins import login
+from tests.connections.test_gcp_federation import configuration, impersonating
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations.serving import Answer, Ask
 
@@ -25,7 +26,7 @@ pytestmark = [
     pytest.mark.clients,
     pytest.mark.skipif(FOUND is None, reason="google-api-python-client is not installed (extra `clients`)"),
 ]
-APIS = ("secretmanager.v1", "iamcredentials.v1", "cloudresourcemanager.v1")
+APIS = ("secretmanager.v1", "iamcredentials.v1", "cloudresourcemanager.v1", "sts.v1")
 
 
 class Descriptions:
@@ -130,6 +131,26 @@ def _all_there_is(destination: GcpSecretManager, vendor: gcp.GcpSecretManager) -
     listing = destination.resolve_listing(destination.listing(), set("ABC"))
     apply(*(Write(Action.UPDATE, one.key, one.key, "2", remote=one) for one in listing))
     apply(*(Write(Action.DELETE, one.key, one.key, remote=one) for one in listing))
+
+
+def test_an_exchanged_token_and_asked_rights_match_googles_description(
+    descriptions: Descriptions, tmp_path: Path
+) -> None:
+    vendor = gcp.GcpSecretManager()
+    file = tmp_path / "token"
+    file.write_text(gcp.WORKLOAD_TOKEN)
+    method = "workload-identity-federation"
+    with vendor.running() as url:
+        provider = Gcp(url, operator={"GCP_TOKEN_FILES": [str(file)]})
+        credentials = login(
+            provider, method, {"credentialConfiguration": configuration({"file": str(file)}, **impersonating())}
+        )
+        with provider.client(method, credentials, provider.renew(method, credentials)) as client:
+            provider.check(client)
+    for ask, answer in vendor.exchanges:
+        hold(descriptions, ask, answer)
+    paths = ["/v1/token", ":generateAccessToken", "/v1/projects", ":testIamPermissions"]
+    assert all(ask.path.endswith(path) for (ask, _), path in zip(vendor.exchanges, paths, strict=True))
 
 
 def test_an_undescribed_request_is_reported(descriptions: Descriptions) -> None:
