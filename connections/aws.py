@@ -40,16 +40,16 @@ PAGES = Token("NextToken", at="NextToken", empty_pages=True)
 TARGETS = {"secretsmanager": "secretsmanager", "ssm": "AmazonSSM", "kms": "TrentService"}
 
 
-class Refused(Forbidden):
-    """The login is good but lacks the right to this one thing."""
-
-
 class WrongState(Rejected):
     """The thing is in a state that does not allow this, as a secret that is scheduled for deletion."""
 
 
 class WrongParameter(Rejected):
     """A parameter is wrong now, as a version that is not the current one."""
+
+
+class WrongKey(Rejected):
+    """The KMS key of this one thing does not exist, is disabled, or is scheduled for deletion."""
 
 
 _NAMES: dict[type[IntegrationError], str] = {
@@ -59,12 +59,12 @@ _NAMES: dict[type[IntegrationError], str] = {
     " RequestTimeout IDPCommunicationError",
     NotFound: "ResourceNotFoundException ParameterNotFound InvalidResourceId",
     Conflict: "ResourceExistsException ParameterAlreadyExists",
-    Refused: "AccessDeniedException AccessDenied NotAuthorized",
+    Forbidden: "AccessDeniedException AccessDenied NotAuthorized OptInRequired RegionDisabledException",
     Unauthorized: "UnrecognizedClientException InvalidClientTokenId InvalidSignatureException SignatureDoesNotMatch"
     " IncompleteSignature IncompleteSignatureException MissingAuthenticationToken MissingAuthenticationTokenException"
     " ExpiredTokenException ExpiredToken RequestExpired InvalidIdentityToken IDPRejectedClaim",
-    Forbidden: "OptInRequired RegionDisabledException",  # this service, or this region
     WrongState: "InvalidRequestException",
+    WrongKey: "InvalidKeyId DecryptionFailure EncryptionFailure",
     WrongParameter: "InvalidParameterException",
 }
 _CLASSES = {name: found for found, names in _NAMES.items() for name in names.split()}

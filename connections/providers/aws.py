@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from config.schemas.model import Model
-from connections.aws import AwsClient, Refused, aws_of
+from connections.aws import AwsClient, aws_of
 from connections.aws_regions import is_of_aws, partition_named
 from connections.aws_signing import Keys, botocore
-from connections.errors import Unauthorized
+from connections.errors import Forbidden, Unauthorized
 from connections.http import responses
 from connections.http.client import ApiClient
 from connections.http.pages import Token
@@ -104,8 +104,8 @@ class Aws(Provider):
         try:
             with self._line(_own_keys(), credentials) as client:
                 return client.call_sts("AssumeRole", Assumed, **given).Credentials
-        except Refused as error:
-            raise Refused(f"{error} (external ID: {external})" if external else str(error)) from None
+        except Forbidden as error:
+            raise Forbidden(f"{error} (external ID: {external})" if external else str(error)) from None
 
     def _with_token(self, credentials: WebIdentity) -> TemporaryKeys:
         given = {**_role(credentials), "WebIdentityToken": self._token()}
@@ -126,8 +126,8 @@ class Aws(Provider):
 
     def check(self, client: ApiClient) -> Rights:
         """The identity of the keys, which needs no right. That the role can be assumed was checked by `renew`."""
-        aws_of(client).identity()
-        return Rights()
+        root = aws_of(client).identity().Arn.endswith(":root")
+        return Rights(excess=("all: the keys are those of the account's root user",) if root else ())
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, str]) -> list[Choice]:
         """KMS keys by alias, and secrets by name. If the login may not list them they are typed."""

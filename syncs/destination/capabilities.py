@@ -45,6 +45,7 @@ class Capabilities:
     reserved: tuple[str, ...] = ()
     max_key_length: int | None = None
     max_value_bytes: int | None = None
+    max_comment_length: int | None = None  # characters
     max_keys: int | None = None
     max_total_bytes: int | None = None
     pace: float | None = None

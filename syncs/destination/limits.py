@@ -46,6 +46,9 @@ def blocked_by(
         return f"its {size} bytes are more than the {limits.max_value_bytes} {label} takes", Code.VALUE_TOO_LARGE
     if reason := refuses(entry.value):
         return f"{label} does not take its value: {reason}", Code.VALUE_REFUSED
+    size, most = len(entry.comment), limits.max_comment_length
+    if limits.holds_comments and most is not None and size > most:
+        return f"its comment has {size} characters, {label} takes at most {most}", Code.VALUE_TOO_LARGE
     return None, None
 
 

@@ -37,5 +37,9 @@ def _sentences(limits: Capabilities) -> list[str]:
         f"At most {size(limits.max_total_bytes)} in all keys and values together."
         if limits.max_total_bytes is not None
         else "",
-        "" if limits.holds_comments else "Comments are not written.",
+        "Comments are not written." if not limits.holds_comments else _comments(limits.max_comment_length),
     ]
+
+
+def _comments(most: int | None) -> str:
+    return f"Comments of at most {most} characters." if most is not None else ""

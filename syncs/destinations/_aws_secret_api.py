@@ -11,11 +11,12 @@ from dataclasses import replace
 from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AliasChoices, Field
+from pydantic import AfterValidator, AliasChoices, Field
 
+from config.errors import BadRequest
 from config.schemas.member import About
 from config.schemas.model import Model
-from config.schemas.types import Flag, Text
+from config.schemas.types import Flag, Text, Whole
 from config.schemas.unions import OneOf
 from connections.aws import aws_of
 from connections.http import responses
@@ -60,6 +61,24 @@ class SecretsManagerOptions(SyncOptions):
     tags: Tags = None
     syncSecretMetadataAsTags: Annotated[
         bool | None, Flag("Metadata as tags", "Each secret's metadata as tags; not in one document.")
+    ] = None
+
+
+def _window(days: int | None) -> int | None:
+    if days in range(1, 7):
+        raise BadRequest("recoveryWindowInDays must be 0, or from 7 to 30")
+    return days
+
+
+class SecretsManagerPolicy(Model):
+    recoveryWindowInDays: Annotated[
+        int | None,
+        Whole(
+            "For how many days a deleted secret can be restored: 7 to 30, by default 30. 0 deletes it permanently.",
+            "Recovery window",
+            maximum=30,
+        ),
+        AfterValidator(_window),
     ] = None
 
 
@@ -116,20 +135,22 @@ class SecretsManager(Destination):
     Config = OneOf("mappingBehavior", OneToOne, ManyToOne)
     Options = SecretsManagerOptions
     options: SecretsManagerOptions
+    Policy = SecretsManagerPolicy
+    policy: SecretsManagerPolicy
     capabilities = Capabilities(
         can_read_values=True,
         can_import=True,
         takes_empty=False,
-        holds_comments=False,
+        max_comment_length=2048,
         key_pattern=r"[A-Za-z0-9/_+=.@-]+",
         key_rule="letters, digits and /_+=.@-",
         max_key_length=512,
         max_value_bytes=65536,
         pace=40.0,
-        note="A deleted secret can be restored for 30 days. One that something else has scheduled for deletion is "
-        "never restored. One to one and without a key schema, every secret of the region is in scope except those "
-        "that other AWS services own. In one document foreign members stay as they are, and deleting the last key "
-        "leaves an empty object.",
+        note="A deleted secret can be restored for as long as the policy says, by default 30 days. One that something "
+        "else has scheduled for deletion is never restored. Comments become descriptions. One to one and without a "
+        "key schema, every secret of the region is in scope except those that other AWS services own. In one document "
+        "foreign members stay as they are, and deleting the last key leaves an empty object.",
         rights="secretsmanager: ListSecrets, BatchGetSecretValue, GetSecretValue, CreateSecret, UpdateSecret, "
         "DeleteSecret, RestoreSecret, DescribeSecret, TagResource, UntagResource; as one document also "
         "PutSecretValue and UpdateSecretVersionStage, without which a change that something else makes in the same "
@@ -152,7 +173,9 @@ class SecretsManager(Destination):
         if isinstance(config, OneToOne):
             return cls.capabilities
         free = replace(cls.capabilities, has_etag=False, has_object_ids=False, takes_empty=True, key_pattern="")
-        return replace(free, key_rule="", max_key_length=None, max_value_bytes=None, max_total_bytes=65536)
+        return replace(
+            free, key_rule="", holds_comments=False, max_key_length=None, max_value_bytes=None, max_total_bytes=65536
+        )
 
     def location(self) -> str:
         client, region = aws_of(self.client), self.config.region

@@ -9,8 +9,8 @@ import uuid
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from connections.aws import Refused, WrongParameter, WrongState
-from connections.errors import Conflict, IntegrationError, NotFound, Rejected
+from connections.aws import WrongParameter, WrongState
+from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, Rejected
 from syncs.destination.document import DocumentDestination
 from syncs.destination.raw_json import JsonObject, Raw
 from syncs.destination.write import Document
@@ -73,17 +73,21 @@ class SecretDocument(SecretsManager, DocumentDestination):
     def _replace(self, content: dict[str, str], hidden: Iterable[str], current: str | None) -> None:
         """Raises Conflict if the current version is another by now."""
         version = content["ClientRequestToken"]
-        move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version, "RemoveFromVersionId": current}
         try:
             self.call_on("PutSecretValue", self.name, {**content, "VersionStages": [STAGE]}, hidden=hidden)
+            self._make_current(version, current)
+        except Forbidden as refused:
+            self._replace_unchecked(content, hidden, current, refused)
+
+    def _make_current(self, version: str, current: str | None) -> None:
+        move = {"VersionStage": "AWSCURRENT", "MoveToVersionId": version, "RemoveFromVersionId": current}
+        try:
             self.call_on("UpdateSecretVersionStage", self.name, move)
         except (WrongParameter, WrongState) as error:
             raise Conflict(str(error)) from None
-        except Refused as refused:
-            self._replace_unchecked(content, hidden, current, refused)
 
     def _replace_unchecked(
-        self, content: dict[str, str], hidden: Iterable[str], current: str | None, refused: Refused
+        self, content: dict[str, str], hidden: Iterable[str], current: str | None, refused: Forbidden
     ) -> None:
         """For a role that was made for another product: without those two rights there is no check-and-set."""
         if self.describe(self.name).current_version != current:
@@ -91,7 +95,7 @@ class SecretDocument(SecretsManager, DocumentDestination):
         try:
             content["ClientRequestToken"] = str(uuid.uuid4())  # the staged version may have the one before
             self.call_on("UpdateSecret", self.name, content, hidden=hidden)
-        except Refused:
+        except Forbidden:
             raise refused from None
 
     def _create(self, content: Mapping[str, str], hidden: Iterable[str]) -> None:

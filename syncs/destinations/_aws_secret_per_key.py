@@ -11,8 +11,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from connections.aws import Refused, WrongState, aws_of
-from connections.errors import BadResponse, IntegrationError, NotFound, Rejected, Unauthorized
+from connections.aws import WrongState, aws_of
+from connections.errors import BadResponse, Forbidden, IntegrationError, NotFound, Rejected, Unavailable
 from connections.http.responses import Response, Text
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.reading import in_parallel
@@ -39,6 +39,7 @@ Item = TypeVar("Item")
 class Unread(Response):
     SecretId: Text
     ErrorCode: str
+    Message: str = ""
 
 
 class Values(Response):
@@ -55,8 +56,8 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
     config: OneToOne
 
     def request_cost(self, action: Action) -> float:
-        """A secret is tagged before it is deleted."""
-        return 2.0 if action is Action.DELETE else 1.0
+        """A secret that can be restored is tagged before it is deleted."""
+        return 2.0 if action is Action.DELETE and self.policy.recoveryWindowInDays != 0 else 1.0
 
     def sends_metadata(self) -> bool:
         return bool(self.options.syncSecretMetadataAsTags)
@@ -76,7 +77,8 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
         if secret.PrimaryRegion not in (None, self.config.region):
             locked = f"it is a copy of one in {secret.PrimaryRegion}"
         locked = SCHEDULED if secret.DeletedDate else locked
-        return Remote(secret.Name, object_id=secret.ARN, etag=secret.current_version, locked=locked, ref=secret)
+        comment, etag = secret.Description or "", secret.current_version
+        return Remote(secret.Name, comment=comment, object_id=secret.ARN, etag=etag, locked=locked, ref=secret)
 
     def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
         """With their current value and version, whatever the list has; without those that were deleted since.
@@ -99,7 +101,7 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
     def _find_batch(self, names: Sequence[str]) -> list[Remote]:
         try:
             values, _ = self._values(names)
-        except Refused:
+        except Forbidden:
             return []
         return [
             Remote(each.Name, object_id=arn, etag=each.VersionId, ref=Secret(ARN=arn, Name=each.Name))
@@ -111,9 +113,9 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
         arns = {remote.key: str(remote.object_id) for remote in remotes}  # an error names a secret by key or ARN
         try:
             values, errors = self._values(list(arns.values()))
-        except Refused:
+        except Forbidden:
             return list(remotes)
-        errors = {arns.get(secret_id, secret_id): code for secret_id, code in errors.items()}
+        errors = {arns.get(secret_id, secret_id): error for secret_id, error in errors.items()}
         read = []
         for remote in remotes:
             arn = str(remote.object_id)
@@ -121,19 +123,19 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
                 read.append(replace(remote, value=values[arn].SecretString, etag=values[arn].VersionId))
             elif arn not in errors:
                 raise BadResponse(f"{LABEL}: BatchGetSecretValue: unexpected response: no result for {remote.key}")
-            elif errors[arn] not in DELETED:
-                read.append(remote)
+            elif (error := errors[arn]).ErrorCode not in DELETED:
+                read.append(replace(remote, unreadable=f"AWS answered {error.ErrorCode}: {error.Message}"))
         return read
 
-    def _values(self, ids: Sequence[str]) -> tuple[dict[str, SecretValue], dict[str, str]]:
-        """From all pages: values by ARN, and error codes by secret."""
+    def _values(self, ids: Sequence[str]) -> tuple[dict[str, SecretValue], dict[str, Unread]]:
+        """From all pages: values by ARN, and errors by secret."""
         values: dict[str, SecretValue] = {}
-        errors: dict[str, str] = {}
+        errors: dict[str, Unread] = {}
         token: dict[str, str] = {}
         for _ in ids:  # a page may have as few as one, if values are large
             page = self.call("BatchGetSecretValue", "", {"SecretIdList": list(ids), **token}, Values, read=True)
             values |= {value.ARN: value for value in page.SecretValues}
-            errors |= {error.SecretId: error.ErrorCode for error in page.Errors or ()}
+            errors |= {error.SecretId: error for error in page.Errors or ()}
             if not page.NextToken:
                 break
             token = {"NextToken": page.NextToken}
@@ -141,7 +143,7 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
 
     def create(self, write: Write) -> Written:
         content = {"Name": write.key, "SecretString": write.value, **request_token()}
-        attributes = {**self.kms_member(), **self.tags_member(write.metadata)}
+        attributes = {**self.kms_member(), **self.tags_member(write.metadata), **_described(write)}
         try:
             return _written(self.call("CreateSecret", write.key, {**content, **attributes}, WrittenSecret))
         except WrongState as error:
@@ -149,6 +151,8 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
 
     def _restore(self, write: Write, error: WrongState) -> Written:
         """Restore and overwrite a secret that a sync has deleted. Raises `error` if that cannot be seen."""
+        if self.policy.recoveryWindowInDays == 0:
+            raise Unavailable(str(error)) from None  # it was deleted permanently a moment ago, which takes AWS a while
         try:
             secret = self.describe(write.key)
         except IntegrationError:
@@ -169,21 +173,26 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
         assert write.remote
         secret = _secret_of(write.remote)
         written = Written(object_id=secret.ARN, etag=write.remote.etag)
+        body: dict[str, str] = {} if write.comment == (secret.Description or "") else {"Description": write.comment}
         if write.remote.value != write.value or not self.has_kms_key(secret):
-            body = {"SecretString": write.value, **request_token(), **self.kms_member()}
-            written = _written(self.call_on("UpdateSecret", secret.ARN, body))
+            body |= {"SecretString": write.value, **self.kms_member()}
+        if body:
+            answer = self.call_on("UpdateSecret", secret.ARN, {**body, **request_token()})
+            written = Written(object_id=secret.ARN, etag=answer.VersionId or write.remote.etag)
         self.add_tags(secret, write.metadata)
         return written
 
     def delete(self, write: Write) -> None:
         """By ARN: a recreated secret has another one. Tagged first, to find it while it is scheduled for deletion."""
         assert write.remote
-        arn = _secret_of(write.remote).ARN
+        arn, days = _secret_of(write.remote).ARN, self.policy.recoveryWindowInDays
+        how = {} if days is None else {"RecoveryWindowInDays": days} if days else {"ForceDeleteWithoutRecovery": True}
         # A secret may have all the tags that AWS allows: it is deleted all the same, which itself shows the result.
-        with contextlib.suppress(NotFound, Rejected, Unauthorized):
-            self.call_on("TagResource", arn, {"Tags": [{"Key": REMOVED, "Value": "true"}]})
+        with contextlib.suppress(NotFound, Rejected, Forbidden):
+            if days != 0:
+                self.call_on("TagResource", arn, {"Tags": [{"Key": REMOVED, "Value": "true"}]})
         try:
-            self.call_on("DeleteSecret", arn)
+            self.call_on("DeleteSecret", arn, how)
         except WrongState as error:
             # One with copies in other regions is refused in the same way as one that is scheduled for deletion.
             if not self._is_deleted(arn):
@@ -199,6 +208,10 @@ class SecretPerKey(SecretsManager, KeyValueDestination):
 def _secret_of(remote: Remote) -> Secret:
     assert isinstance(remote.ref, Secret)
     return remote.ref
+
+
+def _described(write: Write) -> dict[str, str]:
+    return {"Description": write.comment} if write.comment else {}
 
 
 def _written(response: WrittenSecret) -> Written:

@@ -1,77 +1,37 @@
 """AWS Parameter Store (Systems Manager): a SecureString parameter for each key, directly below a path.
 
-Surprising facts: a name at the root is stored without its slash. A page may be empty and not be the last. A recreated
-parameter has no other object id, and overwriting a deleted one creates it. The type cannot be changed, so a String of
-that name is a plain value. The limit is about 3 writes per second, at any price.
+Surprising facts: a name at the root is stored without its slash. A page may be empty and not be the last, and a value
+that may not be decrypted fails its complete page. A recreated parameter has no other object id, and overwriting a
+deleted one creates it. The type cannot be changed, so a String of that name is a plain value. The limit is about 3
+writes per second, at any price.
 500 keys, one changed: 50 pages of 10, 1 write; 10 keys are deleted by one request.
 Source: https://docs.aws.amazon.com/systems-manager/latest/APIReference/
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Any, TypeVar
+from typing import Any, TypeVar
 
-from pydantic import Field
-
-from config.schemas.model import Model
-from config.schemas.types import Flag, Text
-from connections.aws import aws_of
-from connections.errors import BadResponse, NotFound, OutcomeUnknown
-from connections.http import responses
+from connections.aws import WrongKey, aws_of
+from connections.aws_regions import partition_of
+from connections.errors import BadResponse, Forbidden, IntegrationError, NotFound, OutcomeUnknown
 from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.options import SyncOptions
+from syncs.destination.reading import REFUSALS
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
-from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
+from ._aws_options import attributes_of, tags_of
+from ._aws_parameters import Deleted, Found, Parameter, ParameterPath, ParameterStoreOptions, Put
 
+BATCH = 10  # parameters that one request reads or deletes
 LABEL = "AWS Parameter Store"
+LEVELS = 15  # of a name
 T = TypeVar("T")
-
-
-class ParameterPath(Model):
-    region: Region
-    path: Annotated[
-        str,
-        Text(
-            "Path",
-            "The path that parameters are directly below, such as /shop/production/ or /.",
-            max_length=2048,
-            pattern=r"/(?:[A-Za-z0-9_-]+/)*",
-            pattern_message='Invalid path - must follow "/example/path/" format',
-            empty_message="Parameter Store Path required",
-        ),
-    ]
-
-
-class ParameterStoreOptions(SyncOptions):
-    keyId: KmsKey = None
-    tags: Tags = None
-    syncSecretMetadataAsTags: Annotated[bool | None, Flag("Metadata as tags", "Each secret's metadata as tags.")] = None
-
-
-class Parameter(Response):
-    Name: responses.Text
-    Type: str
-    Value: str = Field(repr=False)
-    Version: responses.Number
-
-
-class Found(Response):
-    Parameters: list[Parameter]
-
-
-class Put(Response):
-    Version: responses.Number | None = None
-
-
-class Deleted(Response):
-    DeletedParameters: list[str]
-    InvalidParameters: list[str]
 
 
 class AwsParameterStore(KeyValueDestination):
@@ -87,13 +47,12 @@ class AwsParameterStore(KeyValueDestination):
         can_import=True,
         has_object_ids=False,
         takes_empty=False,
-        holds_comments=False,
-        key_pattern=r"(?:[A-Za-z0-9_.-]+/)*[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",
         max_value_bytes=8192,
+        max_comment_length=1024,
         pace=3.0,
         note="A value of more than 4 KB makes an advanced parameter, which AWS charges for. A value has no {{...}} in "
-        "it. Parameters of type String or StringList are plain values, never changed.",
+        "it. Comments become descriptions. Parameters of type String or StringList are plain values, never changed.",
         rights="ssm: GetParametersByPath, GetParameters, PutParameter, DeleteParameters and AddTagsToResource on "
         "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
         verified=(
@@ -106,18 +65,26 @@ class AwsParameterStore(KeyValueDestination):
         ),
         docs_url="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html",
     )
-    batch = {Action.DELETE: 10}
+    batch = {Action.DELETE: BATCH}
 
     @classmethod
     def limits(cls, config: ParameterPath) -> Capabilities:
-        """A name has at most 1011 characters with its path; at the root it may not begin like those of AWS."""
-        path = config.path
-        found = replace(cls.capabilities, max_key_length=1011 - len(path))
-        if path != "/":
-            return found
-        own = r"(?![Aa][Ww][Ss]|[Ss][Ss][Mm])"
-        rule = f"{found.key_rule}, and at the root no name that begins with aws or ssm,"
-        return replace(found, key_pattern=own + found.key_pattern, key_rule=rule)
+        """A name has at most 15 levels, does not begin like those of AWS, and has 1011 characters with its ARN.
+
+        Source: "PutParameter", member "Name".
+        """
+        path, deeper = config.path, LEVELS - config.path.count("/")
+        arn = f"arn:{partition_of(config.region).name}:ssm:{config.region}:123456789012:parameter{path}"
+        own = r"(?![Aa][Ww][Ss]|[Ss][Ss][Mm])" if path == "/" else ""
+        pattern = rf"{own}(?:[A-Za-z0-9_.-]+/){{0,{max(deeper, 0)}}}[A-Za-z0-9_.-]+"
+        rule = f"{cls.capabilities.key_rule}, at most {LEVELS} levels"
+        rule += ", and at the root no name that begins with aws or ssm," if own else ","
+        if deeper < 0 or path[1:4].lower() in ("aws", "ssm"):
+            pattern, rule = "(?!)", f"paths of at most {LEVELS - 1} levels that do not begin with aws or ssm"
+        return replace(cls.capabilities, max_key_length=1011 - len(arn), key_pattern=pattern, key_rule=rule)
+
+    def refuses(self, value: str) -> str:
+        return "it has {{...}}, which is a reference there" if re.search(r"\{\{.*\}\}", value) else ""
 
     def location(self) -> str:
         client, region = aws_of(self.client), self.config.region
@@ -138,7 +105,7 @@ class AwsParameterStore(KeyValueDestination):
         return bool(self.options.syncSecretMetadataAsTags)
 
     def request_cost(self, action: Action) -> float:
-        tagged = action is Action.UPDATE and bool(self.sends_metadata() or tags_of(self.options.tags, ()))
+        tagged = action is Action.UPDATE and bool(self.sends_metadata() or self.options.tags)
         return 2.0 if tagged else super().request_cost(action)
 
     def requests(self, writes: Mapping[Action, int]) -> int:
@@ -146,17 +113,8 @@ class AwsParameterStore(KeyValueDestination):
         return super().requests(writes) + writes.get(Action.UPDATE, 0)
 
     def fetch(self) -> Iterable[Remote]:
-        """Every parameter directly below the path, or as deep as the key schema leads.
-
-        Source: "GetParametersByPath".
-        """
+        """Every parameter directly below the path, or as deep as the key schema leads."""
         return self._listed(*self._searched())
-
-    def _listed(self, below: str, deep: bool) -> list[Remote]:
-        sent = {"Path": below, "Recursive": deep, "WithDecryption": True, "MaxResults": 10}
-        client, region = aws_of(self.client), self.config.region
-        listed = client.pages("ssm", region, "GetParametersByPath", sent, "Parameters", Parameter)
-        return [self._remote(each) for each in listed]
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that another key schema, or the name of a secret, has put into folders that are not listed."""
@@ -177,6 +135,48 @@ class AwsParameterStore(KeyValueDestination):
             return path + (f"{folders}/" if folders else ""), False
         return path + fixed[: fixed.rfind("/") + 1], True
 
+    def _listed(self, below: str, deep: bool) -> list[Remote]:
+        try:
+            return [self._remote(each) for each in self._pages(below, deep, decrypted=True)]
+        except (Forbidden, WrongKey) as error:
+            return self._one_by_one(below, deep, error)
+
+    def _one_by_one(self, below: str, deep: bool, refused: IntegrationError) -> list[Remote]:
+        """The list, with the keys named whose value AWS refuses to decrypt.
+
+        Raises `refused` if those are all, or so many that the login may read nothing.
+        """
+        try:
+            listed = self._pages(below, deep, decrypted=False)
+        except IntegrationError:
+            raise refused from None
+        remotes = [self._remote(each) for each in listed if each.Type != "SecureString"]
+        names = [each.Name for each in listed if each.Type == "SecureString"]
+        secrets: list[Remote] = []
+        for at in range(0, len(names), BATCH):
+            secrets += self._values_of(names[at : at + BATCH])
+            if len(secrets) >= min(REFUSALS, len(names)) and all(one.unreadable for one in secrets):
+                raise refused
+        return remotes + secrets
+
+    def _values_of(self, names: list[str]) -> list[Remote]:
+        """The values of those that exist. A refused request is sent again in halves."""
+        about = names[0] if len(names) == 1 else ""
+        try:
+            found = self._call("GetParameters", {"Names": names, "WithDecryption": True}, Found, about).Parameters
+            return [self._remote(each) for each in found]
+        except (Forbidden, WrongKey) as error:
+            if len(names) == 1:
+                return [Remote(self._key(names[0]), unreadable=str(error))]
+        half = len(names) // 2
+        return self._values_of(names[:half]) + self._values_of(names[half:])
+
+    def _pages(self, below: str, deep: bool, *, decrypted: bool) -> list[Parameter]:
+        """Source: "GetParametersByPath"."""
+        sent = {"Path": below, "Recursive": deep, "WithDecryption": decrypted, "MaxResults": BATCH}
+        client, region = aws_of(self.client), self.config.region
+        return client.pages("ssm", region, "GetParametersByPath", sent, "Parameters", Parameter)
+
     def _remote(self, each: Parameter) -> Remote:
         return Remote(self._key(each.Name), each.Value, etag=each.Version, is_secret=each.Type == "SecureString")
 
@@ -196,30 +196,25 @@ class AwsParameterStore(KeyValueDestination):
         return self._put(write, {"Overwrite": False, **({"Tags": tags} if tags else {})})
 
     def update(self, write: Write) -> Written:
-        """Tags need a second request: AWS does not accept them with a value that overwrites another."""
-        assert write.remote
-        written = Written(etag=write.remote.etag)
-        if write.remote.value != write.value or self.options.keyId:
-            self._look(write)
-            written = self._put(write, {"Overwrite": True})
-        if tags := tags_of(self.options.tags, write.metadata):
-            sent = {"ResourceType": "Parameter", "ResourceId": self._name(write.key), "Tags": tags}
-            self._call("AddTagsToResource", sent, Response, self._name(write.key))
-        return written
+        """Tags need a second request: AWS does not accept them with a value that overwrites another.
 
-    def _look(self, write: Write) -> None:
-        """An overwriting put would create a parameter that was deleted since it was listed. Source: "GetParameters"."""
+        An overwriting put would create a parameter that was deleted since it was listed, hence the look.
+        """
         name = self._name(write.key)
         if not self._call("GetParameters", {"Names": [name]}, Found, name).Parameters:
             raise NotFound(f"{LABEL}: {name} was deleted since it was listed")
+        written = self._put(write, {"Overwrite": True})
+        if tags := tags_of(self.options.tags, write.metadata):
+            sent = {"ResourceType": "Parameter", "ResourceId": name, "Tags": tags}
+            self._call("AddTagsToResource", sent, Response, name)
+        return written
 
     def _put(self, write: Write, how: Mapping[str, Any]) -> Written:
         """Only a value of more than 4 KB makes AWS create an advanced parameter. Source: "PutParameter"."""
-        sent = {"Name": self._name(write.key), "Value": write.value, "Type": "SecureString", **how}
-        sent["Tier"] = "Intelligent-Tiering"
-        if self.options.keyId:
-            sent["KeyId"] = self.options.keyId
-        return Written(etag=self._call("PutParameter", sent, Put, self._name(write.key)).Version)
+        name = self._name(write.key)
+        sent = {"Name": name, "Value": write.value, "Type": "SecureString", "Description": write.comment, **how}
+        sent |= {"Tier": "Intelligent-Tiering", **({"KeyId": self.options.keyId} if self.options.keyId else {})}
+        return Written(etag=self._call("PutParameter", sent, Put, name).Version)
 
     def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """A missing one is listed among the invalid ones. Source: "DeleteParameters"."""

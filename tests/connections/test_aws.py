@@ -56,6 +56,15 @@ def test_an_access_key_is_checked_by_asking_who_it_is(vendor: AwsFake, provider:
     assert vendor.keys == {"AKIDEXAMPLE"}
 
 
+def test_the_keys_of_the_root_user_have_rights_in_excess(vendor: AwsFake, provider: Aws) -> None:
+    identity = b"""<GetCallerIdentityResponse><GetCallerIdentityResult><Account>123456789012</Account>
+        <Arn>arn:aws:iam::123456789012:%s</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+    for name, excess in ((b"root", 1), (b"user/root", 0)):
+        vendor.answer_with(200, identity % name)
+        with provider.client("access-key", login(provider, "access-key", KEY)) as client:
+            assert len(provider.check(client).excess) == excess
+
+
 def test_a_bad_key_is_unauthorized_and_never_shown(vendor: AwsFake, provider: Aws) -> None:
     message = "The security token included in the request is invalid, canary/secret"
     error = (

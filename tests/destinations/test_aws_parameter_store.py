@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +12,7 @@ from pytest_django import Settings
 from config.errors import Invalid
 from connections.aws import AwsClient
 from connections.aws_signing import Keys
-from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unavailable
+from connections.errors import BadResponse, Conflict, Forbidden, RateLimited, Rejected, Unavailable
 from syncs.destinations.aws_parameter_store import AwsParameterStore
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
@@ -23,6 +23,7 @@ from tests.fixtures.contract import Case, opened
 
 from .aws_fake import REGION
 from .aws_parameter_store import AwsParameterStore as Fake
+from .serving import Answer
 
 PATH, ROOT = Fake.configs["path"], Fake.configs["root"]
 PLAIN = {"keySchema": ""}  # options as a sync has them; without any it is a removal
@@ -280,17 +281,114 @@ def test_a_value_over_4_KB_is_written_and_one_with_braces_is_blocked(
     assert vendor.held(destination.config.stored()) == {"SMALL": "v", "BIG": "x" * 8192}
 
 
-def test_at_the_root_reserved_names_are_blocked() -> None:
-    at_root, below = (AwsParameterStore.limits_of(config) for config in (ROOT, PATH))
-    for name, root, path in (
-        ("awsKEY", False, True),
-        ("SSM_KEY", False, True),
-        ("KEY", True, True),
-        ("a b", False, False),
-    ):
-        assert bool(re.fullmatch(at_root.key_pattern, name)) is root
-        assert bool(re.fullmatch(below.key_pattern, name)) is path
-    assert below.max_key_length == 1011 - len("/shop/production/")
+@pytest.mark.parametrize(
+    ("path", "key", "allowed"),
+    [
+        ("/", "KEY", True),
+        ("/", "a b", False),
+        ("/", "awsKEY", False),
+        ("/", "SSM_KEY", False),
+        ("/", "aws/KEY", False),
+        ("/", "myaws/KEY", True),
+        ("/shop/", "awsKEY", True),
+        ("/AWS-shop/", "KEY", False),
+        ("/ssm/", "KEY", False),
+        ("/shop/", "/".join("abcdefghijklmn"), True),
+        ("/shop/", "/".join("abcdefghijklmno"), False),
+        (f"/{'a/' * 14}", "KEY", True),
+        (f"/{'a/' * 14}", "a/KEY", False),
+        (f"/{'a/' * 15}", "KEY", False),
+    ],
+)
+def test_names_that_aws_refuses_are_known_before_the_run(vendor: Fake, path: str, key: str, allowed: bool) -> None:
+    """As AWS refuses them: the stand-in has its documented rules."""
+    config = {"region": REGION, "path": path}
+    assert AwsParameterStore.limits_of(config).allows(key) is allowed
+    with AwsClient(Keys("AKIDEXAMPLE", "secret"), vendor.url, one_address=True, deadline=5) as client:
+        (outcome,) = apply(AwsParameterStore(client, config, PLAIN), create(key))
+    assert (outcome.error is None) is allowed
+
+
+def test_a_name_has_1011_characters_with_its_arn() -> None:
+    found = AwsParameterStore.limits_of({"region": "us-east-2", "path": "/shop/"}).max_key_length
+    assert found == 1011 - len("arn:aws:ssm:us-east-2:111122223333:parameter/shop/")
+    china = AwsParameterStore.limits_of({"region": "cn-north-1", "path": "/shop/"}).max_key_length
+    assert china == 1011 - len("arn:aws-cn:ssm:cn-north-1:111122223333:parameter/shop/")
+
+
+def test_a_value_with_a_reference_is_blocked_before_the_run(account: Case) -> None:
+    account.set(REFERENCE="a {{ssm:canary}} b", EMPTY="{{}}", GOOD="{ {} }")
+    run = account.run(account.sync())
+    blocked = {row.key: (row.error_code, row.reason) for row in run.changes.filter(outcome="blocked")}
+    assert {key: code for key, (code, _) in blocked.items()} == dict.fromkeys(("REFERENCE", "EMPTY"), "value-refused")
+    assert "{{...}}" in blocked["REFERENCE"][1]
+    assert "canary" not in str(blocked)
+    assert account.held == {"A": "1", "GOOD": "{ {} }"}
+
+
+def test_metadata_that_cannot_be_tags_is_not_sent(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsParameterStore(client, PATH, {**PLAIN, "syncSecretMetadataAsTags": True})
+    (outcome,) = apply(destination, replace(create("KEY"), metadata=(("a?", "canary"),)))
+    assert str(outcome.error) == "AWS does not take the metadata as tags: a? cannot be the key of a tag"
+    assert operations(vendor) == []
+
+
+def denying(*names: str, code: str = "AccessDeniedException") -> Any:
+    """AWS decrypts all parameters of a request or none."""
+
+    def fault(ask: Any) -> Answer | None:
+        asked = ask.path == "GetParametersByPath" or set(ask.body.get("Names", ())) & set(names)
+        if asked and ask.body.get("WithDecryption") and ask.path.startswith("GetParameters"):
+            return Answer(400, {"__type": code, "Message": "kms:Decrypt denied"})
+        return None
+
+    return fault
+
+
+@pytest.mark.parametrize("code", ["AccessDeniedException", "InvalidKeyId"])
+def test_a_value_that_may_not_be_decrypted_blocks_its_key_only(account: Case, code: str) -> None:
+    fake = account.fake
+    assert isinstance(fake, Fake)
+    account.set(**{f"K{number}": "1" for number in range(12)})
+    sync = account.sync()
+    account.run(sync)
+    fake.put_as(account.config, "PLAIN", "x", "String")
+    account.set(K3="2", K5="2")
+    account.unset("K7")
+    fake.fault = denying("/shop/production/K3", "/shop/production/STRANGER", code=code)
+    run = account.run(sync)
+    assert run.status == "failed"
+    blocked = run.changes.get(outcome="blocked")
+    assert (blocked.key, "GetParameters /shop/production/K3 answered 400" in blocked.reason) == ("K3", True)
+    assert {key: account.held.get(key) for key in ("K3", "K5", "K7")} == {"K3": "1", "K5": "2", "K7": "1"}
+    fake.fault = None
+    assert account.run(sync).status == "succeeded"
+    assert {key: account.held.get(key) for key in ("K3", "K5", "K7")} == {"K3": "2", "K5": "2", "K7": None}
+
+
+def test_a_list_that_is_refused_as_a_whole_fails_with_the_first_error(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsParameterStore(client, PATH, PLAIN)
+    apply(destination, create("A"), create("B"))
+    vendor.fault = denying("/shop/production/A", "/shop/production/B")
+    with pytest.raises(Forbidden, match="GetParametersByPath answered 400: AccessDeniedException: kms:Decrypt"):
+        destination.listing()
+    vendor.refuse("GetParametersByPath", "AccessDeniedException", "ssm:GetParametersByPath denied")
+    with pytest.raises(Forbidden, match="ssm:GetParametersByPath denied"):
+        destination.listing()
+
+
+def test_a_comment_becomes_the_description(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsParameterStore(client, PATH, PLAIN)
+    apply(destination, replace(create("KEY"), comment="for the shop"))
+    assert described(vendor) == "for the shop"
+    update = Write(Action.UPDATE, "KEY", "KEY", "v", comment="", remote=listed(destination)["KEY"])
+    apply(destination, update)
+    assert described(vendor) == ""
+
+
+def described(vendor: Fake) -> str:
+    (held,) = vendor.by_hand("ssm", "DescribeParameters")["Parameters"]
+    return str(held.get("Description") or "")
 
 
 def test_tags_are_sent_with_a_create_and_after_an_update(vendor: Fake, client: AwsClient) -> None:
@@ -306,7 +404,7 @@ def test_tags_are_sent_with_a_create_and_after_an_update(vendor: Fake, client: A
     remote = listed(destination)["KEY"]
     vendor.asked()
     apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", remote=remote))
-    assert operations(vendor) == ["AddTagsToResource"], "the value is the same: no new version"
+    assert operations(vendor) == ["GetParameters", "PutParameter", "AddTagsToResource"]
     assert _tags(vendor) == {"team": "blog", "theirs": "1"}
     assert destination.request_cost(Action.UPDATE) == 2
 

@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from config.errors import BadRequest, Invalid
 from connections.aws import AwsClient
 from connections.aws_signing import Keys
-from connections.errors import BadResponse, Conflict, RateLimited, Rejected, Unauthorized
+from connections.errors import BadResponse, Conflict, Forbidden, RateLimited, Rejected, Unauthorized, Unavailable
 from syncs.destinations.aws_secrets_manager import AwsSecretsManager
 from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.models import SecretSync
@@ -254,7 +255,7 @@ def test_an_unreadable_value_is_compared_by_version(vendor: Fake, client: AwsCli
     assert (seen.value, seen.etag) == (None, outcome.written.etag)
 
 
-def test_one_unreadable_value_does_not_affect_the_others(vendor: Fake, client: AwsClient) -> None:
+def test_one_unreadable_value_blocks_its_key_only(vendor: Fake, client: AwsClient) -> None:
     destination = AwsSecretsManager(client, EACH)
     apply(destination, create("A"), create("B"))
 
@@ -262,13 +263,64 @@ def test_one_unreadable_value_does_not_affect_the_others(vendor: Fake, client: A
         if operation == "BatchGetSecretValue":
             kept = [each for each in answer["SecretValues"] if each["Name"] != "A"]
             (arn,) = {each["ARN"] for each in answer["SecretValues"]} - {each["ARN"] for each in kept}
-            error = {"SecretId": arn, "ErrorCode": "AccessDeniedException", "Message": "no"}
+            error = {"SecretId": arn, "ErrorCode": "DecryptionFailure", "Message": "no"}
             answer.update({"SecretValues": kept, "Errors": [error]})
 
     vendor.change = withheld
     seen = listed(destination)
-    assert {key: remote.value for key, remote in seen.items()} == {"A": None, "B": "v"}
-    assert seen["A"].etag
+    assert {key: (remote.value, remote.unreadable) for key, remote in seen.items()} == {
+        "A": (None, "AWS answered DecryptionFailure: no"),
+        "B": ("v", ""),
+    }
+
+
+def test_a_comment_becomes_the_description(vendor: Fake, client: AwsClient) -> None:
+    destination = AwsSecretsManager(client, EACH)
+    apply(destination, create("KEY", comment="for the shop"))
+    remote = listed(destination)["KEY"]
+    assert remote.comment == "for the shop"
+    vendor.asked()
+    (outcome,) = apply(destination, Write(Action.UPDATE, "KEY", "KEY", "v", comment="other", remote=remote))
+    assert outcome.error is None
+    assert operations(vendor) == ["UpdateSecret"]
+    sent = vendor.exchanges[-1][0].body
+    assert (sent["Description"], "SecretString" in sent) == ("other", False)
+    after = listed(destination)["KEY"]
+    assert (after.comment, after.value, after.etag) == ("other", "v", outcome.written.etag)
+
+
+@pytest.mark.parametrize(
+    ("days", "sent"),
+    [(None, {}), (7, {"RecoveryWindowInDays": 7}), (0, {"ForceDeleteWithoutRecovery": True})],
+)
+def test_a_secret_is_deleted_as_the_policy_says(
+    vendor: Fake, client: AwsClient, days: int | None, sent: dict[str, Any]
+) -> None:
+    policy = {} if days is None else {"recoveryWindowInDays": days}
+    destination = AwsSecretsManager(client, EACH, policy=policy)
+    apply(destination, create("KEY"))
+    remote = listed(destination)["KEY"]
+    vendor.asked()
+    (outcome,) = apply(destination, Write(Action.DELETE, "KEY", "KEY", remote=remote))
+    assert outcome.error is None
+    asked = operations(vendor)
+    assert asked == (["DeleteSecret"] if days == 0 else ["TagResource", "DeleteSecret"])
+    assert destination.request_cost(Action.DELETE) == len(asked)
+    assert vendor.exchanges[-1][0].body == {"SecretId": remote.object_id, **sent}
+
+
+def test_a_secret_that_is_being_deleted_for_good_is_created_later(vendor: Fake, client: AwsClient) -> None:
+    """AWS keeps the name for a while."""
+    vendor.refuse("CreateSecret", "InvalidRequestException", "already scheduled for deletion")
+    destination = AwsSecretsManager(client, EACH, policy={"recoveryWindowInDays": 0})
+    (outcome,) = apply(destination, create("KEY"))
+    assert isinstance(outcome.error, Unavailable)
+
+
+@pytest.mark.parametrize("days", [1, 6, 31, -1])
+def test_a_recovery_window_as_aws_has_it(days: int) -> None:
+    with pytest.raises((BadRequest, Invalid)):
+        AwsSecretsManager.Policy.parse({"recoveryWindowInDays": days})
 
 
 def test_secrets_of_other_services_and_regions_are_never_changed(vendor: Fake, client: AwsClient) -> None:
@@ -379,7 +431,7 @@ def test_a_first_value_written_externally_meanwhile_is_kept(vendor: Fake, client
     [
         ("ThrottlingException", RateLimited),
         ("TooManyRequestsException", RateLimited),
-        ("com.amazon.coral.service#AccessDeniedException", Unauthorized),
+        ("com.amazon.coral.service#AccessDeniedException", Forbidden),
         ("ExpiredTokenException", Unauthorized),
         ("ResourceExistsException", Conflict),
         ("LimitExceededException", Rejected),
