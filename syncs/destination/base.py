@@ -66,9 +66,7 @@ class Destination(ABC):
         policy: Mapping[str, Any] | None = None,
         concurrency: int | None = None,
     ) -> None:
-        """Config, options and `policy.destination` as stored. Without options, as in a removal at a location that the
-        sync has left, the members of `self.options` have their defaults; so has `self.policy`.
-        """
+        """Config, options and `policy.destination` as stored; without these, their members have their defaults."""
         self.client = client
         self.config = config if isinstance(config, Model) else self.Config.restored(config)
         self.options = self.Options.restored(options or {})
@@ -83,6 +81,11 @@ class Destination(ABC):
         if not isinstance(cls.Config, OneOf):
             return cls.Config
         return cls.Config.titled("".join(part.title() for part in cls.slug.split("-")) + "Destination")
+
+    @classmethod
+    def check_together(cls, config: Any, options: Any, policy: Any) -> None:
+        """Rules that join members of these models, asked before a sync or its policy is stored. Raises BadRequest."""
+        return
 
     @classmethod
     def limits(cls, config: Any) -> Capabilities:
@@ -261,11 +264,9 @@ class Destination(ABC):
         return None
 
     def after(self, changed: Collection[str]) -> None:
-        """What makes written values take effect, such as a deployment, once for all `changed` normalized keys.
+        """What makes written values take effect, such as a deployment, for all `changed` normalized keys.
 
-        For vendors whose workloads read values only then; `after_writes` names it. It returns once the vendor has
-        accepted it. It may be called twice for one change: if its response is lost, or the worker is killed.
-        Raises IntegrationError.
+        It may be called twice for one change: if its response is lost, say. Raises IntegrationError.
         """
         raise NotImplementedError
 

@@ -19,7 +19,8 @@ from connections.models import AppConnection
 from connections.selectors import connection_by_id, label_of
 from connections.services import require_use
 from syncs.destination.base import Destination
-from syncs.models import Folder, SecretSync
+from syncs.models import Folder, SecretSync, SyncPolicy
+from syncs.planning.opening import destination_class
 from syncs.source.paths import normal_path
 
 if TYPE_CHECKING:
@@ -45,6 +46,16 @@ def checked(found: type[Destination], data: SyncInput, *, new: bool) -> tuple[di
     if issues:
         raise Invalid(issues)
     return config, options
+
+
+def check_together(sync: SecretSync, policy: SyncPolicy) -> None:
+    """The destination's rules that join config, options and policy. Raises BadRequest."""
+    found = destination_class(sync.destination)
+    found.check_together(
+        found.Config.restored(sync.destination_config),
+        found.Options.restored(sync.sync_options),
+        found.Policy.restored(policy.destination),
+    )
 
 
 def _stored(shape: type[Model] | OneOf, data: object, path: Path, issues: list[Issue]) -> dict[str, Any]:

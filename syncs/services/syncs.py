@@ -24,7 +24,7 @@ from .deletion import leave_former_locations
 from .folders import lock_folders
 from .policy import checked_policy
 from .propagation import schedule, want
-from .sync_checks import checked, location_of, source_folder, usable_connection
+from .sync_checks import check_together, checked, location_of, source_folder, usable_connection
 from .triggers import audited, stop_waiting
 
 
@@ -60,6 +60,7 @@ def draft_sync(
         sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.location = location_of(found, sync.connection, config)
     sync.policy = _first_policy(actor, sync, policy or {})
+    check_together(sync, sync.policy)
     return sync
 
 
@@ -120,6 +121,7 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
         sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
+    check_together(sync, sync.policy)
     sync.location = location_of(found, sync.connection, sync.destination_config)
     refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
@@ -173,6 +175,7 @@ def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     data = checked_policy(data, destination_class(sync.destination))
     for name, value in data.items():
         setattr(policy, name, value)
+    check_together(sync, policy)
     if set(data) & {"include", "exclude", "tags", "recursive"}:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     with transaction.atomic():

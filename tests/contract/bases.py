@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import SecretStr
 
+from config.errors import BadRequest
 from config.schemas.model import Model
 from config.schemas.types import Flag, Items, Secret, Text
 from connections.errors import BadResponse
@@ -104,6 +105,11 @@ class Batches(KeyValueDestination):
 
     def write_fingerprint(self) -> str:
         return self.policy.label
+
+    @classmethod
+    def check_together(cls, config: Target, options: BatchOptions, policy: BatchPolicy) -> None:
+        if policy.strict and options.tags == ["loose"]:
+            raise BadRequest("policy.destination.strict: it does not go with the tag loose")
 
     def after(self, changed: Collection[str]) -> None:
         self.client.request("POST", "/deploys", json={"keys": sorted(changed)})

@@ -8,13 +8,14 @@ import pytest
 from django.test import Client
 
 from config.access.models import User
-from config.errors import Invalid
+from config.errors import BadRequest, Invalid
 from config.schemas.json_schema import public
 from syncs.admin.policy import changed_policy, policy_fields
 from syncs.destination.base import destinations
 from syncs.models import SecretSync
 from syncs.services.defaults import update_defaults
 from syncs.services.policy import policy_as_json, policy_of, policy_schema
+from syncs.services.syncs import SyncInput, create_sync, draft_sync, update_sync
 from syncs.source.selectors import syncs
 from tests.api.test_syncs import SYNCS
 from tests.contract.bases import Batches
@@ -145,3 +146,25 @@ def test_a_destination_without_members_takes_none(api: Api, world: World) -> Non
 def test_no_member_is_required() -> None:
     for found in destinations:
         assert found.Policy.parse({}).stored() == found.Policy.restored({}).stored()
+
+
+def test_rules_that_join_config_options_and_policy_are_asked_by_every_change(batches: Case) -> None:
+    sync = batches.sync(tags=["loose"])
+    with pytest.raises(BadRequest, match="strict"):
+        batches.policy(sync, destination={"strict": True})
+    behavior = {"initialSyncBehavior": "overwrite-destination"}
+    update_sync(batches.actor, fresh(sync), SyncInput(sync_options={**behavior, "tags": ["tight"]}))
+    batches.policy(sync, destination={"strict": True})
+    with pytest.raises(BadRequest, match="strict"):
+        update_sync(batches.actor, fresh(sync), SyncInput(sync_options={**behavior, "tags": ["loose"]}))
+    given = SyncInput(
+        name="another",
+        connection_id=batches.connection.pk,
+        environment="dev",
+        secret_path="/",
+        sync_options={**behavior, "tags": ["loose"]},
+        destination_config={"location": "elsewhere"},
+    )
+    for save in (draft_sync, create_sync):
+        with pytest.raises(BadRequest, match="strict"):
+            save(batches.actor, batches.project, "batches", given, {"destination": {"strict": True}})
