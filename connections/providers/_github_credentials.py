@@ -154,7 +154,7 @@ class ServerApp(Response):
 
 def _require_host(credentials: AccessToken | App) -> None:
     if credentials.instanceType == "server" and not credentials.host:
-        raise BadRequest("A GitHub Enterprise Server has a host: give it")
+        raise BadRequest("host: required for a GitHub Enterprise Server, such as github.example.com")
 
 
 def address(credentials: AccessToken | App) -> str:

@@ -202,7 +202,7 @@ class AwsParameterStore(KeyValueDestination):
         """
         name = self._name(write.key)
         if not self._call("GetParameters", {"Names": [name]}, Found, name).Parameters:
-            raise NotFound(f"{LABEL}: {name} was deleted since it was listed")
+            raise NotFound(f"{LABEL}: {name} was deleted externally after it was listed")
         written = self._put(write, {"Overwrite": True})
         if tags := tags_of(self.options.tags, write.metadata):
             sent = {"ResourceType": "Parameter", "ResourceId": name, "Tags": tags}

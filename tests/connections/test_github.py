@@ -199,7 +199,7 @@ def test_a_host_with_a_private_address_is_not_called(vendor: Vendor) -> None:
 @pytest.mark.parametrize(
     ("where", "message"),
     [
-        ({"instanceType": "server"}, "has a host"),
+        ({"instanceType": "server"}, "required for a GitHub Enterprise Server"),
         ({"host": "evil.example/x?y="}, "must be a host's name"),
         ({"host": "user@evil.example"}, "must be a host's name"),
     ],

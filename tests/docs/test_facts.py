@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 import shlex
 import shutil
@@ -126,7 +127,7 @@ def test_documented_extras_exist(file: Path) -> None:
         assert extra in PROJECT["project"]["optional-dependencies"], extra
 
 
-def test_python_compiles_and_shell_and_javascript_parse(file: Path, tmp_path: Path) -> None:
+def test_blocks_of_code_parse(file: Path, tmp_path: Path) -> None:
     text = file.read_text()
     for block in fences(text, "python"):
         compile(block, file.name, "exec")
@@ -136,7 +137,9 @@ def test_python_compiles_and_shell_and_javascript_parse(file: Path, tmp_path: Pa
         if node := shutil.which("node"):
             (tmp_path / "snippet.mjs").write_text(block)
             subprocess.run([node, "--check", "snippet.mjs"], cwd=tmp_path, check=True)
-    known = {"sh", "python", "js", "text"}
+    for block in fences(text, "json"):
+        json.loads(block)
+    known = {"sh", "python", "js", "json", "text"}
     assert {found[1] for found in FENCE.finditer(text)} <= known, "what language is it?"
 
 
