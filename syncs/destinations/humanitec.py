@@ -7,43 +7,28 @@ Source: https://api-docs.humanitec.com/#tag/public/operation/listValues
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from config.schemas.member import About
 from config.schemas.model import Model
 from config.schemas.types import Text
 from config.schemas.unions import OneOf
-from connections.errors import BadResponse
 from connections.http.client import quote
 from connections.http.responses import Response
+from connections.http.responses import Text as Filled
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
-from syncs.engine.types import Remote, Write, Written
+from syncs.engine.types import Remote, Write
 
 SCOPE = About(help="The Humanitec scope that secrets should be synced to.")
-Org = Annotated[
-    str,
-    Text("Org ID", "The ID of the Humanitec org to sync secrets to.", location=True, example="acme"),
-]
+Org = Annotated[str, Text("Org ID", "The ID of the Humanitec org to sync secrets to.", location=True, example="acme")]
 App = Annotated[
-    str,
-    Text(
-        "App ID",
-        "The ID of the Humanitec app to sync secrets to.",
-        location=True,
-        example="humanitec",
-    ),
+    str, Text("App ID", "The ID of the Humanitec app to sync secrets to.", location=True, example="humanitec")
 ]
 Env = Annotated[
-    str,
-    Text(
-        "Env ID",
-        "The ID of the Humanitec environment to sync secrets to.",
-        location=True,
-        example="development",
-    ),
+    str, Text("Env ID", "The ID of the Humanitec environment to sync secrets to.", location=True, example="development")
 ]
 
 
@@ -69,12 +54,33 @@ class _Deployment(Response):
     status: str
 
 
+class _Value(Response):
+    key: Filled
+    description: str | None = None
+    is_secret: bool
+    source: str
+    created_at: Filled
+    updated_at: Filled
+    secret_version: str | None = None
+
+    @property
+    def etag(self) -> str:
+        return f"{self.secret_version or ''}|{self.updated_at}"
+
+
+class _Version(Response):
+    id: Filled
+    created_at: Filled
+    values: dict[str, _Value]
+
+
 class Humanitec(KeyValueDestination):
     slug = "humanitec"
     label = "Humanitec"
     Config = OneOf("scope", Application, Environment)
     lists_wider = True
     after_writes = ("deploy",)
+    Item = _Value
     config: Application | Environment
     capabilities = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
@@ -91,21 +97,27 @@ class Humanitec(KeyValueDestination):
         docs_url="https://developer.humanitec.com/platform-orchestrator/security/shared-secrets/",
     )
 
-    def fetch(self) -> Iterable[Remote]:
+    def items(self) -> list[_Value]:
         """Every value at this scope; the vendor has no pages. Source: "List Shared Values"."""
-        path = self._values()
-        listed = self.client.request("GET", path)
-        if not isinstance(listed, list):
-            raise BadResponse(f"Humanitec: GET {path}: unexpected response: not a list")
-        return [self._remote(value, path) for value in listed]
+        return self.client.get(self._values(), list[_Value])
 
-    def create(self, write: Write) -> Written:
+    def remote(self, item: _Value) -> Remote:
+        return Remote(
+            key=item.key,
+            comment=item.description,
+            object_id=item.created_at,
+            etag=item.etag,
+            inherited=isinstance(self.config, Environment) and item.source == "app",
+            is_secret=item.is_secret,
+        )
+
+    def create(self, write: Write) -> object:
         body = {"key": write.key, "value": write.value, "description": write.comment, "is_secret": True}
-        return _written(self.client.request("POST", self._values(), json=body, visible=[write.key]))
+        return self.client.request("POST", self._values(), json=body, visible=[write.key])
 
-    def update(self, write: Write) -> Written:
+    def update(self, write: Write) -> object:
         body = {"value": write.value, "description": write.comment}
-        return _written(self.client.request("PATCH", self._value(write), json=body))
+        return self.client.request("PATCH", self._value(write), json=body)
 
     def delete(self, write: Write) -> None:
         self.client.request("DELETE", self._value(write))
@@ -128,7 +140,7 @@ class Humanitec(KeyValueDestination):
 
     def version_of(self, key: str, etag: str) -> str | None:
         """Source: "List Value Set Versions", "Restore the value of a single Shared Value"."""
-        return next((str(one["id"]) for one, value in self._versions(key) if _etag(value) == etag), None)
+        return next((version for version, value in self._versions(key) if value.etag == etag), None)
 
     def restore(self, write: Write) -> None:
         path = f"{self._scope()}/value-set-versions/{quote(write.version or '')}/restore/{quote(write.key)}"
@@ -136,23 +148,17 @@ class Humanitec(KeyValueDestination):
 
     def purge(self, key: str, object_id: str) -> None:
         """Each version in which that object had another value; the vendor keeps the rest of the version."""
-        purged = set()
-        for version, value in self._versions(key):
-            if value["created_at"] != object_id or _etag(value) in purged:
-                continue
-            path = f"{self._scope()}/value-set-versions/{quote(version['id'])}/purge/{quote(key)}"
+        first = {value.etag: version for version, value in self._versions(key)[::-1] if value.created_at == object_id}
+        for version in first.values():
+            path = f"{self._scope()}/value-set-versions/{quote(version)}/purge/{quote(key)}"
             self.client.request("POST", path, json={"comment": "Purged by Keyferry"})
-            purged.add(_etag(value))
 
-    def _versions(self, key: str) -> list[tuple[Any, Any]]:
+    def _versions(self, key: str) -> list[tuple[str, _Value]]:
         """The versions in which `key` changed and exists, each with its value, the oldest first."""
         path = f"{self._scope()}/value-set-versions"
-        listed = self.client.request("GET", path, params={"key_changed": key})
-        try:
-            found = [(one, one["values"][key]) for one in listed if key in one["values"]]
-            return sorted(found, key=lambda each: _text(each[0]["created_at"]))
-        except (KeyError, TypeError, AttributeError):
-            raise BadResponse(f"Humanitec: GET {path}: unexpected response: no list of versions") from None
+        listed = self.client.get(path, list[_Version], params={"key_changed": key})
+        found = [one for one in listed if key in one.values]
+        return [(one.id, one.values[key]) for one in sorted(found, key=lambda one: one.created_at)]
 
     def _scope(self) -> str:
         path = f"/orgs/{quote(self.config.org)}/apps/{quote(self.config.app)}"
@@ -164,34 +170,3 @@ class Humanitec(KeyValueDestination):
     def _value(self, write: Write) -> str:
         """The address of one value. Without its last part it would delete all values: `quote` rejects an empty part."""
         return f"{self._values()}/{quote(write.key)}"
-
-    def _remote(self, value: Any, path: str) -> Remote:
-        try:
-            return Remote(
-                key=_text(value["key"]),
-                comment=value.get("description"),
-                object_id=_text(value["created_at"]),
-                etag=_etag(value),
-                inherited=isinstance(self.config, Environment) and value["source"] == "app",
-                is_secret=value["is_secret"] is True,
-            )
-        except (KeyError, TypeError, AttributeError):
-            raise BadResponse(f"Humanitec: GET {path}: unexpected response: a value lacks a required member") from None
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise TypeError
-    return value
-
-
-def _etag(value: Mapping[str, Any]) -> str:
-    return f"{value.get('secret_version') or ''}|{_text(value['updated_at'])}"
-
-
-def _written(answer: Any) -> Written:
-    """Object id and etag from the response. Without them the write is a success too: the next list has them."""
-    try:
-        return Written(object_id=_text(answer["created_at"]), etag=_etag(answer))
-    except (KeyError, TypeError, AttributeError):
-        return Written()
