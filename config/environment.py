@@ -215,6 +215,12 @@ VARIABLES: Mapping[str, tuple[Variable, ...]] = {
             "`AWS_WEB_IDENTITY_TOKEN_FILE`",
         ),
         Variable(
+            "AWS_WEB_IDENTITY_TOKEN_FILE",
+            Kind.PATH,
+            "",
+            "The same, as platforms set it by themselves: used if `KEYFERRY_AWS_WEB_IDENTITY_TOKEN_FILE` is not set.",
+        ),
+        Variable(
             "KEYFERRY_GITHUB_APP_FILE",
             Kind.PATH,
             "",

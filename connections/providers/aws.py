@@ -8,7 +8,6 @@ Source: https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
@@ -114,7 +113,7 @@ class Aws(Provider):
 
     def _token(self) -> str:
         """The token that the platform keeps in a file for this server, and replaces from time to time."""
-        file = self.operator.get("AWS_WEB_IDENTITY_TOKEN_FILE") or os.environ.get("AWS_WEB_IDENTITY_TOKEN_FILE")
+        file = self.operator.get("AWS_WEB_IDENTITY_TOKEN_FILE")
         if not file:
             raise Unauthorized("AWS: this server has no web identity. Set KEYFERRY_AWS_WEB_IDENTITY_TOKEN_FILE")
         try:

@@ -320,10 +320,7 @@ def test_a_role_is_assumed_with_the_token_of_this_server(vendor: AwsFake, tmp_pa
 
 
 @pytest.mark.parametrize("file", ["", "/nonexistent/token"])
-def test_a_server_without_a_token_reports_what_is_missing(
-    vendor: AwsFake, monkeypatch: pytest.MonkeyPatch, file: str
-) -> None:
-    monkeypatch.delenv("AWS_WEB_IDENTITY_TOKEN_FILE", raising=False)
+def test_a_server_without_a_token_reports_what_is_missing(vendor: AwsFake, file: str) -> None:
     provider = Aws(vendor.url, operator={"AWS_ROLES": ["*"], "AWS_WEB_IDENTITY_TOKEN_FILE": file})
     with pytest.raises(Unauthorized, match="/nonexistent/token cannot be read" if file else "_TOKEN_FILE"):
         provider.renew("web-identity", login(provider, "web-identity", ROLE))
