@@ -77,17 +77,28 @@ def _members(node: Any) -> Iterator[Slot]:
 
 
 def _share(section: str, slots: list[Slot], known: Json) -> None:
-    """Replace every part that occurs in several slots by a reference to a component."""
-    texts = [json.dumps(holder[key], sort_keys=True) for holder, key, _ in slots]
+    """Replace every part that occurs in several slots by a reference to a component.
+
+    An object or a union that may also be null is one that may not, and null.
+    """
+    parts = [_never_null(holder[key]) for holder, key, _ in slots]
+    texts = [json.dumps(part, sort_keys=True) for part in parts]
     counts = Counter(texts)
     names: dict[str, str] = {}
-    for text, (holder, key, name) in zip(texts, slots, strict=True):
+    for text, part, (holder, key, name) in zip(texts, parts, slots, strict=True):
         if counts[text] < 2:
             continue
         if text not in names:
             names[text] = _free(name, known)
-            known[names[text]] = holder[key]
-        holder[key] = _reference(section, names[text])
+            known[names[text]] = part
+        reference = _reference(section, names[text])
+        holder[key] = reference if part == holder[key] else {"allOf": [reference], "nullable": True}
+
+
+def _never_null(part: Json) -> Json:
+    if part.get("nullable") is not True or not part.keys() & {"properties", "oneOf"}:
+        return part
+    return {key: value for key, value in part.items() if key != "nullable"}
 
 
 def _reference(section: str, name: str) -> Json:

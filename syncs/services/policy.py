@@ -100,8 +100,7 @@ def policy_schema(shape: type[Policy] = Policy) -> JsonSchema:
     """Every member of a policy, as `policy_as_json` returns it."""
     found = dict(described(shape)["properties"])
     if own := found.get("destination"):
-        always = {"required": list(own["properties"])} if own["properties"] else {}
-        found["destination"] = {**{name: value for name, value in own.items() if name != "nullable"}, **always}
+        found["destination"] = {name: value for name, value in own.items() if name != "nullable"}
     return {"type": "object", "properties": found, "required": list(found), "additionalProperties": False}
 
 

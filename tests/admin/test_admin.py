@@ -250,7 +250,7 @@ def test_a_sync_is_created_planned_run_and_changed(world: World, browser: Client
     assert (sync.destination_config, sync.sync_status) == (APPLICATION, "pending")
     plan = browser.get(url(SecretSync, "plan", sync.pk)).content.decode()
     assert "1 create" in plan
-    assert "Workloads see new values at their next deployment." in plan
+    assert "Workloads see new values at their next deployment" in plan
     assert MARKER not in plan
     world.due()
     assert world.held() == {"A": MARKER}

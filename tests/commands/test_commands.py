@@ -45,7 +45,7 @@ def test_plan_has_exit_codes(world: World) -> None:
     code, text = call("plan", name)
     assert code == 2
     assert "create" in text
-    assert "Workloads see new values at their next deployment." in text
+    assert "Workloads see new values at their next deployment" in text
     code, text = call("plan", str(sync.pk), "--json")
     assert (code, one_line(text)["counts"]["create"]) == (2, 1)
     world.run(sync)

@@ -38,7 +38,8 @@ def test_new_syncs_start_with_the_projects_policy(world: World, api: Api) -> Non
     status, answer = api("POST", SYNCS, body(world, name="new"))
     assert status == 200
     policy = api("GET", f"{SYNCS}/{answer['secretSync']['id']}/policy")[1]["policy"]
-    assert {**policy, "refuseOverlaps": False} == {**plain, **given, "heal": True, "destination": {}}
+    own = {"destination": {}, "afterWrites": "off"}  # of one destination, so a project has no default of them
+    assert {**policy, "refuseOverlaps": False} == {**plain, **given, "heal": True, **own}
     assert fresh(old).policy.unmanaged == "overwrite-initially"
     event = AuditEvent.objects.filter(event="update-sync-policy-defaults").first()
     assert event

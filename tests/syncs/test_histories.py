@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from config.errors import ServiceError
 from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
-from syncs.models import InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
+from syncs.models import UNMANAGED, InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.ledger import Ledger
@@ -258,7 +258,7 @@ def decide(model: Model, which: int, choice: int, _: int) -> None:
 def policy(model: Model, which: int, choice: int, limit: int) -> None:
     sync = model.sync(NAMES[which])
     if sync:
-        unmanaged = services.UNMANAGED[choice % 3]
+        unmanaged = UNMANAGED[choice % 3]
         update_policy(model.world.actor, sync, {"unmanaged": unmanaged, "max_deletions": limit, "paused": False})
 
 
