@@ -28,14 +28,13 @@ from syncs.tasks import run as run_task
 from tests.destinations.fake import Fake
 
 PROVIDERS_URLS = "BASE_URLS"
-ROLES = "AWS_ROLES"
+ROLES, TOKEN_FILE = "AWS_ROLES", "AWS_WEB_IDENTITY_TOKEN_FILE"
 CALLER_LIMIT, LOGIN_LIMIT = "RATE_LIMIT", "LOGIN_RATE_LIMIT"
 HOOK = "json://192.0.2.1/hook"
 ROLE = "arn:aws:iam::210987654321:role/keyferry"
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIDSERVER",
     "AWS_SECRET_ACCESS_KEY": "secret-of-the-server",
-    "AWS_WEB_IDENTITY_TOKEN_FILE": __file__,  # any text is a token there
 }
 """The server's own identity, which assumes a role."""
 
@@ -124,7 +123,8 @@ def made(destinations: Sequence[str]) -> Iterator[World]:
         # One server for all destinations of a provider: AWS has one state in the process anyway.
         url = stack.enter_context(fakes[destinations[0]].running())
         world.known |= {url: "<vendor>", url.removeprefix("http://"): "<vendor>"}
-        stack.enter_context(override_settings(**{PROVIDERS_URLS: {provider: url}, ROLES: [ROLE]}))
+        operator = {ROLES: [ROLE], TOKEN_FILE: __file__}  # any text is a token there
+        stack.enter_context(override_settings(**{PROVIDERS_URLS: {provider: url}, **operator}))
         for slug, fake in fakes.items():
             world.configs[slug] = {name: dict(config) for name, config in fake.configs.items()}
             world.options[slug] = dict(fake.options)
