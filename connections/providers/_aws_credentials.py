@@ -40,6 +40,7 @@ StsEndpoint = Annotated[
         pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
         rf"\.({host_suffixes()})/?",
         pattern_message="Must be the https:// address of an STS of AWS, without a path",
+        last=True,
         example="https://sts.eu-west-1.amazonaws.com",
     ),
 ]
@@ -52,6 +53,7 @@ Endpoint = Annotated[
         max_length=512,
         pattern=r"https?://[^\s/?#@\\]+/?",
         pattern_message="Must be an address without a path, such as https://{service}-fips.{region}.amazonaws.com",
+        last=True,
         example="https://{service}-fips.{region}.amazonaws.com",
     ),
 ]
