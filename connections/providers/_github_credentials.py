@@ -17,9 +17,8 @@ from typing import Annotated, Self
 import jwt
 from pydantic import SecretStr, ValidationError, model_validator
 
-from config.errors import BadRequest, problem
+from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
-from config.schemas.issues import refused
 from config.schemas.types import Secret, Text
 from connections.certificates import Certificates
 from connections.errors import Unauthorized
@@ -124,10 +123,9 @@ class App(Certificates):
                     "A code is of this server's App at github.com: leave host out, or give an App of yours"
                 )
             return self
-        missing = {"privateKey": self.privateKey is None, "appId": self.appId is None}
-        texts = {"privateKey": "Private key required", "appId": "App ID required"}
-        if found := [problem([name], texts[name]) for name, is_missing in missing.items() if is_missing]:
-            raise refused(*found)
+        if self.privateKey is None or self.appId is None:
+            missing = "privateKey: Private key" if self.privateKey is None else "appId: App ID"
+            raise BadRequest(f"{missing} required, or the code of this server's App")
         return self
 
 
