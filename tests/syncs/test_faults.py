@@ -265,8 +265,8 @@ def test_retry_after_holds_the_whole_connection(world: World, status: int) -> No
     [
         ((401, {"message": "no"}), "answered 401"),
         ((500, {"message": "no"}), "answered 500"),
-        ((200, {"not": "a list"}), "not a list"),
-        ((200, [{"key": "A"}]), "lacks a required member"),
+        ((200, {"not": "a list"}), "should be a valid list"),
+        ((200, [{"key": "A"}]), "is_secret is missing"),
         ((302, None), "answered 302"),
     ],
 )
