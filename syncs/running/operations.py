@@ -114,6 +114,8 @@ class Operation:
         failed = None
         if not self.completion.must_retry():
             failed = act(self.run, destination or self.destination, self.ledger, self.writer.may_continue)
+            if isinstance(failed, Unauthorized):
+                mark_if_refused(self.connection, self.client, failed)
             if self._resumed_later(plan):
                 return
         deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}

@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 
 from config.access.models import User
+from connections.models import AppConnection
 from syncs.history.serialize import outcomes, run_with_keys
 from syncs.models import ManagedSecret, OwedAction, SecretSync, SyncRun
 from syncs.running import after as acting
@@ -167,6 +168,15 @@ def test_one_that_fails_for_ever_is_reported_and_stays_owed(batches: Case, sync:
     assert OwedAction.objects.get().keys == ["A"]
     allow()
     assert (batches.run(sync).status, deployed(batches)) == ("succeeded", [["A"]])
+
+
+def test_a_login_that_it_shows_to_be_refused_is_marked(batches: Case, sync: SecretSync) -> None:
+    refusing(batches, 401)
+    batches.set(A="3")
+    assert batches.run(sync).status == "failed"
+    connection = AppConnection.objects.get()
+    assert connection.login_refused_at
+    assert connection.check_problem.startswith("The login was refused: ")
 
 
 def test_it_waits_for_keys_that_are_tried_again(batches: Case, sync: SecretSync) -> None:
