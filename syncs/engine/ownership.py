@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .plan import Row, State
-from .types import Desired, Remote
+from .plan import Change, Row, Rule, State
+from .types import Action, Desired, Remote
 
 
 def same_object(own: Row, remote: Remote) -> bool:
@@ -32,3 +32,10 @@ def unreadable(desired: Desired | None, remote: Remote | None, row: Row | None) 
     if remote is None or not remote.unreadable or remote.inherited or remote.untouchable:
         return False
     return desired is not None or (row is not None and row.mine and row.state is not State.MISSING)
+
+
+def is_settled(change: Change) -> bool:
+    """A claim of ours whose write turns out to have been applied: the key is as we wrote it, or deleted."""
+    claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
+    applied = change.rule in (Rule.SETTLE_CLAIM, Rule.ALREADY_GONE) and change.write is None
+    return claimed and applied and change.action is not Action.BLOCKED

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from connections.errors import BadResponse, OutcomeUnknown, Unavailable
+from syncs.engine.ownership import is_settled
 from syncs.engine.plan import Change, Drift, Effect, Rule, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Remote, Written
 from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, RunChange, SecretSync, SyncRun
@@ -20,7 +21,7 @@ from syncs.planning.ledger_rows import mac_of, verifier
 from syncs.planning.records import BATCH, planned_row, record_changes
 from syncs.running.before import Before, sealed_for_undo, states_before
 from syncs.running.leases import HeldLease
-from syncs.running.owed import is_settled, owe
+from syncs.running.owed import owe
 
 _ROW = (
     "key",

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from syncs.engine.plan import Change, Rule, State
-from syncs.engine.types import Action
 from syncs.models import NO_ACTION, OwedAction, SecretSync
 
 
@@ -21,10 +19,3 @@ def owe(sync: SecretSync, location: str, normalized_keys: Iterable[str]) -> None
     owed, _ = OwedAction.objects.get_or_create(sync=sync, location=location)
     owed.keys = sorted({*owed.keys, *changed})
     owed.save(update_fields=["keys"])
-
-
-def is_settled(change: Change) -> bool:
-    """A claim of ours whose write turns out to have been applied: the key is as we wrote it, or deleted."""
-    claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
-    applied = change.rule in (Rule.SETTLE_CLAIM, Rule.ALREADY_GONE) and change.write is None
-    return claimed and applied and change.action is not Action.BLOCKED

@@ -7,13 +7,13 @@ from collections.abc import Collection
 from django.db import transaction
 from django.utils import timezone
 
+from syncs.engine.ownership import is_settled
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action
 from syncs.models import InitialSet, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.records import planned_row, record_changes
 from syncs.planning.undo import WRITES
 from syncs.running.ledger import Ledger
-from syncs.running.owed import is_settled
 
 
 def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refused: Collection[str]) -> None:
