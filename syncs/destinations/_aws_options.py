@@ -1,10 +1,13 @@
-"""What the two destinations at AWS have in common in their configs and options: region, KMS key and tags."""
+"""What the two destinations at AWS have in common in their configs and options: region, KMS key and tags; and
+against what they were checked.
+"""
 
 from __future__ import annotations
 
 import json
 import re
 from collections.abc import Iterable
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -15,7 +18,16 @@ from config.schemas.model import Model
 from config.schemas.types import Items, Text
 from connections.aws_regions import regions
 from connections.errors import Rejected
+from syncs.destination.capabilities import Verified
 
+VERIFIED = (
+    Verified(
+        date(2026, 11, 25),
+        "moto's server 5.2, behind the refusals of AWS's documentation that moto lacks",
+        "not AWS itself",
+    ),
+    Verified(date(2026, 11, 25), "the signatures of AWS's own client"),
+)
 Region = Annotated[str, Text("Region", "The AWS region to sync secrets to.", choices=regions())]
 KmsKey = Annotated[
     str | None,

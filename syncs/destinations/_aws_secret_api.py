@@ -8,7 +8,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, AliasChoices, Field
@@ -22,10 +21,10 @@ from connections.aws import aws_of
 from connections.http import responses
 from connections.http.responses import Response
 from syncs.destination.base import Destination
-from syncs.destination.capabilities import Capabilities, Verified
+from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import SyncOptions
 
-from ._aws_options import KmsKey, Region, Tags, attributes_of, tags_of
+from ._aws_options import VERIFIED, KmsKey, Region, Tags, attributes_of, tags_of
 
 LABEL = "AWS Secrets Manager"
 SERVICE = "secretsmanager"
@@ -156,14 +155,7 @@ class SecretsManager(Destination):
         "PutSecretValue and UpdateSecretVersionStage, without which a change that something else makes in the same "
         "moment may be lost; "
         "with a KMS key of your own kms: Decrypt and GenerateDataKey",
-        verified=(
-            Verified(
-                date(2026, 11, 25),
-                "moto's server 5.2, behind the refusals of AWS's documentation that moto lacks",
-                "not AWS itself",
-            ),
-            Verified(date(2026, 11, 25), "the signatures of AWS's own client"),
-        ),
+        verified=VERIFIED,
         docs_url="https://docs.aws.amazon.com/secretsmanager/latest/userguide/reference_limits.html",
     )
 

@@ -13,19 +13,18 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date
 from typing import Any, TypeVar
 
 from connections.aws import WrongKey, aws_of
 from connections.aws_regions import partition_of
 from connections.errors import BadResponse, Forbidden, IntegrationError, NotFound, OutcomeUnknown
 from connections.http.responses import Response
-from syncs.destination.capabilities import Capabilities, Verified
+from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.reading import REFUSALS
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
-from ._aws_options import attributes_of, tags_of
+from ._aws_options import VERIFIED, attributes_of, tags_of
 from ._aws_parameters import Deleted, Found, Parameter, ParameterPath, ParameterStoreOptions, Put
 
 BATCH = 10  # parameters that one request reads or deletes
@@ -55,14 +54,7 @@ class AwsParameterStore(KeyValueDestination):
         "it. Comments become descriptions. Parameters of type String or StringList are plain values, never changed.",
         rights="ssm: GetParametersByPath, GetParameters, PutParameter, DeleteParameters and AddTagsToResource on "
         "arn:aws:ssm:REGION:ACCOUNT:parameter/PATH*; with a KMS key of your own kms: Encrypt, Decrypt, GenerateDataKey",
-        verified=(
-            Verified(
-                date(2026, 11, 25),
-                "moto's server 5.2, behind the refusals of AWS's documentation that moto lacks",
-                "not AWS itself",
-            ),
-            Verified(date(2026, 11, 25), "the signatures of AWS's own client"),
-        ),
+        verified=VERIFIED,
         docs_url="https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-throughput.html",
     )
     batch = {Action.DELETE: BATCH}
