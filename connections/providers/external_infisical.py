@@ -18,7 +18,7 @@ from connections.certificates import Certificates
 from connections.errors import Rejected
 from connections.http.client import ApiClient
 from connections.http.pages import Single
-from connections.http.responses import Response, Text, validate
+from connections.http.responses import Response, Text
 from connections.provider import Choice, Provider, Rights, Session, address
 
 LOGIN = "/api/v1/auth/universal-auth/login"
@@ -100,8 +100,7 @@ class ExternalInfisical(Provider):
             "clientSecret": credentials.machineIdentityClientSecret.get_secret_value(),
         }
         with self.client(method, credentials) as client:
-            answer = client.request("POST", LOGIN, json=login, read=True)
-        granted = validate(Granted, answer, f"{self.label}: POST {LOGIN}")
+            granted = client.post(LOGIN, Granted, json=login, read=True)
         if issued_here(granted.accessToken):  # then a sync would write into the folders that it reads
             said = "that is this very server. Bring secrets from one of its folders to another with a secret import"
             raise Rejected(f"{self.label}: {said}.")

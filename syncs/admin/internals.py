@@ -1,4 +1,6 @@
-"""Internal records, read-only: versions of secrets, keys of runs, the ledger, initial sets, drift checks, leases."""
+"""Internal records, read-only: versions of secrets, keys of runs, the ledger, initial sets, owed actions, drift
+checks, leases.
+"""
 
 from __future__ import annotations
 

@@ -243,7 +243,7 @@ class ExternalInfisical(KeyValueDestination):
     def _written(self, method: Method, writes: Sequence[Write]) -> list[Outcome]:
         if method != "DELETE":
             self._prepare(writes)
-            self._missing_tags(writes)
+            self._missing_tags(writes)  # reads the IDs of those that were made
         body = {
             **self._where(self._dialect),
             "secretPath": self.config.secretPath,
