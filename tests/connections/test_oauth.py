@@ -13,7 +13,7 @@ from config.schemas.model import Model
 from config.schemas.types import Secret, Text
 from connections import errors
 from connections.oauth import ClientCredentialsProvider
-from tests.destinations.serving import Answer, Ask, Served
+from tests.destinations.serving import Answer, Ask, LoginOnly
 
 SECRET = "canary-secret"
 
@@ -37,26 +37,15 @@ class Basic(Azure):
     login_basic = True
 
 
-class Vendor(Served):
+class Vendor(LoginOnly):
     method = "client-secret"
     credentials = {"tenantId": "t/1", "clientId": "one", "clientSecret": SECRET}
-    configs = {"any": {}}
-    bad_key = ""
     grant: Any = {"access_token": "canary-token", "expires_in": "3599", "token_type": "Bearer"}
 
     def answer(self, ask: Ask) -> Answer:
         if ask.path == "/t%2F1/oauth2/v2.0/token":
             return Answer(200, self.grant)
         return Answer(200 if ask.headers.get("authorization") == "Bearer canary-token" else 401, {})
-
-    def held(self, config: Any) -> dict[str, str]:
-        return {}
-
-    def put(self, config: Any, key: str, value: str) -> None:
-        raise NotImplementedError
-
-    def drop(self, config: Any, key: str) -> None:
-        raise NotImplementedError
 
 
 @pytest.fixture

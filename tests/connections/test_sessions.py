@@ -30,17 +30,15 @@ from connections.models import AppConnection
 from connections.provider import Provider, Rights, Session, providers
 from connections.services import check_connection, create_connection, update_connection
 from connections.sessions import EARLY
-from tests.destinations.serving import Answer, Ask, Served
+from tests.destinations.serving import Answer, Ask, LoginOnly
 from tests.running import PATIENCE
 
 
-class Vendor(Served):
+class Vendor(LoginOnly):
     """Gives a new token at each sign-in; takes those that were not revoked."""
 
     method = "password"
     credentials = {"password": "canary-password"}
-    configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
-    bad_key = ""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,13 +62,6 @@ class Vendor(Served):
         if ask.headers.get("authorization") not in self.good:
             return Answer(403, {"message": "no such token"})
         return Answer(200, {"with": ask.headers["authorization"]})
-
-    def held(self, config: Mapping[str, Any]) -> dict[str, str]:
-        return {}
-
-    def put(self, config: Mapping[str, Any], key: str, value: str) -> None: ...
-
-    def drop(self, config: Mapping[str, Any], key: str) -> None: ...
 
 
 class Password(Model):

@@ -12,7 +12,7 @@ from config.schemas.types import Secret
 from connections.errors import BadResponse
 from connections.http.pages import Token
 from connections.tokens import Picker, TokenProvider
-from tests.destinations.serving import Answer, Ask, Served
+from tests.destinations.serving import Answer, Ask, LoginOnly
 
 
 class Key(Model):
@@ -33,11 +33,9 @@ class Acme(TokenProvider):
     }
 
 
-class Vendor(Served):
+class Vendor(LoginOnly):
     method = "key"
     credentials = {"key": "canary-key"}
-    configs = {"any": {}}
-    bad_key = ""
 
     def answer(self, ask: Ask) -> Answer:
         if ask.headers.get("x-key") != "key=canary-key":
@@ -54,15 +52,6 @@ class Vendor(Served):
             case "/orgs/a%2Fb/apps", {"kind": "app"}:
                 return Answer(200, {"apps": [{"id": 6, "name": "Shop"}], "next": "2"})
         return Answer(404)
-
-    def held(self, config: Any) -> dict[str, str]:
-        return {}
-
-    def put(self, config: Any, key: str, value: str) -> None:
-        raise NotImplementedError
-
-    def drop(self, config: Any, key: str) -> None:
-        raise NotImplementedError
 
 
 @pytest.fixture

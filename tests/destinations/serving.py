@@ -122,6 +122,22 @@ class Served(Fake):
         return answer
 
 
+class LoginOnly(Served):
+    """A vendor for tests of its login: it holds no keys."""
+
+    configs = {"any": {}}
+    bad_key = ""
+
+    def held(self, config: Mapping[str, Any]) -> dict[str, str]:
+        return {}
+
+    def put(self, config: Mapping[str, Any], key: str, value: str) -> None:
+        raise NotImplementedError
+
+    def drop(self, config: Mapping[str, Any], key: str) -> None:
+        raise NotImplementedError
+
+
 def _parsed(headers: Mapping[str, str], sent: bytes) -> Any:
     if headers.get("content-type", "").startswith("application/x-www-form-urlencoded"):
         return dict(parse_qsl(sent.decode(), keep_blank_values=True))
