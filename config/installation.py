@@ -18,6 +18,7 @@ class Instance(models.Model):
     keyset_fingerprint = models.CharField(max_length=64, blank=True)
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
+    pause_reason = models.CharField(max_length=255, blank=True)
     # The end of the audit log: number of events, hash of the last one, and a keyed MAC of both.
     audit_count = models.PositiveBigIntegerField(default=0)
     audit_head = models.CharField(max_length=64, blank=True)

@@ -19,7 +19,7 @@ from unfold.decorators import display
 from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.errors import ServiceError
-from config.ui.base import ServiceAdmin, ServiceForm, actor_of, any_project
+from config.ui.base import ServiceAdmin, ServiceForm, actor_of, any_project, reason_of
 from config.ui.markup import badge, link, when
 from config.ui.model_forms import collected, form_fields
 from connections import services
@@ -156,7 +156,7 @@ class AppConnectionAdmin(ServiceAdmin):
 
     def _pause(self, request: HttpRequest, connection: AppConnection, *, paused: bool) -> None:
         try:
-            services.pause_connection(actor_of(request), connection, paused=paused)
+            services.pause_connection(actor_of(request), connection, paused=paused, reason=reason_of(request))
         except ServiceError as error:
             messages.error(request, f"{connection.name}: {error}")
             return

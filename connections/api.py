@@ -192,12 +192,12 @@ class AppConnections(ViewSet, _OfApp):
         body=PauseChange,
     )
     def set_pause(self, request: Request, connectionId: str) -> TypedResponse[OnePause]:
-        paused = self.body(PauseChange).isPaused
-        services.pause_connection(self.actor, self.connection(), paused=paused)
+        wanted = self.body(PauseChange)
+        services.pause_connection(self.actor, self.connection(), paused=wanted.isPaused, reason=wanted.reason or "")
         return self.paused(self.connection())
 
     def paused(self, connection: models.AppConnection) -> TypedResponse[OnePause]:
-        return TypedResponse(pause_json(connection.paused_at, connection.paused_by))
+        return TypedResponse(pause_json(connection.paused_at, connection.paused_by, connection.pause_reason))
 
     @action(detail=True, methods=["post"])
     @operation("check{Name}AppConnection", "Check the credentials of a connection with the vendor now.")

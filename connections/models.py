@@ -35,6 +35,7 @@ class AppConnection(models.Model):
     quota_used = models.FloatField(default=0.0, help_text="Requests of the quota that were reserved until then.")
     paused_at = models.DateTimeField(null=True, blank=True)
     paused_by = models.CharField(max_length=255, blank=True)
+    pause_reason = models.CharField(max_length=255, blank=True)
     session_sealed = models.BinaryField(null=True, editable=False)
     session_renew_at = models.DateTimeField(null=True, blank=True, help_text="When the next sign-in is due.")
     session_claimed_until = models.DateTimeField(null=True, blank=True, help_text="Until then one run signs in.")

@@ -171,14 +171,17 @@ def delete_connection(actor: Actor, connection: AppConnection) -> None:
 
 
 @transaction.atomic
-def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool) -> None:
+def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool, reason: str = "") -> None:
     """Pause: runs through the connection stop after their current key, and no new one starts. Or resume."""
     _require_manager(actor, connection.project)
     AppConnection.objects.filter(pk=connection.pk).update(
-        paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
+        paused_at=timezone.now() if paused else None,
+        paused_by=actor.name if paused else "",
+        pause_reason=reason[:255] if paused else "",
     )
     event = "pause-app-connection" if paused else "resume-app-connection"
-    audit.record(actor, event, connection.project_id, **_audit_details(connection))
+    why: dict[str, Any] = {"reason": reason[:255]} if reason else {}
+    audit.record(actor, event, connection.project_id, **_audit_details(connection), **why)
 
 
 def verify(provider: Provider, method: str, credentials: Model) -> tuple[Session | None, Rights]:

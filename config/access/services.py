@@ -180,10 +180,16 @@ def delete_user(actor: Actor, user: User) -> None:
 
 
 @transaction.atomic
-def pause_everything(actor: Actor, *, paused: bool) -> None:
-    """Pause or resume all syncs. Paused: no run starts, and running ones stop after their current key."""
+def pause_everything(actor: Actor, *, paused: bool, reason: str = "") -> None:
+    """Pause or resume all syncs. Paused: no run starts, and running ones stop after their current key.
+
+    `reason`: why, for people; at most 255 characters are kept. Of a resume it is only in the audit log.
+    """
     actor.require_instance_admin("pause or resume all syncs")
     Instance.objects.filter(pk=instance().pk).update(
-        paused_at=timezone.now() if paused else None, paused_by=actor.name if paused else ""
+        paused_at=timezone.now() if paused else None,
+        paused_by=actor.name if paused else "",
+        pause_reason=reason[:255] if paused else "",
     )
-    audit.record(actor, "pause-everything" if paused else "resume-everything")
+    why: dict[str, Any] = {"reason": reason[:255]} if reason else {}
+    audit.record(actor, "pause-everything" if paused else "resume-everything", **why)

@@ -15,26 +15,33 @@ from config.api.operations import TypedResponse, operation
 from config.conventions import timestamp
 from config.responses import Time
 from config.schemas.model import Body
-from config.schemas.types import Flag
+from config.schemas.types import Flag, Text
 
 
 class PauseChange(Body):
     isPaused: Annotated[bool, Flag(help="Whether to stop running syncs before their next key and to start none.")]
+    reason: Annotated[str | None, Text("Reason", "Why, for whoever sees the pause.", max_length=255)] = None
 
 
 class Pause(TypedDict):
     isPaused: bool
     pausedBy: str | None
     pausedAt: Time | None
+    reason: str | None
 
 
 class OnePause(TypedDict):
     pause: Pause
 
 
-def pause_json(paused_at: datetime | None, paused_by: str) -> OnePause:
+def pause_json(paused_at: datetime | None, paused_by: str, reason: str) -> OnePause:
     return {
-        "pause": {"isPaused": paused_at is not None, "pausedBy": paused_by or None, "pausedAt": timestamp(paused_at)}
+        "pause": {
+            "isPaused": paused_at is not None,
+            "pausedBy": paused_by or None,
+            "pausedAt": timestamp(paused_at),
+            "reason": reason or None,
+        }
     }
 
 
@@ -43,7 +50,7 @@ class PauseView(View):
 
     def respond(self) -> TypedResponse[OnePause]:
         row = instance()
-        return TypedResponse(pause_json(row.paused_at, row.paused_by))
+        return TypedResponse(pause_json(row.paused_at, row.paused_by, row.pause_reason))
 
     @operation("getPause", "Get whether all syncs are paused, by whom and since when.")
     def get(self, request: Request) -> TypedResponse[OnePause]:
@@ -52,7 +59,8 @@ class PauseView(View):
 
     @operation("setPause", "Pause or resume all syncs. Takes effect before the next key is written.", body=PauseChange)
     def patch(self, request: Request) -> TypedResponse[OnePause]:
-        pause_everything(self.actor, paused=self.body(PauseChange).isPaused)
+        wanted = self.body(PauseChange)
+        pause_everything(self.actor, paused=wanted.isPaused, reason=wanted.reason or "")
         return self.respond()
 
 

@@ -40,6 +40,11 @@ def actor_of(request: HttpRequest) -> Actor:
     return found
 
 
+def reason_of(request: HttpRequest) -> str:
+    """The reason that a person typed for a pause, or ""."""
+    return request.POST.get("reason", "").strip()[:255]
+
+
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]
     """A form that a service saves. If the service has refused its data, the form shows the problems."""
 

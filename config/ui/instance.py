@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from config.access import services
 from config.access.models import DataKeyset, Instance, RequestWindow
 from config.errors import ServiceError
-from config.ui.base import ReadOnlyAdmin, actor_of
+from config.ui.base import ReadOnlyAdmin, actor_of, reason_of
 
 
 @admin.register(RequestWindow)
@@ -25,7 +25,7 @@ class RequestWindowAdmin(ReadOnlyAdmin):
 
 @admin.register(Instance)
 class InstanceAdmin(ReadOnlyAdmin):
-    list_display = ("id", "keyset_fingerprint", "paused_at", "paused_by")
+    list_display = ("id", "keyset_fingerprint", "paused_at", "paused_by", "pause_reason")
     search_fields = ("id",)
     actions = ("pause", "resume")
 
@@ -50,7 +50,7 @@ class InstanceAdmin(ReadOnlyAdmin):
         self._pause(request, paused=False)
 
     def _pause(self, request: HttpRequest, *, paused: bool) -> None:
-        services.pause_everything(actor_of(request), paused=paused)
+        services.pause_everything(actor_of(request), paused=paused, reason=reason_of(request))
         if paused:
             messages.warning(request, _("All syncs paused."))
         else:

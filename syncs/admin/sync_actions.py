@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from config.access.roles import Right
 from config.errors import ServiceError
-from config.ui.base import ServiceAdmin, actor_of, any_project
+from config.ui.base import ServiceAdmin, actor_of, any_project, reason_of
 from syncs.history.status import STATES
 from syncs.models import SecretSync, SyncRun
 from syncs.services import syncs as services
@@ -72,7 +72,8 @@ class SyncActions(ServiceAdmin):
 
     def set_paused(self, request: HttpRequest, sync: SecretSync, *, paused: bool) -> None:
         try:
-            services.update_policy(actor_of(request), sync, {"paused": paused})
+            reason = reason_of(request) if paused else ""
+            services.update_policy(actor_of(request), sync, {"paused": paused, "pause_reason": reason})
         except ServiceError as error:
             messages.error(request, f"{sync.name}: {error}")
         else:

@@ -27,7 +27,7 @@ from syncs.planning.preview import PlanJson
 from syncs.running.drift import DriftJson, check, drift_as_json
 from syncs.services import deletion, sync_bodies, triggers
 from syncs.services import syncs as services
-from syncs.services.policy import Policy, policy_as_json, policy_changes, policy_of
+from syncs.services.policy import Policy, policy_as_json, policy_change_of, policy_changes
 from syncs.services.sync_bodies import NewSync, SyncChanges
 from syncs.source import selectors
 
@@ -258,7 +258,7 @@ for _destination in destinations:
         _destination,
         new=sync_bodies.new_sync(_destination),
         changes=sync_bodies.sync_changes(_destination),
-        policy_changes=policy_of(_destination),
+        policy_changes=policy_change_of(_destination),
         one_policy=policy_response(_destination),
     )
     _router.register(f"v1/secret-syncs/{_destination.slug}", _view, basename=f"{_destination.slug}-sync")

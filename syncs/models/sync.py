@@ -110,6 +110,7 @@ class SyncPolicy(models.Model):
     `pace_percent` null: the vendor's documented limits of requests.
 
     `destination`: the members that the adapter declares (`Destination.Policy`).
+    `pause_cause`: "removal" or "undo" if one of them paused the sync, "" if a person did.
     """
 
     sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="policy")
@@ -122,6 +123,10 @@ class SyncPolicy(models.Model):
     drift_check_minutes = models.PositiveIntegerField(default=0)
     heal = models.BooleanField(default=False)
     paused = models.BooleanField(default=False)
+    paused_at = models.DateTimeField(null=True, blank=True)
+    paused_by = models.CharField(max_length=255, blank=True)
+    pause_reason = models.CharField(max_length=255, blank=True)
+    pause_cause = models.CharField(max_length=16, blank=True)
     max_concurrency = models.PositiveSmallIntegerField(null=True, blank=True)
     pace_percent = models.PositiveIntegerField(null=True, blank=True)
     destination = models.JSONField(default=dict, blank=True)

@@ -96,6 +96,14 @@ def policy_of(found: type[Destination]) -> type[Policy]:
     return create_model("Policy", __base__=Policy, **members)
 
 
+@cache
+def policy_change_of(found: type[Destination]) -> type[Policy]:
+    """`policy_of` as the body of a change: with the reason of a pause, which is no member of the policy."""
+    reason = Text("Reason", "Why it is paused, or resumed; only together with paused.", max_length=255)
+    members: dict[str, Any] = {"pauseReason": (Annotated[str | None, reason], None)}
+    return create_model("PolicyChange", __base__=policy_of(found), **members)
+
+
 def policy_schema(shape: type[Policy] = Policy) -> JsonSchema:
     """Every member of a policy, as `policy_as_json` returns it."""
     found = dict(described(shape)["properties"])
@@ -135,7 +143,7 @@ def checked_policy(data: Mapping[str, Any], found: type[Destination] | None = No
 
 def policy_changes(policy: Policy) -> dict[str, Any]:
     """The members that were sent, by their names in `SyncPolicy`."""
-    known = {*Policy.model_fields, *map(_wire, _OWN)}
+    known = {*Policy.model_fields, *map(_wire, _OWN), "pauseReason"}
     return {_field(name): value for name, value in policy.sent().items() if name in known}
 
 

@@ -13,7 +13,7 @@ from django.db.models import F
 from config.access import audit
 from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
-from config.errors import BadRequest
+from config.errors import BadRequest, Invalid, problem
 from connections.services import require_use
 from syncs.models import NO_ACTION, OwedAction, SecretSync, SyncPolicy
 from syncs.planning.opening import destination_class
@@ -22,10 +22,11 @@ from syncs.source.selectors import defaults_of, syncs
 
 from .deletion import leave_former_locations
 from .folders import lock_folders
+from .pauses import mark_paused, set_paused, stop_waiting
 from .policy import checked_policy
 from .propagation import schedule, want
 from .sync_checks import check_together, checked, location_of, source_folder, usable_connection
-from .triggers import audited, stop_waiting
+from .triggers import audited
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ def _first_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
         actor.require(Right.EDIT_POLICY, sync.project_id)
     for name, value in checked_policy(changed, destination_class(sync.destination)).items():
         setattr(policy, name, value)
+    if policy.paused:
+        mark_paused(policy, actor)
     return policy
 
 
@@ -168,19 +171,31 @@ def _name_in_use(sync: SecretSync) -> BadRequest:
 
 
 def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> SyncPolicy:
-    """Change members of the policy (model field names). A run under way stops; the next one follows the new policy."""
-    needed = Right.RUN_SYNCS if set(data) <= {"paused"} else Right.EDIT_POLICY
+    """Change members of the policy (model field names). A run under way stops; the next one follows the new policy.
+
+    `pause_reason` says why it is `paused`.
+    """
+    needed = Right.RUN_SYNCS if set(data) <= {"paused", "pause_reason"} else Right.EDIT_POLICY
     actor.require(needed, sync.project_id)
     policy = sync.policy
-    data = checked_policy(data, destination_class(sync.destination))
+    reason = str(data.get("pause_reason") or "")[:255]
+    data = checked_policy(
+        {name: data[name] for name in data if name != "pause_reason"}, destination_class(sync.destination)
+    )
+    if reason and "paused" not in data:
+        raise Invalid([problem(["pauseReason"], "It is the reason of a pause or of its end: send it with paused")])
     for name, value in data.items():
-        setattr(policy, name, value)
+        if name != "paused":
+            setattr(policy, name, value)
     check_together(sync, policy)
     if set(data) & {"include", "exclude", "tags", "recursive"}:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     with transaction.atomic():
-        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(data), **audited(sync))
-        policy.save(update_fields=list(data))
+        why: dict[str, Any] = {"reason": reason} if reason else {}
+        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(data), **why, **audited(sync))
+        policy.save(update_fields=[name for name in data if name != "paused"])
+        if "paused" in data:
+            set_paused(policy, actor, paused=data["paused"], reason=reason)
         if policy.after_writes == NO_ACTION:
             OwedAction.objects.filter(sync=sync).delete()
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)

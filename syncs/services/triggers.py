@@ -15,12 +15,13 @@ from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
 from connections.refusals import lift_wait
 from syncs.destination.base import Destination
-from syncs.models import RunChange, RunOptions, SecretSync, Status, SyncPolicy, SyncRun
+from syncs.models import RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.opening import destination_class, import_behavior
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable
 from syncs.source.selectors import syncs
 
+from .pauses import UNDO, set_paused, stop_waiting
 from .propagation import enqueue
 
 BUSY = "A job for this sync is already in progress. Please try again shortly."
@@ -86,17 +87,10 @@ def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:
         )
     with transaction.atomic():
         undoing = trigger(actor, sync, "undo", options=RunOptions(undo=str(run.pk), digest=plan.digest))
-        SyncPolicy.objects.filter(sync=sync).update(paused=True)
+        set_paused(sync.policy, actor, paused=True, cause=UNDO)
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         stop_waiting(sync)
     return undoing
-
-
-def stop_waiting(sync: SecretSync) -> None:
-    """Supersede the automatic runs of a paused sync that have not begun."""
-    waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING).exclude(trigger__in=("manual", "approval"))
-    RunChange.objects.filter(run__in=waiting, outcome="").update(outcome="skipped")
-    waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=timezone.now(), message="Paused.")
 
 
 def refuse_paused(sync: SecretSync) -> None:

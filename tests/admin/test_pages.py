@@ -128,8 +128,10 @@ def test_the_page_of_a_sync_shows_source_target_and_status(world: World, browser
 
 def test_a_sync_is_paused_and_resumed(world: World, browser: Client) -> None:
     sync = failing(world)
-    browser.post(url(SecretSync, "pause", sync.pk))
-    assert SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
+    assert 'name="reason"' in browser.get(url(SecretSync, "change", sync.pk)).content.decode()
+    browser.post(url(SecretSync, "pause", sync.pk), {"reason": " audit "})
+    policy = SecretSync.objects.select_related("policy").get(pk=sync.pk).policy
+    assert (policy.paused, policy.pause_reason) == (True, "audit")
     assert ">Resume</button>" in browser.get(url(SecretSync, "change", sync.pk)).content.decode()
     browser.post(url(SecretSync, "pause", sync.pk), {"resume": "1"})
     assert not SecretSync.objects.select_related("policy").get(pk=sync.pk).policy.paused
@@ -312,8 +314,10 @@ def test_a_connection_shows_the_rights_that_are_missing_and_those_not_needed(
 
 def test_a_connection_is_paused_on_its_page(world: World, browser: Client) -> None:
     page = url(AppConnection, "change", world.connection.pk)
-    browser.post(url(AppConnection, "pause", world.connection.pk))
-    assert "Paused by ada" in browser.get(page).content.decode()
+    browser.post(url(AppConnection, "pause", world.connection.pk), {"reason": "<audit>"})
+    shown = browser.get(page).content.decode()
+    assert "Paused by ada" in shown
+    assert ": &lt;audit&gt;." in shown
 
 
 def test_a_connection_shows_no_sync_of_another_project(world: World) -> None:

@@ -81,6 +81,23 @@ def test_who_may(world: World, api: Api) -> None:
     assert outsider("GET", where)[0] == 404
 
 
+def test_a_pause_says_why(world: World, api: Api) -> None:
+    root = api_for("admin", None)
+    for where in (EVERYTHING, of_connection(world)):
+        assert root("PATCH", where, {"isPaused": True, "reason": " audit "})[1]["pause"]["reason"] == "audit"
+        assert root("PATCH", where, {"isPaused": True, "reason": "x" * 256})[0] == 422
+        assert root("PATCH", where, {"isPaused": False, "reason": "done"})[1]["pause"]["reason"] is None
+    event = AuditEvent.objects.filter(event="pause-everything").get()
+    assert event.metadata["reason"] == "audit"
+    sync = world.sync()
+    policy = f"{SYNCS}/{sync.pk}/policy"
+    status, answer = api("PATCH", policy, {"paused": True, "pauseReason": "audit"})
+    assert (status, answer["policy"]["paused"], "pauseReason" in answer["policy"]) == (200, True, False)
+    sync.policy.refresh_from_db()
+    assert (sync.policy.pause_reason, sync.policy.paused_by) == ("audit", "machine-admin")
+    assert api("PATCH", policy, {"pauseReason": "audit"})[0] == 422
+
+
 def test_a_connection_is_checked_on_request(world: World, api: Api) -> None:
     where = f"/v1/app-connections/humanitec/{world.connection.pk}/check"
     status, answer = api("POST", where)

@@ -209,6 +209,13 @@ def test_pause_and_resume(world: World) -> None:
         assert "paused by Keyferry" in one_line(text)["refused"][0]["message"]
         assert call("resume", *scope)[0] == 0
     assert call("pause", "--connection", "nope")[0] == 1
+    assert call("pause", "--sync", str(sync), "--reason", "audit")[0] == 0
+    sync.policy.refresh_from_db()
+    assert (sync.policy.paused, sync.policy.pause_reason, sync.policy.paused_by) == (True, "audit", "Keyferry")
+    assert call("resume", "--sync", str(sync), "--connection", "humanitec-dev")[0] == 1
+    assert call("resume", "--sync", str(sync), "--reason", "done")[0] == 0
+    sync.policy.refresh_from_db()
+    assert (sync.policy.paused, sync.policy.pause_reason) == (False, "")
     assert world.run(sync).status == "succeeded"
 
 
