@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, get_args
+from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, create_model
 from pydantic_core import CoreSchema, core_schema
 
 from config.errors import Invalid, Issue
@@ -29,6 +29,17 @@ class OneOf:
         self.title = title
         self.default = default
         self.variants = {get_args(model.model_fields[discriminator].annotation)[0]: model for model in models}
+
+    @classmethod
+    def of(cls, discriminator: str, variants: Mapping[str, type[Model]], **more: Any) -> OneOf:
+        """One of several models by value, where values may share a model, which declares the member as `str`."""
+
+        def made(value: str, model: type[Model]) -> type[Model]:
+            kind = Annotated[Literal[value], *model.model_fields[discriminator].metadata]  # type: ignore[valid-type]
+            members: dict[str, Any] = {discriminator: (kind, ...)}
+            return create_model(model.__name__, __base__=model, __module__=model.__module__, **members)
+
+        return cls(discriminator, *(made(value, model) for value, model in variants.items()), **more)
 
     def titled(self, title: str) -> OneOf:
         return OneOf(self.discriminator, *self.variants.values(), title=title, default=self.default)

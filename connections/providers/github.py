@@ -26,7 +26,9 @@ from connections.http.pages import NextLink
 from connections.http.responses import Response, Text, validate
 from connections.provider import Choice, Provider, Rights, Session
 
-from ._github_credentials import AccessToken, App, ServerApp, address, app_token
+from ._github_credentials import RIGHTS, AccessToken, App, ServerApp, address, app_token
+
+__all__ = ["RIGHTS", "GitHub", "Numbered", "paged"]
 
 T = TypeVar("T", bound=Response)
 
@@ -67,7 +69,7 @@ class UserToken(Response):
     access_token: Text
 
 
-class Installation(Response):
+class Numbered(Response):
     id: int
 
 
@@ -134,7 +136,7 @@ class GitHub(Provider):
             answer = client.request("POST", path, json=login, base_url=web, visible=[server.clientId])
         token = validate(UserToken, answer, f"GitHub: POST {path}").access_token
         with self._open(credentials, token) as client:
-            reached = {each.id for each in paged(client, "/user/installations", Installation, "installations")}
+            reached = {each.id for each in paged(client, "/user/installations", Numbered, "installations")}
         if int(credentials.installationId) not in reached:
             raise Forbidden(f"GitHub: whoever the code is of may not use the installation {credentials.installationId}")
         return credentials.model_copy(update={"code": None})

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, final
 
-from connections.errors import Conflict, IntegrationError, OutcomeUnknown, Rejected
+from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected
 from connections.http.responses import validate
 from syncs.destination.base import Destination
+from syncs.destination.location import Target
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 from .write import perform, write_each
@@ -37,7 +38,12 @@ class KeyValueDestination(Destination):
         raise NotImplementedError
 
     def fetch(self) -> Iterable[Remote]:
-        return map(self.remote, self.items())
+        try:
+            return [self.remote(item) for item in self.items()]
+        except NotFound as error:
+            if not isinstance(self.config, Target):
+                raise
+            raise NotFound(f"{error}{self.config.unseen(self.client)}") from None
 
     def create(self, write: Write) -> Any:
         """Create a key that must not exist yet. Raises Conflict if it does.

@@ -1,13 +1,15 @@
-"""Reads of single keys, side by side, by adapters whose list lacks what a read has."""
+"""Reads besides the list: of single keys, side by side, and of what several writes need."""
 
 from __future__ import annotations
 
+import contextlib
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TypeVar
+from typing import Generic, TypeVar
 
-from connections.errors import Forbidden
+from connections.errors import Forbidden, IntegrationError
 from syncs.engine.types import Remote
 
 Item = TypeVar("Item")
@@ -44,3 +46,31 @@ def read_each(read: Callable[[Remote], Remote | None], remotes: Sequence[Remote]
         return found
 
     return [found for found in in_parallel(read_one, remotes, concurrency) if found]
+
+
+class Shared(Generic[Result]):
+    """What several writes need, such as a public key: read once, also if threads ask side by side."""
+
+    def __init__(self, read: Callable[[], Result]) -> None:
+        self._read = read
+        self._found: Result | None = None
+        self._lock = threading.Lock()
+
+    def use(self, send: Callable[[Result], Item], stale: type[IntegrationError]) -> Item:
+        """What `send` returns. If it raises `stale`, and the vendor has another one by now, it is called once more."""
+        found = self._get()
+        try:
+            return send(found)
+        except stale:
+            fresh = found
+            with contextlib.suppress(IntegrationError):  # the refusal is what happened
+                fresh = self._get(unless=found)
+            if fresh == found:
+                raise
+            return send(fresh)
+
+    def _get(self, unless: Result | None = None) -> Result:
+        with self._lock:
+            if self._found is None or self._found is unless:
+                self._found = self._read()
+            return self._found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -14,7 +13,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 
 class UpsertDestination(KeyValueDestination):
-    """A vendor without a request that only creates. The adapter gives `look`, `put` and `remove`.
+    """A vendor without a request that only creates. The adapter gives `put`, and `path` or `look` and `remove`.
 
     The base looks just before each write, so that a create overwrites nothing and an update creates nothing. What
     happens between the look and the write is not seen: `capabilities.note` says so. `looks_after`: the response to
@@ -24,10 +23,16 @@ class UpsertDestination(KeyValueDestination):
     """
 
     looks_after: ClassVar[bool] = True
+    once: ClassVar[int] = 0
+    """How many requests of a run go before its first create or update."""
 
-    @abstractmethod
+    def path(self, key: str) -> str:
+        """The address of a key, which a GET reads as `Item` and a DELETE deletes."""
+        raise NotImplementedError
+
     def look(self, key: str) -> Any:
         """What `items` has of this key now; None or NotFound if it does not exist."""
+        return self.client.get(self.path(key), self.Item)
 
     def put(self, write: Write) -> Any:
         """Create or overwrite the key. Returns as `create`."""
@@ -35,7 +40,7 @@ class UpsertDestination(KeyValueDestination):
 
     def remove(self, write: Write) -> Any:
         """Delete the key. NotFound is a success."""
-        raise NotImplementedError
+        self.client.request("DELETE", self.path(write.key))
 
     def put_many(self, writes: Sequence[Write]) -> Sequence[Outcome] | None:
         """One request for all of them, as `create_many`; None: each is done."""
@@ -68,7 +73,7 @@ class UpsertDestination(KeyValueDestination):
 
     def requests(self, writes: Mapping[Action, int]) -> int:
         """With the looks around each write, or the list before each batch."""
-        total = 0
+        total = self.once if writes.get(Action.CREATE) or writes.get(Action.UPDATE) else 0
         for action, number in writes.items():
             size = self.batch_size(action)
             if size > 1:

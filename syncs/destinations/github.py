@@ -1,37 +1,99 @@
-"""GitHub's secrets of an organization, a repository or an environment of one; write-only, sealed for GitHub.
+"""GitHub's secrets of Actions, Dependabot or Codespaces; write-only, sealed for GitHub.
 
-Surprising facts: names are stored in upper case. Create and update are one request, so a read goes before each.
-The response to a write does not have the new times: a read after it has.
-Each write of an organization secret sends its visibility, and a list does not have the selected repositories.
-Requests: 500 secrets with one changed take 5 for the list, one for the public key, the write, and a read before and
-after it; with the visibility `selected` one more for each secret that is synced.
-Source: https://docs.github.com/en/rest/actions/secrets
+Surprising facts: names are stored in upper case. Create and update are one request, and its response does not have the
+new times: a read goes before and after each. A list does not have the repositories that an organization's secrets are
+for. 500 secrets with one changed take 5 requests for the list, one for the public key, the write and two reads; with
+the visibility `selected` one more for each secret that is synced.
+Sources: https://docs.github.com/en/rest/actions/secrets, https://docs.github.com/en/rest/dependabot/secrets,
+https://docs.github.com/en/rest/codespaces/secrets, https://docs.github.com/en/rest/codespaces/organization-secrets
 """
 
 from __future__ import annotations
 
 import base64
-import contextlib
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Self
 
-from nacl.public import PublicKey, SealedBox
-from pydantic import BeforeValidator, Field
+from nacl import public
+from pydantic import AfterValidator, Base64Bytes, Field, model_validator
 
-from connections.errors import IntegrationError, NotFound, Rejected
+from config.errors import BadRequest
+from config.schemas import types
+from config.schemas.member import About
+from config.schemas.unions import OneOf
+from connections.errors import NotFound, Rejected
 from connections.http.client import quote
 from connections.http.responses import Number, Response, Text
-from connections.providers._github_credentials import RIGHTS
-from connections.providers.github import paged
+from connections.providers.github import RIGHTS, Numbered, paged
 from syncs.destination.capabilities import Capabilities, Verified
-from syncs.destination.reading import read_each
+from syncs.destination.location import Target
+from syncs.destination.reading import Shared, read_each
 from syncs.destination.upsert import UpsertDestination
-from syncs.engine.types import Action, Remote, Write
+from syncs.engine.types import Remote, Write
 
-from ._github_targets import TARGETS, OfOrganization, OfRepository, max_keys, unseen
+
+def _name(label: str, help: str, max_length: int = 100, **more: Any) -> types.Text:
+    return types.Text(label, help, location=True, ignores_case=True, max_length=max_length, **more)
+
+
+class Scoped(Target):
+    scope: Annotated[str, About(help="The GitHub scope that secrets should be synced to.", location=True)]
+
+
+class Organization(Scoped):
+    """Repositories are listed with the visibility `selected`, and only then."""
+
+    parts = {"/orgs/{org}": "the organization {org}"}
+    org: Annotated[str, _name("Organization", "The name of the organization.", example="acme")]
+    visibility: Annotated[
+        str,
+        types.Text("Visibility", "Which of its repositories see the secrets.", choices=("all", "private", "selected")),
+    ]
+    selectedRepositoryIds: Annotated[
+        list[Annotated[int, types.Whole(minimum=1, maximum=2**53 - 1)]] | None,
+        types.Items("The numbers of the repositories that see them, with the visibility selected.", max_items=1000),
+        AfterValidator(lambda ids: ids or None),
+    ] = None
+
+    @model_validator(mode="after")
+    def _selected(self) -> Self:
+        if self.visibility == "selected" and not self.selectedRepositoryIds:
+            raise BadRequest('selectedRepositoryIds: with the visibility "selected", name at least one repository')
+        if self.visibility != "selected" and self.selectedRepositoryIds:
+            raise BadRequest('selectedRepositoryIds: leave it out unless the visibility is "selected"')
+        return self
+
+
+class Repository(Scoped):
+    parts = {"/users/{owner}": "the owner {owner}", "/repos/{owner}/{repo}": "the repository {owner}/{repo}"}
+    owner: Annotated[
+        str, _name("Owner", "The account that the repository belongs to.", empty_message="Repository owner required")
+    ]
+    repo: Annotated[str, _name("Repository", "The name of the repository.", empty_message="Repository name required")]
+
+
+class Environment(Repository):
+    parts = {**Repository.parts, "/repos/{owner}/{repo}/environments/{env}": "its environment {env}"}
+    env: Annotated[
+        str, _name("Environment", "The name of the repository's environment, which exists.", 255, example="development")
+    ]
+
+
+# The target of each scope, the path below it, and the most secrets, which GitHub does not state for Dependabot. The
+# modelled API has the first three. Sources: https://docs.github.com/en/actions/reference/security/secrets,
+# https://docs.github.com/en/codespaces/managing-codespaces-for-your-organization/managing-development-environment-secrets-for-your-repository-or-organization
+SCOPES: dict[str, tuple[type[Scoped], str, int | None]] = {
+    "organization": (Organization, "/actions/secrets", 1000),
+    "repository": (Repository, "/actions/secrets", 100),
+    "repository-environment": (Environment, "/secrets", 100),
+    "organization-dependabot": (Organization, "/dependabot/secrets", None),
+    "repository-dependabot": (Repository, "/dependabot/secrets", None),
+    "organization-codespaces": (Organization, "/codespaces/secrets", 100),
+    "repository-codespaces": (Repository, "/codespaces/secrets", 100),
+}
 
 
 class Secret(Response):
@@ -41,29 +103,17 @@ class Secret(Response):
     visibility: str = ""
 
 
-class SealingKey(Response):
-    """The public key that values are encrypted for."""
-
+class PublicKey(Response):
     key_id: Number
-    key: Annotated[
-        bytes, BeforeValidator(lambda text: base64.b64decode(text, validate=True)), Field(min_length=32, max_length=32)
-    ]
-
-    def seal(self, value: str) -> dict[str, Any]:
-        sealed = SealedBox(PublicKey(self.key)).encrypt(value.encode())
-        return {"encrypted_value": base64.b64encode(sealed).decode(), "key_id": self.key_id}
-
-
-class Reached(Response):
-    id: int
+    key: Annotated[Base64Bytes, Field(min_length=32, max_length=32)]
 
 
 class GitHub(UpsertDestination):
     slug = "github"
     label = "GitHub"
-    Config = TARGETS
+    Config = OneOf.of("scope", {scope: target for scope, (target, _, _) in SCOPES.items()})
     Item = Secret
-    config: OfOrganization | OfRepository
+    config: Scoped
     capabilities = Capabilities(
         holds_comments=False,
         key_pattern=r"[A-Za-z_][A-Za-z0-9_]*",
@@ -73,15 +123,12 @@ class GitHub(UpsertDestination):
         pace=1.0,
         concurrency=4,
         concurrency_limit=100,
-        note=(
-            "Names are stored in upper case. GitHub has one request for create and update: a read goes before each, and"
-            " a key that others create or delete between the two is overwritten or created. Times have seconds only: a"
-            " change by others within the second of a write is not detected as drift. With the visibility selected, the"
-            " repositories of each synced secret are read in every run, one request each. A workflow sees the first 100"
-            " secrets of an organization, by name. GitHub documents neither number nor size of Dependabot secrets; a"
-            " value of more than 48 KB is refused here as for the other stores. GitHub Enterprise Server has no"
-            " Codespaces."
-        ),
+        note="Names are stored in upper case. GitHub has one request for create and update: a read goes before each,"
+        " and a key that others create or delete between the two is overwritten or created. Times have seconds only: a"
+        " change by others within the second of a write is not detected as drift. With the visibility selected, the"
+        " repositories of each synced secret are read in every run, one request each. A workflow sees the first 100"
+        " secrets of an organization, by name. GitHub documents neither number nor size of Dependabot secrets; a value"
+        " of more than 48 KB is refused here as for the other stores. GitHub Enterprise Server has no Codespaces.",
         rights=RIGHTS,
         verified=(
             Verified(date(2026, 11, 25), "the vendor's OpenAPI description (@octokit/openapi 23.0.2)"),
@@ -90,34 +137,34 @@ class GitHub(UpsertDestination):
         docs_url="https://docs.github.com/en/rest/actions/secrets",
     )
 
+    once = 1  # for the public key
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._key: SealingKey | None = None
-        self._key_lock = threading.Lock()
+        self._visibility: str = getattr(self.config, "visibility", "")
+        self._selected: list[int] = sorted(getattr(self.config, "selectedRepositoryIds", None) or ())
+        self._key = Shared(lambda: self.client.get(f"{self.secrets}/public-key", PublicKey))
+
+    @property
+    def secrets(self) -> str:
+        return self.config.target_path + SCOPES[self.config.scope][1]
 
     @classmethod
-    def limits(cls, config: Any) -> Capabilities:
-        return replace(cls.capabilities, max_keys=max_keys(config))
+    def limits(cls, config: Scoped) -> Capabilities:
+        return replace(cls.capabilities, max_keys=SCOPES[config.scope][2])
 
     def write_fingerprint(self) -> str:
         """Each write of an organization's secret sends its visibility."""
-        if not isinstance(self.config, OfOrganization):
-            return ""
-        return " ".join([self.config.visibility, *map(str, self._selected())])
+        return " ".join([self._visibility, *map(str, self._selected)])
 
     def normalize_key(self, key: str) -> str:
         return key.upper()
 
-    def requests(self, writes: Mapping[Action, int]) -> int:
-        """With the public key, once."""
-        sealed = writes.get(Action.CREATE, 0) + writes.get(Action.UPDATE, 0)
-        return super().requests(writes) + (1 if sealed else 0)
+    def path(self, key: str) -> str:
+        return f"{self.secrets}/{quote(self.normalize_key(key))}"
 
     def items(self) -> Iterable[Secret]:
-        try:
-            return paged(self.client, self.config.path(), Secret, "secrets")
-        except NotFound as error:
-            raise NotFound(f"{error}{unseen(self.client, self.config)}") from None
+        return paged(self.client, self.secrets, Secret, "secrets")
 
     def remote(self, item: Secret) -> Remote:
         return Remote(item.name, object_id=item.created_at, etag=f"{item.updated_at}|{item.visibility}")
@@ -127,59 +174,29 @@ class GitHub(UpsertDestination):
 
         One after another, as GitHub asks for: in parallel they would reach its limit of 900 a minute.
         """
-        if not self._selected():
-            return remotes
-        return read_each(self._with_selection, remotes, concurrency=1)
+        return read_each(self._with_selection, remotes, concurrency=1) if self._selected else remotes
 
     def _with_selection(self, remote: Remote) -> Remote | None:
         """None if it was deleted since the list. One that has another visibility has changed anyway."""
-        if not remote.etag or not remote.etag.endswith("|selected"):
+        if not str(remote.etag).endswith("|selected"):
             return remote
-        path = f"{self._secret(remote.key)}/repositories"
         try:
-            found = {each.id for each in paged(self.client, path, Reached, "repositories")}
+            found = paged(self.client, f"{self.path(remote.key)}/repositories", Numbered, "repositories")
         except NotFound:
             return None
-        if found == set(self._selected()):
-            return remote
-        return replace(remote, etag=f"{remote.etag}|{','.join(map(str, sorted(found)))}")
-
-    def look(self, key: str) -> Secret:
-        return self.client.get(self._secret(key), Secret)
+        reached = sorted({each.id for each in found})
+        changed = "" if reached == self._selected else f"|{','.join(map(str, reached))}"
+        return replace(remote, etag=f"{remote.etag}{changed}")
 
     def put(self, write: Write) -> None:
-        """If the value is rejected because GitHub has replaced the public key, send it once more with the new key."""
-        key = self._sealing_key()
-        try:
-            self._send(write, key)
-        except Rejected:
-            fresh = key
-            with contextlib.suppress(IntegrationError):  # the refusal is what happened
-                fresh = self._sealing_key(stale=key)
-            if fresh.key_id == key.key_id:
-                raise
-            self._send(write, fresh)
+        """GitHub rejects a value that is sealed for a public key that it has replaced."""
+        self._key.use(partial(self._send, write), stale=Rejected)
 
-    def remove(self, write: Write) -> None:
-        self.client.request("DELETE", self._secret(write.key))
-
-    def _send(self, write: Write, key: SealingKey) -> None:
-        body = key.seal(write.value)
-        if isinstance(self.config, OfOrganization):
-            body["visibility"] = self.config.visibility
-            if selected := self._selected():
-                body["selected_repository_ids"] = selected
-        self.client.request("PUT", self._secret(write.key), json=body)
-
-    def _sealing_key(self, stale: SealingKey | None = None) -> SealingKey:
-        """Requested once per run, and once more if it is `stale`."""
-        with self._key_lock:
-            if self._key is None or self._key is stale:
-                self._key = self.client.get(f"{self.config.path()}/public-key", SealingKey)
-            return self._key
-
-    def _selected(self) -> list[int]:
-        return sorted(getattr(self.config, "selectedRepositoryIds", None) or ())
-
-    def _secret(self, key: str) -> str:
-        return f"{self.config.path()}/{quote(self.normalize_key(key))}"
+    def _send(self, write: Write, key: PublicKey) -> None:
+        sealed = base64.b64encode(public.SealedBox(public.PublicKey(key.key)).encrypt(write.value.encode()))
+        body: dict[str, Any] = {"encrypted_value": sealed.decode(), "key_id": key.key_id}
+        if self._visibility:
+            body["visibility"] = self._visibility
+        if self._selected:
+            body["selected_repository_ids"] = self._selected
+        self.client.request("PUT", self.path(write.key), json=body)

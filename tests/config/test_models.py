@@ -332,3 +332,18 @@ def test_a_whole_number_may_be_written_with_a_point(value: object, found: int | 
         assert Everything.parse({"name": "x", "size": value}).size == found
     else:
         assert issues(Everything, {"name": "x", "size": value})[0]["message"] == found
+
+
+def test_variants_may_share_a_model() -> None:
+    class Place(Model):
+        kind: Annotated[str, About(help="Its kind.")]
+        org: Annotated[str, Text()]
+
+    both = OneOf.of("kind", {"one": Place, "other": Place})
+    assert [both.parse({"kind": kind, "org": "a"}).stored() for kind in ("one", "other")] == [
+        {"kind": "one", "org": "a"},
+        {"kind": "other", "org": "a"},
+    ]
+    with pytest.raises(Invalid):
+        both.parse({"kind": "third", "org": "a"})
+    assert list(both.variants["other"].model_fields) == ["kind", "org"]

@@ -58,14 +58,11 @@ class Upserts(UpsertDestination):
     def refuses(self, value: str) -> str:
         return "it has a placeholder {{...}}" if "{{" in value else ""
 
-    def look(self, key: str) -> Item:
-        return self.client.get(f"/keys/{quote(key)}", Item)
+    def path(self, key: str) -> str:
+        return f"/keys/{quote(key)}"
 
     def put(self, write: Write) -> Any:
-        return self.client.request("PUT", f"/keys/{quote(write.key)}", json={"value": write.value})
-
-    def remove(self, write: Write) -> Any:
-        return self.client.request("DELETE", f"/keys/{quote(write.key)}")
+        return self.client.request("PUT", self.path(write.key), json={"value": write.value})
 
 
 class FakeShelf(Shelved):
