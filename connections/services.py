@@ -41,7 +41,7 @@ def create_connection(
     project: Project | None = None,
 ) -> AppConnection:
     """Create a connection, after the vendor has accepted the credentials; organisation-wide without `project`."""
-    _require_manager(actor, project)
+    require_manager(actor, project)
     provider = provider_of(app)
     credentials = _completed(credentials, provider.generated(method))
     checked = _checked(provider, name, method, credentials, description)
@@ -113,7 +113,7 @@ def update_connection(
     credentials: object = None,
 ) -> AppConnection:
     """Members that are None stay. New credentials are checked with the vendor before anything is stored."""
-    _require_manager(actor, connection.project)
+    require_manager(actor, connection.project)
     provider = provider_of(connection.app)
     new_name = connection.name if name is None else name.strip()
     if credentials is None:
@@ -159,7 +159,7 @@ def update_connection(
 
 def delete_connection(actor: Actor, connection: AppConnection) -> None:
     """Delete a connection. Raises BadRequest while a sync uses it."""
-    _require_manager(actor, connection.project)
+    require_manager(actor, connection.project)
     try:
         with transaction.atomic():
             audit.record(actor, "delete-app-connection", connection.project_id, **_audit_details(connection))
@@ -173,7 +173,7 @@ def delete_connection(actor: Actor, connection: AppConnection) -> None:
 @transaction.atomic
 def pause_connection(actor: Actor, connection: AppConnection, *, paused: bool, reason: str = "") -> None:
     """Pause: runs through the connection stop after their current key, and no new one starts. Or resume."""
-    _require_manager(actor, connection.project)
+    require_manager(actor, connection.project)
     AppConnection.objects.filter(pk=connection.pk).update(
         paused_at=timezone.now() if paused else None,
         paused_by=actor.name if paused else "",
@@ -258,7 +258,8 @@ def require_use(actor: Actor, connection: AppConnection) -> None:
         raise denied(Right.USE_CONNECTIONS)
 
 
-def _require_manager(actor: Actor, project: Project | None) -> None:
+def require_manager(actor: Actor, project: Project | None) -> None:
+    """Whether the actor may change connections of the project, or of the organisation. Raises PermissionDenied."""
     if project:
         actor.require(Right.MANAGE_CONNECTIONS, project.pk)
     else:

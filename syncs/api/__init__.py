@@ -8,6 +8,7 @@ from . import (
     defaults,
     environments,
     folders,
+    impact,
     imports,
     notifications,
     projects,
@@ -31,4 +32,5 @@ urlpatterns = [
     *secrets.urlpatterns,
     *imports.urlpatterns,
     *notifications.urlpatterns,
+    *impact.urlpatterns,
 ]

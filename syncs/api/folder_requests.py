@@ -5,6 +5,7 @@ The classes that a body or query inherits from stand in the opposite order of it
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated
 
@@ -78,6 +79,10 @@ class FolderDeletionV1(InDirectory, OfWorkspace): ...
 
 
 class FolderDeletionV2(FolderDeletion, OfProject): ...
+
+
+class NewFolderName(Body):
+    name: Annotated[str | None, replace(_NAME, help="With it: of the rename, instead of the deletion.")] = None
 
 
 class FolderUpdate(Body):

@@ -199,7 +199,7 @@ class Folders(ViewSet, _FolderView):
     )
     def destroy(self, request: Request, folderId: str) -> TypedResponse[DeletedFolder]:
         body = self.body(self.deletion)
-        folder = _child(self.in_parent(body), folderId)
+        folder = child_folder(self.in_parent(body), folderId)
         response = TypedResponse[DeletedFolder]({"folder": folder_json(folder)})
         force = body.forceDelete if isinstance(body, FolderDeletion) else True
         folders.delete_folder(self.actor, folder, force=force)
@@ -232,7 +232,8 @@ class FolderBatchV1(FolderBatch):
     terms = {"suffix": "V1"}
 
 
-def _child(parent: models.Folder, id_or_name: str) -> models.Folder:
+def child_folder(parent: models.Folder, id_or_name: str) -> models.Folder:
+    """By its ID or name. Raises NotFound."""
     children = selectors.folders().filter(parent=parent)
     try:
         found = children.filter(pk=UUID(id_or_name)).first()

@@ -127,7 +127,8 @@ class Destination(ABC):
         """
         return None
 
-    def normalize_key(self, key: str) -> str:
+    @classmethod
+    def normalize_key(cls, key: str) -> str:
         """One form for all keys that the vendor treats as equal."""
         return key
 

@@ -157,7 +157,8 @@ class GitHub(UpsertDestination):
         """Each write of an organization's secret sends its visibility."""
         return " ".join([self._visibility, *map(str, self._selected)])
 
-    def normalize_key(self, key: str) -> str:
+    @classmethod
+    def normalize_key(cls, key: str) -> str:
         return key.upper()
 
     def path(self, key: str) -> str:

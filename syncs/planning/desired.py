@@ -16,7 +16,7 @@ from syncs.source.loader import Reading
 def desired_of(sync: SecretSync, destination: Destination, reading: Reading) -> list[Desired]:
     """The source as the destination should hold it; a key that must not be written has the reason in `blocked`."""
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
-    chosen = _filter(sync)
+    chosen = filter_of(sync)
     limits, write_fingerprint = destination.limits(destination.config), destination.write_fingerprint()
     desired = []
     for entry in reading.source.entries:
@@ -52,7 +52,8 @@ def desired_of(sync: SecretSync, destination: Destination, reading: Reading) -> 
     return desired
 
 
-def _filter(sync: SecretSync) -> Callable[[Entry], bool]:
+def filter_of(sync: SecretSync) -> Callable[[Entry], bool]:
+    """Whether the policy's filters choose an entry of the source."""
     policy = sync.policy
     tags = frozenset(policy.tags)
 

@@ -66,9 +66,14 @@ class FolderTrees:
             self._by_path[each.environment_id, each.path] = self._moved[each.pk] = each
         folder.name, folder.parent = name, parent
 
+    @property
+    def moved(self) -> list[Folder]:
+        """The folders whose paths changed."""
+        return list(self._moved.values())
+
     def store(self) -> list[Folder]:
         """Write the folders that were moved, and return them."""
-        moved = list(self._moved.values())
+        moved = self.moved
         former = {(each.environment_id, self.before[each.pk]) for each in moved}
         if any((each.environment_id, each.path) in former for each in moved):
             # One gets the former path of another: temporary paths first, or the rows violate the constraint one by one.

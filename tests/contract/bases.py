@@ -86,7 +86,8 @@ class Batches(KeyValueDestination):
     )
     batch = {Action.CREATE: 10, Action.UPDATE: 10}
 
-    def normalize_key(self, key: str) -> str:
+    @classmethod
+    def normalize_key(cls, key: str) -> str:
         return key.upper()
 
     def fetch(self) -> Iterable[Remote]:

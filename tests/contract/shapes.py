@@ -46,7 +46,8 @@ class Upserts(UpsertDestination):
     config: bases.Target
     capabilities = Capabilities(holds_comments=False)
 
-    def normalize_key(self, key: str) -> str:
+    @classmethod
+    def normalize_key(cls, key: str) -> str:
         return key.upper()
 
     def items(self) -> Iterable[Item]:

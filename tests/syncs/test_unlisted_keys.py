@@ -24,7 +24,8 @@ class Lazy(Destination):
     def location(self) -> str:
         return "lazy"
 
-    def normalize_key(self, key: str) -> str:
+    @classmethod
+    def normalize_key(cls, key: str) -> str:
         return key.upper()
 
     def fetch(self) -> Iterable[Remote]:
