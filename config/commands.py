@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -46,6 +46,21 @@ class OperatorCommand(BaseCommand):
 
     def work(self, options: dict[str, Any]) -> int:
         raise NotImplementedError
+
+    def confirm(self, lines: Iterable[str], *, yes: bool, name: str = "") -> None:
+        """Ask on the terminal before something is changed: for `name` to be typed, or for y without one.
+
+        `lines` say what it means. `yes`: do not ask. Raises CommandError if it is not confirmed, or nobody is there.
+        """
+        if yes:
+            return
+        for each in lines:
+            self.stderr.write(each)
+        if not sys.stdin.isatty():
+            raise CommandError("Nothing was changed: nobody can be asked here. Add --yes to confirm it.", returncode=1)
+        self.stderr.write(f"Type {name} to confirm: " if name else "Do it? [y/N] ", ending="")
+        if input().strip() not in ((name,) if name else ("y", "Y", "yes")):
+            raise CommandError("Nothing was changed.", returncode=1)
 
     def line(self, data: Mapping[str, Any]) -> None:
         """Print one object as one line of JSON."""

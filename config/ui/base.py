@@ -6,18 +6,16 @@ A service refuses by raising; the page then shows the form again, with the input
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
 from typing import Any, ClassVar
 from uuid import UUID
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import DateTimeField, Model, QuerySet
+from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
-from django.utils.safestring import SafeString
-from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
 
@@ -25,8 +23,9 @@ from config.access.addresses import client_ip
 from config.access.models import User
 from config.access.roles import Actor, Right, actor_of_user
 from config.errors import Invalid, ServiceError
+from config.ui import impact
+from config.ui.columns import column_of, value_as_text
 from config.ui.filters import visible_only
-from config.ui.markup import when
 from config.ui.model_forms import field_of
 
 
@@ -125,7 +124,7 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
     # -- permissions -------------------------------------------------------------------------------------------
 
     def get_list_display(self, request: HttpRequest) -> Any:
-        return [_column(self.model, name) for name in super().get_list_display(request)]
+        return [column_of(self.model, name) for name in super().get_list_display(request)]
 
     def get_list_filter(self, request: HttpRequest) -> Any:
         return [visible_only(self.model, name) for name in super().get_list_filter(request)]
@@ -169,6 +168,12 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return self.deletes and self.may(request, self.edit, obj)
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        actions = super().get_actions(request)
+        if impact.is_registered(self.model):
+            actions.pop("delete_selected", None)  # its page does not show what each deletion means
+        return actions
+
     # -- writes ------------------------------------------------------------------------------------------------
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -179,7 +184,7 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
         """Form fields that are not model fields; if the person may not change them, their values as text."""
         if obj is None or self.has_change_permission(request, obj):
             return list(names)
-        return [_value_as_text(form.base_fields[name]) for name in names]
+        return [value_as_text(form.base_fields[name]) for name in names]
 
     def create(self, actor: Actor, form: Any) -> Model:
         """Create the object by a service, and return it."""
@@ -215,9 +220,21 @@ class ServiceAdmin(Stateless, ModelAdmin, _NoTransaction):  # type: ignore[misc]
             self.remove(actor_of(request), obj)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
-        return self.with_error_message(
-            request, lambda: super(ServiceAdmin, self).delete_view(request, object_id, extra_context)
-        )
+        view = super().delete_view
+
+        def shown() -> HttpResponse:
+            obj = self.get_object(request, object_id)
+            may = obj is not None and self.has_delete_permission(request, obj)
+            context = impact.confirmed(actor_of(request), obj, request.POST) if obj and may else {}
+            return view(request, object_id, {**context, **(extra_context or {})})
+
+        return self.with_error_message(request, shown)
+
+    def render_delete_form(self, request: HttpRequest, context: dict[str, Any]) -> HttpResponse:
+        if context.get("impact") and not self.delete_confirmation_template:
+            return TemplateResponse(request, "keyferry/delete.html", {**context, "media": self.media})
+        response: HttpResponse = super().render_delete_form(request, context)
+        return response
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         view = super().changelist_view
@@ -244,7 +261,7 @@ class ReadOnlyAdmin(ServiceAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         names = self.fields or [field.name for field in self.model._meta.fields]
-        return [_column(self.model, name) for name in names]
+        return [column_of(self.model, name) for name in names]
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self.get_readonly_fields(request, obj)
@@ -253,35 +270,3 @@ class ReadOnlyAdmin(ServiceAdmin):
 def any_project(actor: Actor, right: Right) -> bool:
     """Whether the actor has the right in any project, as its member."""
     return any(actor.may(right, project_id) for project_id in actor.roles)
-
-
-def _column(model: Any, name: Any) -> Any:
-    """The name of a field, or for a time a column that shows how long ago it was."""
-    field = {each.name: each for each in model._meta.fields}.get(name)
-    return _time_column(name, str(field.verbose_name)) if isinstance(field, DateTimeField) else name
-
-
-@cache  # Django compares the fields with the read-only fields: both must be the same function
-def _time_column(name: str, label: str) -> Callable[[Any], SafeString]:
-    @admin.display(description=label, ordering=name)
-    def column(obj: Any) -> SafeString:
-        return when(getattr(obj, name))
-
-    return column
-
-
-def _value_as_text(field: forms.Field) -> Callable[[Any], str]:
-    """A column with the value of a form field, for people who cannot change it."""
-    value = field.initial
-    values = value if isinstance(value, list) else [value]
-    labels = {str(choice): str(label) for choice, label in getattr(field, "choices", ())}
-    if isinstance(value, bool):
-        text = _("yes") if value else _("no")
-    else:
-        text = ", ".join(labels.get(str(each), str(each)) for each in values if each not in (None, "")) or "-"
-
-    @admin.display(description=str(field.label))
-    def column(obj: Any) -> str:
-        return text
-
-    return column

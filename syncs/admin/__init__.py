@@ -2,8 +2,8 @@
 
 from django.contrib import admin
 
-from . import connect, internals, notification, project, run, secret, sync
+from . import connect, impact, internals, notification, project, run, secret, sync
 
-__all__ = ["connect", "internals", "notification", "project", "run", "secret", "sync"]
+__all__ = ["connect", "impact", "internals", "notification", "project", "run", "secret", "sync"]
 
 admin.site.index_template = "syncs/dashboard.html"

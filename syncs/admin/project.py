@@ -22,10 +22,12 @@ from config.ui.base import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Environment, Folder
 from syncs.services import folders
 from syncs.services.defaults import update_defaults
+from syncs.services.impact import impact_of_environment_rename, impact_of_folder_move
 from syncs.source.selectors import defaults_of
 
 from .editor.base import address
 from .policy import PREFIX, changed_policy, policy_fields
+from .renames import ConfirmsRenames
 
 
 class _ProjectForm(ServiceForm):
@@ -147,7 +149,7 @@ class ProjectAdmin(ServiceAdmin):
 
 
 @admin.register(Environment)
-class EnvironmentAdmin(ServiceAdmin):
+class EnvironmentAdmin(ConfirmsRenames):
     project_path = "project"
     edit = Right.MANAGE_ENVIRONMENTS
     list_display = ("name", "slug", "project", "position")
@@ -165,6 +167,7 @@ class EnvironmentAdmin(ServiceAdmin):
 
     def change(self, actor: Actor, obj: Environment, form: Any) -> None:
         data = form.cleaned_data
+        self.confirm(form, impact_of_environment_rename(actor, obj, data["slug"]), data["slug"])
         folders.update_environment(actor, obj, name=data["name"], slug=data["slug"])
 
     def remove(self, actor: Actor, obj: Environment) -> None:
@@ -180,13 +183,14 @@ class _FolderForm(ServiceForm):
 
 
 @admin.register(Folder)
-class FolderAdmin(ServiceAdmin):
+class FolderAdmin(ConfirmsRenames):
     project_path = "environment__project_id"
     edit = Right.WRITE_SECRETS
     list_display = ("path", "environment", "secrets_count", "syncs_count")
     list_filter = ("environment__project", "environment")
     list_select_related = ("environment__project",)
     search_fields = ("path", "environment__slug", "environment__project__name")
+    fields = ("environment", "path", "name")
 
     def get_queryset(self, request: HttpRequest) -> Any:
         rows = super().get_queryset(request).select_related("environment__project")
@@ -208,7 +212,7 @@ class FolderAdmin(ServiceAdmin):
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ("environment", "path", "name") if obj else ("environment", "path")
+        return super().get_fields(request, obj) if obj else ("environment", "path")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return ("environment", "path") if obj else ()
@@ -218,7 +222,9 @@ class FolderAdmin(ServiceAdmin):
         return folders.ensure_folder(actor, data["environment"], data["path"])
 
     def change(self, actor: Actor, obj: Folder, form: Any) -> None:
-        folders.move_folder(actor, obj, name=form.cleaned_data["name"])
+        name = form.cleaned_data["name"]
+        self.confirm(form, impact_of_folder_move(actor, obj, name=name), name)
+        folders.move_folder(actor, obj, name=name)
 
     def remove(self, actor: Actor, obj: Folder) -> None:
         folders.delete_folder(actor, obj)

@@ -17,8 +17,11 @@ from config.access.roles import Actor, Right
 from config.ui.base import ServiceAdmin, ServiceForm, actor_of
 from syncs.models import Folder, Secret, SecretImport, SecretVersion, Tag
 from syncs.services import imports, secrets, tags
+from syncs.services.impact import impact_of_secret_rename
 from syncs.source.selectors import comment_of
 from syncs.source.validation import SecretInput
+
+from .renames import ConfirmsRenames
 
 
 class _SecretForm(ServiceForm):
@@ -92,7 +95,7 @@ class _Versions(TabularInline):  # type: ignore[misc]
 
 
 @admin.register(Secret)
-class SecretAdmin(ServiceAdmin):
+class SecretAdmin(ConfirmsRenames):
     form = _SecretForm
     project_path = "folder__environment__project_id"
     edit = Right.WRITE_SECRETS
@@ -147,6 +150,8 @@ class SecretAdmin(ServiceAdmin):
         return created
 
     def change(self, actor: Actor, obj: Secret, form: Any) -> None:
+        key = form.cleaned_data["key"]
+        self.confirm(form, impact_of_secret_rename(actor, obj.folder, obj.key, key), key)
         secrets.set_secrets(actor, obj.folder, [form.secret_input(obj.key)], mode="update")
 
     def remove(self, actor: Actor, obj: Secret) -> None:

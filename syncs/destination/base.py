@@ -71,9 +71,8 @@ class Destination(ABC):
         self.config = config if isinstance(config, Model) else self.Config.restored(config)
         self.options = self.Options.restored(options or {})
         self.policy = self.Policy.restored(policy or {})
-        limit = self.capabilities.concurrency_limit
         requested = concurrency or self.capabilities.concurrency
-        self.concurrency = min(requested, limit) if limit else requested
+        self.concurrency = min(requested, self.capabilities.concurrency_limit or requested)
 
     @classmethod
     def described_config(cls) -> type[Model] | OneOf:

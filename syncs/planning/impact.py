@@ -83,7 +83,7 @@ def _keys(number: int) -> str:
 
 
 def impact_of_stopped(syncs: Iterable[SecretSync], *, removed: bool = False) -> Impact:
-    """Of syncs that are deleted: their keys stay, or with `removed` go first. One query."""
+    """Of syncs that are deleted: their keys stay, or with `removed` go first. Two queries at most."""
     syncs = sorted(syncs, key=lambda each: each.name)
     rows = ManagedSecret.objects.filter(sync__in=syncs).exclude(state=State.MISSING)
     owned = Counter(rows.values_list("sync_id", flat=True))

@@ -324,9 +324,16 @@ def test_folders_are_created_renamed_moved_and_deleted(world: World, member: Cli
     world.set(REFERS="${dev.api.A}")
     sync = world.sync(secret_path="/api")
     form = ask(member, world, "folder/change", path="/api").content.decode()
-    assert "dev:/ REFERS" in form
-    assert "These syncs lose their source: shop-dev" in form
-    moved = ask(member, world, "folder/change", path="/api", name="web", parent=str(parent.pk))
+    assert "dev:/ REFERS: ${dev.api.A}" in form
+    assert "shop-dev</strong>, Humanitec acme / shop: 0 keys stay; it no longer syncs" in form
+    given = {"path": "/api", "name": "web", "parent": str(parent.pk)}
+    question = ask(member, world, "folder/change", **given)
+    assert "dev:/ REFERS: ${dev.api.A}" in question.content.decode()
+    assert ("name", "web") in question.context["given"]
+    sync.refresh_from_db()
+    assert sync.folder
+    assert sync.folder.path == "/api"
+    moved = ask(member, world, "folder/change", **given, confirmed="1")
     assert moved["HX-Redirect"] == PAGE + "services/web/"
     sync.refresh_from_db()
     assert sync.folder

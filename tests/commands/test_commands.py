@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable
 from io import StringIO
@@ -99,11 +100,40 @@ def test_a_removal_is_shown_and_applied(world: World) -> None:
     world.run(world.sync())
     code, text = call("remove", name)
     assert (code, "A" in text, world.held()) == (2, True, {"A": "1"})
-    assert call("remove", name, "--apply", "--purge", "--delete-sync")[0] == 0
+    code, text = call("remove", name, "--apply", "--purge", "--delete-sync")
+    assert (code, "nobody can be asked here. Add --yes" in text, world.held()) == (1, True, {"A": "1"})
+    assert call("remove", name, "--apply", "--yes", "--purge", "--delete-sync")[0] == 0
     world.due()
     assert world.held() == {}
     assert all(one["purged"] for one in world.sandbox.history["acme", "shop", ""] if one["value"])
     assert not SecretSync.objects.exists()
+
+
+@pytest.mark.parametrize(("typed", "confirmed"), [("y", True), ("", False), ("shop-dev", False)])
+def test_a_terminal_asks_before_keys_are_removed(
+    world: World, monkeypatch: pytest.MonkeyPatch, typed: str, confirmed: bool
+) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda: typed)
+    said = StringIO()
+    with contextlib.suppress(CommandError):
+        call_command("remove", str(sync), "--apply", stdout=StringIO(), stderr=said)
+    assert "shop-dev, Humanitec acme / shop: 1 key deleted" in said.getvalue()
+    assert sync.runs.filter(operation="remove").exists() == confirmed
+
+
+def test_many_keys_are_removed_by_the_name_of_the_sync(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.set(**{f"K{number}": "x" for number in range(11)})
+    sync = world.sync()
+    world.run(sync)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("builtins.input", lambda: "y")
+    assert call("remove", str(sync), "--apply")[0] == 1
+    monkeypatch.setattr("builtins.input", lambda: "shop-dev")
+    assert call("remove", str(sync), "--apply")[0] == 0
 
 
 def test_the_api_is_called_from_a_terminal(world: World) -> None:

@@ -19,8 +19,10 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, NotFound, PermissionDenied, ServiceError
 from config.ui.base import actor_of
+from config.ui.impact import require_name
 from syncs.admin.editor.grid import Column
 from syncs.models import Environment, Folder, Secret
+from syncs.planning.impact import Impact
 from syncs.source.paths import normal_path
 from syncs.source.selectors import environment_seen_by, folders
 
@@ -116,6 +118,21 @@ def refused(refusal: ServiceError) -> HttpResponse:
 
 def fragment(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     return render(request, f"syncs/editor/{name}.html", {"editor": reverse("secrets"), **context})
+
+
+def unconfirmed(request: HttpRequest, opened: OpenFolder, found: Impact, name: str, action: str) -> HttpResponse | None:
+    """A dialog that shows what a change means, with the data of the request; None if confirmed, or if it means nothing.
+
+    Raises BadRequest if `name` has to be typed, and was not.
+    """
+    if not found.matters:
+        return None
+    if "confirmed" in request.POST:
+        require_name(found, name, request.POST)
+        return None
+    given = [(key, value) for key, values in request.POST.lists() for value in values if key != "path"]
+    context = {"opened": opened, "impact": found, "typed_name": name if found.needs_name else "", "given": given}
+    return fragment(request, "confirm", {**context, "action": action})
 
 
 def succeeded(response: HttpResponse, message: str, **events: Any) -> HttpResponse:

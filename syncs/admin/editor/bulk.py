@@ -12,16 +12,17 @@ from django.utils.translation import ngettext
 
 from config.access.roles import Right
 from config.errors import BadRequest
+from config.ui.impact import require_name
 from syncs.models import Folder, Secret
 from syncs.services.copies import copy_secrets
 from syncs.services.folders import ensure_folders
+from syncs.services.impact import impact_of_secret_deletion, impact_of_secret_move
 from syncs.services.secrets import delete_secrets, move_secrets, set_secrets
-from syncs.source.references import referrers_as_text, referrers_of
 from syncs.source.selectors import folders, secrets_by_keys
 from syncs.source.tags import tags_at
 from syncs.source.validation import SecretInput
 
-from .base import OpenFolder, fragment, guarded, open_folder, succeeded
+from .base import OpenFolder, fragment, guarded, open_folder, succeeded, unconfirmed
 from .cells import tags_typed
 
 CHANGED = {"ed-grid": True, "ed-feeds": True, "ed-close": True}
@@ -37,11 +38,8 @@ def _chosen(request: HttpRequest, opened: OpenFolder) -> list[Secret]:
 
 
 def _form(request: HttpRequest, opened: OpenFolder, action: str, chosen: list[Secret], **more: Any) -> HttpResponse:
-    """The confirmation, with the secrets outside the selection that refer to it."""
-    ids = {str(each.pk) for each in chosen}
-    keys = [each.key for each in chosen]
-    referrers = referrers_as_text(referrers_of(opened.require_folder(), keys), ids) if action != "tag" else {}
-    context = {"opened": opened, "action": action, "chosen": chosen, "referrers": sorted(referrers.items()), **more}
+    """The confirmation."""
+    context = {"opened": opened, "action": action, "chosen": chosen, **more}
     return fragment(request, "bulk", context)
 
 
@@ -53,8 +51,11 @@ def _done(message: str) -> HttpResponse:
 def delete(request: HttpRequest, environment_id: UUID) -> HttpResponse:
     opened = open_folder(request, environment_id, Right.WRITE_SECRETS)
     chosen = _chosen(request, opened)
+    found = impact_of_secret_deletion(opened.actor, opened.require_folder(), [each.key for each in chosen])
     if "confirmed" not in request.POST:
-        return _form(request, opened, "delete", chosen)
+        name = opened.environment.slug if found.needs_name else ""
+        return _form(request, opened, "delete", chosen, impact=found, typed_name=name)
+    require_name(found, opened.environment.slug, request.POST)
     delete_secrets(opened.actor, opened.require_folder(), [each.key for each in chosen])
     return _done(ngettext("%(n)d key deleted", "%(n)d keys deleted", len(chosen)) % {"n": len(chosen)})
 
@@ -69,6 +70,9 @@ def move(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         return _form(request, opened, "move", chosen, folders=others)
     target = _folder(rows, data["target"])
     ids = [str(each.pk) for each in chosen]
+    found = impact_of_secret_move(opened.actor, opened.require_folder(), target, ids)
+    if question := unconfirmed(request, opened, found, opened.environment.slug, "bulk/move"):
+        return question
     move_secrets(opened.actor, opened.require_folder(), target, ids, overwrite=bool(data.get("overwrite")))
     return _done(ngettext("%(n)d key moved", "%(n)d keys moved", len(chosen)) % {"n": len(chosen)})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from config.errors import BadRequest
 from syncs.admin.editor.grid import cell_at
 from syncs.models import Secret
 from syncs.services.copies import restore_secret
+from syncs.services.impact import impact_of_secret_rename
 from syncs.services.renames import rename_everywhere
 from syncs.services.secrets import set_secrets
 from syncs.source.queries import SecretQuery, secret_at
@@ -20,7 +22,7 @@ from syncs.source.references import referrers_as_text, referrers_of, tree_of
 from syncs.source.selectors import secret_by_key
 from syncs.source.validation import SecretInput
 
-from .base import OpenFolder, fragment, guarded, open_folder, record_reveal, succeeded, typed
+from .base import OpenFolder, fragment, guarded, open_folder, record_reveal, succeeded, typed, unconfirmed
 from .cells import tags_typed
 
 VERSIONS = 50  # the newest
@@ -72,6 +74,11 @@ def save(request: HttpRequest, environment_id: UUID) -> HttpResponse:
         new_key=name if name != key else None,
         seen=int(data["seen"]) if data.get("seen", "").isdecimal() else None,
     )
+    if name != key:
+        found = impact_of_secret_rename(opened.actor, opened.require_folder(), key, name)
+        found = replace(found, references=()) if data.get("follow") else found  # decided already
+        if question := unconfirmed(request, opened, found, name, "details/save"):
+            return question
     if follows:
         rename_everywhere(opened.actor, opened.require_folder(), changed)
     else:

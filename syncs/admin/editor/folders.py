@@ -9,15 +9,16 @@ from django.utils.translation import gettext as _
 
 from config.access.roles import Right
 from config.errors import BadRequest
-from syncs.admin.editor.grid import below, reached_by, referrers_of_tree
+from syncs.admin.editor.grid import below, reached_by
 from syncs.engine.addresses import child_path, is_within
 from syncs.models import Folder
 from syncs.services.folders import delete_folder, ensure_folder, move_folder
+from syncs.services.impact import impact_of_folder_deletion, impact_of_folder_move
 from syncs.services.imports import add_import, delete_import, update_import
 from syncs.source.paths import folder_name
 from syncs.source.selectors import folders, import_of
 
-from .base import OpenFolder, address, fragment, guarded, open_folder, succeeded
+from .base import OpenFolder, address, fragment, guarded, open_folder, succeeded, unconfirmed
 from .page import imports_of
 
 
@@ -43,23 +44,25 @@ def new(request: HttpRequest, environment_id: UUID) -> HttpResponse:
 
 @guarded
 def change(request: HttpRequest, environment_id: UUID) -> HttpResponse:
-    """Rename or move a folder. The form lists what refers to it."""
+    """Rename or move a folder, after a confirmation where that concerns keys or references."""
     opened, data = open_folder(request, environment_id, Right.WRITE_SECRETS), request.POST
     folder = opened.require_folder()
     others = folders().filter(environment=opened.environment).order_by("path")
     if "name" not in data:
-        contents = below(folder)
         parents = [each for each in others if not is_within(each.path, folder.path)]
         context = {
             "opened": opened,
             "folder": folder,
             "parents": parents,
-            "contents": contents,
-            "broken": referrers_of_tree(folder),
+            "contents": below(folder),
+            "impact": impact_of_folder_deletion(opened.actor, folder),
         }
         return fragment(request, "folder_change", context)
-    parent = next((each for each in others if str(each.pk) == data.get("parent")), None)
-    moved = move_folder(opened.actor, folder, name=data["name"].strip(), parent=parent)
+    parent, name = next((each for each in others if str(each.pk) == data.get("parent")), None), data["name"].strip()
+    found = impact_of_folder_move(opened.actor, folder, name=name, parent=parent)
+    if question := unconfirmed(request, opened, found, name, "folder/change"):
+        return question
+    moved = move_folder(opened.actor, folder, name=name, parent=parent)
     return _redirect(address(opened.environment, moved.path))
 
 

@@ -15,9 +15,9 @@ from uuid import UUID
 from django.db.models import Count, Q
 
 from config.access.models import Project
-from syncs.engine.addresses import Address, SecretAddress, folder_text, is_below, is_within
+from syncs.engine.addresses import Address, is_below
 from syncs.engine.references import PART, precedence
-from syncs.models import Environment, Folder, Secret, SecretImport, SecretReference, SecretSync
+from syncs.models import Environment, Folder, Secret, SecretImport, SecretSync
 from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
 from syncs.source.paths import within
@@ -247,41 +247,16 @@ def names_from(folder: Folder) -> list[str]:
     return [*sorted(bare), *sorted(full)]
 
 
-def referrers_of_tree(folder: Folder) -> list[str]:
-    """The references and imports from outside of a folder to it or to folders below it, as text; two queries."""
-    environment = folder.environment
-    references = SecretReference.objects.filter(
-        within(folder.path),
-        secret__folder__environment__project=environment.project_id,
-        environment=environment.slug,
-    ).select_related("secret__folder__environment")
-    imports = SecretImport.objects.filter(
-        within(folder.path, "import_path"), import_environment=environment
-    ).select_related("folder__environment")
-
-    def inside(other: Folder) -> bool:
-        return other.environment_id == environment.pk and is_within(other.path, folder.path)
-
-    found = {
-        str(SecretAddress(*row.secret.folder.address, row.secret.key))
-        for row in references
-        if not inside(row.secret.folder)
-    }
-    return sorted(found | {f"{folder_text(row.folder.address)} (import)" for row in imports if not inside(row.folder)})
-
-
 @dataclass(frozen=True, slots=True)
 class Below:
-    """What is deleted together with a folder, and the names of the syncs that lose their source."""
+    """What is deleted together with a folder."""
 
     folders: int
     secrets: int
-    syncs: Sequence[str]
 
 
 def below(folder: Folder) -> Below:
-    """Three queries."""
+    """Two queries."""
     tree = Folder.objects.filter(within(folder.path), environment=folder.environment)
     ids = list(tree.values_list("pk", flat=True))
-    syncs = SecretSync.objects.filter(folder__in=ids).order_by("name").values_list("name", flat=True)
-    return Below(len(ids) - 1, Secret.objects.filter(folder__in=ids).count(), list(syncs))
+    return Below(len(ids) - 1, Secret.objects.filter(folder__in=ids).count())
