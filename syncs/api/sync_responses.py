@@ -16,6 +16,7 @@ from config.schemas.json_schema import JsonSchema, described
 from syncs import models
 from syncs.destination.base import Destination
 from syncs.services.policy import policy_of, policy_schema
+from syncs.services.policy_options import shown_options
 
 
 class SyncConnection(TypedDict):
@@ -101,7 +102,7 @@ def sync_json(sync: models.SecretSync) -> SecretSync:
         "lastRemoveJobId": sync.last_remove_job_id,
         "lastRemoveMessage": sync.last_remove_message,
         "lastRemovedAt": timestamp(sync.last_removed_at),
-        "syncOptions": sync.sync_options,
+        "syncOptions": shown_options(sync),
         "connection": {"app": connection.app, "name": connection.name, "id": str(connection.pk)},
         "environment": _environment(folder.environment) if folder else None,
         "folder": {"id": str(folder.pk), "path": folder.path} if folder else None,

@@ -82,8 +82,8 @@ class Destination(ABC):
         return cls.Config.titled("".join(part.title() for part in cls.slug.split("-")) + "Destination")
 
     @classmethod
-    def check_together(cls, config: Any, options: Any, policy: Any) -> None:
-        """Rules that join members of these models, asked before a sync or its policy is stored. Raises BadRequest."""
+    def check_together(cls, config: Any, options: Any, policy: Any, after_writes: str) -> None:
+        """Rules that join these, asked before a sync or its policy is stored; no action is "off". Raises BadRequest."""
         return
 
     @classmethod

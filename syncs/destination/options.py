@@ -58,11 +58,11 @@ def sync_options(
     initial = Text("Initial sync", f"How the first sync treats what {label} already holds.", choices=tuple(behaviors))
     naming = _KeySchemaText(
         "Key schema",
-        f"How keys are named at {label}, such as PREFIX_{{{{secretKey}}}}; also {{{{environment}}}}.",
+        "How keys are named at the destination, such as PREFIX_{{secretKey}}; also {{environment}}.",
         min_length=0,
         example="SHOP_{{secretKey}}",
     )
-    kept = Flag("Keep deleted secrets", f"Never delete secrets at {label}.")
+    kept = Flag("Keep deleted secrets", "Never delete secrets at the destination.")
     members: dict[str, Any] = {
         "initialSyncBehavior": (Annotated[str, initial], ...),
         "keySchema": (Annotated[str | None, naming], None),

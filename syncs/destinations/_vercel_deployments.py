@@ -31,13 +31,23 @@ class Deployment(Response):
     name: Text
 
 
+NOT_REDEPLOYED = (
+    "Vercel: only production, a custom environment or one branch of the previews of a project is redeployed:"
+    " redeploy the others by hand, or switch the action off"
+)
+
+
+def is_redeployed(config: Project | Team) -> bool:
+    """Whether the variables of this target belong to one deployment."""
+    if not isinstance(config, Project) or config.env == "development":
+        return False
+    return config.env != "preview" or bool(config.branch)
+
+
 def redeploy(client: ApiClient, config: Project | Team) -> None:
     """Deploy again what is deployed; nothing where nothing is, as the first deployment reads the new values."""
-    if isinstance(config, Team) or config.env == "development" or (config.env == "preview" and not config.branch):
-        raise Rejected(
-            "Vercel: only production, a custom environment or one branch of the previews of a project is redeployed:"
-            " redeploy the others by hand, or switch the action off"
-        )
+    if not isinstance(config, Project) or not is_redeployed(config):
+        raise Rejected(NOT_REDEPLOYED)
     params, target = in_team(config.teamId), {}
     if config.env == "production":
         project = client.get(f"/v9/projects/{quote(config.app)}", Deployed, params=params)

@@ -18,14 +18,16 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
+from config.errors import BadRequest
 from config.schemas.unions import OneOf
 from connections.errors import NotFound, Rejected
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.reading import read_each
 from syncs.destination.shared_objects import SharedObjectDestination
 from syncs.destinations._vercel_config import Project, Team
-from syncs.destinations._vercel_deployments import redeploy
+from syncs.destinations._vercel_deployments import NOT_REDEPLOYED, is_redeployed, redeploy
 from syncs.destinations._vercel_variables import ProjectVariables, SharedVariables, variable_of
 from syncs.engine.types import Action, Outcome, Remote, Write
 
@@ -71,6 +73,11 @@ class Vercel(SharedObjectDestination):
         """A project takes 1000 variables an environment; sensitive values are not read."""
         found = replace(cls.capabilities, can_read_values=not config.sensitive)
         return replace(found, max_keys=1000) if isinstance(config, Project) else found
+
+    @classmethod
+    def check_together(cls, config: Project | Team, options: Any, policy: Any, after_writes: str) -> None:
+        if after_writes == "deploy" and not is_redeployed(config):
+            raise BadRequest(NOT_REDEPLOYED)
 
     @property
     def variables(self) -> ProjectVariables | SharedVariables:

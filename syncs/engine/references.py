@@ -154,13 +154,15 @@ class Reader:
 
 
 def resolve(graph: Graph, *folders: Address) -> Source:
-    """The folders' entries, each folder's sorted by key, and a gap for each imported folder that does not exist."""
+    """The folders' entries, each folder's sorted by key, and a gap for each imported folder that does not exist.
+
+    A secret that several of them reach through imports is one entry.
+    """
     resolver = _Resolver(graph)
-    entries = [
-        resolver.entry(secret, owner)
-        for folder in folders
-        for _, (secret, owner) in sorted(resolver.secrets(folder).items())
-    ]
+    found = {
+        (owner, key): secret for folder in folders for key, (secret, owner) in sorted(resolver.secrets(folder).items())
+    }
+    entries = [resolver.entry(secret, owner) for (owner, _), secret in found.items()]
     return Source(tuple(entries), tuple(gap for folder in folders for gap in resolver.gaps(folder)))
 
 

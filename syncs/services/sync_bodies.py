@@ -12,6 +12,7 @@ from config.schemas.types import Flag, Id, Slug, Text
 from syncs.destination.base import Destination
 from syncs.source.paths import PathText
 
+from .policy_options import requested_options
 from .syncs import SyncInput
 
 _NAME = Slug("name", "Unique in the project.", most=256, example="shop-dev")
@@ -63,7 +64,7 @@ def _members(found: type[Destination], default: Any) -> dict[str, Any]:
     connection = Id(f"A connection of {found.label}.", label="connectionId")
     return {
         "connectionId": (Annotated[str if default is ... else str | None, connection], default),
-        "syncOptions": (found.Options, default),
+        "syncOptions": (requested_options(found), default),
         "destinationConfig": (config if isinstance(config, type) else Annotated[Any, config], default),
     }
 

@@ -23,6 +23,8 @@ from syncs.models import Folder, SecretSync, SyncPolicy
 from syncs.planning.opening import destination_class
 from syncs.source.paths import normal_path
 
+from .policy_options import policy_of_options, requested_options, without_policy
+
 if TYPE_CHECKING:
     from .syncs import SyncInput
 
@@ -30,8 +32,13 @@ LONGEST_LOCATION = 512
 """Characters of the columns that hold a location; a database that does not check them would store more."""
 
 
-def checked(found: type[Destination], data: SyncInput, *, new: bool) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Config and options as they will be stored ({}: not given). Raises Invalid with every problem."""
+def checked(
+    found: type[Destination], data: SyncInput, *, new: bool
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    """Config and options as they will be stored ({}: not given), and what the options change in the policy.
+
+    Raises Invalid with every problem, and BadRequest for options that do not go together.
+    """
     issues: list[Issue] = []
     if new or data.name is not None:
         issues += slug_issues("name", (data.name or "").strip(), most=256)
@@ -42,19 +49,20 @@ def checked(found: type[Destination], data: SyncInput, *, new: bool) -> tuple[di
     if new or data.destination_config is not None:
         config = _stored(found.Config, data.destination_config, ("destinationConfig",), issues)
     if new or data.sync_options is not None:
-        options = _stored(found.Options, data.sync_options, ("syncOptions",), issues)
+        options = _stored(requested_options(found), data.sync_options, ("syncOptions",), issues)
     if issues:
         raise Invalid(issues)
-    return config, options
+    return config, without_policy(options), policy_of_options(found, options)
 
 
 def check_together(sync: SecretSync, policy: SyncPolicy) -> None:
-    """The destination's rules that join config, options and policy. Raises BadRequest."""
+    """The destination's rules that join config, options, policy and action after writes. Raises BadRequest."""
     found = destination_class(sync.destination)
     found.check_together(
         found.Config.restored(sync.destination_config),
         found.Options.restored(sync.sync_options),
         found.Policy.restored(policy.destination),
+        policy.after_writes,
     )
 
 

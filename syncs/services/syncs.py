@@ -16,6 +16,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, Invalid, problem
 from connections.services import require_use
 from syncs.models import NO_ACTION, OwedAction, SecretSync, SyncPolicy
+from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.selectors import defaults_of, syncs
@@ -51,7 +52,7 @@ def draft_sync(
     found = destination_class(destination)
     sync = SecretSync(project=project, destination=destination, is_auto_sync_enabled=True)
     _owned_by(sync, actor)
-    config, options = checked(found, data, new=True)
+    config, options, held = checked(found, data, new=True)
     sync.folder = source_folder(actor, project, data.environment or "", data.secret_path or "/")
     sync.connection = usable_connection(actor, project, found, data.connection_id)
     sync.name = (data.name or "").strip()
@@ -60,7 +61,7 @@ def draft_sync(
     if data.is_auto_sync_enabled is not None:
         sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.location = location_of(found, sync.connection, config)
-    sync.policy = _first_policy(actor, sync, policy or {})
+    sync.policy = _first_policy(actor, sync, {**held, **(policy or {})})
     check_together(sync, sync.policy)
     return sync
 
@@ -78,11 +79,27 @@ def _first_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     return policy
 
 
+def _changed_policy(actor: Actor, sync: SecretSync, held: Mapping[str, Any]) -> dict[str, Any]:
+    """Set members of the policy; those that are new. Raises PermissionDenied."""
+    changed = {name: value for name, value in held.items() if value != getattr(sync.policy, name)}
+    if changed:
+        actor.require(Right.EDIT_POLICY, sync.project_id)
+    for name, value in changed.items():
+        setattr(sync.policy, name, value)
+    return changed
+
+
+def _forget_owed(sync: SecretSync) -> None:
+    if sync.policy.after_writes == NO_ACTION:
+        OwedAction.objects.filter(sync=sync).delete()
+
+
 def create_sync(
     actor: Actor, project: Project, destination: str, data: SyncInput, policy: Mapping[str, Any] | None = None
 ) -> SecretSync:
     """Store a sync; with auto-sync on its first run is queued. Raises in the order of the modelled API."""
     sync = draft_sync(actor, project, destination, data, policy)
+    refuse_conflicts(sync)
     refuse_overlaps(actor, sync)
     if SecretSync.objects.filter(project=project, name=sync.name).exists():
         raise _name_in_use(sync)
@@ -105,7 +122,7 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
     actor.require(Right.EDIT_SYNCS, project.pk)
     actor.require(Right.READ_VALUES, project.pk)
     found = destination_class(sync.destination)
-    config, options = checked(found, data, new=False)
+    config, options, held = checked(found, data, new=False)
     if data.environment is not None or data.secret_path is not None:
         if sync.folder is None and (data.environment is None or data.secret_path is None):
             raise BadRequest("Must specify both source environment and secret path")
@@ -124,8 +141,11 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
         sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
+    held = _changed_policy(actor, sync, held)
     check_together(sync, sync.policy)
     sync.location = location_of(found, sync.connection, sync.destination_config)
+    if data.environment or data.secret_path or data.sync_options:
+        refuse_conflicts(sync)
     refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
         raise _name_in_use(sync)
@@ -135,6 +155,10 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
             lock_folders([sync.folder] if sync.folder else [])
             audit.record(actor, "update-secret-sync", project.pk, **audited(sync))
             sync.save(update_fields=_EDITABLE)
+            if held:
+                audit.record(actor, "update-sync-policy", project.pk, changed=sorted(held), **audited(sync))
+                sync.policy.save(update_fields=list(held))
+                _forget_owed(sync)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
             leave_former_locations(sync, actor)
             want(actor, [sync])
@@ -190,14 +214,15 @@ def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     check_together(sync, policy)
     if set(data) & {"include", "exclude", "tags", "recursive"}:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
+    if data.get("recursive"):
+        refuse_conflicts(sync)
     with transaction.atomic():
         why: dict[str, Any] = {"reason": reason} if reason else {}
         audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(data), **why, **audited(sync))
         policy.save(update_fields=[name for name in data if name != "paused"])
         if "paused" in data:
             set_paused(policy, actor, paused=data["paused"], reason=reason)
-        if policy.after_writes == NO_ACTION:
-            OwedAction.objects.filter(sync=sync).delete()
+        _forget_owed(sync)
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if policy.paused:
             stop_waiting(sync)

@@ -16,6 +16,7 @@ from connections.models import AppConnection
 from connections.refusals import lift_wait
 from syncs.destination.base import Destination
 from syncs.models import RunOptions, SecretSync, Status, SyncRun
+from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class, import_behavior
 from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable
@@ -39,6 +40,8 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
     if operation in ("sync", "import") and sync.folder is None:
         raise BadRequest(NO_FOLDER)
     refuse_paused(sync)
+    if operation == "sync":
+        refuse_conflicts(sync)
     now = timezone.now()
     run = SyncRun(
         sync=sync,

@@ -108,9 +108,11 @@ class Batches(KeyValueDestination):
         return self.policy.label
 
     @classmethod
-    def check_together(cls, config: Target, options: BatchOptions, policy: BatchPolicy) -> None:
+    def check_together(cls, config: Target, options: BatchOptions, policy: BatchPolicy, after_writes: str) -> None:
         if policy.strict and options.tags == ["loose"]:
             raise BadRequest("policy.destination.strict: it does not go with the tag loose")
+        if after_writes == "deploy" and config.location == "undeployed":
+            raise BadRequest("nothing is deployed at undeployed: switch the action off")
 
     def after(self, changed: Collection[str]) -> None:
         self.client.request("POST", "/deploys", json={"keys": sorted(changed)})

@@ -432,6 +432,21 @@ def test_what_has_no_single_deployment_is_not_redeployed(
     assert vendor.asked() == []
 
 
+@pytest.mark.parametrize("config", CONFIGS.values(), ids=CONFIGS.keys())
+def test_redeploying_is_refused_when_saved_where_a_run_would_refuse_it(
+    vendor: vercel.Vercel, client: ApiClient, config: dict[str, Any]
+) -> None:
+    destination = Vercel(client, config)
+    destination.check_together(destination.config, destination.options, destination.policy, "off")
+    try:
+        destination.after(["KEY"])
+    except Rejected:
+        with pytest.raises(BadRequest, match="by hand"):
+            destination.check_together(destination.config, destination.options, destination.policy, "deploy")
+    else:
+        destination.check_together(destination.config, destination.options, destination.policy, "deploy")
+
+
 # -- the config ----------------------------------------------------------------------------------------------------
 
 

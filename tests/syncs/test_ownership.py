@@ -212,10 +212,11 @@ def test_filters_choose_from_the_source(world: World) -> None:
 def test_folders_below_can_be_included(world: World) -> None:
     second_folder(world)
     world.set(A="1")
-    world.set("/other", A="2", B="3")
+    world.set("/other", B="3")
     sync = world.sync()
     world.policy(sync, recursive=True)
-    run = world.run(sync)
+    world.set("/other", A="2")
+    (run,) = world.due()
     assert (run.status, world.held()) == ("failed", {"B": "3"})
     assert run.message
     assert "2 secrets would be named A at the destination: /A and /other/A. Rename one." in run.message

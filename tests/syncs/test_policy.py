@@ -157,6 +157,9 @@ def test_rules_that_join_config_options_and_policy_are_asked_by_every_change(bat
     batches.policy(sync, destination={"strict": True})
     with pytest.raises(BadRequest, match="strict"):
         update_sync(batches.actor, fresh(sync), SyncInput(sync_options={**behavior, "tags": ["loose"]}))
+    batches.policy(sync, after_writes="deploy")
+    with pytest.raises(BadRequest, match="undeployed"):
+        update_sync(batches.actor, fresh(sync), SyncInput(destination_config={"location": "undeployed"}))
     given = SyncInput(
         name="another",
         connection_id=batches.connection.pk,
