@@ -15,6 +15,7 @@ from . import (
     runs,
     secret_relations,
     secrets,
+    sync_state,
     syncs,
     tags,
 )
@@ -23,6 +24,7 @@ urlpatterns = [
     *catalogue.urlpatterns,
     *syncs.urlpatterns,
     *runs.urlpatterns,
+    *sync_state.urlpatterns,
     *environments.urlpatterns,
     *projects.urlpatterns,
     *tags.urlpatterns,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, TypeVar, cast
+
+from django.http import HttpRequest
+from django.urls import register_converter
 
 from config.access import audit
 from config.access.roles import Actor, Right
@@ -14,7 +18,8 @@ from config.schemas.json_schema import JsonSchema, with_component
 from config.schemas.model import Body
 from config.schemas.types import Text
 from syncs import models
-from syncs.destination.base import Destination
+from syncs.destination.base import Destination, destinations
+from syncs.planning.opening import destination_class
 from syncs.services import syncs as services
 from syncs.source import selectors
 
@@ -45,6 +50,36 @@ class DestinationViewSet(ViewSet):
         self.actor.require(right, found.project_id)
         services.require_destination(found, self.destination.slug)
         return found
+
+
+class DestinationSlug:
+    """In a path: the slug of a destination, whatever it is."""
+
+    regex = "|".join(re.escape(destination.slug) for destination in destinations)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+class AnyDestinationViewSet(DestinationViewSet):
+    """Views that are the same for each destination, which the path names: OpenAPI describes them once."""
+
+    terms = {"Name": "", "label": "secret"}
+    parameters = {"destination": {"type": "string", "enum": [destination.slug for destination in destinations]}}
+    path = "v1/secret-syncs/<destination:destination>"
+
+    def dispatch(self, request: HttpRequest, *args: Any, destination: str, **kwargs: Any) -> Any:
+        self.destination = destination_class(destination)  # type: ignore[misc]
+        return super().dispatch(request, *args, **kwargs)
+
+    def specialized(self, schema: JsonSchema) -> JsonSchema:
+        return schema
+
+
+register_converter(DestinationSlug, "destination")
 
 
 def of_destination(base: type[V], destination: type[Destination], **attributes: Any) -> type[V]:

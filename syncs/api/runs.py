@@ -18,7 +18,6 @@ from config.schemas.model import Body
 from config.schemas.pages import Page
 from config.schemas.types import Flag, Text
 from syncs import models
-from syncs.destination.base import destinations
 from syncs.history.export import FORMATS
 from syncs.history.serialize import (
     OPERATIONS,
@@ -35,7 +34,7 @@ from syncs.services import approvals, triggers
 from syncs.services import syncs as services
 from syncs.source import selectors
 
-from .destination_views import DestinationViewSet, of_destination
+from .destination_views import AnyDestinationViewSet
 from .syncs import OnePlan
 
 
@@ -87,7 +86,7 @@ class OneRun(TypedDict):
     run: RunWithKeys
 
 
-class Runs(DestinationViewSet):
+class Runs(AnyDestinationViewSet):
     lookup_url_kwarg = "runId"
 
     def sync_with_history(self) -> models.SecretSync:
@@ -116,9 +115,7 @@ class Runs(DestinationViewSet):
     def one(self, run: models.SyncRun) -> TypedResponse[OneRun]:
         return TypedResponse({"run": run_with_keys(run)})
 
-    @operation(
-        "list{Name}SecretSyncRuns", "List the runs of a sync, also of a deleted one, newest first.", query=RunQuery
-    )
+    @operation("listSecretSyncRuns", "List the runs of a sync, also of a deleted one, newest first.", query=RunQuery)
     def list(self, request: Request, syncId: str) -> TypedResponse[RunList]:
         self.id("syncId")
         query = self.query(RunQuery)
@@ -127,7 +124,7 @@ class Runs(DestinationViewSet):
 
     @action(detail=False)
     @operation(
-        "export{Name}SecretSyncRuns",
+        "exportSecretSyncRuns",
         "Export the runs with every key, newest first, as JSON or CSV.",
         query=ExportQuery,
         response=RunHistory,
@@ -143,14 +140,14 @@ class Runs(DestinationViewSet):
         response["Cache-Control"] = "no-store"
         return response
 
-    @operation("get{Name}SecretSyncRun", "Get a run with its keys.")
+    @operation("getSecretSyncRun", "Get a run with its keys.")
     def retrieve(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         self.ids("syncId", "runId")
         return self.one(self.run(self.sync_with_history()))
 
     @action(detail=True, methods=["post"])
     @operation(
-        "approve{Name}SecretSyncRun",
+        "approveSecretSyncRun",
         "Approve a held run: with its deletes, or only its creates and updates.",
         body=Approval,
     )
@@ -160,13 +157,13 @@ class Runs(DestinationViewSet):
         return self.one(approvals.approve(self.actor, self.run_to_change(), writes_only=writes_only))
 
     @action(detail=True, methods=["post"])
-    @operation("dismiss{Name}SecretSyncRun", "Dismiss a held run and keep the keys that it would delete.")
+    @operation("dismissSecretSyncRun", "Dismiss a held run and keep the keys that it would delete.")
     def dismiss(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         return self.one(approvals.dismiss(self.actor, self.run_to_change()))
 
     @action(detail=True, url_path="undo")
     @operation(
-        "planUndo{Name}SecretSyncRun",
+        "planUndoSecretSyncRun",
         "Show what undoing a run would restore, and what it could not. Nothing is written.",
     )
     def plan_undo(self, request: Request, syncId: str, runId: str) -> TypedResponse[OnePlan]:
@@ -176,7 +173,7 @@ class Runs(DestinationViewSet):
 
     @plan_undo.mapping.post
     @operation(
-        "undo{Name}SecretSyncRun",
+        "undoSecretSyncRun",
         "Undo a run: restore the keys that have not changed since. Pauses the sync.",
         body=Undoing,
     )
@@ -188,10 +185,5 @@ class Runs(DestinationViewSet):
 
 
 _router = router()
-for _destination in destinations:
-    _router.register(
-        f"v1/secret-syncs/{_destination.slug}/<str:syncId>/runs",
-        of_destination(Runs, _destination),
-        basename=f"{_destination.slug}-run",
-    )
+_router.register(f"{Runs.path}/<str:syncId>/runs", Runs, basename="sync-run")
 urlpatterns = _router.urls

@@ -20,11 +20,9 @@ from config.responses import IdText
 from config.schemas.model import Body
 from config.schemas.types import Anything, Flag, Id, Text
 from syncs.destination.base import destinations
-from syncs.history.explain import Why, why
 from syncs.planning.opening import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import PlanJson
-from syncs.running.drift import DriftJson, check, drift_as_json
 from syncs.services import deletion, sync_bodies, triggers
 from syncs.services import syncs as services
 from syncs.services.policy import Policy, policy_as_json, policy_change_of, policy_changes
@@ -57,10 +55,6 @@ class PlanQuery(Body):
     importBehavior: Annotated[str | None, Text("Import priority", choices=IMPORT_PRIORITIES)] = None
 
 
-class KeyQuery(Body):
-    key: Annotated[str, Text("Key", "The name of the key at the destination.", max_length=1024)]
-
-
 class DestinationCheck(Body):
     destinationConfig: Annotated[Any, Anything()] = None
     projectId: Annotated[str, Id(label="projectId")]
@@ -75,14 +69,6 @@ class Duplicate(TypedDict):
 
 class OnePlan(TypedDict):
     plan: PlanJson
-
-
-class OneDrift(TypedDict):
-    drift: DriftJson
-
-
-class OneWhy(TypedDict):
-    why: Why
 
 
 class OnePolicy(TypedDict):
@@ -210,18 +196,6 @@ class SecretSyncs(DestinationViewSet):
         return TypedResponse({"plan": found.as_json()})
 
     @action(detail=True)
-    @operation("get{Name}SecretSyncDrift", "Get the result of the last drift check.")
-    def drift(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
-        return TypedResponse({"drift": drift_as_json(self.sync())})
-
-    @drift.mapping.post
-    @operation("check{Name}SecretSyncDrift", "Check for drift now. Nothing is written.")
-    def check_drift(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
-        sync = self.sync(Right.RUN_SYNCS)
-        check(sync)
-        return TypedResponse({"drift": drift_as_json(sync)})
-
-    @action(detail=True)
     @operation("get{Name}SecretSyncPolicy", "Get the policy of a sync.", response="one_policy")
     def policy(self, request: Request, syncId: str) -> TypedResponse[OnePolicy]:
         return TypedResponse({"policy": policy_as_json(self.sync().policy, self.destination)})
@@ -238,17 +212,6 @@ class SecretSyncs(DestinationViewSet):
         changes = policy_changes(self.body(self.policy_changes))
         policy = services.update_policy(self.actor, self.sync(), changes)
         return TypedResponse({"policy": policy_as_json(policy, self.destination)})
-
-    @action(detail=True)
-    @operation(
-        "explain{Name}SecretSyncKey",
-        "Explain a key of the destination: its secret, its source, and who wrote it when.",
-        query=KeyQuery,
-    )
-    def why(self, request: Request, syncId: str) -> TypedResponse[OneWhy]:
-        self.id("syncId")
-        key = self.query(KeyQuery).key
-        return TypedResponse({"why": why(self.actor, self.sync(), key)})
 
 
 _router = router()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -114,21 +114,30 @@ def write_changeset(
 
     `send` is as in `perform`. `whole`: a request is applied as a whole or not at all, so that the deletes, which come
     last, go along with the last writes. If not, they are requests of their own. Either way no delete is sent whose
-    `after` failed. `check` looks at each request's writes just before it, and returns those to send and the outcomes of
-    others.
+    `after` failed, nor one that needs every write (`Write.needs_all`) once any failed.
+    `check` looks at each request's writes just before it, and returns those to send and the outcomes of others.
     """
     failed: set[str] = set()
     for batch in _changesets(writes, size, whole):
-        going = [write for write in batch if write.after not in failed]
+        going = _not_waiting(batch, failed)
         outcomes = list[Outcome]()
         if check and going:
             try:
                 going, outcomes = check(going)
             except IntegrationError as error:
                 going, outcomes = [], [Outcome(write, error=error) for write in going]
+            going = _not_waiting(going, failed | _failed(outcomes))
         outcomes += perform(label, going, send, split_on)
-        failed |= {outcome.write.normalized_key for outcome in outcomes if outcome.error}
+        failed |= _failed(outcomes)
         yield from outcomes
+
+
+def _failed(outcomes: Iterable[Outcome]) -> set[str]:
+    return {outcome.write.normalized_key for outcome in outcomes if outcome.error}
+
+
+def _not_waiting(writes: Iterable[Write], failed: Collection[str]) -> list[Write]:
+    return [write for write in writes if not write.waits_for(failed)]
 
 
 def _changesets(writes: Iterable[Write], size: int, whole: bool) -> Iterator[list[Write]]:
@@ -155,14 +164,13 @@ def perform(
 
     A delete of a missing key is done. A batch rejected with `split_on` is halved until its bad keys are alone. The
     caller cannot stop the parts, so none is sent after SPLIT_FOR seconds or when the vendor asks to wait: the run
-    retries the rest. A delete whose `after` was in a part that failed has no outcome.
+    retries the rest. A delete that waits for a key of a part that failed has no outcome.
     """
     ends_at = time.monotonic() + SPLIT_FOR
     parts, outcomes = [list(writes)], list[Outcome]()
-    postponed: Exception | None = None
-    failed: set[str] = set()
+    postponed, failed = None, set[str]()
     while parts:
-        part = [write for write in parts.pop() if write.after not in failed]
+        part = _not_waiting(parts.pop(), failed)
         if not part:
             continue
         try:
@@ -176,7 +184,7 @@ def perform(
             else:
                 ended = [Outcome(write, error=error) for write in part]
         outcomes += ended
-        failed |= {outcome.write.normalized_key for outcome in ended if outcome.error}
+        failed |= _failed(ended)
         postponed = postponed or next((one.error for one in ended if _stops(one.error)), None)
         if not postponed and parts and time.monotonic() > ends_at:
             postponed = Unavailable(f"{label} rejected a batch because of some of its keys; this one is retried")
@@ -224,7 +232,7 @@ def write_document(
 
     `seen` is the document as listed: with it the document is read again only if the vendor reports that it changed.
     Each write is checked against the entry it was planned on: a key that was created or changed since is a Conflict. A
-    delete that waits for such a key (`Write.after`) is left out, and has no outcome.
+    delete that waits for such a key (`Write.after`, `Write.needs_all`) is left out, and has no outcome.
     """
     before, failed = (seen, None) if seen else _tried(label, read)
     # Read only now: the caller checks lease and plan before each write, as late as possible.
@@ -266,7 +274,7 @@ def _merged(
     failed: set[str] = set()
     for write in writes:
         name = names.get(write.normalized_key)
-        if write.after in failed:
+        if write.waits_for(failed):
             continue
         if name is None and write.action is Action.DELETE:
             settled.append(Outcome(write))

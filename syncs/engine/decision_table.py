@@ -175,23 +175,32 @@ class DecisionTable:
 
     def _foreign_surplus(self, remote: Remote, own: Row | None, effects: tuple[Effect, ...]) -> Change:
         normalized_key = self.normalize_key(remote.key)
-        first = normalized_key in self.initial and self.initial[normalized_key] == remote.object_id
-        if (
-            (first or self.rules.unmanaged == "mirror")
-            and self.rules.unmanaged != "leave"
-            and self.rules.deletion_enabled
-            and normalized_key not in self.memory.wanted
-            and self.in_schema(remote.key)
-        ):
-            reason = Reason.FIRST_OVERWRITE if first else Reason.NOT_IN_SOURCE
+        reason = self._why_deleted(normalized_key, remote)
+        if reason and self.rules.deletion_enabled and normalized_key not in self.memory.wanted:
             return self._delete(Rule.DELETE_FOREIGN, remote, own, reason, effects)
         return self._keep(Rule.KEEP_FOREIGN, remote, own, Reason.UNMANAGED.text(), effects=effects)
+
+    def _why_deleted(self, normalized_key: str, remote: Remote) -> Reason | None:
+        """What gives the right to delete an unmanaged key: its first run, an approval, or the policy `mirror`."""
+        if self._approved(normalized_key, remote):
+            return Reason.APPROVED
+        if self.rules.unmanaged == "leave" or not self.in_schema(remote.key):
+            return None
+        if normalized_key in self.initial and self.initial[normalized_key] == remote.object_id:
+            return Reason.FIRST_OVERWRITE
+        left = self.memory.left
+        on_purpose = normalized_key in left and left[normalized_key] in (None, remote.object_id)
+        return Reason.NOT_IN_SOURCE if self.rules.unmanaged == "mirror" and not on_purpose else None
+
+    def _approved(self, normalized_key: str, remote: Remote) -> bool:
+        approval = self.memory.approval
+        return approval is not None and approval.covers(normalized_key, remote)
 
     def _delete(
         self, rule: Rule, remote: Remote, own: Row | None, reason: Reason, effects: tuple[Effect, ...] = ()
     ) -> Change:
         normalized_key = self.normalize_key(remote.key)
-        if normalized_key in self.memory.dismissed:
+        if normalized_key in self.memory.dismissed and not self._approved(normalized_key, remote):
             return self._keep(rule, remote, own, Reason.DISMISSED.text(), effects=effects)
         if not self.complete:
             change = self._keep(Rule.KEEP_OWN, remote, own, Reason.SUSPENDED.text(), effects=effects)

@@ -28,6 +28,7 @@ class Code(StrEnum):
     MAYBE_OURS = "maybe-ours"
     CONTESTED = "contested"
     WAITS = "waits"
+    SPARED = "spared"
     NOT_RESTORABLE = "not-restorable"
     NOT_RESTORED = "not-restored"
     # -- reported by the vendor, or by the connection to it
@@ -129,6 +130,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.WAITS: (
         "The deletion is half of a move, and waits until the key was written at its new location.",
         "Nothing; it follows when the other half is done.",
+    ),
+    Code.SPARED: (
+        "The key is not this sync's, and such keys are deleted only by a run in which no key is blocked or fails.",
+        "Resolve what blocks the other keys or lets them fail; then delete it from the list of kept keys, or by hand.",
     ),
     Code.NOT_RESTORABLE: (
         "The run overwrote or deleted a value that could not be read, so it cannot be restored.",

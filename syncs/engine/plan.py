@@ -67,6 +67,7 @@ class Row:
     """A ledger row at this location. `owner` names the sync for people; `mine`: it is this sync's.
 
     `claimed_object_id`: of a claim, the object id of the row before it (None: the key was to be created).
+    `source_key`: the name of its secret when it was written, "" if that is unknown.
     """
 
     key: str
@@ -81,6 +82,7 @@ class Row:
     claimed_object_id: str | None = None
     rewrites: int = 0
     secret_id: str = ""
+    source_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +95,48 @@ class Rules:
 
 
 @dataclass(frozen=True, slots=True)
+class Approval:
+    """The deletes that a person approved: normalized key -> object id.
+
+    `blocked`: the normalized keys that the plan showed as blocked beside them. `generation`: of the sync when it was
+    given; any later one voids it.
+    """
+
+    deletes: Mapping[str, str | None]
+    blocked: frozenset[str] = frozenset()
+    generation: int = 0
+
+    def covers(self, normalized_key: str, remote: Remote | None) -> bool:
+        """Whether this very object was shown."""
+        shown = normalized_key in self.deletes
+        return shown and self.deletes[normalized_key] == (remote.object_id if remote else None)
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """What earlier runs left for this one to heed; keys are normalized.
 
-    `initial` is the initial set (key -> object id), None before the first run that went ahead; `wanted` maps keys that
-    another live sync needs to its name; `recent_deletes` counts this sync's unapproved deletes here within the last
-    hour; `dismissed` and `approved` are keys; `waiting` maps a key to the reason why its delete waits for another sync;
-    `left` are keys that a deleted sync left on purpose.
+    `initial` is the initial set (key -> object id): None before the first run that goes ahead, empty after it. `wanted`
+    maps keys that another live sync needs to its name; `recent_deletes` counts this sync's unapproved deletes here
+    within the last hour; `dismissed` are keys; `waiting` maps a key to the reason why its delete waits for another
+    sync; `left` maps keys that a sync left on purpose to their object ids.
     """
 
     initial: Mapping[str, str | None] | None = None
     wanted: Mapping[str, str] = field(default_factory=dict)
     recent_deletes: int = 0
     dismissed: frozenset[str] = frozenset()
-    approved: frozenset[str] | None = None
+    approval: Approval | None = None
     waiting: Mapping[str, str] = field(default_factory=dict)
-    left: frozenset[str] = frozenset()
+    left: Mapping[str, str | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """What happens to one key, and why.
 
-    `suspended`: a delete that an incomplete source prevents; the guard counts it.
+    `source_key`: the secret's name; of a delete, the name that its secret has now, if it was renamed. `suspended`: a
+    delete that an incomplete source prevents; the guard counts it.
     """
 
     action: Action
@@ -137,6 +158,11 @@ class Change:
     def after(self) -> str:
         """The normalized key that must be written before this delete, or ""."""
         return self.write.after if self.write else ""
+
+    @property
+    def renamed(self) -> bool:
+        """A delete whose secret continues under another name: no secret is lost by it."""
+        return self.action is Action.DELETE and bool(self.source_key)
 
     @property
     def owned(self) -> bool:

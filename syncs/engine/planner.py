@@ -11,7 +11,7 @@ from .error_codes import Code
 from .ownership import unreadable
 from .plan import Change, Effect, Memory, Plan, Row, Rule, Rules, State, Verify
 from .reasons import Reason
-from .types import Action, Desired, Remote
+from .types import Action, Desired, Remote, Write
 
 EMPTIES_FROM = 3
 """Deletes from which a run that leaves its sync without a key is held."""
@@ -45,8 +45,32 @@ def plan_sync(
     table = DecisionTable(rules, memory, initial, verify, complete, in_schema, normalize_key)
     decided = (table.decide(by_key.get(key), remotes.get(key), rows.get(key)) for key in {*by_key, *remotes, *rows})
     changes = _order_moves([change for change in decided if change])
-    plan = Plan(tuple(changes), complete, gaps=tuple(gaps), initial=initial)
+    return guarded(Plan(tuple(changes), complete, gaps=tuple(gaps), initial=initial), rules, memory)
+
+
+def guarded(plan: Plan, rules: Rules, memory: Memory) -> Plan:
+    """The plan without deletes of unmanaged keys beside a blocked one, and with the guard's verdict.
+
+    Whoever blocks a key of a plan calls it again.
+    """
+    blocked = {change.normalized_key for change in plan.changes if change.action is Action.BLOCKED}
+    approval = memory.approval if memory.approval and blocked <= memory.approval.blocked else None
+
+    def stays(change: Change) -> bool:
+        approved = approval is not None and approval.covers(change.normalized_key, change.remote)
+        return _is_foreign_delete(change) and not approved
+
+    if blocked:
+        plan = replace(plan, changes=tuple(_spared(change) if stays(change) else change for change in plan.changes))
     return replace(plan, held=_guard(plan, rules, memory))
+
+
+def _is_foreign_delete(change: Change) -> bool:
+    return change.action is Action.DELETE and change.rule is Rule.DELETE_FOREIGN
+
+
+def _spared(change: Change) -> Change:
+    return replace(change, action=Action.KEEP, write=None, reason=Reason.SPARED.text(), code=Code.SPARED)
 
 
 def plan_removal(
@@ -118,28 +142,46 @@ def _initial_set(
 
 
 def _order_moves(changes: list[Change]) -> list[Change]:
-    """Sorted, deletes last; a delete whose secret is written under another key waits for that key."""
+    """Sorted, deletes last; a delete whose secret is written under another key waits for that key, and one of a key
+    that is not this sync's for all of them.
+    """
     arriving = {
-        change.desired.secret_id: change.normalized_key
+        change.desired.secret_id: change
         for change in changes
         if change.desired and change.desired.secret_id and change.action is not Action.DELETE
     }
     ordered = []
     for change in sorted(changes, key=lambda c: (c.action is Action.DELETE, c.normalized_key)):
-        if change.action is Action.DELETE and change.write and change.row:
-            after = arriving.get(change.row.secret_id, "")
-            change = replace(change, write=replace(change.write, after=after))
+        if _is_foreign_delete(change) and change.write:
+            change = replace(change, write=replace(change.write, needs_all=True))
+        elif change.action is Action.DELETE and change.write and change.row:
+            change = _after(change, change.write, change.row, arriving.get(change.row.secret_id))
         ordered.append(change)
     return ordered
 
 
+def _after(change: Change, write: Write, row: Row, arriving: Change | None) -> Change:
+    """A delete that waits for its secret under the key that it has now."""
+    if arriving is None or arriving.desired is None:
+        return change
+    change = replace(change, write=replace(write, after=arriving.normalized_key))
+    name = arriving.desired.source_key
+    if arriving.action is Action.BLOCKED or row.source_key in ("", name):
+        return change
+    return replace(change, source_key=name, reason=Reason.RENAMED.text(name=name))
+
+
 def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
     """Why the run must be held, or "". Deletes that an incomplete source suspends count as well."""
-    deletes = {change.normalized_key for change in plan.changes if change.action is Action.DELETE or change.suspended}
-    if rules.max_deletions is None or not deletes:
+    counted = [
+        change for change in plan.changes if (change.action is Action.DELETE and not change.renamed) or change.suspended
+    ]
+    if rules.max_deletions is None or not counted:
         return ""
-    if memory.approved is not None and deletes <= memory.approved:
+    approval = memory.approval
+    if approval and all(approval.covers(change.normalized_key, change.remote) for change in counted):
         return ""
+    deletes = {change.normalized_key for change in counted}
     total = len(deletes) + memory.recent_deletes
     if total > rules.max_deletions:
         recent = f" ({memory.recent_deletes} of them within the last hour)" if memory.recent_deletes else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,7 +106,8 @@ class Write:
 
     `remote` is the listed object that an update or a delete is meant for. `version`: restore this version of the
     vendor's history instead of writing `value`. `after`: the normalized key that must be written before this delete, or
-    together with it in a request that is applied as a whole or not at all.
+    together with it in a request that is applied as a whole or not at all. `needs_all`: a delete that is left out if
+    any other write of the run failed.
     """
 
     action: Action
@@ -118,6 +120,11 @@ class Write:
     metadata: Pairs = field(default=(), repr=False)
     tags: frozenset[str] = frozenset()
     after: str = ""
+    needs_all: bool = False
+
+    def waits_for(self, failed: Collection[str]) -> bool:
+        """Whether it is left out, since these normalized keys were not written."""
+        return self.after in failed or (self.needs_all and bool(failed))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """The tables of this app: the source of secrets, and the syncs."""
 
 from .draft import SyncDraft
+from .ledger import InitialSet, Lease, ManagedSecret
 from .notification import Notice, NoticeState, NotificationTarget
 from .owed import OwedAction
 from .records import ActionOutcome, Claim, DraftStep, PriorRow, PriorState, RunOptions
@@ -9,10 +10,8 @@ from .sync import (
     AFTER_WRITES,
     NO_ACTION,
     UNMANAGED,
+    WHILE_HELD,
     DriftCheck,
-    InitialSet,
-    Lease,
-    ManagedSecret,
     RunChange,
     SecretSync,
     Status,
@@ -25,6 +24,7 @@ __all__ = [
     "AFTER_WRITES",
     "NO_ACTION",
     "UNMANAGED",
+    "WHILE_HELD",
     "ActionOutcome",
     "Claim",
     "DraftStep",

@@ -22,23 +22,32 @@ _ETAG = AliasChoices("etag", "stamp")
 _RENAMED_STEPS = {"place": "target"}
 
 
+def _without_object_ids(approved: Any) -> Any:
+    """Approvals of version 0.2 name keys alone: they cover no object with an id, and are shown again."""
+    return dict.fromkeys(approved) if isinstance(approved, list | tuple) else approved
+
+
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What a run was requested with, and what one of its attempts leaves to the next.
 
-    Requested: `approved`, the normalized keys whose deletes were approved (None: no approval); `writes_only`, creates
-    and updates without deletes; `import_behavior`, the side that an import prefers; `purge`, also remove old values
-    from the vendor's history; `delete_sync`, delete the sync once its keys are deleted; `undo`, the run whose
-    changes to revert; `digest`, the plan that was shown for it.
-    Recorded: `shown`, the deletes that a held run lists, normalized key -> object id; `stands_on`, what a dismissal
-    depends on; `refused`, normalized keys that the vendor permanently refused; `tries`, attempts that failed; `later`,
-    how many runs in a row were scheduled because the one before failed; `purging`, (location, key, object id) still
-    to be purged; `unpurged`, key -> why its old values stay.
+    Requested: `approved`, the deletes that were approved, normalized key -> object id (None: no approval), with the
+    keys that were shown as blocked beside them (`approved_blocked`) and the generation of the sync at that time
+    (`approved_at`); `writes_only`, creates and updates without deletes; `import_behavior`, the side that an import
+    prefers; `purge`, also remove old values from the vendor's history; `delete_sync`, delete the sync once its keys are
+    deleted; `undo`, the run whose changes to revert; `digest`, the plan that was shown for it.
+    Recorded: `shown`, the deletes that a held run lists, normalized key -> object id; `shown_blocked`, the keys that it
+    lists as blocked; `wrote`, the creates and updates of a held run went ahead; `stands_on`, what a dismissal depends
+    on; `refused`, normalized keys that the vendor permanently refused; `tries`, attempts that failed; `later`, how many
+    runs in a row were scheduled because the one before failed; `purging`, (location, key, object id) still to be
+    purged; `unpurged`, key -> why its old values stay.
     """
 
     __pydantic_config__: ClassVar[ConfigDict] = _CAMEL
 
-    approved: tuple[str, ...] | None = None
+    approved: Annotated[Mapping[str, str | None] | None, BeforeValidator(_without_object_ids)] = None
+    approved_blocked: tuple[str, ...] = ()
+    approved_at: int = 0
     writes_only: bool = False
     import_behavior: str = ""
     purge: bool = False
@@ -46,6 +55,8 @@ class RunOptions:
     undo: str = ""
     digest: str = ""
     shown: Mapping[str, str | None] = field(default_factory=dict)
+    shown_blocked: tuple[str, ...] = ()
+    wrote: bool = False
     stands_on: str = ""
     refused: tuple[str, ...] = ()
     tries: int = 0
@@ -82,6 +93,7 @@ class PriorRow:
     etag: Annotated[str | None, Field(validation_alias=_ETAG)] = None
     secret_id: str = ""
     secret_version: int = 0
+    source_key: str = ""
     rewrites: int = 0
     value_mac: str = field(default="", repr=False)
     rest_mac: str = field(default="", repr=False)

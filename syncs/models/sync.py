@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from config.access.models import Identity, Project
 
-from .records import ActionOutcome, Claim, PriorState, RecordField, RunOptions
+from .records import ActionOutcome, PriorState, RecordField, RunOptions
 from .source import Folder
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class Status(models.TextChoices):
 
 
 UNMANAGED = ("overwrite-initially", "leave", "mirror")
+WHILE_HELD = ("nothing", "writes")
 NO_ACTION = "off"
 AFTER_WRITES = (NO_ACTION, "deploy")
 
@@ -67,6 +68,8 @@ class SecretSync(models.Model):
     generation = models.PositiveBigIntegerField(default=1)
     wanted_rev = models.PositiveBigIntegerField(default=0)
     done_rev = models.PositiveBigIntegerField(default=0)
+    # A digest of what decides about its keys, as it was in the last run that was not held.
+    written_basis = models.CharField(max_length=64, blank=True)
     started_at = models.DateTimeField(null=True, blank=True, help_text="Start of the last automatic run.")
     sync_status = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001 - null on the wire
     last_sync_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
@@ -131,6 +134,7 @@ class SyncPolicy(models.Model):
     pace_percent = models.PositiveIntegerField(null=True, blank=True)
     destination = models.JSONField(default=dict, blank=True)
     after_writes = models.CharField(max_length=16, default=NO_ACTION)
+    while_held = models.CharField(max_length=16, default=WHILE_HELD[0])
 
     def __str__(self) -> str:
         return f"policy of {self.sync_id}"
@@ -221,40 +225,6 @@ class RunChange(models.Model):
         return f"{self.action} {self.key}"
 
 
-class ManagedSecret(models.Model):
-    """The ledger: the owner of a key. One row for each location and normalized key, across all syncs.
-
-    `connection` and `destination_config` are needed to remove the key. `prior` is what a claim keeps.
-    """
-
-    id = models.BigAutoField(primary_key=True)
-    location = models.CharField(max_length=512)
-    normalized_key = models.CharField(max_length=1024)
-    key = models.CharField(max_length=1024)
-    sync = models.ForeignKey(SecretSync, null=True, on_delete=models.SET_NULL, related_name="managed")
-    connection = models.ForeignKey("connections.AppConnection", null=True, on_delete=models.SET_NULL, related_name="+")
-    destination = models.CharField(max_length=64)
-    destination_config = models.JSONField()
-    state = models.CharField(max_length=16)
-    object_id = models.CharField(max_length=255, null=True)  # noqa: DJ001 - null: unknown
-    etag = models.CharField(max_length=255, null=True)  # noqa: DJ001
-    value_mac = models.CharField(max_length=128, blank=True)
-    rest_mac = models.CharField(max_length=128, blank=True)
-    value_sealed = models.BinaryField(null=True)
-    secret_id = models.CharField(max_length=36, blank=True)
-    secret_version = models.PositiveIntegerField(default=0)
-    rewrites = models.PositiveSmallIntegerField(default=0)
-    prior: models.Field[Claim | None, Claim | None] = RecordField(Claim, null=True)
-    run = models.ForeignKey(SyncRun, null=True, on_delete=models.SET_NULL, related_name="+")
-    written_at = models.DateTimeField(null=True)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=("location", "normalized_key"), name="one_owner_a_key")]
-
-    def __str__(self) -> str:
-        return self.key
-
-
 class DriftCheck(models.Model):
     """The result of the last drift check. `changes` has keys and reasons, never values."""
 
@@ -268,30 +238,3 @@ class DriftCheck(models.Model):
 
     def __str__(self) -> str:
         return self.status
-
-
-class InitialSet(models.Model):
-    """The unmanaged keys in the first list of a location, with their object ids."""
-
-    id = models.BigAutoField(primary_key=True)
-    sync = models.ForeignKey(SecretSync, on_delete=models.CASCADE, related_name="initial_sets")
-    location = models.CharField(max_length=512)
-    keys = models.JSONField(default=dict)
-
-    class Meta:
-        constraints = [models.UniqueConstraint(fields=("sync", "location"), name="one_initial_set_a_location")]
-
-    def __str__(self) -> str:
-        return self.location
-
-
-class Lease(models.Model):
-    """Who may write to a location, until when, on the database's clock. `fence`, the token, grows with every holder."""
-
-    location = models.CharField(max_length=512, primary_key=True)
-    holder = models.CharField(max_length=36, blank=True)
-    fence = models.PositiveBigIntegerField(default=0)
-    expires_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return self.location

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from syncs.destination.base import Destination
 from syncs.destination.limits import within
 from syncs.engine.key_schema import KeySchema
-from syncs.engine.plan import Plan, Rules
-from syncs.engine.planner import plan_removal, plan_sync
+from syncs.engine.plan import Approval, Plan, Rules
+from syncs.engine.planner import guarded, plan_removal, plan_sync
 from syncs.engine.types import Entry, Remote
 from syncs.models import SecretSync
 from syncs.source.loader import Reading, Sources
@@ -34,18 +35,20 @@ def planned_sync(
     destination: Destination,
     sources: Sources,
     *,
-    approved: frozenset[str] | None = None,
+    approval: Approval | None = None,
+    run_id: UUID | None = None,
     after_import: Plan | None = None,
 ) -> PlannedSync:
     """Read, list and plan. Raises IntegrationError if the destination does not return a complete list.
 
-    `after_import`: the import that would precede the sync; the source is taken as it would be then.
+    `approval`: heeded while the sync has the generation at which it was given. `run_id`: of the run that is planned,
+    None in a preview. `after_import`: the import that would precede the sync; the source is taken as it would be then.
     """
     reading = sources.read(sync)
     if after_import:
         reading = _with_imported(reading, after_import)
     listed_at = time.monotonic()
-    plan = plan_for(sync, destination, reading, destination.listing(), sources, approved=approved)
+    plan = plan_for(sync, destination, reading, destination.listing(), sources, approval=approval, run_id=run_id)
     return PlannedSync(plan, reading, listed_at)
 
 
@@ -66,7 +69,8 @@ def plan_for(
     listing: Sequence[Remote],
     sources: Sources,
     *,
-    approved: frozenset[str] | None = None,
+    approval: Approval | None = None,
+    run_id: UUID | None = None,
 ) -> Plan:
     """The plan for a source that was read and a destination that was listed."""
     location = destination.location()
@@ -75,23 +79,29 @@ def plan_for(
     rows, left = ledger_rows(sync, location)
     rows += rows_seen_from(sync, destination, location, {row.normalized_key for row in rows})
     listing = destination.resolve_listing(listing, desired_keys | {row.normalized_key for row in rows})
+    rules = Rules(
+        unmanaged=sync.policy.unmanaged,
+        deletion_enabled=not sync.sync_options.get("disableSecretDeletion", False),
+        max_deletions=sync.policy.max_deletions,
+    )
+    if approval and approval.generation != reading.generation:
+        approval = None
+    memory = memory_of(
+        sync, destination, rows, desired_keys, left=left, approval=approval, run_id=run_id, sources=sources
+    )
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     plan = plan_sync(
         desired,
         listing,
         rows,
-        rules=Rules(
-            unmanaged=sync.policy.unmanaged,
-            deletion_enabled=not sync.sync_options.get("disableSecretDeletion", False),
-            max_deletions=sync.policy.max_deletions,
-        ),
-        memory=memory_of(sync, destination, rows, desired_keys, left=left, approved=approved, sources=sources),
+        rules=rules,
+        memory=memory,
         gaps=reading.source.gaps,
         normalize_key=destination.normalize_key,
         in_schema=lambda name: schema.match(name, reading.environment, destination.normalize_key),
         verify=verifier(sync, location),
     )
-    plan = within(plan, listing, destination.limits(destination.config), destination.label)
+    plan = guarded(within(plan, listing, destination.limits(destination.config), destination.label), rules, memory)
     writes = [change.write for change in plan.writes if change.write]
     return replace(plan, makes=tuple(destination.makes(writes))) if writes else plan
 

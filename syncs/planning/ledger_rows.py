@@ -20,15 +20,16 @@ def owner_name(sync: SecretSync, name: str, project_id: UUID) -> str:
     return name if project_id == sync.project_id else ANONYMOUS
 
 
-def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], frozenset[str]]:
-    """The rows of a location, and the normalized keys that a deleted sync left there on purpose."""
+def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, str | None]]:
+    """The rows of a location, and the keys that a sync left there on purpose: normalized key -> object id."""
     owners = {
         pk: owner_name(sync, name, project_id)
         for pk, name, project_id in SecretSync.objects.filter(managed__location=location)
         .distinct()
         .values_list("pk", "name", "project_id")
     }
-    rows, left = [], set()
+    rows: list[Row] = []
+    left: dict[str, str | None] = {}
     # Plain tuples: with tens of thousands of rows, a model object each would cost more than the plan.
     columns = (
         "key",
@@ -41,6 +42,7 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], frozenset[s
         "rest_mac",
         "rewrites",
         "secret_id",
+        "source_key",
         "prior",
     )
     for (
@@ -54,10 +56,11 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], frozenset[s
         rest_mac,
         rewrites,
         secret_id,
+        source_key,
         prior,
     ) in ManagedSecret.objects.filter(location=location).values_list(*columns):
         if owner is None:
-            left.add(normalized_key)
+            left[normalized_key] = object_id
             continue
         rows.append(
             Row(
@@ -73,9 +76,10 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], frozenset[s
                 claimed_object_id=prior.object_id if prior else None,
                 rewrites=rewrites,
                 secret_id=secret_id,
+                source_key=source_key,
             )
         )
-    return rows, frozenset(left)
+    return rows, left
 
 
 def rows_seen_from(sync: SecretSync, destination: Destination, location: str, known: Collection[str]) -> list[Row]:

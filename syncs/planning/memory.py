@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.db.models import Value
 from django.utils import timezone
 
 from syncs.destination.base import Destination
-from syncs.engine.plan import Memory, Row
+from syncs.engine.plan import Approval, Memory, Row
 from syncs.engine.reasons import Reason
 from syncs.engine.types import Action
 from syncs.models import InitialSet, RunChange, Secret, SecretSync, Status
@@ -31,24 +32,31 @@ def memory_of(
     rows: Iterable[Row],
     desired_keys: set[str],
     *,
-    left: frozenset[str],
-    approved: frozenset[str] | None,
+    left: Mapping[str, str | None],
+    approval: Approval | None,
+    run_id: UUID | None,
     sources: Sources,
 ) -> Memory:
-    """`left`: normalized keys that a deleted sync left on purpose; `approved`: those whose deletes were approved."""
+    """`left`: keys that a sync left on purpose, with their object ids; `run_id`: of the run that is planned, None in a
+    preview."""
     location = destination.location()
-    initial = InitialSet.objects.filter(sync=sync, location=location).values_list("keys", flat=True).first()
-    if initial is None and import_behavior(sync):
-        initial = {}  # a key that was not imported must not be overwritten either
     return Memory(
-        initial=initial,
+        initial=_initial(sync, location, run_id),
         wanted=_wanted_by_others(sync, destination, location, sources),
         recent_deletes=_recent_deletes(sync, location),
         dismissed=_dismissed(sync, location),
-        approved=approved,
+        approval=approval,
         waiting=_waiting(sync, rows, desired_keys),
         left=left,
     )
+
+
+def _initial(sync: SecretSync, location: str, run_id: UUID | None) -> Mapping[str, str | None] | None:
+    """The right to delete the initial set ends with the first run, however that ends."""
+    first = InitialSet.objects.filter(sync=sync, location=location).only("run", "keys").first()
+    if first is not None:
+        return dict(first.keys) if run_id is not None and first.run_id == run_id else {}
+    return {} if import_behavior(sync) else None  # a key that was not imported must not be deleted either
 
 
 def _wanted_by_others(sync: SecretSync, destination: Destination, location: str, sources: Sources) -> dict[str, str]:
@@ -80,6 +88,7 @@ def _recent_deletes(sync: SecretSync, location: str) -> int:
             ended_at__gt=timezone.now() - GUARD_WINDOW,
         )
         .exclude(run__trigger="approval")
+        .filter(source_key="")  # half of a rename otherwise
         .count()
     )
 
@@ -94,6 +103,12 @@ def basis_of_dismissal(sync: SecretSync) -> str:
     filters = [policy.include, policy.exclude, policy.tags, policy.recursive]
     basis = [str(sync.folder_id), options, policy.unmanaged, policy.max_deletions, filters]
     return hashlib.sha256(json.dumps(basis).encode()).hexdigest()
+
+
+def written_basis(sync: SecretSync) -> str:
+    """A digest of everything but the secrets that decides what a run of the sync writes, and where."""
+    basis = [basis_of_dismissal(sync), sync.location, str(sync.connection.pk), sync.destination_config]
+    return hashlib.sha256(json.dumps([*basis, sync.sync_options], sort_keys=True).encode()).hexdigest()
 
 
 def _dismissed(sync: SecretSync, location: str) -> frozenset[str]:

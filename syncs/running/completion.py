@@ -19,7 +19,7 @@ from connections.errors import Conflict, IntegrationError, RateLimited
 from connections.models import AppConnection
 from connections.refusals import postpone
 from syncs.engine.plan import Change, Plan
-from syncs.engine.types import Action, Outcome
+from syncs.engine.types import Outcome
 from syncs.models import NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
 from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
@@ -29,7 +29,6 @@ from syncs.running.retries import may_retry
 from syncs.running.stop import Stop
 from syncs.running.summary import not_done, summary
 from syncs.running.waking import wake_moved, wake_waiting
-from syncs.services.approvals import refresh
 from syncs.services.deletion import forget_sync
 from syncs.services.propagation import schedule
 from syncs.services.triggers import audited
@@ -72,22 +71,6 @@ class Completion:
         return set(self.run.options.refused)
 
     # -- the run ends, or stays open ---------------------------------------------------------------------------
-
-    def hold(self, plan: Plan) -> None:
-        """Nothing is written. The sync's one held run is refreshed in place, or this run becomes it."""
-        with transaction.atomic():
-            open_hold = SyncRun.objects.select_for_update().filter(sync=self.sync, status=Status.HELD).first()
-            held = open_hold or self.run
-            held.source_rev, held.generation = self.run.source_rev, self.run.generation
-            message = refresh(held, plan)
-            if open_hold:
-                self._end(Status.SUPERSEDED, f"Held; see run {held.pk}.")
-            else:
-                deletes = sum(change.action is Action.DELETE for change in plan.changes)
-                event = {"run": held.pk, "sync": self.sync.pk, "name": self.sync.name, "deletes": deletes}
-                audit.record(PLATFORM, "hold-run", self.sync.project_id, **event)
-            self._sync_ends(Status.FAILED, message)
-            run_ended(held, self.sync, NoticeState.HELD, message)
 
     def resume_later(self, stop: Stop, plan: Plan) -> None:
         """The run stopped between keys. Keys that it wrote are recorded; the others are planned again."""
@@ -166,8 +149,8 @@ class Completion:
 
     def fail(self, message: str) -> None:
         with transaction.atomic():
-            self._end(Status.FAILED, message)
-            self._sync_ends(Status.FAILED, message)
+            self.end(Status.FAILED, message)
+            self.sync_ends(Status.FAILED, message)
             run_ended(self.run, self.sync, NoticeState.FAILED, message)
 
     def fail_for_now(self, message: str) -> None:
@@ -179,7 +162,7 @@ class Completion:
         """The sync keeps its change until it may run again; no failure is reported."""
         status: tuple[str | None, str | None] = (Status.PENDING, why)
         with transaction.atomic():
-            self._end(Status.SUPERSEDED, why)
+            self.end(Status.SUPERSEDED, why)
             if not self.sync.is_auto_sync_enabled:  # no run follows by itself: the status is that of the last one
                 ended = SyncRun.objects.filter(sync=self.sync, operation=self.run.operation)
                 ended = ended.filter(status__in=(Status.SUCCEEDED, Status.FAILED)).order_by("-ended_at")
@@ -203,8 +186,8 @@ class Completion:
             message = f"{UNDONE} {message}" if message else UNDONE
         state = NoticeState.FAILED if status == Status.FAILED else NoticeState.RECOVERED
         with transaction.atomic():
-            self._end(status, message)
-            self._sync_ends(status, message)
+            self.end(status, message)
+            self.sync_ends(status, message)
             run_ended(self.run, self.sync, state, message)
         forget_older(self.sync)
         unfinished = self.ended_by or not_done(self.run)
@@ -229,7 +212,7 @@ class Completion:
             )
             self._update_sync(Status.PENDING, message[:1024])
 
-    def _end(self, status: Status, message: str | None) -> None:
+    def end(self, status: Status, message: str | None) -> None:
         ended = SyncRun.objects.filter(pk=self.run.pk).update(
             status=status,
             message=message and message[:1024],
@@ -272,7 +255,7 @@ class Completion:
             **{f"{column}_status": status, f"last_{column}_message": message, **more}
         )
 
-    def _sync_ends(self, status: Status, message: str | None) -> None:
+    def sync_ends(self, status: Status, message: str | None) -> None:
         """The sync's own status; `pending` if a newer change waits for its run."""
         succeeded = {f"last_{_PAST[self.run.operation]}_at": timezone.now()} if status == Status.SUCCEEDED else {}
         sync_status: str = status

@@ -37,12 +37,23 @@ _ROW = (
     "value_sealed",
     "secret_id",
     "secret_version",
+    "source_key",
     "rewrites",
     "prior",
     "run",
     "written_at",
 )
-_PRIOR_COLUMNS = ("state", "object_id", "etag", "secret_id", "secret_version", "rewrites", "value_mac", "rest_mac")
+_PRIOR_COLUMNS = (
+    "state",
+    "object_id",
+    "etag",
+    "secret_id",
+    "secret_version",
+    "source_key",
+    "rewrites",
+    "value_mac",
+    "rest_mac",
+)
 
 
 class LeaseLost(Exception):
@@ -220,6 +231,7 @@ class Ledger:
             value_sealed=self._sealed(change.normalized_key, desired.value, desired.comment),
             secret_id=desired.secret_id,
             secret_version=desired.version,
+            source_key=desired.source_key,
             rewrites=self._rewrites(change, desired),
             prior=None,
             run=self.run,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.utils import timezone
 
@@ -12,20 +13,23 @@ from config.errors import ServiceError
 from connections.errors import Unauthorized
 from connections.refusals import mark_if_refused, watched
 from syncs.destination.base import Destination
-from syncs.engine.plan import Change, Plan
+from syncs.engine.plan import Approval, Change, Plan
 from syncs.engine.types import Action, Outcome
 from syncs.models import ManagedSecret, RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.builder import PlannedSync, planned_sync, removal_for
 from syncs.planning.imports import imports_first, list_with_values
+from syncs.planning.memory import written_basis
 from syncs.planning.undo import restore_for
 from syncs.running.after import act
 from syncs.running.completion import Completion
+from syncs.running.holding import hold, hold_deletes
 from syncs.running.imports import import_secrets
 from syncs.running.ledger import Ledger
 from syncs.running.purge import purge, remember
-from syncs.running.recording import record_plan
+from syncs.running.recording import record_plan, record_spared
 from syncs.running.stop import Stop
 from syncs.running.writer import DENIALS, Writer
+from syncs.services.approvals import approval_of
 from syncs.services.deletion import leave_former_locations
 from syncs.source.loader import Sources
 
@@ -65,18 +69,30 @@ class Operation:
         if not self._import_first():
             return
         options = self.run.options
-        approved = None if options.approved is None else frozenset(options.approved)
-        seen = planned_sync(self.sync, self.destination, Sources(), approved=approved)
+        approval = approval_of(options)
+        seen = planned_sync(self.sync, self.destination, Sources(), approval=approval, run_id=self.run.pk)
         plan = seen.plan
         self.run.source_rev, self.run.generation = seen.reading.rev, seen.reading.generation
         self.run.digest, self.run.counts = plan.digest, plan.counts
-        if plan.held and not options.writes_only:
-            self.completion.hold(plan)
+        held = bool(plan.held) and not options.writes_only
+        if held and not self._may_write_while_held():
+            hold(self.completion, plan)
             return
-        self._record(plan)
+        writes, deletes = list(plan.writes), None if held or options.writes_only else self._deletes
+        if approval and self.sync.policy.paused:
+            self.run.source_rev = self.sync.done_rev  # its changes still wait
+            writes, deletes = [], partial(self._approved_deletes, approval)
+        record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused(), held=held)
         freed = self.ledger.settle(plan.changes)
-        self._write(plan.writes, lambda: [] if options.writes_only else self._deletes(plan, seen))
+        self._write(writes, lambda: deletes(plan, seen) if deletes else [])
         self._end(plan, freed, last=self.last)
+        if held:
+            hold_deletes(self.completion, plan)
+
+    def _may_write_while_held(self) -> bool:
+        """By the policy, unless something besides the secrets has changed since the last run that was not held."""
+        allowed = self.sync.policy.while_held == "writes"
+        return allowed and self.sync.written_basis == written_basis(self.sync)
 
     def _write(self, writes: Sequence[Change], deletes: Callable[[], Sequence[Change]]) -> None:
         """Writes, then deletes, or both as one changeset. `deletes` is called as late as possible."""
@@ -97,10 +113,27 @@ class Operation:
         if now != (seen.reading.rev, seen.reading.generation):
             self.deletes_stopped = Stop.SOURCE_CHANGED  # they are planned again
             return []
-        failed = {change.normalized_key for change, outcome in self.completion.results if outcome.error is not None}
+        failed = self._failed()
         blocked = {change.normalized_key for change in plan.changes if change.action is Action.BLOCKED}
-        missing = failed | blocked | self.completion.refused()
-        return [change for change in plan.deletes if change.after not in missing]
+        return [
+            change
+            for change in plan.deletes
+            if change.after not in failed | blocked and not (failed and change.write and change.write.needs_all)
+        ]
+
+    def _failed(self) -> set[str]:
+        """Normalized keys of this run that were not written because something went wrong, in any of its attempts."""
+        failed = {change.normalized_key for change, outcome in self.completion.results if outcome.error is not None}
+        return failed | self.completion.refused()
+
+    def _approved_deletes(self, approval: Approval, plan: Plan, seen: PlannedSync) -> list[Change]:
+        """Of a paused sync, which writes nothing: no delete whose secret is still to be written under another key."""
+        unwritten = {change.normalized_key for change in plan.writes}
+        return [
+            change
+            for change in self._deletes(plan, seen)
+            if change.after not in unwritten and approval.covers(change.normalized_key, change.remote)
+        ]
 
     def _record(self, plan: Plan) -> None:
         record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused())
@@ -111,6 +144,8 @@ class Operation:
             return
         if self._resumed_later(plan):
             return
+        if self._failed():
+            record_spared(self.run, plan)
         failed = None
         if not self.completion.must_retry():
             failed = act(self.run, destination or self.destination, self.ledger, self.writer.may_continue)

@@ -7,17 +7,27 @@ from collections.abc import Collection
 from django.db import transaction
 from django.utils import timezone
 
+from syncs.engine.error_codes import Code
 from syncs.engine.ownership import is_settled
-from syncs.engine.plan import Change, Effect, Plan
+from syncs.engine.plan import Change, Effect, Plan, Rule
+from syncs.engine.reasons import Reason
 from syncs.engine.types import Action
 from syncs.models import InitialSet, RunChange, SecretSync, Status, SyncRun
+from syncs.planning.memory import written_basis
 from syncs.planning.records import planned_row, record_changes
 from syncs.planning.undo import WRITES
 from syncs.running.ledger import Ledger
 
+_GONE = object()
 
-def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refused: Collection[str]) -> None:
-    """Store the plan before anything is written. `refused`: keys that the vendor has refused in this run before."""
+
+def record_plan(
+    run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refused: Collection[str], *, held: bool = False
+) -> None:
+    """Store the plan before anything is written. `refused`: keys that the vendor has refused in this run before.
+
+    `held`: its creates and updates go ahead while its deletes wait for approval.
+    """
     rows = _confirmed(run, plan, ledger)
     confirmed = {row.normalized_key for row in rows}
     for change in plan.changes:
@@ -30,6 +40,8 @@ def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refu
             row.outcome = "applied" if Effect.SETTLE in change.effects else "kept"
         elif change.normalized_key in refused:
             continue
+        elif held and change.action is Action.DELETE:
+            row.outcome, row.reason = "kept", Reason.HELD.text()
         rows.append(row)
     with transaction.atomic():
         planned = RunChange.objects.filter(run=run).exclude(outcome="applied")
@@ -40,10 +52,38 @@ def record_plan(run: SyncRun, sync: SecretSync, plan: Plan, ledger: Ledger, refu
         run.unmanaged = [c.key for c in plan.changes if _only_listed(c)]
         run.save(update_fields=["source_rev", "generation", "digest", "counts", "unchanged", "unmanaged", "message"])
         if run.operation == "sync":
-            InitialSet.objects.get_or_create(sync=sync, location=run.location, defaults={"keys": dict(plan.initial)})
-            SyncRun.objects.filter(sync=sync, status=Status.HELD).update(
-                status=Status.SUPERSEDED, ended_at=timezone.now(), message="A newer run was not held."
-            )
+            _record_initial_set(run, sync, plan)
+            if not held:
+                SyncRun.objects.filter(sync=sync, status=Status.HELD).update(
+                    status=Status.SUPERSEDED, ended_at=timezone.now(), message="A newer run was not held."
+                )
+                SecretSync.objects.filter(pk=sync.pk).update(written_basis=written_basis(sync))
+
+
+def _record_initial_set(run: SyncRun, sync: SecretSync, plan: Plan) -> None:
+    """This is the first run if none was recorded. A deleted, recreated or wanted key leaves the set."""
+    first, created = InitialSet.objects.get_or_create(
+        sync=sync, location=run.location, defaults={"keys": dict(plan.initial), "run": run}
+    )
+    if created or not first.keys:
+        return
+    listed = {
+        change.normalized_key: change.remote.object_id
+        for change in plan.changes
+        if change.remote and change.desired is None and change.rule in (Rule.DELETE_FOREIGN, Rule.KEEP_FOREIGN)
+    }
+    there = {key: object_id for key, object_id in first.keys.items() if listed.get(key, _GONE) == object_id}
+    if there != first.keys:
+        first.keys = there
+        first.save(update_fields=["keys"])
+
+
+def record_spared(run: SyncRun, plan: Plan) -> None:
+    """Keys that are not this sync's and stay, because another key of the run has failed."""
+    foreign = [change.normalized_key for change in plan.deletes if change.rule is Rule.DELETE_FOREIGN]
+    RunChange.objects.filter(run=run, outcome="", normalized_key__in=foreign).update(
+        outcome="kept", reason=Reason.SPARED.text(), error_code=Code.SPARED
+    )
 
 
 def _confirmed(run: SyncRun, plan: Plan, ledger: Ledger) -> list[RunChange]:

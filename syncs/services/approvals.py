@@ -13,7 +13,7 @@ from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from connections.refusals import lift_wait
-from syncs.engine.plan import Change, Plan
+from syncs.engine.plan import Approval, Change, Plan
 from syncs.engine.types import Action
 from syncs.models import RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.memory import basis_of_dismissal
@@ -33,16 +33,42 @@ def refresh(held: SyncRun, plan: Plan) -> str:
     """Update a held run to the present plan; returns its message. Call it in the transaction that locked the run."""
     url = f"{settings.PUBLIC_URL}/admin/syncs/syncrun/{held.pk}/change/"
     reason = plan.held or "its deletes were not approved"
-    message = f"Held: {reason}. To be deleted: {_listed(plan)}. Nothing was written.{DECIDE_AT}{url}"
+    written = "Its creates and updates were written." if held.options.wrote else "Nothing was written."
+    message = f"Held: {reason}. To be deleted: {_listed(plan)}. {written}{DECIDE_AT}{url}"
     held.message = message[:1024]
     held.status, held.digest, held.counts = Status.HELD, plan.digest, plan.counts
     held.ended_at, held.due_at = timezone.now(), None
     # With object ids: a key that was recreated since is another one.
-    held.options = replace(held.options, shown={change.normalized_key: _object_id(change) for change in _deletes(plan)})
+    held.options = replace(
+        held.options,
+        shown={change.normalized_key: _object_id(change) for change in _deletes(plan)},
+        shown_blocked=blocked_in(plan),
+    )
     held.save()
     held.changes.all().delete()
     record_changes(held, [planned_row(held, change) for change in plan.changes if change.write or change.suspended])
     return held.message
+
+
+def approval_of(options: RunOptions) -> Approval | None:
+    """What a person approved of the deletes of a run."""
+    if options.approved is None:
+        return None
+    return Approval(options.approved, frozenset(options.approved_blocked), options.approved_at)
+
+
+def approval_options(plan: Plan, generation: int) -> RunOptions:
+    """Options of a run whose deletes were approved as this plan shows them, for a sync of this generation."""
+    return RunOptions(
+        approved={change.normalized_key: _object_id(change) for change in _deletes(plan)},
+        approved_blocked=blocked_in(plan),
+        approved_at=generation,
+    )
+
+
+def blocked_in(plan: Plan) -> tuple[str, ...]:
+    """Normalized keys."""
+    return tuple(change.normalized_key for change in plan.changes if change.action is Action.BLOCKED)
 
 
 def _deletes(plan: Plan) -> list[Change]:
@@ -69,11 +95,13 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False) -> SyncRun
     refuse_paused(run.sync)
     if run.status != Status.HELD:
         raise BadRequest(NOT_HELD)
-    shown = run.options.shown
+    shown, options = run.options.shown, RunOptions(writes_only=True)
     if not writes_only:
+        # The generation from before the plan: a change meanwhile voids the approval.
+        generation = SecretSync.objects.values_list("generation", flat=True).get(pk=run.sync_id)
         _require_no_more(run, shown)
+        options = RunOptions(approved=dict(shown), approved_blocked=run.options.shown_blocked, approved_at=generation)
     with transaction.atomic():
-        options = RunOptions(writes_only=True) if writes_only else RunOptions(approved=tuple(shown))
         audit.record(
             actor, "approve-run", run.sync.project_id, run=run.pk, writesOnly=writes_only, keys=list(shown)[:100]
         )

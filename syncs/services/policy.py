@@ -17,7 +17,7 @@ from config.schemas.member import About
 from config.schemas.model import Model, revealed
 from config.schemas.types import Flag, Items, Text, Whole
 from syncs.destination.base import Destination
-from syncs.models import AFTER_WRITES, NO_ACTION, UNMANAGED, SyncPolicy
+from syncs.models import AFTER_WRITES, NO_ACTION, UNMANAGED, WHILE_HELD, SyncPolicy
 
 
 class Policy(Model):
@@ -46,6 +46,9 @@ class Policy(Model):
     driftCheckMinutes: Annotated[int | None, Whole("0: off.", maximum=525_600)] = None
     heal: Annotated[bool | None, Flag(help="Run when a drift check finds something.")] = None
     paused: Annotated[bool | None, Flag(help="Stop automatic work.")] = None
+    whileHeld: Annotated[
+        str | None, Text("While held", "What goes ahead while deletes wait for approval.", choices=WHILE_HELD)
+    ] = None
     maxConcurrency: Annotated[
         int | None,
         Whole("Requests side by side; null: the default.", nullable=True, minimum=1, maximum=32),

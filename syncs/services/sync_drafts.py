@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -14,9 +14,11 @@ from config.access import audit
 from config.access.models import Project
 from config.access.roles import Actor, Right, denied
 from config.errors import BadRequest, NotFound
-from syncs.models import DraftStep, RunOptions, SecretSync, Status, SyncDraft, SyncRun
+from syncs.engine.plan import Plan
+from syncs.models import DraftStep, SecretSync, Status, SyncDraft, SyncRun
 from syncs.planning.opening import destination_class
 
+from .approvals import approval_options
 from .syncs import SyncInput, create_sync
 from .triggers import trigger
 
@@ -80,12 +82,12 @@ def finish(
     project: Project,
     given: SyncInput,
     policy: Mapping[str, Any],
-    approved: Sequence[str] | None = None,
+    approved: Plan | None = None,
 ) -> SyncDraft:
     """Store the sync and queue its first run; a second call changes nothing.
 
-    `approved`: the normalized keys whose deletes a person has confirmed although the guard would hold them. If syncs
-    are paused, the sync is stored and `run` stays empty unless auto-sync has queued one.
+    `approved`: the plan whose deletes a person has confirmed although the guard would hold them. If syncs are paused,
+    the sync is stored and `run` stays empty unless auto-sync has queued one.
     """
     with transaction.atomic():
         locked = SyncDraft.objects.select_for_update().get(pk=draft.pk)
@@ -94,8 +96,10 @@ def finish(
         locked.sync = create_sync(actor, project, draft.destination, given, policy)
         run = _first_run(actor, locked.sync)
         if run and approved:
-            audit.record(actor, "approve-run", project.pk, run=run.pk, writesOnly=False, keys=list(approved)[:100])
-            SyncRun.objects.filter(pk=run.pk).update(trigger="approval", options=RunOptions(approved=tuple(approved)))
+            options = approval_options(approved, locked.sync.generation)
+            keys = list(options.approved or ())[:100]
+            audit.record(actor, "approve-run", project.pk, run=run.pk, writesOnly=False, keys=keys)
+            SyncRun.objects.filter(pk=run.pk).update(trigger="approval", options=options)
         locked.run = run.pk if run else None
         locked.save(update_fields=["sync", "run", "updated_at"])
     return locked

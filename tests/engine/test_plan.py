@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from syncs.engine.plan import Effect, Memory, Plan, Row, Rules, State, rest_of
+from syncs.engine.plan import Approval, Effect, Memory, Plan, Row, Rules, State, rest_of
 from syncs.engine.planner import plan_removal, plan_sync
 from syncs.engine.types import Action, Desired, Remote
 
@@ -283,7 +283,7 @@ def test_guard_holds_a_run_that_leaves_the_sync_with_nothing() -> None:
 def test_approval_holds_while_the_deletes_are_no_more_than_approved() -> None:
     names = ["K1", "K2", "K3"]
     for approved, held in (({"k1", "k2", "k3", "k4"}, False), ({"k1", "k2"}, True)):
-        memory = Memory(initial={}, approved=frozenset(approved))
+        memory = Memory(initial={}, approval=Approval(dict.fromkeys(approved, "i1")))
         assert bool(plan([], [seen(n) for n in names], [row(n) for n in names], Rules(), memory).held) is held
 
 

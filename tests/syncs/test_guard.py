@@ -204,16 +204,43 @@ def test_deletes_that_were_not_approved_are_skipped(world: World) -> None:
     assert set(run.changes.values_list("key", "outcome")) == {("A", "skipped"), ("B", "skipped"), ("NEW", "applied")}
 
 
-def test_an_approved_run_continues_during_a_pause(world: World) -> None:
+def held_run() -> SyncRun:
+    return SyncRun.objects.select_related("sync__project").get(status="held")
+
+
+def test_any_change_of_the_sync_voids_an_approval_and_its_deletes_are_shown_again(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
     world.due()
     world.unset("A", "B", "C")
     world.due()
-    run = approvals.approve(world.actor, SyncRun.objects.select_related("sync__project").get(status="held"))
+    run = approvals.approve(world.actor, held_run())
     world.policy(sync, paused=True)
     execute(run.pk)
-    assert (world.again(run).status, world.held()) == ("succeeded", {})
+    assert (world.again(run).status, len(world.held())) == ("held", 3)
+
+
+def test_on_a_paused_sync_an_approval_deletes_what_was_approved_and_writes_nothing(world: World) -> None:
+    world.set(A="1", B="2", C="3", D="4")
+    sync = world.sync()
+    world.due()
+    world.policy(sync, max_deletions=2)
+    world.unset("A", "B", "C")
+    world.set(D="changed", E="new")
+    world.due()
+    world.policy(sync, paused=True)
+    run = approvals.approve(world.actor, held_run())
+    execute(run.pk)
+    run = world.again(run)
+    assert (run.status, world.held()) == ("succeeded", {"D": "4"})
+    assert set(run.changes.values_list("key", "outcome")) == {
+        *((key, "applied") for key in "ABC"),
+        ("D", "skipped"),
+        ("E", "skipped"),
+    }
+    world.policy(sync, paused=False)  # what it did not write still waits
+    world.due()
+    assert world.held() == {"D": "changed", "E": "new"}
 
 
 def test_an_approved_run_belongs_to_its_approver(world: World) -> None:

@@ -25,7 +25,9 @@ from syncs.services.triggers import trigger
 from tests.fixtures.world import World
 
 EVERY_OPTION = {
-    "approved": ["a"],
+    "approved": {"a": "1"},
+    "approvedBlocked": ["b"],
+    "approvedAt": 7,
     "writesOnly": True,
     "importBehavior": "prioritize-source",
     "purge": True,
@@ -33,6 +35,8 @@ EVERY_OPTION = {
     "undo": "some-run",
     "digest": "d" * 64,
     "shown": {"a": "1", "b": None},
+    "shownBlocked": ["c"],
+    "wrote": True,
     "standsOn": "f" * 64,
     "refused": ["b"],
     "tries": 2,
@@ -62,11 +66,19 @@ def run(world: World) -> SyncRun:
     return trigger(world.actor, world.sync(), "sync")
 
 
+def test_an_approval_of_version_0_2_covers_no_object_with_an_id(run: SyncRun) -> None:
+    store(run, "options", {"approved": ["a"]})
+    run.refresh_from_db()
+    assert run.options.approved == {"a": None}
+
+
 def test_every_option_is_read_and_written_under_its_stored_name(run: SyncRun) -> None:
     store(run, "options", {**EVERY_OPTION, "unknown": 1})
     run.refresh_from_db()
     assert run.options == RunOptions(
-        approved=("a",),
+        approved={"a": "1"},
+        approved_blocked=("b",),
+        approved_at=7,
         writes_only=True,
         import_behavior="prioritize-source",
         purge=True,
@@ -74,6 +86,8 @@ def test_every_option_is_read_and_written_under_its_stored_name(run: SyncRun) ->
         undo="some-run",
         digest="d" * 64,
         shown={"a": "1", "b": None},
+        shown_blocked=("c",),
+        wrote=True,
         stands_on="f" * 64,
         refused=("b",),
         tries=2,

@@ -93,11 +93,9 @@ class PlanStep(Step):
         plan = self.checked.plan
         if self.values.get("digest") != plan.digest:
             raise BadRequest(_("The plan has changed in the meantime. Review the updated plan."))
-        approved = None
-        if plan.held:
-            if self.values.get("confirm", "").strip() != self.sync.name:
-                raise BadRequest(_("Type the name of the sync to confirm the deletes: %s") % self.sync.name)
-            approved = [each.normalized_key for each in plan.changes if each.action is Action.DELETE or each.suspended]
+        if plan.held and self.values.get("confirm", "").strip() != self.sync.name:
+            raise BadRequest(_("Type the name of the sync to confirm the deletes: %s") % self.sync.name)
+        approved = plan if plan.held else None
         finish(self.actor, self.draft, self.project, self.sync_input, self.policy, approved)
         return {}
 
