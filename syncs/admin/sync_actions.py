@@ -95,5 +95,11 @@ class SyncActions(ServiceAdmin):
         except ServiceError as error:
             messages.error(request, f"{sync.name}: {error}")
             return None
-        messages.success(request, _("%s: queued.") % sync.name)
+        if operation == "remove":
+            text = _(
+                "%s: removal queued. The sync is paused until you resume or sync it, so that nothing is written again."
+            )
+            messages.warning(request, text % sync.name)
+        else:
+            messages.success(request, _("%s: queued.") % sync.name)
         return run

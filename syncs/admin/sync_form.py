@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.contrib import messages
@@ -151,7 +152,10 @@ class SyncForms(ServiceAdmin):
     def change(self, actor: Actor, obj: SecretSync, form: Any) -> None:
         policy = changed_policy(obj.policy, form.cleaned_data, form.destination_class)
         if any(name in form.changed_data for name in form.fields if not name.startswith(PREFIX)):
-            services.update_sync(actor, obj, form.sync_input())
+            changes = form.sync_input()
+            if "is_auto_sync_enabled" not in form.changed_data:  # switching it on would resume the sync after a removal
+                changes = replace(changes, is_auto_sync_enabled=None)
+            services.update_sync(actor, obj, changes)
         if policy:
             services.update_policy(actor, self.model.objects.select_related("policy").get(pk=obj.pk), policy)
 

@@ -174,7 +174,7 @@ class SecretSyncs(DestinationViewSet):
     @action(detail=True, methods=["post"], url_path="remove-secrets")
     @operation(
         "remove{Name}SecretSyncSecrets",
-        "Remove the secrets that the sync owns from the destination.",
+        "Remove the secrets that the sync owns from the destination. Pauses the sync.",
         query=RemovalQuery,
     )
     def remove_secrets(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:

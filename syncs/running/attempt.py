@@ -15,9 +15,10 @@ from connections.refusals import mark_accepted, watched
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.opening import open_destination
 from syncs.running import leases, operations, preconditions
-from syncs.running.completion import COLUMNS, OPEN, Completion
+from syncs.running.completion import OPEN, Completion
 from syncs.running.ledger import LeaseLost, Ledger
 from syncs.running.writer import Writer
+from syncs.services.outcomes import COLUMNS
 
 log = logging.getLogger(__name__)
 

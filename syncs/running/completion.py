@@ -30,6 +30,7 @@ from syncs.running.stop import Stop
 from syncs.running.summary import not_done, summary
 from syncs.running.waking import wake_moved, wake_waiting
 from syncs.services.deletion import forget_sync
+from syncs.services.outcomes import COLUMNS, keep_last_outcome
 from syncs.services.propagation import schedule
 from syncs.services.triggers import audited
 
@@ -38,7 +39,6 @@ TRIES = 5  # attempts of one run, the first included
 FIRST_WAIT = 3.0  # seconds before the second attempt; doubled each time
 LONGEST_WAIT = 3600.0  # seconds that a run waits because the vendor asks it to; if it asks for more, the run ends
 LATER = (1, 5, 15, 60)  # minutes until a new run follows a failed one; the last one repeats
-COLUMNS = {"sync": "sync", "import": "import", "remove": "remove", "undo": "sync"}
 _PAST = {"sync": "synced", "import": "imported", "remove": "removed", "undo": "synced"}
 
 UNDONE = "Undone. Automatic runs of this sync are paused: the next one would write the source again."
@@ -160,14 +160,9 @@ class Completion:
 
     def cancel(self, why: str) -> None:
         """The sync keeps its change until it may run again; no failure is reported."""
-        status: tuple[str | None, str | None] = (Status.PENDING, why)
         with transaction.atomic():
             self.end(Status.SUPERSEDED, why)
-            if not self.sync.is_auto_sync_enabled:  # no run follows by itself: the status is that of the last one
-                ended = SyncRun.objects.filter(sync=self.sync, operation=self.run.operation)
-                ended = ended.filter(status__in=(Status.SUCCEEDED, Status.FAILED)).order_by("-ended_at")
-                status = ended.values_list("status", "message").first() or (None, None)
-            self._update_sync(*status)
+            keep_last_outcome(self.sync.pk, self.run.operation)
 
     # -- how it is recorded ------------------------------------------------------------------------------------
 

@@ -41,7 +41,7 @@ def check(sync: SecretSync) -> DriftCheck:
         stored = _store(sync, status=status, complete=plan.complete, message="", changes=changes)
         if status != "unknown":
             drift_checked(sync, [one for one in changes if one["state"] in ("changed", "missing")])
-    if status == "drifted" and sync.policy.heal:
+    if status == "drifted" and sync.policy.heal and not sync.policy.paused:
         want(PLATFORM, [sync], "schedule")
     return stored
 

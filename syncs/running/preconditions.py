@@ -68,13 +68,17 @@ def refused_login(run: SyncRun, sync: SecretSync) -> str:
 
 
 def stop(run: SyncRun) -> Stop | None:
-    """Why a run must stop between keys: a pause of the whole instance, or its owner's rights."""
+    """Why a run must stop between keys: a pause of the whole instance or of its sync, or its owner's rights."""
     if Instance.objects.filter(paused_at__isnull=False).exists():
         return Stop.PAUSED
-    sync = SecretSync.objects.select_related("owner_user", "owner_identity").filter(pk=run.sync_id).first()
+    sync = SecretSync.objects.select_related("owner_user", "owner_identity", "policy").filter(pk=run.sync_id).first()
     if sync is None:
         return Stop.SYNC_CHANGED
-    return None if _was_requested(run) or not _owner_refusal(sync) else Stop.OWNER_RIGHTS
+    if _was_requested(run):
+        return None
+    if sync.policy.paused:  # since before the run read the generation
+        return Stop.PAUSED
+    return Stop.OWNER_RIGHTS if _owner_refusal(sync) else None
 
 
 def _was_requested(run: SyncRun) -> bool:

@@ -23,7 +23,7 @@ from syncs.source.selectors import defaults_of, syncs
 
 from .deletion import leave_former_locations
 from .folders import lock_folders
-from .pauses import mark_paused, set_paused, stop_waiting
+from .pauses import end_removal_pause, mark_paused, set_paused, stop_waiting
 from .policy import checked_policy
 from .propagation import schedule, want
 from .sync_checks import check_together, checked, location_of, source_folder, usable_connection
@@ -117,7 +117,10 @@ def create_sync(
 
 
 def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
-    """Change a sync; whoever saves it becomes its owner. With auto-sync on, any change runs it."""
+    """Change a sync; whoever saves it becomes its owner. With auto-sync on, any change runs it.
+
+    Auto-sync switched on, even if it is on, ends the pause that a removal has set.
+    """
     project = sync.project
     actor.require(Right.EDIT_SYNCS, project.pk)
     actor.require(Right.READ_VALUES, project.pk)
@@ -161,6 +164,8 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
                 _forget_owed(sync)
             SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
             leave_former_locations(sync, actor)
+            if data.is_auto_sync_enabled:
+                end_removal_pause(sync)
             want(actor, [sync])
     except IntegrityError:
         raise _name_in_use(sync) from None

@@ -22,7 +22,7 @@ from syncs.planning.preview import preview
 from syncs.planning.undo import require_undoable
 from syncs.source.selectors import syncs
 
-from .pauses import UNDO, set_paused, stop_waiting
+from .pauses import UNDO, end_removal_pause, pause_for_removal, set_paused, stop_waiting
 from .propagation import enqueue
 
 BUSY = "A job for this sync is already in progress. Please try again shortly."
@@ -35,7 +35,10 @@ def audited(sync: SecretSync) -> dict[str, Any]:
 
 
 def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptions | None = None) -> SyncRun:
-    """Queue a manual run. Neither auto-sync being off nor the policy's pause prevents it; a run under way does."""
+    """Queue a manual run. Neither auto-sync being off nor the policy's pause prevents it; a run under way does.
+
+    A removal pauses the sync; a sync ends that pause, and no other.
+    """
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
     if operation in ("sync", "import") and sync.folder is None:
         raise BadRequest(NO_FOLDER)
@@ -61,6 +64,10 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
             raise NotFound(f'Could not find Secret Sync with ID "{sync.pk}"')
         if SyncRun.objects.filter(sync=sync, status=Status.RUNNING).exists():
             raise BadRequest(BUSY)
+        if operation == "remove":
+            pause_for_removal(actor, sync)
+        elif operation == "sync":
+            end_removal_pause(sync)
         waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
         waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
         run.save(force_insert=True)
@@ -108,7 +115,7 @@ def refuse_paused(sync: SecretSync) -> None:
 
 
 def remove_secrets(actor: Actor, sync: SecretSync, *, purge: bool = False, delete_sync: bool = False) -> SyncRun:
-    """Queue a run that removes the sync's keys; with `purge` also from the vendor's history.
+    """Queue a run that removes the sync's keys, and pause the sync; with `purge` also from the vendor's history.
 
     Raises BadRequest if the vendor keeps none.
     """

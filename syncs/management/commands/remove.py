@@ -16,7 +16,10 @@ from syncs.source.selectors import find_sync
 
 
 class Command(OperatorCommand):
-    help = "Show what removing a sync's secrets would delete; with --apply do it. Exit 0: queued, 2: shown, 1: error."
+    help = (
+        "Show what removing a sync's secrets would delete; with --apply do it and pause the sync. "
+        "Exit 0: queued, 2: shown, 1: error."
+    )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
@@ -45,5 +48,6 @@ class Command(OperatorCommand):
         if options["json"]:
             self.line(run_as_json(run))
         else:
-            self.stdout.write(f"{sync}: queued as {run.pk}")
+            paused = "" if options["delete_sync"] else "; the sync is paused until you resume or sync it"
+            self.stdout.write(f"{sync}: queued as {run.pk}{paused}")
         return 0
