@@ -9,18 +9,17 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar, final
 
 from config.schemas.model import Model
 from config.schemas.unions import OneOf
-from connections.errors import BadResponse, IntegrationError
 from connections.http.client import ApiClient
 from connections.registry import Registry
 from syncs.destination.capabilities import Capabilities
+from syncs.destination.listing import listed, resolved
 from syncs.destination.location import target_of
 from syncs.destination.options import NoPolicy, PlainOptions, SyncOptions, sync_options
-from syncs.engine.types import Action, Outcome, Remote, Write
+from syncs.engine.types import Action, Outcome, Pairs, Remote, Write
 
 
 class Destination(ABC):
@@ -146,6 +145,10 @@ class Destination(ABC):
         """Why the vendor does not take a name, where no pattern of the capabilities can say it; "" if it does."""
         return ""
 
+    def refuses_metadata(self, metadata: Pairs) -> str:
+        """Why the vendor does not take a secret's metadata, where writes send it; "" if it does. Never its values."""
+        return ""
+
     def batch_size(self, action: Action) -> int:
         """How many keys one request takes at most."""
         return 1
@@ -183,12 +186,7 @@ class Destination(ABC):
     @final
     def listing(self) -> tuple[Remote, ...]:
         """`fetch`. Raises BadResponse if a key is listed twice: the list has shifted while its pages were read."""
-        remotes = self._read(self.fetch, "the list")
-        names = [self.normalize_key(remote.key) for remote in remotes]
-        if len(set(names)) != len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise BadResponse(f"{self.label}: the list has {twice} twice, so it is not complete")
-        return remotes
+        return listed(self)
 
     @abstractmethod
     def fetch(self) -> Iterable[Remote]:
@@ -220,32 +218,7 @@ class Destination(ABC):
         Values are in the vendor's form (`normalize_value`), so that they are equal to what would be written; with
         `values`, for an import, they are as the vendor returned them.
         """
-        limits = self.limits(self.config)
-        possible = {key for key in keys if limits.allows(key) and limits.has_room(key)}
-        unlisted = possible - {self.normalize_key(remote.key) for remote in listing}
-        found = self._read(lambda: self.find_unlisted(unlisted), "keys that are not listed") if unlisted else ()
-        listing = [*listing, *found]
-        wanted = [remote for remote in listing if self.normalize_key(remote.key) in keys]
-        if not wanted:
-            return tuple(listing)
-        others = [remote for remote in listing if self.normalize_key(remote.key) not in keys]
-        read = self._read(lambda: self.read_values(wanted, values=values), "values")
-        return (*others, *(read if values else map(self._normalized, read)))
-
-    def _normalized(self, remote: Remote) -> Remote:
-        return remote if remote.value is None else replace(remote, value=self.normalize_value(remote.value))
-
-    def _read(self, read: Callable[[], Iterable[Remote]], what: str) -> tuple[Remote, ...]:
-        """Raises BadResponse for a response of another shape, a config that makes no address, a defect of an adapter.
-
-        The text has none of the exception's: it may be a value.
-        """
-        try:
-            return tuple(read())
-        except IntegrationError:
-            raise
-        except Exception as error:  # noqa: BLE001 - whatever it is, nothing is known of the keys
-            raise BadResponse(f"{self.label}: {what} could not be read ({type(error).__name__})") from None
+        return resolved(self, listing, keys, values=values)
 
     @abstractmethod
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:

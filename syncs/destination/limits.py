@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from syncs.destination.capabilities import Capabilities
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Change, Plan
-from syncs.engine.types import Action, Entry, Remote
+from syncs.engine.types import Action, Entry, Pairs, Remote
 
 Blocked = tuple[str | None, Code | None]
 
@@ -24,8 +24,9 @@ def blocked_by(
     *,
     refuses: Callable[[str], str] = lambda value: "",
     refuses_key: Callable[[str], str] = lambda key: "",
+    refuses_metadata: Callable[[Pairs], str] = lambda metadata: "",
 ) -> Blocked:
-    """Why a key must not be written at all, or (None, None). `refuses` and `refuses_key` are the destination's own."""
+    """Why a key must not be written at all, or (None, None). `refuses` and its like are the destination's own."""
     if not limits.allows(name):
         return f"{label} takes only {limits.key_rule} in a name", Code.KEY_REFUSED
     if not limits.has_room(name):
@@ -46,6 +47,8 @@ def blocked_by(
         return f"its {size} bytes are more than the {limits.max_value_bytes} {label} takes", Code.VALUE_TOO_LARGE
     if reason := refuses(entry.value):
         return f"{label} does not take its value: {reason}", Code.VALUE_REFUSED
+    if reason := refuses_metadata(entry.metadata):
+        return f"{label} does not take its metadata: {reason}", Code.METADATA_REFUSED
     size, most = len(entry.comment), limits.max_comment_length
     if limits.holds_comments and most is not None and size > most:
         return f"its comment has {size} characters, {label} takes at most {most}", Code.VALUE_TOO_LARGE

@@ -23,8 +23,9 @@ from connections.http.responses import Response
 from syncs.destination.base import Destination
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.options import SyncOptions
+from syncs.engine.types import Pairs
 
-from ._aws_options import VERIFIED, KmsKey, Region, Tags, attributes_of, tags_of
+from ._aws_options import VERIFIED, KmsKey, Region, Tags, attributes_of, refused_tags, tags_of
 
 LABEL = "AWS Secrets Manager"
 SERVICE = "secretsmanager"
@@ -208,6 +209,9 @@ class SecretsManager(Destination):
         wanted = self.options.keyId
         held = secret.KmsKeyId or "alias/aws/secretsmanager"
         return not wanted or wanted == held or _key_id(wanted) == _key_id(secret.KmsKeyId)
+
+    def refuses_metadata(self, metadata: Pairs) -> str:
+        return refused_tags(self.options.tags, metadata)
 
     def tags_member(self, metadata: Iterable[tuple[str, str]] = ()) -> dict[str, list[dict[str, str]]]:
         """The tags of the options, and the secret's metadata."""

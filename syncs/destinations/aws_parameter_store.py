@@ -22,9 +22,9 @@ from connections.http.responses import Response
 from syncs.destination.capabilities import Capabilities
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.reading import REFUSALS
-from syncs.engine.types import Action, Outcome, Remote, Write, Written
+from syncs.engine.types import Action, Outcome, Pairs, Remote, Write, Written
 
-from ._aws_options import VERIFIED, attributes_of, tags_of
+from ._aws_options import VERIFIED, attributes_of, refused_tags, tags_of
 from ._aws_parameters import Deleted, Found, Parameter, ParameterPath, ParameterStoreOptions, Put
 
 BATCH = 10  # parameters that one request reads or deletes
@@ -92,6 +92,9 @@ class AwsParameterStore(KeyValueDestination):
 
     def write_fingerprint(self) -> str:
         return attributes_of(self.options.keyId, self.options.tags)
+
+    def refuses_metadata(self, metadata: Pairs) -> str:
+        return refused_tags(self.options.tags, metadata)
 
     def sends_metadata(self) -> bool:
         return bool(self.options.syncSecretMetadataAsTags)

@@ -14,6 +14,7 @@ class Code(StrEnum):
     VALUE_TOO_LARGE = "value-too-large"
     VALUE_EMPTY = "value-empty"
     VALUE_REFUSED = "value-refused"
+    METADATA_REFUSED = "metadata-refused"
     NO_ROOM = "no-room"
     UNREADABLE = "unreadable"
     READ_REFUSED = "read-refused"
@@ -74,6 +75,10 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     Code.VALUE_REFUSED: (
         "The destination does not accept such a value; the reason says why, and never shows it.",
         "Change the value, or leave the secret out with the policy's `exclude`.",
+    ),
+    Code.METADATA_REFUSED: (
+        "The destination does not accept the secret's metadata, such as too many tags; the reason says why.",
+        "Change the secret's metadata, or switch the option off that sends it.",
     ),
     Code.NO_ROOM: (
         "The destination is full: it accepts no more keys, or no more bytes in all of them together.",

@@ -31,6 +31,7 @@ def desired_of(sync: SecretSync, destination: Destination, reading: Reading) -> 
             destination.normalize_key(name),
             refuses=destination.refuses,
             refuses_key=destination.refuses_key,
+            refuses_metadata=destination.refuses_metadata if destination.sends_metadata() else lambda metadata: "",
         )
         desired.append(
             Desired(

@@ -10,11 +10,13 @@ from connections.credentials import open_client
 from syncs.models import ManagedSecret
 from syncs.planning.opening import open_destination
 from syncs.planning.preview import preview
+from syncs.services.secrets import set_secrets
 from syncs.services.syncs import SyncInput, update_sync
 from syncs.source.selectors import syncs
+from syncs.source.validation import SecretInput
 from tests.destinations import gcp_secret_manager as gcp
 from tests.destinations import vercel
-from tests.fixtures.contract import Case
+from tests.fixtures.contract import VARIANTS, Case
 
 google = pytest.mark.parametrize("case", [("gcp-secret-manager", "global")], indirect=True, ids=["gcp"])
 project = pytest.mark.parametrize("case", [("vercel", "production")], indirect=True, ids=["vercel"])
@@ -32,6 +34,26 @@ def fails_once(fake: Any, part: str, status: int, code: str) -> None:
     """The next request with that in its address is refused."""
     left = [True]
     fake.fault = lambda ask: gcp.error(status, code, "no") if part in ask.path and left and left.pop() else None
+
+
+@pytest.mark.parametrize(
+    "case",
+    [("aws-secrets-manager", "one-to-one"), next(one for one in VARIANTS if one[0] == "aws-parameter-store")],
+    indirect=True,
+    ids=["aws-secrets", "aws-parameters"],
+)
+def test_metadata_that_cannot_be_tags_block_their_key_before_the_run(case: Case) -> None:
+    refused = {"key": "a?", "value": "canary", "isEncrypted": False}
+    set_secrets(case.actor, case.folder, [SecretInput("BAD", "1", metadata=[refused]), SecretInput("GOOD", "2")])
+    sync = case.sync(syncSecretMetadataAsTags=True)
+    run = case.run(sync)
+    (blocked,) = run.changes.filter(outcome="blocked")
+    assert (blocked.key, blocked.error_code) == ("BAD", "metadata-refused")
+    assert "a?" in blocked.reason
+    assert "canary" not in blocked.reason
+    assert case.holds(GOOD="2")
+    update_sync(case.actor, sync, SyncInput(sync_options={"initialSyncBehavior": "overwrite-destination"}))
+    assert case.run(syncs().get(pk=sync.pk)).status == "succeeded", "nothing of it is sent without the option"
 
 
 @google
