@@ -27,6 +27,10 @@ def wait_for(
 
     Waits no longer than `at_most` seconds and never longer than a run's lease surely lasts; then it raises Unavailable,
     so that the run's next attempt looks again. An IntegrationError of `look` passes through.
+
+    A longer wait within one attempt would need the lease to be renewed meanwhile. That is done before each request, in
+    the run's own thread, with a look at the database; an adapter waits in another thread and has none of them. The
+    run's attempts and the runs that follow it wait minutes and hours, and hold neither worker nor lease.
     """
     ends_at, pause = clock() + min(at_most, SPLIT_FOR), PAUSE
     while not until(state := look()):

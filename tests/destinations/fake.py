@@ -134,6 +134,10 @@ class Fake(ABC):
             found |= dict.fromkeys(description.problems(**vars(each)))
         return [one for one in found if not any(re.search(pattern, one) for pattern in self.undescribed)]
 
+    def checked(self) -> int:
+        """How many exchanges `problems` has held to the description."""
+        return len(self.exchanged()) if self.description and folder() else 0
+
     def is_write(self, method: str, path: str) -> bool:
         """Whether a request that was asked changes anything."""
         return method != "GET"
