@@ -15,7 +15,7 @@ from typing_extensions import TypedDict
 from config.access.roles import Right, project_for
 from config.api.base import router
 from config.api.operations import TypedResponse, operation
-from config.errors import Invalid, NotFound
+from config.errors import BadRequest, Invalid, NotFound
 from config.responses import IdText
 from config.schemas.model import Body
 from config.schemas.types import Anything, Flag, Id, Text
@@ -27,6 +27,7 @@ from syncs.services import deletion, sync_bodies, triggers
 from syncs.services import syncs as services
 from syncs.services.policy import Policy, policy_as_json, policy_change_of, policy_changes
 from syncs.services.sync_bodies import NewSync, SyncChanges
+from syncs.services.syncs import SyncInput
 from syncs.source import selectors
 
 from .destination_views import DestinationViewSet, ProjectQuery, listed, of_destination, read, sync_response
@@ -48,6 +49,17 @@ class DeletionQuery(Body):
 
 class ImportQuery(Body):
     importBehavior: Annotated[str, Text("Behavior", choices=IMPORT_PRIORITIES)]
+
+
+class ChangeQuery(Body):
+    digest: Annotated[
+        str | None,
+        Text(
+            "Digest",
+            "Of the plan of this change, as `plan` answered it: 400 if the plan is another one now.",
+            max_length=64,
+        ),
+    ] = None
 
 
 class PlanQuery(Body):
@@ -101,13 +113,13 @@ class SecretSyncs(DestinationViewSet):
     def retrieve(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         return read(self.actor, self.sync())
 
-    @operation("update{Name}SecretSync", "Change a {label} sync.", body="changes")
+    @operation("update{Name}SecretSync", "Change a {label} sync.", body="changes", query=ChangeQuery)
     def partial_update(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         self.id("syncId")
         body = self.body(self.changes)
-        return sync_response(
-            services.update_sync(self.actor, self.sync(Right.EDIT_SYNCS), sync_bodies.sync_input(body))
-        )
+        query = self.query(ChangeQuery)
+        sync, data = self.sync(Right.EDIT_SYNCS), sync_bodies.sync_input(body)
+        return sync_response(services.update_sync(self.actor, sync, data, digest=query.digest or ""))
 
     @operation("delete{Name}SecretSync", "Delete a {label} sync.", query=DeletionQuery)
     def destroy(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
@@ -185,11 +197,20 @@ class SecretSyncs(DestinationViewSet):
         return sync_response(selectors.syncs().get(pk=sync.pk))
 
     @action(detail=True, methods=["post"])
-    @operation("plan{Name}SecretSync", "Show what a run would do now. Nothing is written.", query=PlanQuery)
+    @operation(
+        "plan{Name}SecretSync",
+        "Show what a run would do now, or with the changes in the body. Nothing is stored or written.",
+        body="changes",
+        query=PlanQuery,
+    )
     def plan(self, request: Request, syncId: str) -> TypedResponse[OnePlan]:
         self.id("syncId")
-        query = self.query(PlanQuery)
+        query, data = self.query(PlanQuery), sync_bodies.sync_input(self.body(self.changes))
         sync = self.sync(Right.RUN_SYNCS)
+        if data != SyncInput():
+            if query.operation != "sync":
+                raise BadRequest("A change is planned as a sync: leave out the operation, or the body.")
+            return TypedResponse({"plan": services.propose(self.actor, sync, data).as_json()})
         if query.operation == "import":
             triggers.require_import(self.destination)
         found = checked_plan(self.actor, sync, query.operation, behavior=query.importBehavior or "")
@@ -205,13 +226,27 @@ class SecretSyncs(DestinationViewSet):
         "update{Name}SecretSyncPolicy",
         "Change the policy of a sync.",
         body="policy_changes",
+        query=ChangeQuery,
         response="one_policy",
     )
     def update_policy(self, request: Request, syncId: str) -> TypedResponse[OnePolicy]:
         self.id("syncId")
         changes = policy_changes(self.body(self.policy_changes))
-        policy = services.update_policy(self.actor, self.sync(), changes)
+        digest = self.query(ChangeQuery).digest or ""
+        policy = services.update_policy(self.actor, self.sync(), changes, digest=digest)
         return TypedResponse({"policy": policy_as_json(policy, self.destination)})
+
+    @action(detail=True, methods=["post"], url_path="policy/plan")
+    @operation(
+        "plan{Name}SecretSyncPolicy",
+        "Show what a run would do with another policy. Nothing is stored or written.",
+        body="policy_changes",
+    )
+    def plan_policy(self, request: Request, syncId: str) -> TypedResponse[OnePlan]:
+        self.id("syncId")
+        changes = policy_changes(self.body(self.policy_changes))
+        proposal = services.propose(self.actor, self.sync(Right.RUN_SYNCS), policy=changes)
+        return TypedResponse({"plan": proposal.as_json()})
 
 
 _router = router()

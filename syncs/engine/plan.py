@@ -119,7 +119,8 @@ class Memory:
     `initial` is the initial set (key -> object id): None before the first run that goes ahead, empty after it. `wanted`
     maps keys that another live sync needs to its name; `recent_deletes` counts this sync's unapproved deletes here
     within the last hour; `dismissed` are keys; `waiting` maps a key to the reason why its delete waits for another
-    sync; `left` maps keys that a sync left on purpose to their object ids.
+    sync; `left` maps keys that a sync left on purpose to their object ids. `confirmed`: of a sync whose target was
+    changed, until its first run there goes ahead, the foreign keys whose deletes a person confirmed; else None.
     """
 
     initial: Mapping[str, str | None] | None = None
@@ -129,6 +130,7 @@ class Memory:
     approval: Approval | None = None
     waiting: Mapping[str, str] = field(default_factory=dict)
     left: Mapping[str, str | None] = field(default_factory=dict)
+    confirmed: Mapping[str, str | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +170,12 @@ class Change:
     def owned(self) -> bool:
         """Whether the ledger has a row of this sync for the key."""
         return self.row is not None and self.row.mine
+
+    @property
+    def deletes_foreign(self) -> bool:
+        """Whether it deletes a key that is not this sync's, now or once the source is complete."""
+        own = self.owned and self.row is not None and self.row.state is not State.MISSING
+        return (self.action is Action.DELETE or self.suspended) and (not own or Effect.VOID in self.effects)
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,10 +176,12 @@ def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
     counted = [
         change for change in plan.changes if (change.action is Action.DELETE and not change.renamed) or change.suspended
     ]
-    if rules.max_deletions is None or not counted:
-        return ""
     approval = memory.approval
-    if approval and all(approval.covers(change.normalized_key, change.remote) for change in counted):
+    if not counted or (approval and all(approval.covers(change.normalized_key, change.remote) for change in counted)):
+        return ""
+    if unconfirmed := _unconfirmed(plan, memory):
+        return unconfirmed
+    if rules.max_deletions is None:
         return ""
     deletes = {change.normalized_key for change in counted}
     total = len(deletes) + memory.recent_deletes
@@ -194,6 +196,24 @@ def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
     if total >= EMPTIES_FROM and not keeps_one:
         return f"it would delete {total} keys and leave this sync with none"
     return ""
+
+
+def _unconfirmed(plan: Plan, memory: Memory) -> str:
+    """Why the first run at a changed target must be held, or ""."""
+    if memory.confirmed is None:
+        return ""
+    missing = object()
+    keys = [
+        change.key
+        for change in plan.changes
+        if change.deletes_foreign
+        and change.remote
+        and memory.confirmed.get(change.normalized_key, missing) != change.remote.object_id
+    ]
+    if not keys:
+        return ""
+    count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
+    return f"the target was changed, and at the new one it would delete {count} that this sync did not write"
 
 
 def _keeps_own(change: Change) -> bool:

@@ -43,6 +43,7 @@ class SecretSync(models.Model):
     """One folder, one destination. `wanted_rev` counts the changes that reach it, `done_rev` those that runs carried.
 
     `generation` grows with every change of config, policy, pause, rights or existence, which stops a run under way.
+    `confirmed_deletes` maps normalized keys to object ids; null once the first run at the target has gone ahead.
     A deleted sync is no longer among `objects`; its row stays as long as the history of its runs does.
     """
 
@@ -65,6 +66,10 @@ class SecretSync(models.Model):
     )
     owner_identity = models.ForeignKey(Identity, null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
     location = models.CharField(max_length=512, db_index=True)
+    confirmed_deletes = models.JSONField(
+        null=True,
+        help_text="Since its target was changed, until its first run there: the foreign deletes that were confirmed.",
+    )
     generation = models.PositiveBigIntegerField(default=1)
     wanted_rev = models.PositiveBigIntegerField(default=0)
     done_rev = models.PositiveBigIntegerField(default=0)

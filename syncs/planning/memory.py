@@ -48,12 +48,15 @@ def memory_of(
         approval=approval,
         waiting=_waiting(sync, rows, desired_keys),
         left=left,
+        confirmed=sync.confirmed_deletes,
     )
 
 
 def _initial(sync: SecretSync, location: str, run_id: UUID | None) -> Mapping[str, str | None] | None:
     """The right to delete the initial set ends with the first run, however that ends."""
-    first = InitialSet.objects.filter(sync=sync, location=location).only("run", "keys").first()
+    first = None
+    if sync.confirmed_deletes is None:  # else the target was changed, and its first run has not gone ahead
+        first = InitialSet.objects.filter(sync=sync, location=location).only("run", "keys").first()
     if first is not None:
         return dict(first.keys) if run_id is not None and first.run_id == run_id else {}
     return {} if import_behavior(sync) else None  # a key that was not imported must not be deleted either

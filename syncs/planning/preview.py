@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Annotated
+from typing import Annotated, NotRequired
 
 from typing_extensions import TypedDict
 
@@ -23,6 +23,10 @@ from .builder import planned_sync, removal_for
 from .imports import import_for, imports_first, list_with_values
 from .opening import import_behavior, opened
 from .undo import restore_for
+
+KEEP = "keep"
+LEAVING = (KEEP,)
+"""What can happen to the keys at a location that a sync leaves."""
 
 
 def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None, *, behavior: str = "") -> Plan:
@@ -63,7 +67,15 @@ class PlanChange(TypedDict):
     reason: str
 
 
+class LeavingJson(TypedDict):
+    location: str
+    keys: list[str]
+    choice: Annotated[str, one_of(LEAVING)]
+
+
 class PlanJson(TypedDict):
+    """`leaving`: of a change of the location, the keys at the former one and what happens to them."""
+
     warnings: list[str]
     estimate: EstimateJson | None
     digest: str
@@ -71,6 +83,7 @@ class PlanJson(TypedDict):
     held: str | None
     counts: Annotated[dict[str, int], members({action.value: {"type": "integer"} for action in Action})]
     changes: list[PlanChange]
+    leaving: NotRequired[LeavingJson]
 
 
 class DriftChange(TypedDict):

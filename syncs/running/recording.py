@@ -53,6 +53,7 @@ def record_plan(
         run.save(update_fields=["source_rev", "generation", "digest", "counts", "unchanged", "unmanaged", "message"])
         if run.operation == "sync":
             _record_initial_set(run, sync, plan)
+            _first_run_goes_ahead(run)
             if not held:
                 SyncRun.objects.filter(sync=sync, status=Status.HELD).update(
                     status=Status.SUPERSEDED, ended_at=timezone.now(), message="A newer run was not held."
@@ -84,6 +85,12 @@ def record_spared(run: SyncRun, plan: Plan) -> None:
     RunChange.objects.filter(run=run, outcome="", normalized_key__in=foreign).update(
         outcome="kept", reason=Reason.SPARED.text(), error_code=Code.SPARED
     )
+
+
+def _first_run_goes_ahead(run: SyncRun) -> None:
+    """From now on its policy decides, unless the target was changed again since the run read the sync."""
+    here = SecretSync.objects.filter(pk=run.sync_id, location=run.location, generation=run.generation)
+    here.exclude(confirmed_deletes=None).update(confirmed_deletes=None)
 
 
 def _confirmed(run: SyncRun, plan: Plan, ledger: Ledger) -> list[RunChange]:

@@ -22,7 +22,7 @@ from syncs.running import leases, preconditions
 from syncs.running.attempt import Attempt
 from syncs.running.completion import OPEN
 from syncs.running.ledger import LeaseLost
-from syncs.services.deletion import leave_former_locations
+from syncs.services.deletion import move_to_location
 from syncs.services.sync_checks import location_of
 from syncs.source.selectors import syncs
 
@@ -65,10 +65,12 @@ def _follow_address(sync: SecretSync) -> None:
     except (Undecryptable, ServiceError):
         return  # the run reports it
     if location != sync.location:
-        sync.location = location
+        sync.location, sync.confirmed_deletes = location, {}
         with transaction.atomic():
-            SecretSync.objects.filter(pk=sync.pk).update(location=location, generation=F("generation") + 1)
-            leave_former_locations(sync)
+            SecretSync.objects.filter(pk=sync.pk).update(
+                location=location, confirmed_deletes={}, generation=F("generation") + 1
+            )
+            move_to_location(sync)
 
 
 def _locations(run: SyncRun, sync: SecretSync) -> list[str]:

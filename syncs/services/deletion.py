@@ -35,6 +35,17 @@ from .triggers import BUSY, audited, remove_secrets
 DELETED = "The sync was deleted."
 
 
+def move_to_location(sync: SecretSync, actor: Actor = PLATFORM) -> None:
+    """After `location` was stored: keys at former locations stay there, and what the next run does is a first run.
+
+    Nothing happens if the location is not another one. Call it in the transaction that stores it, with
+    `confirmed_deletes`.
+    """
+    if sync.confirmed_deletes is not None:
+        InitialSet.objects.filter(sync=sync, location=sync.location).delete()
+    leave_former_locations(sync, actor)
+
+
 def leave_former_locations(sync: SecretSync, actor: Actor = PLATFORM) -> None:
     """Keys at a former location of the sync stay there, listed by a run of their own.
 

@@ -13,19 +13,21 @@ from django.db.models import F
 from config.access import audit
 from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
-from config.errors import BadRequest, Invalid, problem
+from config.errors import BadRequest
 from connections.services import require_use
-from syncs.models import NO_ACTION, OwedAction, SecretSync, SyncPolicy
+from syncs.models import SecretSync, SyncPolicy
 from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.selectors import defaults_of, syncs
 
-from .deletion import leave_former_locations
+from .deletion import move_to_location
 from .folders import lock_folders
-from .pauses import end_removal_pause, mark_paused, set_paused, stop_waiting
+from .pauses import end_removal_pause, mark_paused
 from .policy import checked_policy
+from .policy_changes import FILTERS, apply_policy, changed_members, store_policy
 from .propagation import schedule, want
+from .proposals import Proposal, approve_waiting, plan_change
 from .sync_checks import check_together, checked, location_of, source_folder, usable_connection
 from .triggers import audited
 
@@ -42,6 +44,9 @@ class SyncInput:
     is_auto_sync_enabled: bool | None = None
     sync_options: object = None
     destination_config: object = None
+
+
+_NOTHING = SyncInput()
 
 
 def draft_sync(
@@ -79,21 +84,6 @@ def _first_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Sy
     return policy
 
 
-def _changed_policy(actor: Actor, sync: SecretSync, held: Mapping[str, Any]) -> dict[str, Any]:
-    """Set members of the policy; those that are new. Raises PermissionDenied."""
-    changed = {name: value for name, value in held.items() if value != getattr(sync.policy, name)}
-    if changed:
-        actor.require(Right.EDIT_POLICY, sync.project_id)
-    for name, value in changed.items():
-        setattr(sync.policy, name, value)
-    return changed
-
-
-def _forget_owed(sync: SecretSync) -> None:
-    if sync.policy.after_writes == NO_ACTION:
-        OwedAction.objects.filter(sync=sync).delete()
-
-
 def create_sync(
     actor: Actor, project: Project, destination: str, data: SyncInput, policy: Mapping[str, Any] | None = None
 ) -> SecretSync:
@@ -116,11 +106,42 @@ def create_sync(
     return syncs().get(pk=sync.pk)
 
 
-def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
-    """Change a sync; whoever saves it becomes its owner. With auto-sync on, any change runs it.
+def propose(
+    actor: Actor, sync: SecretSync, data: SyncInput = _NOTHING, policy: Mapping[str, Any] | None = None
+) -> Proposal:
+    """The plan of a change, checked as `update_sync` does. Nothing is stored or written.
 
-    Auto-sync switched on, even if it is on, ends the pause that a removal has set.
+    `policy`: members of the policy (model field names). Raises BadRequest if it cannot be planned.
     """
+    draft, _ = _changed(actor, sync, data, policy or {})
+    return plan_change(actor, syncs().get(pk=sync.pk), draft)
+
+
+def _changed(
+    actor: Actor, sync: SecretSync, data: SyncInput, policy: Mapping[str, Any]
+) -> tuple[SecretSync, dict[str, Any]]:
+    """The sync as stored, with the changes applied and checked, and the members of the policy to store."""
+    stored, draft = syncs().get(pk=sync.pk), syncs().get(pk=sync.pk)
+    own = data != _NOTHING or not policy
+    held = _apply(actor, draft, data) if own else {}
+    if policy:
+        apply_policy(actor, draft, policy)
+    check_together(draft, draft.policy)
+    if own:  # asked of the vendor where only it knows the account
+        draft.location = location_of(destination_class(draft.destination), draft.connection, draft.destination_config)
+    if draft.location != stored.location:
+        draft.confirmed_deletes = {}
+    if data.environment or data.secret_path or data.sync_options or policy.get("recursive"):
+        refuse_conflicts(draft)
+    if own or set(policy) & FILTERS:
+        refuse_overlaps(actor, draft, stored=stored)
+    if SecretSync.objects.filter(project=draft.project_id, name=draft.name).exclude(pk=draft.pk).exists():
+        raise _name_in_use(draft)
+    return draft, {**held, **policy}
+
+
+def _apply(actor: Actor, sync: SecretSync, data: SyncInput) -> dict[str, Any]:
+    """Set the members of the sync; returns those of the policy that the options brought."""
     project = sync.project
     actor.require(Right.EDIT_SYNCS, project.pk)
     actor.require(Right.READ_VALUES, project.pk)
@@ -144,32 +165,49 @@ def update_sync(actor: Actor, sync: SecretSync, data: SyncInput) -> SecretSync:
         sync.is_auto_sync_enabled = data.is_auto_sync_enabled
     sync.destination_config = config or sync.destination_config
     sync.sync_options = options or sync.sync_options
-    held = _changed_policy(actor, sync, held)
-    check_together(sync, sync.policy)
-    sync.location = location_of(found, sync.connection, sync.destination_config)
-    if data.environment or data.secret_path or data.sync_options:
-        refuse_conflicts(sync)
-    refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
-    if SecretSync.objects.filter(project=project, name=sync.name).exclude(pk=sync.pk).exists():
-        raise _name_in_use(sync)
     _owned_by(sync, actor)
+    return changed_members(actor, sync, held)
+
+
+def update_sync(
+    actor: Actor,
+    sync: SecretSync,
+    data: SyncInput = _NOTHING,
+    policy: Mapping[str, Any] | None = None,
+    *,
+    digest: str = "",
+) -> SecretSync:
+    """Change a sync and members of its policy (model field names); whoever saves the sync becomes its owner.
+
+    With auto-sync on, any change runs it; switched on, even if it is on, it ends the pause of a removal. `digest`: of the plan that a person has confirmed (`propose`); its deletes
+    are approved. Without one the first run at another location is held as soon as it would delete a foreign key.
+    Raises BadRequest, with nothing stored, if the plan is another one.
+    """
+    own = data != _NOTHING or not policy
+    draft, members = _changed(actor, sync, data, policy or {})
+    confirmed = None
+    if digest:
+        confirmed = plan_change(actor, syncs().get(pk=sync.pk), draft)
+        confirmed.require(digest)
+        draft.confirmed_deletes = None if draft.confirmed_deletes is None else confirmed.deletes
     try:
         with transaction.atomic():
-            lock_folders([sync.folder] if sync.folder else [])
-            audit.record(actor, "update-secret-sync", project.pk, **audited(sync))
-            sync.save(update_fields=_EDITABLE)
-            if held:
-                audit.record(actor, "update-sync-policy", project.pk, changed=sorted(held), **audited(sync))
-                sync.policy.save(update_fields=list(held))
-                _forget_owed(sync)
-            SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
-            leave_former_locations(sync, actor)
+            lock_folders([draft.folder] if draft.folder else [])
+            if own:
+                audit.record(actor, "update-secret-sync", draft.project_id, **audited(draft))
+                draft.save(update_fields=_EDITABLE)
+                move_to_location(draft, actor)
+            if members:
+                store_policy(actor, draft, members)
+            SecretSync.objects.filter(pk=draft.pk).update(generation=F("generation") + 1)
             if data.is_auto_sync_enabled:
-                end_removal_pause(sync)
-            want(actor, [sync])
+                end_removal_pause(draft)
+            want(actor, [draft])
+            if confirmed:
+                approve_waiting(actor, draft, confirmed.checked.plan)
     except IntegrityError:
-        raise _name_in_use(sync) from None
-    return syncs().get(pk=sync.pk)
+        raise _name_in_use(draft) from None
+    return syncs().get(pk=draft.pk)
 
 
 _EDITABLE = (
@@ -181,6 +219,7 @@ _EDITABLE = (
     "destination_config",
     "sync_options",
     "location",
+    "confirmed_deletes",
     "owner_user",
     "owner_identity",
     "updated_at",
@@ -199,41 +238,25 @@ def _name_in_use(sync: SecretSync) -> BadRequest:
     )
 
 
-def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> SyncPolicy:
+def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any], *, digest: str = "") -> SyncPolicy:
     """Change members of the policy (model field names). A run under way stops; the next one follows the new policy.
 
-    `pause_reason` says why it is `paused`.
+    `pause_reason` says why it is `paused`; `digest`: as of `update_sync`.
     """
-    needed = Right.RUN_SYNCS if set(data) <= {"paused", "pause_reason"} else Right.EDIT_POLICY
-    actor.require(needed, sync.project_id)
-    policy = sync.policy
-    reason = str(data.get("pause_reason") or "")[:255]
-    data = checked_policy(
-        {name: data[name] for name in data if name != "pause_reason"}, destination_class(sync.destination)
-    )
-    if reason and "paused" not in data:
-        raise Invalid([problem(["pauseReason"], "It is the reason of a pause or of its end: send it with paused")])
-    for name, value in data.items():
-        if name != "paused":
-            setattr(policy, name, value)
-    check_together(sync, policy)
-    if set(data) & {"include", "exclude", "tags", "recursive"}:
+    if digest:
+        return update_sync(actor, sync, policy=data, digest=digest).policy
+    apply_policy(actor, sync, data)
+    check_together(sync, sync.policy)
+    if set(data) & FILTERS:
         refuse_overlaps(actor, sync, stored=syncs().get(pk=sync.pk))
     if data.get("recursive"):
         refuse_conflicts(sync)
     with transaction.atomic():
-        why: dict[str, Any] = {"reason": reason} if reason else {}
-        audit.record(actor, "update-sync-policy", sync.project_id, changed=sorted(data), **why, **audited(sync))
-        policy.save(update_fields=[name for name in data if name != "paused"])
-        if "paused" in data:
-            set_paused(policy, actor, paused=data["paused"], reason=reason)
-        _forget_owed(sync)
+        store_policy(actor, sync, data)
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
-        if policy.paused:
-            stop_waiting(sync)
-        else:
+        if not sync.policy.paused:
             schedule(actor, [sync], "change")
-    return policy
+    return sync.policy
 
 
 def find_duplicate(destination: str, config: object, exclude: UUID | str | None) -> SecretSync | None:

@@ -145,6 +145,57 @@ def test_plan_before_and_after(api: Api, world: World) -> None:
     assert world.writes() == []
 
 
+def test_a_change_is_planned_and_confirmed_by_its_digest(api: Api, world: World) -> None:
+    world.set(A="1")
+    world.sandbox.put(("acme", "shop", "development"), "OLD", "x")
+    sync = world.sync()
+    world.run(sync)
+    change = {"destinationConfig": ENVIRONMENT, "description": "moved"}
+    other = {"destinationConfig": {**ENVIRONMENT, "env": "staging"}}
+    before = SecretSync.objects.values().get()
+    status, answer = api("POST", f"{SYNCS}/{sync.pk}/plan", change)
+    require_fit("POST", f"/api/v1/secret-syncs/humanitec/{sync.pk}/plan", status, answer)
+    plan = answer["plan"]
+    assert {each["key"]: each["action"] for each in plan["changes"]} == {"A": "create", "OLD": "delete"}
+    assert plan["leaving"] == {"location": sync.location, "keys": ["A"], "choice": "keep"}
+    assert "it would delete 1 key that this sync did not write" in plan["held"]
+    assert SecretSync.objects.values().get() == before
+    digest = plan["digest"]
+    status, refused = api("PATCH", f"{SYNCS}/{sync.pk}", other, digest=digest)
+    assert (status, set(refused)) == (400, {"reqId", "statusCode", "message", "error"})
+    assert "Plan the change again" in refused["message"]
+    assert SecretSync.objects.values().get() == before
+    status, answer = api("PATCH", f"{SYNCS}/{sync.pk}", change, digest=digest)
+    assert (status, set(answer["secretSync"])) == (200, SYNC_KEYS)
+    world.due()
+    assert world.held(("acme", "shop", "development")) == {"A": "1"}
+
+
+def test_a_plan_without_a_body_is_that_of_the_next_run(api: Api, world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    plain, empty = (api("POST", f"{SYNCS}/{sync.pk}/plan", given)[1]["plan"] for given in (None, {}))
+    assert plain == empty
+    assert "leaving" not in plain
+    assert api("POST", f"{SYNCS}/{sync.pk}/plan", {"name": "x"}, operation="remove")[0] == 400
+
+
+def test_another_policy_is_planned_and_confirmed_by_its_digest(api: Api, world: World) -> None:
+    world.set(A="1", B="2", C="3")
+    sync = world.sync()
+    world.run(sync)
+    change = {"exclude": ["*"]}
+    status, answer = api("POST", f"{SYNCS}/{sync.pk}/policy/plan", change)
+    assert (status, answer["plan"]["counts"]["delete"]) == (200, 3)
+    assert "leave this sync with none" in answer["plan"]["held"]
+    assert api("GET", f"{SYNCS}/{sync.pk}/policy")[1]["policy"]["exclude"] == []
+    assert api("PATCH", f"{SYNCS}/{sync.pk}/policy", {"exclude": ["A"]}, digest=answer["plan"]["digest"])[0] == 400
+    status, stored = api("PATCH", f"{SYNCS}/{sync.pk}/policy", change, digest=answer["plan"]["digest"])
+    assert (status, stored["policy"]["exclude"]) == (200, ["*"])
+    world.due()
+    assert world.held() == {}
+
+
 def test_runs_and_policy(api: Api, world: World) -> None:
     world.set(A="1", B="2")
     sync = world.sync()

@@ -418,3 +418,34 @@ def test_after_apply_the_plan_is_empty(wants: list[Desired], listing: list[Remot
             ledger.append(row(change.key, change.desired.value, object_id="i9", etag="s9"))
     again = plan(wants, list(location.values()), ledger)
     assert [change for change in again.changes if change.write] == []
+
+
+# -- the first run at a changed target -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("confirmed", "held"),
+    [(None, False), ({}, True), ({"old": "i1"}, False), ({"old": "i2"}, True), ({"old": None}, True)],
+)
+@pytest.mark.parametrize("rules", [Rules(), OPEN, Rules(unmanaged="mirror")])
+def test_foreign_deletes_at_a_changed_target_must_be_confirmed(
+    confirmed: dict[str, str | None] | None, held: bool, rules: Rules
+) -> None:
+    made = plan([want()], [seen("OLD")], [], rules, Memory(confirmed=confirmed))
+    assert [change.key for change in made.deletes] == ["OLD"]
+    assert ("it would delete 1 key" in made.held) is held
+    approved = plan([want()], [seen("OLD")], [], rules, Memory(confirmed=confirmed, approval=Approval({"old": "i1"})))
+    assert approved.held == ""
+
+
+def test_own_deletes_at_a_changed_target_need_no_confirmation() -> None:
+    assert plan([want()], [seen("B")], [row("B")], OPEN, Memory(confirmed={})).held == ""
+    for void in (row("B", object_id="i0"), row("B", state=State.MISSING)):
+        made = plan([want()], [seen("B")], [void], Rules(unmanaged="mirror"), Memory(confirmed={}))
+        assert "1 key" in made.held
+
+
+def test_foreign_deletes_that_wait_for_the_source_must_be_confirmed_too() -> None:
+    made = plan([want()], [seen("OLD")], [], OPEN, Memory(confirmed={}), gaps=("a folder is missing",))
+    assert not made.deletes
+    assert "it would delete 1 key" in made.held
