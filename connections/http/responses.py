@@ -33,6 +33,10 @@ class Response(BaseModel):
     __str__ = __repr__
 
 
+class Identified(Response):
+    id: Text
+
+
 def validate(kind: type[T], data: Any, request: str) -> T:
     """`data` as `kind`, a model or a type such as `list[Value]`. Raises BadResponse, which names `request`."""
     try:

@@ -6,6 +6,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar, final
 
 from connections.errors import Conflict, IntegrationError, NotFound, OutcomeUnknown, Rejected
+from connections.http.client import quote
 from connections.http.responses import validate
 from syncs.destination.base import Destination
 from syncs.destination.location import Target
@@ -23,15 +24,27 @@ class KeyValueDestination(Destination):
 
     The list: `items` returns every key as the vendor describes it, and `remote` reads one. `Item` is the type of such a
     description, a `Response` model; with it, the response to a create or an update may be returned as it is.
+
+    With `path`, the address of a list without pages below which each key has its own, `items` and `delete` are done.
     """
 
     Item: ClassVar[Any] = Any
     batch: ClassVar[Mapping[Action, int]] = {}
     split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
 
+    @property
+    def path(self) -> str:
+        raise NotImplementedError
+
+    @final
+    def path_of(self, key: str) -> str:
+        """The address of one key: never that of all, since `quote` refuses an empty part."""
+        return f"{self.path}/{quote(key)}"
+
     def items(self) -> Iterable[Any]:
         """Every key in scope, from all pages, such as `client.get(path, list[Value])`. Raises IntegrationError."""
-        raise NotImplementedError
+        items: list[Any] = self.client.get(self.path, list[self.Item])  # type: ignore[name-defined]
+        return items
 
     def remote(self, item: Any) -> Remote:
         """The key that an item describes. One that lacks something may raise any exception."""
@@ -58,7 +71,7 @@ class KeyValueDestination(Destination):
 
     def delete(self, write: Write) -> None:
         """Delete `write.remote`. NotFound is a success: it is deleted already."""
-        raise NotImplementedError
+        self.client.request("DELETE", self.path_of(write.key))
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One request; one outcome per write, in any order. A raised IntegrationError is the outcome of each."""
