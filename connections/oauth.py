@@ -6,7 +6,7 @@ An adapter of a vendor that has such logins subclasses `ClientCredentialsProvide
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated, Any, ClassVar
 
 import httpx
@@ -54,8 +54,7 @@ def client_credentials(
     with open(secrets=secrets, classify=refused, auth=auth) as client:
         body = {"grant_type": GRANT, **form}
         granted = client.post(path, Granted, form=body, visible=[GRANT], read=True, base_url=base_url)
-    life = timedelta(seconds=granted.expires_in) or WITHOUT_END
-    return Session(granted.access_token, datetime.now(UTC) + life)
+    return Session.lasting(granted.access_token, granted.expires_in, otherwise=WITHOUT_END)
 
 
 class ClientCredentialsProvider(TokenProvider):

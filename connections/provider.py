@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from config.schemas.model import Model
@@ -30,6 +30,11 @@ class Session:
 
     token: str = field(repr=False)
     expires_at: datetime
+
+    @classmethod
+    def lasting(cls, token: str, seconds: int, *, otherwise: timedelta) -> Session:
+        """From now on; `otherwise` is after how long one without an end, of 0 seconds, is renewed."""
+        return cls(token, datetime.now(UTC) + (timedelta(seconds=seconds) or otherwise))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,11 +79,11 @@ class TokenProvider(Provider):
         return self.opened_with(getattr(credentials, self.token).get_secret_value(), credentials)
 
     def opened_with(self, token: str, credentials: Any, *secrets: str) -> ApiClient:
-        """A client that sends this token in the declared header, at the address of the credentials."""
+        """A client that sends this token, if any, in the declared header, at the address of the credentials."""
         name, template = self.header
         return self.open(
             self.address_of(credentials),
-            headers={name: template.format(token)},
+            headers={name: template.format(token)} if token else {},
             secrets=[token, *secrets],
             classify=type(self).classify,
             tls=self.tls_of(credentials),

@@ -136,8 +136,21 @@ class KeyValueDestination(Destination):
         """
         if isinstance(response, Written):
             return response
+        remote = self._described(response)
+        return Written(remote.object_id, remote.etag) if remote else Written()
+
+    @final
+    def done(self, writes: Sequence[Write], response: Any = None) -> list[Outcome]:
+        """The outcomes of writes that were accepted, for `create_many` and so on.
+
+        `response` is a list of what the vendor says of their keys, as `items` has it, as far as it says something.
+        """
+        remotes = map(self._described, response if isinstance(response, list) else ())
+        known = {self.normalize_key(one.key): Written(one.object_id, one.etag) for one in remotes if one}
+        return [Outcome(write, known.get(write.normalized_key, Written())) for write in writes]
+
+    def _described(self, item: Any) -> Remote | None:
         try:
-            remote = self.remote(validate(self.Item, response, self.label))
+            return self.remote(validate(self.Item, item, self.label))
         except Exception:  # noqa: BLE001 - whatever the response looks like, the write was accepted
-            return Written()
-        return Written(remote.object_id, remote.etag)
+            return None

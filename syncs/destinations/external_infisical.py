@@ -3,9 +3,7 @@
 Surprising facts: a batch is all or none, and one invalid key rejects all of it. The server trims values. 404 means a
 missing route, project, environment or folder: a folder is missing only if the list of folders does not have it.
 Two servers that sync to each other do not loop: the returned value equals the stored one, so nothing is written. If
-both change at once, the values may be swapped; a key that is changed back again and again is blocked as contested. Keys
-are not renamed: each round would make them longer.
-Requests: 500 secrets with one changed take one for the list and one for the write; a batch has up to 100 keys.
+both change at once, the values may be swapped; a key that is changed back again and again is blocked as contested.
 Source: https://infisical.com/docs/api-reference/endpoints/secrets/list and the pages "Bulk ..." beside it.
 """
 
@@ -16,58 +14,44 @@ import hashlib
 import json
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 from config.responses import EXAMPLE_ID
-from config.schemas.model import Model
-from config.schemas.types import Flag, Text
-from connections.errors import BadResponse, Conflict, IntegrationError, NotFound, Rejected
+from config.schemas import Flag, Model, Text
+from connections.errors import Conflict, IntegrationError, NotFound, Rejected
 from connections.http.client import quote
 from connections.http.exchange import Method
-from connections.http.pages import Single
-from connections.http.responses import Response, validate
+from connections.http.responses import Identified
 from connections.http.responses import Text as Filled
-from connections.providers.external_infisical import Folder, Tag
+from connections.providers.external_infisical import Folder
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.options import PlainOptions
-from syncs.engine.types import Action, Outcome, Remote, Write, Written
+from syncs.engine.types import Action, Outcome, Remote, Write
 from syncs.source.paths import PathText
 
-KEYS_A_REQUEST = 100
 MAX_BODY = 1_000_000  # bytes of a request; above it servers end the connection, and the outcome is unknown
 MAX_PATH_IN_LOCATION = 128
+METHODS: Mapping[Action, Method] = {Action.CREATE: "POST", Action.UPDATE: "PATCH", Action.DELETE: "DELETE"}
+NEITHER = dict.fromkeys(("expandSecretReferences", "include_imports", "includeImports", "recursive"), "false")
 
 
-@dataclass(frozen=True, slots=True)
-class _Dialect:
+class _Dialect(NamedTuple):
     """The routes of one version, its name of the project, and the member with the tags."""
 
     secrets: str
-    batch: str
     folders: str
     tags: str
-    member: str
     project: str
+    tags_member: str
 
 
-V4 = _Dialect(
-    "/api/v4/secrets", "/api/v4/secrets/batch", "/api/v2/folders", "/api/v1/projects/{}/tags", "tags", "projectId"
-)
-V3 = _Dialect(
-    "/api/v3/secrets/raw",
-    "/api/v3/secrets/batch/raw",
-    "/api/v1/folders",
-    "/api/v1/workspace/{}/tags",
-    "workspaceTags",
-    "workspaceId",
-)
+V4 = _Dialect("/api/v4/secrets{}", "/api/v2/folders", "/api/v1/projects/{}/tags", "projectId", "tags")
+V3 = _Dialect("/api/v3/secrets{}/raw", "/api/v1/folders", "/api/v1/workspace/{}/tags", "workspaceId", "workspaceTags")
 
 
-class Secret(Response):
-    id: Filled
+class Secret(Identified):
     secretKey: Filled
     secretValue: str
     version: int
@@ -76,9 +60,9 @@ class Secret(Response):
     secretComment: str | None = None
     type: str = "shared"
 
-    def remote(self) -> Remote:
-        value = None if self.secretValueHidden else self.secretValue
-        return Remote(self.secretKey, value, self.secretComment, self.id, f"{self.version}|{self.updatedAt}")
+
+class Tag(Identified):
+    slug: Filled
 
 
 class RemoteFolder(Model):
@@ -119,6 +103,7 @@ class ExternalInfisical(KeyValueDestination):
     Config = RemoteFolder
     Options = PlainOptions
     Policy = Attributes
+    Item = Secret
     config: RemoteFolder
     capabilities = Capabilities(
         can_read_values=True,
@@ -135,15 +120,15 @@ class ExternalInfisical(KeyValueDestination):
         ),
         docs_url="https://infisical.com/docs/api-reference/endpoints/secrets/list",
     )
-    batch = dict.fromkeys((Action.CREATE, Action.UPDATE, Action.DELETE), KEYS_A_REQUEST)
+    batch = dict.fromkeys(METHODS, 100)
     split_on = (Rejected, NotFound, Conflict)
 
     _dialect = V4
-    _is_missing = False  # the folder
+    _lacks_folder = False
+    _tags: Mapping[str, str] = {}  # IDs by slug
 
     def __init__(self, *arguments: Any, **more: Any) -> None:
         super().__init__(*arguments, **more)
-        self._tags: Mapping[str, str] = {}  # IDs by slug
         self._preparing = threading.Lock()
 
     def location(self) -> str:
@@ -151,7 +136,7 @@ class ExternalInfisical(KeyValueDestination):
         path = self.config.secretPath
         if len(path) > MAX_PATH_IN_LOCATION:
             path = f"#{hashlib.sha256(path.encode()).hexdigest()}"
-        return f"external-infisical|{self.client.base_url}|{self.config.projectId}/{self.config.environment}{path}"
+        return f"{self.slug}|{self.client.base_url}|{self.config.projectId}/{self.config.environment}{path}"
 
     def normalize_value(self, value: str) -> str:
         """Trimmed; one newline at its end stays."""
@@ -163,104 +148,88 @@ class ExternalInfisical(KeyValueDestination):
 
     sends_tags = sends_metadata
 
-    def fetch(self) -> Iterable[Remote]:
+    def items(self) -> Iterable[Secret]:
         """The shared secrets of the folder. A server without v4 is read and written with v3."""
         try:
             listed = self._listed(V4)
         except NotFound as error:
             try:
                 listed = self._listed(V3)
-                self._dialect = V3
             except NotFound:
-                listed, self._is_missing = [], self._lacks_folder()
-                if not self._is_missing:
+                listed, self._lacks_folder = [], self._is_missing()
+                if not self._lacks_folder:
                     raise error from None
-        return [secret.remote() for secret in listed if secret.type == "shared"]
+        return [secret for secret in listed if secret.type == "shared"]
+
+    def remote(self, item: Secret) -> Remote:
+        value = None if item.secretValueHidden else item.secretValue
+        return Remote(item.secretKey, value, item.secretComment, item.id, f"{item.version}|{item.updatedAt}")
 
     def makes(self, writes: Sequence[Write]) -> Sequence[str]:
-        folder = [f"the folder {self.config.secretPath}"] if self._is_missing else []
+        folder = [f"the folder {self.config.secretPath}"] if self._lacks_folder else []
         return [*folder, *(f"the tag {slug}" for slug in self._missing_tags(writes))]
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        try:
-            return self._written("POST", writes)
-        except Rejected as error:
-            # A name that is already in use is a 400: that API has no 409.
-            if "already exist" in str(error):
-                raise Conflict(str(error)) from None
-            raise
+        """Updates and deletes too. A missing key rejects the batch: each is then sent by itself."""
+        method = METHODS[writes[0].action]
+        if method != "DELETE":
+            self._prepare(writes)
+        body = {**self._folder(self._dialect), "secrets": [self._item(write) for write in writes]}
+        if len(writes) > 1 and len(json.dumps(body, ensure_ascii=False).encode()) > MAX_BODY:
+            raise Rejected(f"Infisical: {len(writes)} keys are together too large for one request")
+        shown = [*(write.key for write in writes), *self.config.stored().values()]
+        answer = self.client.request(method, self._dialect.secrets.format("/batch"), json=body, visible=shown)
+        if isinstance(answer, Mapping) and "approval" in answer:
+            raise Rejected(f"Infisical: {method} waits for an approval at the other server; nothing was written yet")
+        return self.done(writes, answer.get("secrets") if isinstance(answer, Mapping) else None)
 
-    def update_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        return self._written("PATCH", writes)
-
-    def delete_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
-        """A missing key rejects the batch: each is then sent by itself."""
-        return self._written("DELETE", writes)
+    update_many = delete_many = create_many
 
     def _where(self, dialect: _Dialect) -> dict[str, str]:
         return {dialect.project: self.config.projectId, "environment": self.config.environment}
 
+    def _folder(self, dialect: _Dialect) -> dict[str, Any]:
+        return {**self._where(dialect), "secretPath": self.config.secretPath}
+
     def _listed(self, dialect: _Dialect) -> list[Secret]:
         """Without imported secrets, and with unresolved references."""
-        no = dict.fromkeys(("expandSecretReferences", "include_imports", "includeImports", "recursive"), "false")
-        where = {**self._where(dialect), "secretPath": self.config.secretPath, "viewSecretValue": "true", **no}
-        return self.client.read_list(dialect.secrets, Secret, Single(), member="secrets", params=where)
+        params = {**self._folder(dialect), "viewSecretValue": "true", **NEITHER}
+        listed = self.client.get_in(dialect.secrets.format(""), "secrets", list[Secret], params=params)
+        self._dialect = dialect
+        return listed
 
-    def _lacks_folder(self) -> bool:
+    def _is_missing(self) -> bool:
         """Whether the environment exists and the folder does not. If that cannot be seen, the first error remains."""
         for dialect in (V4, V3):
             where = {**self._where(dialect), "path": "/", "recursive": "true"}
             with contextlib.suppress(IntegrationError):
-                found = self.client.read_list(dialect.folders, Folder, Single(), member="folders", params=where)
+                found = self.client.get_in(dialect.folders, "folders", list[Folder], params=where)
                 self._dialect = dialect
                 return self.config.secretPath not in ("/", *(folder.path for folder in found))
         return False
 
-    def _tag_ids(self) -> Mapping[str, str]:
-        path = self._dialect.tags.format(quote(self.config.projectId))
-        found = self.client.read_list(path, Tag, Single(), member=self._dialect.member)
-        return {tag.slug: tag.id for tag in found}
+    def _tags_path(self) -> str:
+        return self._dialect.tags.format(quote(self.config.projectId))
 
     def _missing_tags(self, writes: Sequence[Write]) -> list[str]:
         slugs = {slug for write in writes for slug in write.tags}
         if slugs - self._tags.keys():
-            self._tags = self._tag_ids()
+            found = self.client.get_in(self._tags_path(), self._dialect.tags_member, list[Tag])
+            self._tags = {tag.slug: tag.id for tag in found}
         return sorted(slugs - self._tags.keys())
 
     def _prepare(self, writes: Sequence[Write]) -> None:
         """Make what is missing, once for requests that are sent side by side."""
         with self._preparing:
-            if self._is_missing:
+            if self._lacks_folder:
                 parent, _, name = self.config.secretPath.rpartition("/")
                 body = {**self._where(self._dialect), "name": name, "path": parent or "/"}
                 self.client.request("POST", self._dialect.folders, json=body, visible=body.values())
-                tuple(self.fetch())  # which shows the version of the routes, too
-                self._is_missing = False
+                self.items()  # which shows the version of the routes, too
+                self._lacks_folder = False
             for slug in self._missing_tags(writes):
-                path = self._dialect.tags.format(quote(self.config.projectId))
-                self.client.request("POST", path, json={"slug": slug, "color": ""}, visible=[slug])
-
-    def _written(self, method: Method, writes: Sequence[Write]) -> list[Outcome]:
-        if method != "DELETE":
-            self._prepare(writes)
+                self.client.request("POST", self._tags_path(), json={"slug": slug, "color": ""}, visible=[slug])
             self._missing_tags(writes)  # reads the IDs of those that were made
-        body = {
-            **self._where(self._dialect),
-            "secretPath": self.config.secretPath,
-            "secrets": [self._item(write) for write in writes],
-        }
-        if len(writes) > 1 and len(json.dumps(body, ensure_ascii=False).encode()) > MAX_BODY:
-            raise Rejected(f"Infisical: {len(writes)} keys are together too large for one request")
-        shown = [*(write.key for write in writes), *self.config.stored().values()]
-        answer = self.client.request(method, self._dialect.batch, json=body, visible=shown)
-        if isinstance(answer, Mapping) and "approval" in answer:
-            raise Rejected(f"Infisical: {method} waits for an approval at the other server; nothing was written yet")
-        known = {}
-        for each in answer.get("secrets") or () if isinstance(answer, Mapping) else ():
-            with contextlib.suppress(BadResponse):  # the write is a success: the next list has the details
-                seen = validate(Secret, each, "Infisical").remote()
-                known[seen.key] = Written(seen.object_id, seen.etag)
-        return [Outcome(write, known.get(write.key, Written())) for write in writes]
 
     def _item(self, write: Write) -> dict[str, Any]:
         item: dict[str, Any] = {"secretKey": write.key, "type": "shared"}
