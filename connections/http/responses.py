@@ -46,6 +46,14 @@ def validate(kind: type[T], data: Any, request: str) -> T:
     return result
 
 
+def fitting(kind: type[T], data: Any) -> T | None:
+    """`data` as `kind`; None if it is of another shape, as the response to a write that is done all the same."""
+    try:
+        return validate(kind, data, "")
+    except BadResponse:
+        return None
+
+
 def member(data: Any, path: str, request: str) -> Any:
     """The value at a dotted `path` of a response; "" is the response itself. Raises BadResponse."""
     at: list[str] = []

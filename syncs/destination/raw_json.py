@@ -47,14 +47,18 @@ class JsonObject:
     end: str = "}"
 
     @classmethod
-    def parse(cls, text: str) -> JsonObject:
-        """Raises ValueError, which contains nothing of the text, unless it is one object in JSON.
+    def parse(cls, text: str, *path: str) -> JsonObject:
+        """The object in JSON, or the one at a path of members in it.
 
-        Python's NaN and Infinity are values of foreign members like others.
+        Python's NaN and Infinity are values of foreign members like others. Raises ValueError, which contains nothing
+        of the text, if there is no such object, or a name of the path is repeated.
         """
         try:
             text.encode()
-            return _parse(text)
+            found = _parse(text)
+            for name in path:
+                (found,) = [_parse(each.value) for each in found.members if each.name == name]
+            return found
         except (ValueError, RecursionError):
             raise ValueError("not a JSON object") from None
 
@@ -75,11 +79,6 @@ class JsonObject:
     def repeated(self) -> frozenset[str]:
         """The names of more than one member. They are neither set nor removed."""
         return frozenset(name for name, times in Counter(each.name for each in self.members).items() if times > 1)
-
-    def member(self, name: str) -> JsonObject:
-        """The object that is the value of a member. Raises ValueError if there is none, or the name is repeated."""
-        (found,) = [each.value for each in self.members if each.name == name]
-        return self.parse(found)
 
     def changed_to(self, entries: Mapping[str, Entry]) -> str:
         """The text with these entries instead of `entries`: what differs is set, what is missing is removed."""
@@ -112,6 +111,11 @@ class JsonObject:
             return ",", ":"
         gap = self.members[1].gap if len(self.members) > 1 else "," + self.start.partition("{")[2]
         return gap, self.members[0].head.rpartition('"')[2]
+
+
+def texts_of(entries: Mapping[str, Entry]) -> list[str]:
+    """The values, in JSON where they are no texts: what a message must not show of a document."""
+    return [entry.text if isinstance(entry, Raw) else entry for entry in entries.values()]
 
 
 def _parse(text: str) -> JsonObject:

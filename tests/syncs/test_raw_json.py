@@ -101,11 +101,11 @@ def test_a_name_that_is_no_text_is_not_listed_and_stays() -> None:
 
 
 def test_a_member_that_is_an_object_is_read_the_same_way() -> None:
-    parsed = JsonObject.parse('{"data": {"A": 1.10}, "other": "x"}')
-    assert parsed.member("data").edited({"B": "2"}) == '{"A": 1.10,"B": "2"}'
+    text = '{"data": {"A": 1.10}, "other": "x"}'
+    assert JsonObject.parse(text, "data").edited({"B": "2"}) == '{"A": 1.10,"B": "2"}'
     for name in ("other", "missing"):
         with pytest.raises(ValueError, match=r"."):
-            parsed.member(name)
+            JsonObject.parse(text, name)
 
 
 @pytest.mark.parametrize(
