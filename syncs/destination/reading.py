@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from typing import Generic, TypeVar
 
 from connections.errors import Forbidden, IntegrationError
+from syncs.destination.base import Destination
 from syncs.engine.types import Remote
 
 Item = TypeVar("Item")
@@ -74,3 +77,14 @@ class Shared(Generic[Result]):
             if self._found is None or self._found is unless:
                 self._found = self._read()
             return self._found
+
+
+class ReadsEach(Destination):
+    """A vendor whose list lacks what a read of one key has. The reads of those that matter are sent side by side."""
+
+    @abstractmethod
+    def read_value(self, remote: Remote, *, values: bool) -> Remote | None:
+        """As `read_values`, of one key; None if it does not exist any more."""
+
+    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+        return read_each(partial(self.read_value, values=values), remotes, self.concurrency)

@@ -2,30 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
 from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
-from config.schemas.member import About
-from config.schemas.model import Model
-from config.schemas.types import Items, Text
+from config.schemas import About, Items, Model, Text
 from connections.http.client import quote
 from syncs.destination.options import SyncOptions
 
 SCOPE = About(help="The Google Cloud scope that secrets should be synced to.")
-ProjectId = Annotated[
-    str,
-    Text(
-        "Project ID",
-        "The Google Cloud project: its ID or its number.",
-        pattern=r"[a-z0-9.:-]+",
-        pattern_message="Must be the ID of a project, such as shop-prod, or its number",
-        empty_message="Project ID required",
-        example=EXAMPLE_ID,
-    ),
-]
 
 
 def _location(label: str, help: str = "") -> Text:
@@ -33,45 +20,39 @@ def _location(label: str, help: str = "") -> Text:
     return Text(label, help, pattern=r"[a-z]+(-[a-z]+[0-9]+)?", pattern_message=f"{label} must be one such as us-east1")
 
 
-class Global(Model):
-    scope: Annotated[Literal["global"], SCOPE]
-    projectId: ProjectId
-    userReplicaLocationIds: Annotated[
-        list[Annotated[str, _location("Replica location")]] | None,
-        Items("Where new secrets are stored; none: Google chooses. It cannot be changed later.", max_items=100),
-    ] = None
-
-    @property
-    def host(self) -> str:
-        """The address of a service of its own, or ""."""
-        return ""
+class OfProject(Model):
+    scope: Annotated[str, SCOPE]
+    projectId: Annotated[
+        str,
+        Text(
+            "Project ID",
+            "The Google Cloud project: its ID or its number.",
+            pattern=r"[a-z0-9.:-]+",
+            pattern_message="Must be the ID of a project, such as shop-prod, or its number",
+            empty_message="Project ID required",
+            example=EXAMPLE_ID,
+        ),
+    ]
 
     def parent(self, project: str) -> str:
         """The path of what holds the secrets, of a project by its ID or number."""
         return f"projects/{quote(project)}"
 
-    def attributes(self) -> dict[str, Any]:
-        """What a new secret has because of the target."""
-        places = [{"location": one} for one in self.userReplicaLocationIds or ()]
-        return {"replication": {"userManaged": {"replicas": places}} if places else {"automatic": {}}}
+
+class Global(OfProject):
+    scope: Annotated[Literal["global"], SCOPE]
+    userReplicaLocationIds: Annotated[
+        list[Annotated[str, _location("Replica location")]] | None,
+        Items("Where new secrets are stored; none: Google chooses. It cannot be changed later.", max_items=100),
+    ] = None
 
 
-class Region(Model):
+class Region(OfProject):
     scope: Annotated[Literal["region"], SCOPE]
-    projectId: ProjectId
     locationId: Annotated[str, _location("Location ID", "The region of the secrets.")]
 
-    @property
-    def host(self) -> str:
-        return f"https://secretmanager.{self.locationId}.rep.googleapis.com"
-
     def parent(self, project: str) -> str:
-        """As `Global.parent`."""
-        return f"projects/{quote(project)}/locations/{quote(self.locationId)}"
-
-    def attributes(self) -> dict[str, Any]:
-        """As `Global.attributes`: a regional secret has no replicas."""
-        return {}
+        return f"{super().parent(project)}/locations/{quote(self.locationId)}"
 
 
 class SecretManagerOptions(SyncOptions):
@@ -123,8 +104,7 @@ class Label(Model):
 
 
 def _each_once(labels: list[Label] | None) -> list[Label] | None:
-    keys = [label.key for label in labels or ()]
-    if len(set(keys)) != len(keys):
+    if len({label.key for label in labels or ()}) != len(labels or ()):
         raise BadRequest("Keys of labels must be unique")
     return labels
 

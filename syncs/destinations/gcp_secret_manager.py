@@ -1,9 +1,7 @@
 """Secrets of Google Secret Manager, global ones or those of one region; the newest version of each is its value.
 
-Requests for 500 keys of which one changed: one list, one access of each of the 500, one write (two if old versions
-are not kept). The list has neither values nor versions, and no etag of a secret changes with its versions, so only an
-access detects external changes; accesses have a quota of their own, 90,000 per minute. Only desired and own secrets are
-read. A new key is two writes, after an access that finds no secret.
+The list has neither values nor versions, and no etag of a secret changes with its versions, so only an access of each
+desired and own secret detects external changes; accesses have a quota of their own. A new key is two writes.
 
 Surprising facts. Between its two writes a new secret is empty; one that is labelled as ours and has no version is
 completed by the next run. `latest` is the newest version even if that is disabled, and then there is no value. Lists
@@ -17,32 +15,56 @@ https://cloud.google.com/secret-manager/docs/consistency
 from __future__ import annotations
 
 import base64
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import date
-from functools import cached_property, partial
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any
 
-from config.schemas.unions import OneOf
+from pydantic import BeforeValidator, Field
+
+from config.schemas import OneOf
 from connections.errors import Conflict, Forbidden, IntegrationError, NotFound, OutcomeUnknown
 from connections.gcp import RIGHTS, WrongState, host_of, project_id, read_list
 from connections.http.client import quote
 from connections.http.exchange import Method
-from connections.http.responses import Response
+from connections.http.responses import Response, Text
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
-from syncs.destination.reading import in_parallel, read_each
+from syncs.destination.reading import ReadsEach, in_parallel
 from syncs.engine.types import Action, Remote, Write, Written
 
 from ._gcp_config import Global, Region, SecretManagerOptions, SecretManagerPolicy
-from ._gcp_secrets import MARK, Secret, Version, id_of
 
+MARK = {"managed-by": "keyferry"}  # the label of secrets that a sync has created
 PAGE = 5000  # secrets; the maximum is 25,000
 UNUSABLE = "unusable"  # the etag of a secret whose newest version cannot be accessed: no value has it
+Name = Annotated[str, Field(pattern=r"/[^/]+$")]
 
 
-class GcpSecretManager(KeyValueDestination):
+class Secret(Response):
+    name: Name
+    createTime: Text
+    etag: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    secretType: str = ""
+
+    @property
+    def is_ours(self) -> bool:
+        return MARK.items() <= self.labels.items()
+
+
+class Payload(Response):
+    data: Annotated[bytes, BeforeValidator(lambda text: base64.b64decode(text, validate=True))] = b""
+
+
+class Version(Response):
+    name: Name
+    payload: Payload
+
+
+class GcpSecretManager(ReadsEach, KeyValueDestination):
     slug = "gcp-secret-manager"
     label = "GCP Secret Manager"
     provider = "gcp"
@@ -75,20 +97,22 @@ class GcpSecretManager(KeyValueDestination):
 
     @cached_property
     def host(self) -> str:
-        return host_of(self.client, self.config.host)
+        """The address of a region's own service, or ""."""
+        if isinstance(self.config, Global):
+            return ""
+        return host_of(self.client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
 
     @property
-    def secrets(self) -> str:
+    def path(self) -> str:
         return f"/v1/{self.config.parent(self.config.projectId)}/secrets"
 
     @cached_property
-    def _location(self) -> str:
-        """With the project's ID, so that a project is one location whether its ID or its number is given."""
-        project = project_id(self.client, self.config.projectId)
-        return f"{self.slug}|{self.client.base_url}|{self.config.parent(project)}"
+    def _project(self) -> str:
+        return project_id(self.client, self.config.projectId)
 
     def location(self) -> str:
-        return self._location
+        """With the project's ID, so that a project is one location whether its ID or its number is given."""
+        return f"{self.slug}|{self.client.base_url}|{self.config.parent(self._project)}"
 
     @property
     def _drops_versions(self) -> bool:
@@ -97,19 +121,20 @@ class GcpSecretManager(KeyValueDestination):
     def request_cost(self, action: Action) -> float:
         return 2 if action is Action.CREATE or (action is Action.UPDATE and self._drops_versions) else 1
 
-    def fetch(self) -> Iterable[Remote]:
-        """Every secret, without value and version: `read_values` reads those that matter."""
-        listed = read_list(self.client, self.secrets, Secret, "secrets", {"pageSize": str(PAGE)}, self.host)
-        return [one.remote() for one in listed]
+    def items(self) -> list[Secret]:
+        return read_list(self.client, self.path, Secret, "secrets", {"pageSize": str(PAGE)}, self.host)
 
-    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
-        return read_each(partial(self._accessed, values), remotes, self.concurrency)
+    def remote(self, item: Secret) -> Remote:
+        """Without value and version, which only an access shows."""
+        managed = item.secretType == "CLOUD_SQL_DB_CREDENTIALS"
+        locked = "Google rotates it for a database" if managed else ""
+        return Remote(_id(item.name), object_id=item.createTime, locked=locked, ref=item)
 
-    def _accessed(self, values: bool, remote: Remote) -> Remote | None:
+    def read_value(self, remote: Remote, *, values: bool) -> Remote | None:
         """One of ours without any version counts as missing: `create` completes it.
 
         A newest version that is disabled or destroyed, or whose encryption key is, has no value: a sync adds a version,
-        an import reports Google's text.
+        an import reports Google's text. Bytes that are no text have none either: no secret of a source has them.
         """
         try:
             latest = self._access(remote.key)
@@ -117,10 +142,10 @@ class GcpSecretManager(KeyValueDestination):
             return None if remote.ref.is_ours else remote
         except WrongState as error:
             return replace(remote, etag=UNUSABLE, unreadable=str(error) if values else "")
-        return replace(remote, value=latest.value, etag=id_of(latest.name))
-
-    def _access(self, key: str) -> Version:
-        return self.client.get(f"{self._path(key)}/versions/latest:access", Version, base_url=self.host)
+        value = None
+        with suppress(UnicodeDecodeError):
+            value = latest.payload.data.decode()
+        return replace(remote, value=value, etag=_id(latest.name))
 
     def find_unlisted(self, keys: Collection[str]) -> Iterable[Remote]:
         """Those that exist but are not in the list yet."""
@@ -131,27 +156,31 @@ class GcpSecretManager(KeyValueDestination):
         try:
             with suppress(WrongState):  # it exists, but has no value
                 self._access(key)
-            return self._get(key).remote()
+            return self.remote(self._get(key))
         except (NotFound, Forbidden):
             return None
 
+    def _access(self, key: str) -> Version:
+        return self.client.get(f"{self.path_of(key)}/versions/latest:access", Version, base_url=self.host)
+
     def _get(self, key: str) -> Secret:
-        return self.client.get(self._path(key), Secret, base_url=self.host)
+        return self.client.get(self.path_of(key), Secret, base_url=self.host)
 
     def create(self, write: Write) -> Written:
+        """If the second request fails the secret is empty and labelled, and the next attempt completes it."""
         labels = {**{label.key: label.value for label in self.policy.labels or ()}, **MARK}
-        body = {"labels": labels, **self.config.attributes()}
-        visible = [write.key, *labels.values()]
+        body: dict[str, Any] = {"labels": labels}
+        if isinstance(self.config, Global):
+            places = [{"location": one} for one in self.config.userReplicaLocationIds or ()]
+            body["replication"] = {"userManaged": {"replicas": places}} if places else {"automatic": {}}
+        shown = {"hidden": [write.value], "visible": [write.key, *labels.values()]}
         try:
-            made = self._ask(
-                "POST", self.secrets, params={"secretId": write.key}, json=body, hidden=[write.value], visible=visible
-            )
+            made = self._ask("POST", self.path, params={"secretId": write.key}, json=body, **shown)
             created = made.get("createTime") if isinstance(made, dict) else None
         except Conflict:
             created = self._created_without_value(write.key)
             if not created:
                 raise
-        # If this fails the secret is empty and labelled, and the next attempt completes it.
         return Written(created, self._add(write))
 
     def _created_without_value(self, key: str) -> str:
@@ -161,7 +190,7 @@ class GcpSecretManager(KeyValueDestination):
         """
         try:
             secret = self._get(key)
-            versions = read_list(self.client, f"{self._path(key)}/versions", Response, "versions", host=self.host)
+            versions = read_list(self.client, f"{self.path_of(key)}/versions", Response, "versions", host=self.host)
         except IntegrationError:
             return ""
         return secret.createTime if secret.is_ours and not versions else ""
@@ -179,7 +208,7 @@ class GcpSecretManager(KeyValueDestination):
         action = self.options.oldVersions
         try:
             with suppress(NotFound, WrongState):  # deleted or disabled already
-                self._ask("POST", f"{self._path(key)}/versions/{quote(version)}:{action}", json={})
+                self._ask("POST", f"{self.path_of(key)}/versions/{quote(version)}:{action}", json={})
         except IntegrationError as error:
             left = f"GCP: {key} has its new value, but version {version} still exists ({action})"
             raise OutcomeUnknown(f"{left}: {error}") from None
@@ -189,20 +218,21 @@ class GcpSecretManager(KeyValueDestination):
         assert write.remote is not None
         etag = write.remote.ref.etag
         try:
-            self._ask("DELETE", self._path(write.key), params={"etag": etag} if etag else None)
+            self._ask("DELETE", self.path_of(write.key), params={"etag": etag} if etag else None)
         except WrongState as stale:
             raise Conflict(str(stale)) from None
 
     def _add(self, write: Write) -> str | None:
-        payload = {"data": base64.b64encode(write.value.encode()).decode()}
-        answer = self._ask(
-            "POST", f"{self._path(write.key)}:addVersion", json={"payload": payload}, hidden=[write.value]
-        )
+        """The number of the new version."""
+        body = {"payload": {"data": base64.b64encode(write.value.encode()).decode()}}
+        answer = self._ask("POST", f"{self.path_of(write.key)}:addVersion", json=body, hidden=[write.value])
         name = answer.get("name") if isinstance(answer, dict) else None
-        return id_of(str(name)) if name else None
+        return _id(str(name)) if name else None
 
     def _ask(self, method: Method, path: str, **arguments: Any) -> Any:
         return self.client.request(method, path, base_url=self.host, **arguments)
 
-    def _path(self, key: str) -> str:
-        return f"{self.secrets}/{quote(key)}"
+
+def _id(name: str) -> str:
+    """The last part of a full name: the ID of a secret, or the number of a version."""
+    return name.rpartition("/")[2]
