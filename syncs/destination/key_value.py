@@ -25,7 +25,8 @@ class KeyValueDestination(Destination):
     The list: `items` returns every key as the vendor describes it, and `remote` reads one. `Item` is the type of such a
     description, a `Response` model; with it, the response to a create or an update may be returned as it is.
 
-    With `path`, the address of a list without pages below which each key has its own, `items` and `delete` are done.
+    With `list_path`, the address of a list below which each key has its own, `items` (of a list without pages) and
+    `delete` are done.
     """
 
     Item: ClassVar[Any] = Any
@@ -33,17 +34,16 @@ class KeyValueDestination(Destination):
     split_on: ClassVar[tuple[type[IntegrationError], ...]] = (Rejected,)
 
     @property
-    def path(self) -> str:
+    def list_path(self) -> str:
         raise NotImplementedError
 
-    @final
-    def path_of(self, key: str) -> str:
-        """The address of one key: never that of all, since `quote` refuses an empty part."""
-        return f"{self.path}/{quote(key)}"
+    def path(self, key: str) -> str:
+        """The address of a key, which a DELETE deletes: never that of all, since `quote` refuses an empty part."""
+        return f"{self.list_path}/{quote(key)}"
 
     def items(self) -> Iterable[Any]:
         """Every key in scope, from all pages, such as `client.get(path, list[Value])`. Raises IntegrationError."""
-        items: list[Any] = self.client.get(self.path, list[self.Item])  # type: ignore[name-defined]
+        items: list[Any] = self.client.get(self.list_path, list[self.Item])  # type: ignore[name-defined]
         return items
 
     def remote(self, item: Any) -> Remote:
@@ -71,7 +71,7 @@ class KeyValueDestination(Destination):
 
     def delete(self, write: Write) -> None:
         """Delete `write.remote`. NotFound is a success: it is deleted already."""
-        self.client.request("DELETE", self.path_of(write.key))
+        self.client.request("DELETE", self.path(write.key))
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         """One request; one outcome per write, in any order. A raised IntegrationError is the outcome of each."""

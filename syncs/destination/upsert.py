@@ -26,12 +26,8 @@ class UpsertDestination(KeyValueDestination):
     once: ClassVar[int] = 0
     """How many requests of a run go before its first create or update."""
 
-    def path(self, key: str) -> str:
-        """The address of a key, which a GET reads as `Item` and a DELETE deletes."""
-        raise NotImplementedError
-
     def look(self, key: str) -> Any:
-        """What `items` has of this key now; None or NotFound if it does not exist."""
+        """What `items` has of this key now; None or NotFound if it does not exist. By default a GET of its `path`."""
         return self.client.get(self.path(key), self.Item)
 
     def put(self, write: Write) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import AfterValidator
 
@@ -12,8 +12,6 @@ from config.schemas import About, Items, Model, Text
 from connections.http.client import quote
 from syncs.destination.options import SyncOptions
 
-SCOPE = About(help="The Google Cloud scope that secrets should be synced to.")
-
 
 def _location(label: str, help: str = "") -> Text:
     """The type of a location, which becomes part of a host name."""
@@ -21,7 +19,7 @@ def _location(label: str, help: str = "") -> Text:
 
 
 class OfProject(Model):
-    scope: Annotated[str, SCOPE]
+    scope: Annotated[str, About(help="The Google Cloud scope that secrets should be synced to.")]
     projectId: Annotated[
         str,
         Text(
@@ -40,7 +38,6 @@ class OfProject(Model):
 
 
 class Global(OfProject):
-    scope: Annotated[Literal["global"], SCOPE]
     userReplicaLocationIds: Annotated[
         list[Annotated[str, _location("Replica location")]] | None,
         Items("Where new secrets are stored; none: Google chooses. It cannot be changed later.", max_items=100),
@@ -48,7 +45,6 @@ class Global(OfProject):
 
 
 class Region(OfProject):
-    scope: Annotated[Literal["region"], SCOPE]
     locationId: Annotated[str, _location("Location ID", "The region of the secrets.")]
 
     def parent(self, project: str) -> str:

@@ -68,7 +68,7 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
     slug = "gcp-secret-manager"
     label = "GCP Secret Manager"
     provider = "gcp"
-    Config = OneOf("scope", Global, Region)
+    Config = OneOf.of("scope", {"global": Global, "region": Region})
     Options = SecretManagerOptions
     Policy = SecretManagerPolicy
     config: Global | Region
@@ -103,7 +103,7 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
         return host_of(self.client, f"https://secretmanager.{self.config.locationId}.rep.googleapis.com")
 
     @property
-    def path(self) -> str:
+    def list_path(self) -> str:
         return f"/v1/{self.config.parent(self.config.projectId)}/secrets"
 
     @cached_property
@@ -122,7 +122,7 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
         return 2 if action is Action.CREATE or (action is Action.UPDATE and self._drops_versions) else 1
 
     def items(self) -> list[Secret]:
-        return read_list(self.client, self.path, Secret, "secrets", {"pageSize": str(PAGE)}, self.host)
+        return read_list(self.client, self.list_path, Secret, "secrets", {"pageSize": str(PAGE)}, self.host)
 
     def remote(self, item: Secret) -> Remote:
         """Without value and version, which only an access shows."""
@@ -161,10 +161,10 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
             return None
 
     def _access(self, key: str) -> Version:
-        return self.client.get(f"{self.path_of(key)}/versions/latest:access", Version, base_url=self.host)
+        return self.client.get(f"{self.path(key)}/versions/latest:access", Version, base_url=self.host)
 
     def _get(self, key: str) -> Secret:
-        return self.client.get(self.path_of(key), Secret, base_url=self.host)
+        return self.client.get(self.path(key), Secret, base_url=self.host)
 
     def create(self, write: Write) -> Written:
         """If the second request fails the secret is empty and labelled, and the next attempt completes it."""
@@ -175,7 +175,7 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
             body["replication"] = {"userManaged": {"replicas": places}} if places else {"automatic": {}}
         shown = {"hidden": [write.value], "visible": [write.key, *labels.values()]}
         try:
-            made = self._ask("POST", self.path, params={"secretId": write.key}, json=body, **shown)
+            made = self._ask("POST", self.list_path, params={"secretId": write.key}, json=body, **shown)
             created = made.get("createTime") if isinstance(made, dict) else None
         except Conflict:
             created = self._created_without_value(write.key)
@@ -190,7 +190,7 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
         """
         try:
             secret = self._get(key)
-            versions = read_list(self.client, f"{self.path_of(key)}/versions", Response, "versions", host=self.host)
+            versions = read_list(self.client, f"{self.path(key)}/versions", Response, "versions", host=self.host)
         except IntegrationError:
             return ""
         return secret.createTime if secret.is_ours and not versions else ""
@@ -208,7 +208,7 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
         action = self.options.oldVersions
         try:
             with suppress(NotFound, WrongState):  # deleted or disabled already
-                self._ask("POST", f"{self.path_of(key)}/versions/{quote(version)}:{action}", json={})
+                self._ask("POST", f"{self.path(key)}/versions/{quote(version)}:{action}", json={})
         except IntegrationError as error:
             left = f"GCP: {key} has its new value, but version {version} still exists ({action})"
             raise OutcomeUnknown(f"{left}: {error}") from None
@@ -218,14 +218,14 @@ class GcpSecretManager(ReadsEach, KeyValueDestination):
         assert write.remote is not None
         etag = write.remote.ref.etag
         try:
-            self._ask("DELETE", self.path_of(write.key), params={"etag": etag} if etag else None)
+            self._ask("DELETE", self.path(write.key), params={"etag": etag} if etag else None)
         except WrongState as stale:
             raise Conflict(str(stale)) from None
 
     def _add(self, write: Write) -> str | None:
         """The number of the new version."""
         body = {"payload": {"data": base64.b64encode(write.value.encode()).decode()}}
-        answer = self._ask("POST", f"{self.path_of(write.key)}:addVersion", json=body, hidden=[write.value])
+        answer = self._ask("POST", f"{self.path(write.key)}:addVersion", json=body, hidden=[write.value])
         name = answer.get("name") if isinstance(answer, dict) else None
         return _id(str(name)) if name else None
 

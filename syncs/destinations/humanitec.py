@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated
 
 from config.schemas import About, Model, OneOf, Text
 from connections.http.client import quote
@@ -19,15 +19,13 @@ from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.key_value import KeyValueDestination
 from syncs.engine.types import Remote, Write
 
-SCOPE = About(help="The Humanitec scope that secrets should be synced to.")
-
 
 def _id(label: str, what: str, example: str) -> Text:
     return Text(label, f"The ID of the Humanitec {what} to sync secrets to.", location=True, example=example)
 
 
-class OfApplication(Model):
-    scope: Annotated[str, SCOPE]
+class Application(Model):
+    scope: Annotated[str, About(help="The Humanitec scope that secrets should be synced to.")]
     org: Annotated[str, _id("Org ID", "org", "acme")]
     app: Annotated[str, _id("App ID", "app", "humanitec")]
 
@@ -35,12 +33,7 @@ class OfApplication(Model):
         return f"/orgs/{quote(self.org)}/apps/{quote(self.app)}"
 
 
-class Application(OfApplication):
-    scope: Annotated[Literal["application"], SCOPE]
-
-
-class Environment(OfApplication):
-    scope: Annotated[Literal["environment"], SCOPE]
+class Environment(Application):
     env: Annotated[str, _id("Env ID", "environment", "development")]
 
     def path(self) -> str:
@@ -71,11 +64,11 @@ class _Deployment(Response):
 class Humanitec(KeyValueDestination):
     slug = "humanitec"
     label = "Humanitec"
-    Config = OneOf("scope", Application, Environment)
+    Config = OneOf.of("scope", {"application": Application, "environment": Environment})
     lists_wider = True
     after_writes = ("deploy",)
     Item = _Value
-    config: Application | Environment
+    config: Application
     capabilities = Capabilities(
         key_pattern=r"[A-Za-z0-9_.-]+",
         key_rule="letters, digits, underscores, dots and dashes",
@@ -92,7 +85,7 @@ class Humanitec(KeyValueDestination):
     )
 
     @property
-    def path(self) -> str:
+    def list_path(self) -> str:
         return f"{self.config.path()}/values"
 
     def remote(self, item: _Value) -> Remote:
@@ -107,18 +100,18 @@ class Humanitec(KeyValueDestination):
 
     def create(self, write: Write) -> object:
         body = {"key": write.key, "value": write.value, "description": write.comment, "is_secret": True}
-        return self.client.request("POST", self.path, json=body, visible=[write.key])
+        return self.client.request("POST", self.list_path, json=body, visible=[write.key])
 
     def update(self, write: Write) -> object:
         body = {"value": write.value, "description": write.comment}
-        return self.client.request("PATCH", self.path_of(write.key), json=body)
+        return self.client.request("PATCH", self.path(write.key), json=body)
 
     def after(self, changed: Collection[str]) -> None:
         """Deploy what was deployed last once more, in each environment that has the values and any deployment.
 
         Source: "List Deployments in an Environment" (the newest first), "Start a new Deployment".
         """
-        path = f"{OfApplication.path(self.config)}/envs"
+        path = f"{Application.path(self.config)}/envs"
         if isinstance(self.config, Environment):
             envs = [self.config.env]
         else:
