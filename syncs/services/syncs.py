@@ -179,9 +179,10 @@ def update_sync(
 ) -> SecretSync:
     """Change a sync and members of its policy (model field names); whoever saves the sync becomes its owner.
 
-    With auto-sync on, any change runs it; switched on, even if it is on, it ends the pause of a removal. `digest`: of the plan that a person has confirmed (`propose`); its deletes
-    are approved. Without one the first run at another location is held as soon as it would delete a foreign key.
-    Raises BadRequest, with nothing stored, if the plan is another one.
+    With auto-sync on, any change runs it; switched on, even if it is on, it ends the pause of a removal. `digest`: of
+    the plan that a person has confirmed (`propose`); its deletes are approved. Without one the first run at another
+    location is held as soon as it would delete a foreign key. Raises BadRequest, with nothing stored, if the plan is
+    another one.
     """
     own = data != _NOTHING or not policy
     draft, members = _changed(actor, sync, data, policy or {})
