@@ -13,6 +13,7 @@ from config.access.roles import Actor, Right
 from syncs.destination.base import describe_target, destinations
 from syncs.history.status import STATES, history_charts, next_check
 from syncs.models import NO_ACTION, ManagedSecret, SecretSync, SyncRun
+from syncs.planning.kept import kept_keys
 from syncs.planning.undo import undoable
 
 from .labels import DRIFT, OPERATIONS, RUNS, TRIGGERS
@@ -59,6 +60,7 @@ def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
         "drift": drift,
         "drift_label": DRIFT.get(drift.status) if drift else None,
         "drift_keys": [each for each in drift.changes if each["state"] != "unmanaged"][:20] if drift else [],
+        "kept": len(kept_keys(sync)),
         "policy_facts": policy_facts(sync),
         "charts": history_charts(sync) if len(runs) > 1 else (),
     }

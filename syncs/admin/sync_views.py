@@ -23,12 +23,13 @@ from syncs.planning.preflight import checked_plan
 from syncs.running.drift import check
 from syncs.services import triggers
 
+from .kept import KeptKeysView
 from .labels import DRIFT, count_badges, plan_context
 from .sync_actions import SyncActions
 from .sync_page import destination_label, sync_page, target_label, with_moments
 
 
-class SyncViews(SyncActions):
+class SyncViews(KeptKeysView, SyncActions):
     """Further pages of `SecretSyncAdmin`."""
 
     def get_urls(self) -> Any:

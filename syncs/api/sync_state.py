@@ -12,11 +12,17 @@ from config.access.roles import Right
 from config.api.base import router
 from config.api.operations import TypedResponse, operation
 from config.schemas.model import Body
-from config.schemas.types import Text
+from config.schemas.types import Items, Text
 from syncs.history.explain import Why, why
+from syncs.history.serialize import run_with_keys
+from syncs.planning.kept import KeptKey, KeptKeyJson, kept_as_json, kept_keys
+from syncs.planning.preview import plan_as_json
 from syncs.running.drift import DriftJson, check, drift_as_json
+from syncs.services.kept import delete_kept, forget_kept, plan_of_delete
 
 from .destination_views import AnyDestinationViewSet
+from .runs import OneRun
+from .syncs import OnePlan
 
 
 class KeyQuery(Body):
@@ -29,6 +35,24 @@ class OneDrift(TypedDict):
 
 class OneWhy(TypedDict):
     why: Why
+
+
+class ChosenKeys(Body):
+    keys: Annotated[
+        list[Annotated[str, Text("keys", max_length=1024)]] | None,
+        Items("Names of kept keys; absent: all.", max_items=10_000, example=["OLD_KEY"]),
+    ] = None
+
+
+class ReviewedKeys(ChosenKeys):
+    digest: Annotated[
+        str | None, Text("Digest", "Digest of the reviewed plan; the request is refused if the plan has changed.")
+    ] = None
+
+
+class KeptKeys(TypedDict):
+    kept: list[KeptKeyJson]
+    totalCount: int
 
 
 class SyncState(AnyDestinationViewSet):
@@ -56,6 +80,45 @@ class SyncState(AnyDestinationViewSet):
         self.id("syncId")
         key = self.query(KeyQuery).key
         return TypedResponse({"why": why(self.actor, self.sync(), key)})
+
+    @action(detail=True)
+    @operation("listSecretSyncKeptKeys", "List the keys kept on request, and those on offer after a first run.")
+    def kept(self, request: Request, syncId: str) -> TypedResponse[KeptKeys]:
+        return TypedResponse(_kept(kept_keys(self.sync())))
+
+    @action(detail=True, methods=["post"], url_path="kept/plan")
+    @operation(
+        "planDeleteOfSecretSyncKeptKeys",
+        "Show what a run would do if the deletes of kept keys were approved. Nothing is written.",
+        body=ChosenKeys,
+    )
+    def plan_kept(self, request: Request, syncId: str) -> TypedResponse[OnePlan]:
+        self.id("syncId")
+        keys = self.body(ChosenKeys).keys
+        return TypedResponse({"plan": plan_as_json(plan_of_delete(self.actor, self.sync(Right.RUN_SYNCS), keys))})
+
+    @action(detail=True, methods=["post"], url_path="kept/delete")
+    @operation("deleteSecretSyncKeptKeys", "Approve the deletes of kept keys, and run the sync.", body=ReviewedKeys)
+    def delete_kept(self, request: Request, syncId: str) -> TypedResponse[OneRun]:
+        self.id("syncId")
+        body = self.body(ReviewedKeys)
+        run = delete_kept(self.actor, self.sync(Right.RUN_SYNCS), body.keys, digest=body.digest)
+        return TypedResponse({"run": run_with_keys(run)})
+
+    @action(detail=True, methods=["post"], url_path="kept/forget")
+    @operation(
+        "forgetSecretSyncKeptKeys",
+        "Forget kept keys: they stay at the destination, and no sync deletes them.",
+        body=ChosenKeys,
+    )
+    def forget_kept(self, request: Request, syncId: str) -> TypedResponse[KeptKeys]:
+        self.id("syncId")
+        sync = self.sync(Right.RUN_SYNCS)
+        return TypedResponse(_kept(forget_kept(self.actor, sync, self.body(ChosenKeys).keys)))
+
+
+def _kept(keys: list[KeptKey]) -> KeptKeys:
+    return {"kept": [kept_as_json(each) for each in keys], "totalCount": len(keys)}
 
 
 _router = router()

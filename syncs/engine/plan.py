@@ -6,7 +6,7 @@ import enum
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass, field
 
 from .error_codes import Code
@@ -98,13 +98,18 @@ class Rules:
 class Approval:
     """The deletes that a person approved: normalized key -> object id.
 
-    `blocked`: the normalized keys that the plan showed as blocked beside them. `generation`: of the sync when it was
+    `blocked`: the normalized keys that the plan showed as blocked beside them; None: of the plan that is made now.
+    `generation`: of the sync when it was
     given; any later one voids it.
     """
 
     deletes: Mapping[str, str | None]
-    blocked: frozenset[str] = frozenset()
+    blocked: frozenset[str] | None = frozenset()
     generation: int = 0
+
+    def showed(self, blocked: Set[str]) -> bool:
+        """Whether these keys were shown as blocked."""
+        return self.blocked is None or blocked <= self.blocked
 
     def covers(self, normalized_key: str, remote: Remote | None) -> bool:
         """Whether this very object was shown."""

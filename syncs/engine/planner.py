@@ -54,7 +54,7 @@ def guarded(plan: Plan, rules: Rules, memory: Memory) -> Plan:
     Whoever blocks a key of a plan calls it again.
     """
     blocked = {change.normalized_key for change in plan.changes if change.action is Action.BLOCKED}
-    approval = memory.approval if memory.approval and blocked <= memory.approval.blocked else None
+    approval = memory.approval if memory.approval and memory.approval.showed(blocked) else None
 
     def stays(change: Change) -> bool:
         approved = approval is not None and approval.covers(change.normalized_key, change.remote)

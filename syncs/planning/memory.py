@@ -44,7 +44,7 @@ def memory_of(
         initial=_initial(sync, location, run_id),
         wanted=_wanted_by_others(sync, destination, location, sources),
         recent_deletes=_recent_deletes(sync, location),
-        dismissed=_dismissed(sync, location),
+        dismissed=frozenset(dismissals(sync, location)),
         approval=approval,
         waiting=_waiting(sync, rows, desired_keys),
         left=left,
@@ -114,28 +114,31 @@ def written_basis(sync: SecretSync) -> str:
     return hashlib.sha256(json.dumps([*basis, sync.sync_options], sort_keys=True).encode()).hexdigest()
 
 
-def _dismissed(sync: SecretSync, location: str) -> frozenset[str]:
-    """Keys whose deletion was dismissed, unless the policy or, since then, the key has changed."""
-    dismissals = RunChange.objects.filter(
+def dismissals(sync: SecretSync, location: str) -> dict[str, tuple[UUID, datetime]]:
+    """Keys whose deletion was dismissed, unless the policy or, since then, the key has changed: the run, and when."""
+    rows = RunChange.objects.filter(
         run__sync=sync,
         run__location=location,
         run__status=Status.DISMISSED,
         run__options__standsOn=basis_of_dismissal(sync),
+        run__ended_at__isnull=False,
         action__in=(Action.DELETE, Action.KEEP),
     )
-    dismissed: dict[str, datetime] = {}
-    for normalized_key, ended_at in dismissals.order_by("run__ended_at").values_list("normalized_key", "run__ended_at"):
+    dismissed: dict[str, tuple[UUID, datetime]] = {}
+    for normalized_key, run_id, ended_at in rows.order_by("run__ended_at").values_list(
+        "normalized_key", "run", "run__ended_at"
+    ):
         if ended_at is not None:
-            dismissed[normalized_key] = ended_at
+            dismissed[normalized_key] = run_id, ended_at
     if not dismissed:
-        return frozenset()
+        return {}
     written = RunChange.objects.filter(
         run__sync=sync, normalized_key__in=dismissed, outcome="applied", ended_at__isnull=False
     )
-    for normalized_key, ended_at in written.values_list("normalized_key", "ended_at"):
-        if ended_at is not None and normalized_key in dismissed and ended_at > dismissed[normalized_key]:
+    for normalized_key, written_at in written.values_list("normalized_key", "ended_at"):
+        if written_at is not None and normalized_key in dismissed and written_at > dismissed[normalized_key][1]:
             del dismissed[normalized_key]
-    return frozenset(dismissed)
+    return dismissed
 
 
 def _waiting(sync: SecretSync, rows: Iterable[Row], desired_keys: set[str]) -> dict[str, str]:

@@ -13,7 +13,7 @@ from config.errors import BadRequest
 from config.responses import members, one_of, text
 from connections.errors import IntegrationError
 from syncs.destination.base import Destination
-from syncs.engine.plan import Change, Drift, Plan, Rule, State
+from syncs.engine.plan import Approval, Change, Drift, Plan, Rule, State
 from syncs.engine.reasons import Reason
 from syncs.engine.types import Action
 from syncs.models import SecretSync, SyncRun
@@ -29,14 +29,21 @@ LEAVING = (KEEP,)
 """What can happen to the keys at a location that a sync leaves."""
 
 
-def preview(sync: SecretSync, operation: str = "sync", undone: SyncRun | None = None, *, behavior: str = "") -> Plan:
+def preview(
+    sync: SecretSync,
+    operation: str = "sync",
+    undone: SyncRun | None = None,
+    *,
+    behavior: str = "",
+    approval: Approval | None = None,
+) -> Plan:
     """What a run would do now, or what undoing one would; nothing is written.
 
-    `behavior`: which side an import prefers, if not as for the sync's first run. Raises BadRequest if the plan cannot
-    be made.
+    `behavior`: which side an import prefers, if not as for the sync's first run; `approval`: as if it was given. Raises
+    BadRequest if the plan cannot be made.
     """
     with opened_for_plan(sync, operation, undone) as destination:
-        return planned(sync, destination, operation, undone, behavior=behavior)
+        return planned(sync, destination, operation, undone, behavior=behavior, approval=approval)
 
 
 @contextmanager
@@ -100,6 +107,7 @@ def planned(
     *,
     behavior: str = "",
     sources: Sources | None = None,
+    approval: Approval | None = None,
 ) -> Plan:
     """As `preview`, at an opened destination. Raises IntegrationError."""
     if undone is not None:
@@ -111,7 +119,8 @@ def planned(
         return import_for(sync, destination, list_with_values(destination), behavior)
     first = imports_first(sync)
     after_import = import_for(sync, destination, list_with_values(destination), first) if first else None
-    return planned_sync(sync, destination, sources or Sources(), after_import=after_import).plan
+    made = planned_sync(sync, destination, sources or Sources(), approval=approval, after_import=after_import)
+    return made.plan
 
 
 def plan_as_json(plan: Plan, warnings: Sequence[str] = (), estimate: EstimateJson | None = None) -> PlanJson:

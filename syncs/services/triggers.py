@@ -34,10 +34,13 @@ def audited(sync: SecretSync) -> dict[str, Any]:
     return {"sync": sync.pk, "name": sync.name, "destination": sync.destination}
 
 
-def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptions | None = None) -> SyncRun:
+def trigger(
+    actor: Actor, sync: SecretSync, operation: str, *, options: RunOptions | None = None, approved: bool = False
+) -> SyncRun:
     """Queue a manual run. Neither auto-sync being off nor the policy's pause prevents it; a run under way does.
 
-    A removal pauses the sync; a sync ends that pause, and no other.
+    A removal pauses the sync; a sync ends that pause, and no other. `approved`: the run is for deletes that were
+    approved, and on a paused sync for nothing else.
     """
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
     if operation in ("sync", "import") and sync.folder is None:
@@ -49,7 +52,7 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
     run = SyncRun(
         sync=sync,
         operation=operation,
-        trigger="manual",
+        trigger="approval" if approved else "manual",
         actor_kind=actor.kind,
         actor_id=str(actor.id or ""),
         actor_name=actor.name,
@@ -66,7 +69,7 @@ def trigger(actor: Actor, sync: SecretSync, operation: str, *, options: RunOptio
             raise BadRequest(BUSY)
         if operation == "remove":
             pause_for_removal(actor, sync)
-        elif operation == "sync":
+        elif operation == "sync" and not approved:
             end_removal_pause(sync)
         waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
         waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
