@@ -16,6 +16,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.csrf import csrf_protect
 from unfold.admin import ModelAdmin
 
@@ -42,6 +43,12 @@ def actor_of(request: HttpRequest) -> Actor:
 def reason_of(request: HttpRequest) -> str:
     """The reason that a person typed for a pause, or ""."""
     return request.POST.get("reason", "").strip()[:255]
+
+
+def page_before(request: HttpRequest) -> str:
+    """The page of this site that a form names as `next`, or ""."""
+    page = request.POST.get("next", "")
+    return page if url_has_allowed_host_and_scheme(page, allowed_hosts=None) else ""
 
 
 class ServiceForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from config.access import services
 from config.access.models import DataKeyset, Instance, RequestWindow
 from config.errors import ServiceError
-from config.ui.base import ReadOnlyAdmin, actor_of, reason_of
+from config.ui.base import ReadOnlyAdmin, actor_of, page_before, reason_of
 
 
 @admin.register(RequestWindow)
@@ -39,7 +39,7 @@ class InstanceAdmin(ReadOnlyAdmin):
             self._pause(request, paused="resume" not in request.POST)
         except ServiceError as error:
             messages.error(request, str(error))
-        return redirect("admin:index")
+        return redirect(page_before(request) or "admin:index")
 
     @admin.action(description=_("Pause all syncs now"))
     def pause(self, request: HttpRequest, queryset: Any) -> None:

@@ -17,9 +17,11 @@ from django.utils import timezone
 from config.access.identities import create_identity
 from config.access.models import AuditEvent, ClientSecret, Identity, Membership, Project, Role, User
 from config.access.roles import PLATFORM, actor_of_user
+from config.access.services import pause_everything
 from config.ui.markup import relative, took
 from connections.models import AppConnection
 from connections.provider import Rights
+from connections.services import pause_connection
 from syncs.history.status import counted, urgent
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.folders import create_project
@@ -390,11 +392,48 @@ def test_all_syncs_are_paused_from_the_overview(world: World, browser: Client) -
     told = browser.post(stop, follow=True).content.decode()
     assert "All syncs are paused." in told
     assert "By ada," in told
-    browser.post(stop, {"resume": "1"})
+    page = url(SecretSync, "changelist")
+    assert browser.post(stop, {"resume": "1", "next": page})["Location"] == page
+    assert browser.post(stop, {"resume": "1", "next": "https://example.com/"})["Location"] == "/admin/"
     assert "By ada," not in browser.get("/admin/").content.decode()
     member = signed_in(world, Role.MEMBER)
     assert stop not in member.get("/admin/").content.decode()
     assert "Only an instance admin may" in member.post(stop, follow=True).content.decode()
+
+
+def test_every_page_says_that_all_syncs_are_paused(world: World, browser: Client) -> None:
+    sync = failing(world)
+    pause_everything(world.actor, paused=True, reason="<the vendor moves>")
+    member = signed_in(world, Role.MEMBER)
+    for page in (
+        "/admin/",
+        url(SecretSync, "changelist"),
+        url(SecretSync, "change", sync.pk),
+        url(SecretSync, "plan", sync.pk),
+        url(SyncRun, "change", ended(sync).pk),
+        url(Secret, "changelist"),
+        url(SecretSync, "delete", sync.pk),
+        reverse("admin:access_project_changelist"),
+    ):
+        for client, may_resume in ((browser, True), (member, False)):
+            shown = client.get(page, follow=True).content.decode()
+            assert shown.count("All syncs are paused.") == 1, page
+            assert "By ada," in shown, page
+            assert ": &lt;the vendor moves&gt;." in shown, page
+            assert ("Resume all syncs" in shown) is may_resume, page
+
+
+def test_a_sync_says_that_its_connection_is_paused_or_why_it_is(world: World, browser: Client) -> None:
+    sync = failing(world)
+    page = url(SecretSync, "change", sync.pk)
+    pause_connection(world.actor, world.connection, paused=True, reason="<moves>")
+    assert "The connection humanitec-dev is paused." in browser.get(page).content.decode()
+    pause_connection(world.actor, world.connection, paused=False)
+    told = browser.post(url(SecretSync, "run", sync.pk, "remove"), follow=True).content.decode()
+    assert "The sync is paused until you resume or sync it" in told
+    shown = browser.get(page).content.decode()
+    assert "Paused, because its secrets were removed." in shown
+    assert "By ada," in shown
 
 
 def test_an_empty_list_has_an_explanation(world: World, browser: Client) -> None:

@@ -8,6 +8,7 @@ import pytest
 from django.urls import reverse
 
 from config.access.models import Role
+from config.access.services import pause_everything
 from syncs.models import SecretSync, SyncRun
 from tests.admin.test_pages import ended, failing, held
 from tests.browser.conftest import OpenAs, axe, narrow
@@ -191,3 +192,62 @@ def test_times_are_shown_in_the_viewers_time_zone(world: World, open_as: OpenAs,
     exact = page.locator("time.kf-when").first.get_attribute("title") or ""
     expected = page.evaluate("new Intl.DateTimeFormat('en', {timeZoneName: 'short'}).format(new Date()).split(', ')[1]")
     assert exact.endswith(expected), exact
+
+
+def test_every_page_says_that_all_syncs_are_paused(world: World, member_page: Page) -> None:
+    page = member_page
+    sync = failing(world)
+    pause_everything(world.actor, paused=True, reason="the vendor moves")
+    pages = (
+        "/admin/",
+        reverse("admin:syncs_secretsync_changelist"),
+        sync_url(sync),
+        sync_url(sync, "plan"),
+        reverse("admin:syncs_syncrun_change", args=[ended(sync).pk]),
+    )
+    for path in pages:
+        page.goto(path)
+        note = page.get_by_role("status").filter(has_text="All syncs are paused.")
+        assert "By ada" in note.inner_text(), path
+        assert "the vendor moves" in note.inner_text(), path
+        assert page.get_by_role("button", name="Resume all syncs").count() == 0, path
+    axe(page)
+
+
+def test_all_syncs_are_resumed_where_the_pause_is_seen(world: World, admin_page: Page) -> None:
+    page = admin_page
+    sync = failing(world)
+    page.goto("/admin/")
+    page.get_by_text("Pause all syncs...").click()
+    page.get_by_label("Reason").fill("the vendor moves")
+    page.get_by_role("button", name="Pause all syncs now").click()
+    page.goto(sync_url(sync))
+    page.get_by_text("the vendor moves").wait_for()
+    page.get_by_role("button", name="Resume all syncs").click()
+    page.get_by_text("All syncs resumed.").wait_for()
+    assert page.url.endswith(sync_url(sync))
+    assert page.get_by_text("All syncs are paused.").count() == 0
+
+
+def test_removed_secrets_stay_removed_until_somebody_resumes(world: World, admin_page: Page) -> None:
+    page = admin_page
+    world.set(A="1", B="2")
+    sync = world.sync()
+    world.due()
+    page.goto(sync_url(sync))
+    page.get_by_role("link", name="Remove secrets...").click()
+    page.get_by_text("The sync will be paused").wait_for()
+    page.get_by_role("button", name="Remove these secrets from the destination").click()
+    page.get_by_text("The sync is paused until you resume or sync it").wait_for()
+    world.due()
+    world.set(A="3")
+    world.due()
+    assert world.held() == {}
+    page.goto(sync_url(sync))
+    page.get_by_text("Paused, because its secrets were removed.").wait_for()
+    axe(page)
+    page.get_by_role("button", name="Resume", exact=True).click()
+    page.get_by_text("automatic runs resumed").wait_for()
+    SyncRun.objects.filter(status="pending").update(due_at=None)
+    world.due()
+    assert world.held() == {"A": "3", "B": "2"}
