@@ -20,13 +20,23 @@ Rule = Callable[[HttpRequest], bool]
 
 @dataclass(frozen=True)
 class Entry:
-    """`page` is a model for its list, such as `syncs.secret`, or the name of a URL; `rule` limits who may open it."""
+    """`page` is a model for its list, such as `syncs.secret`, or the name of a URL; `rule` limits who may open it.
+
+    `count`: the number of things that wait there for the person, shown beside the title.
+    """
 
     order: int
     title: Any
     icon: str
     page: str
     rule: Rule | None = None
+    count: Callable[[HttpRequest], int] | None = None
+
+    def item(self, request: HttpRequest) -> dict[str, Any]:
+        """In the format of the theme."""
+        found = {"title": self.title, "icon": self.icon, "link": self.url()}
+        number = self.count(request) if self.count else 0
+        return {**found, "badge": number, "badge_variant": "warning"} if number else found
 
     def url(self) -> str:
         if "." in self.page:
@@ -60,9 +70,17 @@ def section(key: str, order: int, title: Any, *, collapsible: bool = False) -> N
     registered.order, registered.title, registered.collapsible = order, title, collapsible
 
 
-def entry(key: str, order: int, title: Any, icon: str, page: str, rule: Rule | None = None) -> None:
+def entry(
+    key: str,
+    order: int,
+    title: Any,
+    icon: str,
+    page: str,
+    rule: Rule | None = None,
+    count: Callable[[HttpRequest], int] | None = None,
+) -> None:
     """Add an entry to the section `key`, which another app may register."""
-    _sections.setdefault(key, Section(1000, key)).entries.append(Entry(order, title, icon, page, rule))
+    _sections.setdefault(key, Section(1000, key)).entries.append(Entry(order, title, icon, page, rule, count))
 
 
 def groups(request: HttpRequest) -> list[dict[str, Any]]:
@@ -74,7 +92,7 @@ def groups(request: HttpRequest) -> list[dict[str, Any]]:
             "separator": True,
             "collapsible": each.collapsible,
             "items": [
-                {"title": item.title, "icon": item.icon, "link": item.url()}
+                item.item(request)
                 for item in sorted(each.entries, key=lambda item: item.order)
                 if item.may_open(request)
             ],

@@ -94,7 +94,15 @@ class ProjectAdmin(ServiceAdmin):
                 help_text=_("Refuse syncs that would write the same keys as another sync."),
                 widget=UnfoldBooleanSwitchWidget(),
             )
-            attributes = {**policy_fields(defaults.new_policy()), "refuse_overlaps": overlaps}
+            approver = forms.BooleanField(
+                required=False,
+                initial=defaults.other_approver,
+                label=_("Somebody else approves"),
+                help_text=_("A held run is approved by a person who did not make its changes; never by a machine."),
+                widget=UnfoldBooleanSwitchWidget(),
+            )
+            rules = {"refuse_overlaps": overlaps, "other_approver": approver}
+            attributes = {**policy_fields(defaults.new_policy()), **rules}
             kwargs["form"] = type("ProjectForm", (_ProjectForm,), attributes)
             fields.append("has_delete_protection")
         kwargs["fields"] = fields
@@ -104,7 +112,7 @@ class ProjectAdmin(ServiceAdmin):
         if obj is None:
             return ((None, {"fields": ("name", "slug", "description")}),)
         form = self.get_form(request, obj)
-        policy = [*(name for name in form.base_fields if name.startswith(PREFIX)), "refuse_overlaps"]
+        policy = [name for name in form.base_fields if name.startswith(PREFIX)]
         return (
             (None, {"fields": ("name", "slug", "description", "has_delete_protection")}),
             (
@@ -114,6 +122,7 @@ class ProjectAdmin(ServiceAdmin):
                     "description": "The policy of new syncs. Existing syncs do not change.",
                 },
             ),
+            ("All syncs", {"fields": self.fields_or_texts(request, obj, form, ["refuse_overlaps", "other_approver"])}),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -138,11 +147,13 @@ class ProjectAdmin(ServiceAdmin):
     def change(self, actor: Actor, obj: Project, form: Any) -> None:
         data = form.cleaned_data
         defaults = defaults_of(obj)
-        policy, refuse = changed_policy(defaults.new_policy(), data), data["refuse_overlaps"]
+        policy = changed_policy(defaults.new_policy(), data)
+        rules = {name: data[name] for name in ("refuse_overlaps", "other_approver")}
+        changed = {name: value for name, value in rules.items() if value != getattr(defaults, name)}
         protected = data["has_delete_protection"]
         access.update_project(actor, obj, name=data["name"], description=data["description"], protected=protected)
-        if policy or refuse != defaults.refuse_overlaps:
-            update_defaults(actor, obj, policy, refuse)
+        if policy or changed:
+            update_defaults(actor, obj, policy, **changed)
 
     def remove(self, actor: Actor, obj: Project) -> None:
         access.delete_project(actor, obj)

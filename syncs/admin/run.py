@@ -14,12 +14,11 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from config.access.roles import Right
 from config.errors import ServiceError
-from config.ui.base import ReadOnlyAdmin, actor_of
+from config.ui.base import actor_of
 from config.ui.markup import badge, took, when
 from syncs.history.export import FORMATS
 from syncs.history.status import outcome_counts
@@ -29,6 +28,7 @@ from syncs.planning.undo import require_undoable, undoable
 from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
+from .approvals import Approvals
 from .labels import ACTIONS, AFTER_WRITES, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context, remedy_of
 from .sync_page import summary_of
 
@@ -46,7 +46,7 @@ def _title(run: SyncRun) -> str:
 
 
 @admin.register(SyncRun)
-class SyncRunAdmin(ReadOnlyAdmin):
+class SyncRunAdmin(Approvals):
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
     list_display = ("operation_and_trigger", "sync_name", "status_badge", "changes", "actor", "started", "duration")
@@ -103,9 +103,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         return took(obj.started_at, obj.ended_at)
 
     def get_urls(self) -> Any:
-        view = self.admin_site.admin_view(require_POST(self.approve_view))
         return [
-            path("<uuid:pk>/approve/", view, name="syncs_syncrun_approve"),
             path("<uuid:pk>/live/", self.admin_site.admin_view(self.live_view), name="syncs_syncrun_live"),
             path("<uuid:pk>/undo/", self.admin_site.admin_view(self.undo_view), name="syncs_syncrun_undo"),
             *super().get_urls(),
@@ -144,7 +142,7 @@ class SyncRunAdmin(ReadOnlyAdmin):
         page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
         planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
         applied, failed = (min(by_outcome.get(name, 0), planned) for name in ("applied", "failed"))
-        may_run = actor.may(Right.RUN_SYNCS, run.sync.project_id)
+        may_run, held = actor.may(Right.RUN_SYNCS, run.sync.project_id), run.status == Status.HELD
         return {
             "run": run,
             "status_label": RUNS[run.status][0],
@@ -167,9 +165,10 @@ class SyncRunAdmin(ReadOnlyAdmin):
             "applied_share": round(100 * applied / planned) if planned else 0,
             "failed_share": round(100 * failed / planned) if planned else 0,
             "is_active": run.status in (Status.PENDING, Status.RUNNING),
-            "held": run.status == Status.HELD,
-            "deletes": run.counts.get("delete", 0),
-            "may_approve": may_run,
+            "held": held,
+            "deletes": len(run.options.shown),
+            "may_decide": may_run,
+            "refusal": approvals.why_not_approve(actor, [run]).get(run.pk, "") if held and may_run else "",
             "may_undo": may_run and not run.sync.deleted_at and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],
             "unmanaged": run.unmanaged[:200],
@@ -221,19 +220,3 @@ class SyncRunAdmin(ReadOnlyAdmin):
         response = StreamingHttpResponse(write(runs.iterator(chunk_size=20)), content_type=content_type)
         response["Content-Disposition"] = f'attachment; filename="runs.{name}"'
         return response
-
-    def approve_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Approve a held run, approve its writes only, or dismiss it."""
-        run = self.get_object(request, str(pk))
-        if run is None:
-            return redirect("admin:syncs_syncrun_changelist")
-        try:
-            if "dismiss" in request.POST:
-                approvals.dismiss(actor_of(request), run)
-                messages.success(request, _("Dismissed. The keys are kept."))
-            else:
-                approvals.approve(actor_of(request), run, writes_only="writes_only" in request.POST)
-                messages.success(request, _("Approved. The run continues."))
-        except ServiceError as error:
-            messages.error(request, str(error))
-        return redirect("admin:syncs_syncrun_change", run.pk)

@@ -22,11 +22,13 @@ from syncs.source.selectors import defaults_of
 
 class DefaultsChange(Policy):
     refuseOverlaps: Annotated[bool | None, Flag(help="Refuse syncs that would write keys of another sync.")] = None
+    otherApprover: Annotated[
+        bool | None, Flag(help="Held runs are approved by a person who did not make the change; never by a machine.")
+    ] = None
 
 
-DefaultsJson = Annotated[
-    dict[str, Any], members({**described(Policy)["properties"], "refuseOverlaps": {"type": "boolean"}})
-]
+_RULES = {"refuseOverlaps": {"type": "boolean"}, "otherApprover": {"type": "boolean"}}
+DefaultsJson = Annotated[dict[str, Any], members({**described(Policy)["properties"], **_RULES})]
 
 
 class OneSyncPolicyDefaults(TypedDict):
@@ -36,7 +38,8 @@ class OneSyncPolicyDefaults(TypedDict):
 def defaults_as_json(defaults: SyncDefaults) -> OneSyncPolicyDefaults:
     """Every member: the project's value, or the product's."""
     policy = policy_as_json(defaults.new_policy())
-    return {"syncPolicyDefaults": {**policy, "refuseOverlaps": defaults.refuse_overlaps}}
+    rules = {"refuseOverlaps": defaults.refuse_overlaps, "otherApprover": defaults.other_approver}
+    return {"syncPolicyDefaults": {**policy, **rules}}
 
 
 class Defaults(View):
@@ -55,7 +58,7 @@ class Defaults(View):
     def patch(self, request: Request, projectId: str) -> TypedResponse[OneSyncPolicyDefaults]:
         body = self.body(DefaultsChange)
         project = project_for(self.actor, projectId, Right.EDIT_POLICY)
-        changed = update_defaults(self.actor, project, policy_changes(body), body.refuseOverlaps)
+        changed = update_defaults(self.actor, project, policy_changes(body), body.refuseOverlaps, body.otherApprover)
         return TypedResponse(defaults_as_json(changed))
 
 

@@ -20,13 +20,12 @@ from config.schemas.types import Slug
 from connections.provider import Provider, providers
 from connections.responses import pascal
 from connections.selectors import connection_by_id
-from syncs.destination.base import destinations
 from syncs.planning.impact import Impact
 from syncs.services import impact
 from syncs.source import selectors
 from syncs.source.queries import find_folder, project_by_id_or_slug
 
-from .destination_views import DestinationViewSet, of_destination
+from .destination_views import AnyDestinationViewSet
 from .fields import SecretName, project_of
 from .folder_requests import FolderDeletionV1, FolderDeletionV2, InFolder, NewFolderName
 from .folders import child_folder
@@ -207,10 +206,8 @@ class ConnectionImpact(View):
         return _answer(impact.impact_of_connection_deletion(self.actor, connection))
 
 
-class SyncImpact(DestinationViewSet):
-    @operation(
-        "get{Name}SecretSyncImpact", "Show what deleting a sync would mean. Nothing is written.", query=DeletionQuery
-    )
+class SyncImpact(AnyDestinationViewSet):
+    @operation("getSecretSyncImpact", "Show what deleting a sync would mean. Nothing is written.", query=DeletionQuery)
     def create(self, request: Request, syncId: str) -> TypedResponse[ImpactJson]:
         self.id("syncId")
         removed = self.query(DeletionQuery).removeSecrets
@@ -256,11 +253,5 @@ urlpatterns = [
         )
         for each in providers
     ),
-    *(
-        path(
-            f"v1/secret-syncs/{each.slug}/<str:syncId>/impact",
-            of_destination(SyncImpact, each).as_view({"post": "create"}),
-        )
-        for each in destinations
-    ),
+    path(f"{SyncImpact.path}/<str:syncId>/impact", SyncImpact.as_view({"post": "create"})),
 ]

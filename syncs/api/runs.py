@@ -64,8 +64,15 @@ class _Format(Body):
 class ExportQuery(RunFilters, _Format): ...
 
 
-class Approval(Body):
+class Dismissal(Body):
+    comment: Annotated[str, Text("Comment", "Why.", min_length=0, max_length=approvals.MAX_COMMENT)] = ""
+
+
+class _Writes(Body):
     writesOnly: Annotated[bool, Flag(help="Create and update only; delete nothing.")] = False
+
+
+class Approval(Dismissal, _Writes): ...
 
 
 class Undoing(Body):
@@ -153,13 +160,16 @@ class Runs(AnyDestinationViewSet):
     )
     def approve(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
         self.ids("syncId", "runId")
-        writes_only = self.body(Approval).writesOnly
-        return self.one(approvals.approve(self.actor, self.run_to_change(), writes_only=writes_only))
+        body = self.body(Approval)
+        run = self.run_to_change()
+        return self.one(approvals.approve(self.actor, run, writes_only=body.writesOnly, comment=body.comment))
 
     @action(detail=True, methods=["post"])
-    @operation("dismissSecretSyncRun", "Dismiss a held run and keep the keys that it would delete.")
+    @operation("dismissSecretSyncRun", "Dismiss a held run and keep the keys that it would delete.", body=Dismissal)
     def dismiss(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
-        return self.one(approvals.dismiss(self.actor, self.run_to_change()))
+        self.ids("syncId", "runId")
+        comment = self.body(Dismissal).comment
+        return self.one(approvals.dismiss(self.actor, self.run_to_change(), comment=comment))
 
     @action(detail=True, url_path="undo")
     @operation(

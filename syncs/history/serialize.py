@@ -30,6 +30,7 @@ class Run(TypedDict):
     actor: RunActor
     status: str
     message: Message | None
+    comment: str | None
     attempts: int
     counts: dict[str, int]
     createdAt: Time
@@ -75,6 +76,7 @@ def run_as_json(run: SyncRun) -> Run:
         "actor": {"kind": run.actor_kind, "id": run.actor_id or None, "name": run.actor_name},
         "status": run.status,
         "message": run.message,
+        "comment": run.comment or None,
         "attempts": run.attempts,
         "counts": run.counts,
         "createdAt": timestamp(run.created_at),

@@ -1,5 +1,6 @@
 """The tables of this app: the source of secrets, and the syncs."""
 
+from .defaults import SyncDefaults
 from .draft import SyncDraft
 from .ledger import InitialSet, Lease, ManagedSecret
 from .notification import Notice, NoticeState, NotificationTarget
@@ -15,7 +16,6 @@ from .sync import (
     RunChange,
     SecretSync,
     Status,
-    SyncDefaults,
     SyncPolicy,
     SyncRun,
 )

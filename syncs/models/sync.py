@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from django.db import models
@@ -75,6 +75,7 @@ class SecretSync(models.Model):
     done_rev = models.PositiveBigIntegerField(default=0)
     # A digest of what decides about its keys, as it was in the last run that was not held.
     written_basis = models.CharField(max_length=64, blank=True)
+    changed_by = models.JSONField(default=list, editable=False)  # authors of changes that no run has carried yet
     started_at = models.DateTimeField(null=True, blank=True, help_text="Start of the last automatic run.")
     sync_status = models.CharField(max_length=16, null=True, blank=True)  # noqa: DJ001 - null on the wire
     last_sync_job_id = models.CharField(max_length=36, null=True, blank=True)  # noqa: DJ001
@@ -145,21 +146,6 @@ class SyncPolicy(models.Model):
         return f"policy of {self.sync_id}"
 
 
-class SyncDefaults(models.Model):
-    """Defaults for the new syncs of a project. `policy`: the members that were set, by field name."""
-
-    project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="sync_defaults")
-    policy = models.JSONField(default=dict)
-    refuse_overlaps = models.BooleanField(default=False)
-
-    def __str__(self) -> str:
-        return f"defaults of {self.project_id}"
-
-    def new_policy(self, **members: Any) -> SyncPolicy:
-        """The policy of a new sync, with the given members; not stored."""
-        return SyncPolicy(**{**self.policy, **members})
-
-
 class SyncRun(models.Model):
     """One run: queued, running, or history. The database is the truth about it; the task queue is a hint."""
 
@@ -170,6 +156,8 @@ class SyncRun(models.Model):
     actor_kind = models.CharField(max_length=16, blank=True)
     actor_id = models.CharField(max_length=36, blank=True)
     actor_name = models.CharField(max_length=255, blank=True)
+    authors = models.JSONField(default=list, help_text="Of the changes that a held run carries: kind, id, name.")
+    comment = models.CharField(max_length=1024, blank=True, help_text="Of the person who decided on a held run.")
     status = models.CharField(max_length=16, default=Status.PENDING)
     message = models.CharField(max_length=1024, null=True, blank=True)  # noqa: DJ001 - null on the wire
     options: models.Field[RunOptions, RunOptions] = RecordField(RunOptions, default=RunOptions)

@@ -24,6 +24,7 @@ SENDING = timedelta(minutes=2)  # after this a message whose sender died is sent
 LOST_AFTER = timedelta(seconds=60)
 BATCH = 200
 RETENTION = timedelta(days=30)
+APPROVALS = "/admin/syncs/syncrun/approvals/"
 MAX_LISTED = 20  # keys named in a message about drift
 
 
@@ -82,6 +83,8 @@ def _notify(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
     )
     link = f"{settings.PUBLIC_URL}/admin/{path}"
     text = text if link in text else f"{text}\n{link}"
+    if state is NoticeState.HELD:
+        text = f"{text}\nAll held runs: {settings.PUBLIC_URL}{APPROVALS}"
     targets = NotificationTarget.objects.filter(project=sync.project_id, is_enabled=True)
     now = timezone.now()
     notices = Notice.objects.bulk_create(

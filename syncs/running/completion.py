@@ -257,6 +257,8 @@ class Completion:
         if self.run.operation == "sync":
             rows = SecretSync.objects.filter(pk=self.sync.pk, done_rev__lt=self.run.source_rev)
             rows.update(done_rev=self.run.source_rev)
+            if status == Status.SUCCEEDED and not self.run.options.writes_only:
+                SecretSync.objects.filter(pk=self.sync.pk, wanted_rev=self.run.source_rev).update(changed_by=[])
             newer = SyncRun.objects.filter(sync=self.sync, operation="sync", status=Status.PENDING)
             sync_status = Status.PENDING if newer.exclude(pk=self.run.pk).exists() else status
         self._update_sync(sync_status, message and message[:1024], **succeeded)

@@ -14,7 +14,7 @@ from syncs.models import InitialSet, ManagedSecret, RunOptions, SecretSync, Sync
 from syncs.planning.kept import OFFERED, KeptKey, kept_keys
 from syncs.planning.preview import preview
 
-from .approvals import blocked_in
+from .approvals import blocked_in, require_approver
 from .propagation import want
 from .triggers import audited, refuse_paused, trigger
 
@@ -47,11 +47,13 @@ def delete_kept(
 ) -> SyncRun:
     """Queue a run that deletes these very objects.
 
-    Raises BadRequest if it would not, or if its plan is not the one of `digest`.
+    Raises BadRequest if it would not, or if its plan is not the one of `digest`, and Forbidden if the project requires
+    another approver.
     """
     actor.require(Right.RUN_SYNCS, sync.project_id)
     refuse_paused(sync)
     kept = chosen(sync, keys)
+    require_approver(actor, sync, [each.normalized_key for each in kept])
     approval = _approval(sync, kept)
     plan = preview(sync, approval=approval)
     if digest is not None and digest != plan.digest:

@@ -13,6 +13,7 @@ from syncs.planning.opening import destination_class
 
 from .pauses import set_paused, stop_waiting
 from .policy import checked_policy
+from .propagation import record_author
 from .triggers import audited
 
 _PAUSE = frozenset({"paused", "pause_reason"})
@@ -54,6 +55,8 @@ def store_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Non
     sync.policy.save(update_fields=[name for name in changed if name != "paused"])
     if "paused" in data:
         set_paused(sync.policy, actor, paused=bool(data["paused"]), reason=reason)
+    if set(data) - _PAUSE:
+        record_author(actor, sync)
     if sync.policy.after_writes == NO_ACTION:
         OwedAction.objects.filter(sync=sync).delete()
     if sync.policy.paused:

@@ -92,17 +92,47 @@ def _reached(project_id: UUID, addresses: set[Address]) -> tuple[set[UUID], set[
     return found, known
 
 
-def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change") -> None:
-    """Count a change for each sync, and schedule one automatic run of each that may run by itself."""
+def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change", *, is_change: bool = True) -> None:
+    """Count a change for each sync, and schedule one automatic run of each that may run by itself.
+
+    `is_change`: the actor is an author of what the run will write.
+    """
     found = {sync.pk: sync for sync in syncs}
     if not found:
         return
-    rows = SecretSync.objects.filter(pk__in=found)
+    rows, new = SecretSync.objects.filter(pk__in=found), authors_of(actor) if is_change else []
     with transaction.atomic():
         # In one order, so that concurrent changes cannot deadlock.
-        list(rows.select_for_update().order_by("pk").values_list("pk"))
-        rows.update(wanted_rev=F("wanted_rev") + 1)
+        before = rows.select_for_update().order_by("pk").values_list("pk", "changed_by")
+        for known, ids in _by_authors(before).items():
+            authors = [list(each) for each in {**dict.fromkeys(known), **dict.fromkeys(new)}]
+            rows.filter(pk__in=ids).update(wanted_rev=F("wanted_rev") + 1, changed_by=authors)
         schedule(actor, found.values(), trigger)
+
+
+Author = tuple[str, str, str]
+"""Kind, id and name."""
+
+
+def authors_of(actor: Actor) -> list[Author]:
+    """The author that a change of the actor's has; the platform is none."""
+    return [(actor.kind, str(actor.id), actor.name)] if actor.id else []
+
+
+def record_author(actor: Actor, sync: SecretSync) -> None:
+    """Of a change that `want` does not count, such as one of the policy. Call it in the transaction of the change."""
+    known = SecretSync.objects.select_for_update().values_list("changed_by", flat=True).get(pk=sync.pk)
+    new = [list(author) for author in authors_of(actor) if list(author) not in known]
+    if new:
+        SecretSync.objects.filter(pk=sync.pk).update(changed_by=[*known, *new])
+
+
+def _by_authors(rows: Iterable[tuple[UUID, list[list[str]]]]) -> dict[tuple[Author, ...], list[UUID]]:
+    """The ids of syncs with the same authors; nearly always all have the same."""
+    found: dict[tuple[Author, ...], list[UUID]] = {}
+    for pk, authors in rows:
+        found.setdefault(tuple((kind, own_id, name) for kind, own_id, name in authors), []).append(pk)
+    return found
 
 
 def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: datetime | None = None) -> None:

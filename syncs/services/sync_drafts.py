@@ -18,7 +18,7 @@ from syncs.engine.plan import Plan
 from syncs.models import DraftStep, SecretSync, Status, SyncDraft, SyncRun
 from syncs.planning.opening import destination_class
 
-from .approvals import approval_options
+from .approvals import approval_options, requires_other_approver
 from .syncs import SyncInput, create_sync
 from .triggers import trigger
 
@@ -95,7 +95,8 @@ def finish(
             return locked
         locked.sync = create_sync(actor, project, draft.destination, given, policy)
         run = _first_run(actor, locked.sync)
-        if run and approved:
+        # Where another person has to approve, it is held.
+        if run and approved and not requires_other_approver(project.pk):
             options = approval_options(approved, locked.sync.generation)
             keys = list(options.approved or ())[:100]
             audit.record(actor, "approve-run", project.pk, run=run.pk, writesOnly=False, keys=keys)

@@ -21,12 +21,13 @@ from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
 from syncs.source.selectors import defaults_of, syncs
 
+from .approvals import requires_other_approver
 from .deletion import move_to_location
 from .folders import lock_folders
 from .pauses import end_removal_pause, mark_paused
 from .policy import checked_policy
 from .policy_changes import FILTERS, apply_policy, changed_members, store_policy
-from .propagation import schedule, want
+from .propagation import authors_of, schedule, want
 from .proposals import Proposal, approve_waiting, plan_change
 from .sync_checks import check_together, checked, location_of, source_folder, usable_connection
 from .triggers import audited
@@ -96,6 +97,7 @@ def create_sync(
     policy_row = sync.policy
     try:
         with transaction.atomic():
+            sync.changed_by = [list(author) for author in authors_of(actor)]
             sync.save(force_insert=True)
             policy_row.save(force_insert=True)
             audit.record(actor, "create-secret-sync", project.pk, **audited(sync))
@@ -179,10 +181,10 @@ def update_sync(
 ) -> SecretSync:
     """Change a sync and members of its policy (model field names); whoever saves the sync becomes its owner.
 
-    With auto-sync on, any change runs it; switched on, even if it is on, it ends the pause of a removal. `digest`: of
-    the plan that a person has confirmed (`propose`); its deletes are approved. Without one the first run at another
-    location is held as soon as it would delete a foreign key. Raises BadRequest, with nothing stored, if the plan is
-    another one.
+    With auto-sync on, any change runs it; switched on, even if it is on, it ends the pause of a removal.
+    `digest`: of the plan that a person has confirmed (`propose`); its deletes are approved, unless the project requires
+    another approver. Without one the first run at another location is held as soon as it would delete a foreign key.
+    Raises BadRequest, with nothing stored, if the plan is another one.
     """
     own = data != _NOTHING or not policy
     draft, members = _changed(actor, sync, data, policy or {})
@@ -190,6 +192,9 @@ def update_sync(
     if digest:
         confirmed = plan_change(actor, syncs().get(pk=sync.pk), draft)
         confirmed.require(digest)
+        if requires_other_approver(draft.project_id):
+            confirmed = None  # what it deletes is held, for somebody else
+    if confirmed:
         draft.confirmed_deletes = None if draft.confirmed_deletes is None else confirmed.deletes
     try:
         with transaction.atomic():

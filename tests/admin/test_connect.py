@@ -276,6 +276,18 @@ def test_deletes_above_the_limit_are_confirmed_by_the_syncs_name(world: World, a
     assert SyncRun.objects.get().trigger == "approval"
 
 
+def test_confirmed_deletes_are_held_where_somebody_else_has_to_approve(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    for number in range(12):
+        world.sandbox.put(("acme", "shop", "development"), f"OLD_{number}", "x")
+    update_defaults(world.actor, world.project, {}, other_approver=True)
+    ada.to_plan(world)
+    ada.pass_("plan", {"digest": ada.digest(), "confirm": "shop-dev"}, "run")
+    world.due()
+    assert SyncRun.objects.get().status == "held"
+    assert len(world.held(("acme", "shop", "development"))) == 12
+
+
 def test_a_changed_plan_is_shown_again(world: World, ada: Walk) -> None:
     world.set(A="1")
     ada.to_plan(world)

@@ -72,10 +72,33 @@ def test_a_held_run_is_reviewed_and_approved(world: World, member_page: Page) ->
     page.get_by_text("it would delete 3 keys").wait_for()
     assert page.get_by_role("row").filter(has_text="delete").count() == 3
     page.get_by_role("button", name="Approve the 3 listed deletes").click()
-    page.get_by_text("Approved. The run continues.").wait_for()
+    page.get_by_text("shop-dev: approved. The run continues.").wait_for()
     world.due()
     page.get_by_text("3 of 3 keys written").wait_for()  # the page refreshes itself
     assert world.held() == {}
+
+
+def test_a_held_run_is_dismissed_with_a_comment_from_the_page_of_all(world: World, member_page: Page) -> None:
+    page = member_page
+    held(world)
+    page.goto("/admin/")
+    entry = page.get_by_role("link", name="Approvals 1")
+    entry.click()
+    page.get_by_role("heading", name="shop-dev").wait_for()
+    axe(page)
+    narrow(page)
+    page.get_by_text("3 deletes").click()
+    page.get_by_label("Comment on shop-dev").fill("Still used by the old app")
+    page.get_by_role("button", name="Dismiss and keep these keys").click()
+    page.get_by_text("shop-dev: dismissed. The keys are kept.").wait_for()
+    page.get_by_role("heading", name="Approvals").wait_for()
+    page.get_by_text("Nothing waits for a decision").wait_for()
+    assert page.get_by_role("link", name="Approvals 1").count() == 0
+    run = SyncRun.objects.get(status="dismissed")
+    page.goto(reverse("admin:syncs_syncrun_change", args=[run.pk]))
+    page.get_by_text("Still used by the old app").wait_for()
+    world.due()
+    assert len(world.held()) == 3
 
 
 def test_a_failing_key_is_found_and_fixed(world: World, member_page: Page) -> None:
@@ -137,7 +160,7 @@ def test_by_keyboard_alone(world: World, member_page: Page) -> None:
     page.wait_for_url("**/syncrun/**")
     reach(page, "Approve the 3 listed deletes")
     page.keyboard.press("Enter")
-    page.get_by_text("Approved. The run continues.").wait_for()
+    page.get_by_text("shop-dev: approved. The run continues.").wait_for()
 
 
 def reach(page: Page, name: str) -> None:

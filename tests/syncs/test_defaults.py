@@ -29,6 +29,7 @@ def test_new_syncs_start_with_the_projects_policy(world: World, api: Api) -> Non
         "unmanaged": "overwrite-initially", "maxDeletions": 10, "include": [], "exclude": [], "tags": [],
         "recursive": False, "driftCheckMinutes": 0, "heal": False, "paused": False, "maxConcurrency": None,
         "pacePercent": None, "whileHeld": "nothing", "refuseOverlaps": False,
+        "otherApprover": False,
     }  # fmt: skip
     assert api("GET", where) == (200, {"syncPolicyDefaults": plain})
     old = world.sync("old", is_auto_sync_enabled=False)
@@ -39,7 +40,7 @@ def test_new_syncs_start_with_the_projects_policy(world: World, api: Api) -> Non
     assert status == 200
     policy = api("GET", f"{SYNCS}/{answer['secretSync']['id']}/policy")[1]["policy"]
     own = {"destination": {}, "afterWrites": "off"}  # of one destination, so a project has no default of them
-    assert {**policy, "refuseOverlaps": False} == {**plain, **given, "heal": True, **own}
+    assert {**policy, "refuseOverlaps": False, "otherApprover": False} == {**plain, **given, "heal": True, **own}
     assert fresh(old).policy.unmanaged == "overwrite-initially"
     event = AuditEvent.objects.filter(event="update-sync-policy-defaults").first()
     assert event

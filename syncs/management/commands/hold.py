@@ -23,6 +23,7 @@ class Command(OperatorCommand):
         decision.add_argument("--approve", action="store_true", help="execute it with the deletes that it lists")
         decision.add_argument("--writes-only", action="store_true", help="only create and update; delete nothing")
         decision.add_argument("--dismiss", action="store_true", help="keep the keys until source or policy changes")
+        parser.add_argument("--comment", default="", metavar="TEXT", help="why, kept with the run and in the audit log")
         parser.add_argument("--json", action="store_true", help="one line, an object")
 
     def work(self, options: dict[str, Any]) -> int:
@@ -32,9 +33,9 @@ class Command(OperatorCommand):
             raise NotFound(f"No run of {sync} is held")
         decided = True
         if options["approve"] or options["writes_only"]:
-            run = approvals.approve(PLATFORM, held, writes_only=options["writes_only"])
+            run = approvals.approve(PLATFORM, held, writes_only=options["writes_only"], comment=options["comment"])
         elif options["dismiss"]:
-            run = approvals.dismiss(PLATFORM, held)
+            run = approvals.dismiss(PLATFORM, held, comment=options["comment"])
         else:
             run, decided = held, False
         if options["json"]:
