@@ -43,7 +43,7 @@ class SecretSyncAdmin(SyncForms, SyncViews):
     search_help_text = _("Name, project, connection, target, message")
     actions = ("sync_now", "pause", "resume")
     actions_list = ("connect",)
-    show_add_link = False  # the wizard is the usual way; its first page links to the form on one page
+    show_add_link = False  # the wizard creates syncs
     change_form_template = "syncs/sync_page.html"
     delete_confirmation_template = "syncs/delete.html"
 

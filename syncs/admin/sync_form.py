@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
-from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
 from config.access.roles import Actor, Right
 from config.errors import ServiceError
 from config.ui.base import ServiceAdmin, ServiceForm, actor_of
-from config.ui.model_forms import collected, form_fields
+from config.ui.model_forms import JOINT, collected, form_fields
 from connections.models import AppConnection
 from connections.provider import providers
 from connections.services import choices
-from syncs.destination.base import Destination, destinations
+from syncs.destination.base import Destination
 from syncs.models import Folder, SecretSync, SyncRun
-from syncs.planning.preflight import checked_plan
+from syncs.planning.opening import destination_class
 from syncs.services import deletion
-from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
-from syncs.source.selectors import find_sync
 
 from .policy import PREFIX, changed_policy, policy_fields
+from .sync_change import EDIT, plan_page, planned_change, save_or_plan
 
 CONFIG, OPTIONS = "destinationConfig", "syncOptions"
 
@@ -39,52 +36,54 @@ class SyncForm(ServiceForm):
         model = SecretSync
         fields = ("name", "description", "folder", "connection", "is_auto_sync_enabled")
 
-    def sync_input(self) -> SyncInput:
-        data = self.cleaned_data
-        folder: Folder = data["folder"]
+    def is_valid(self) -> bool:
+        """Not while the person goes back to the settings from the plan of a change."""
+        return super().is_valid() and EDIT not in self.request.POST
+
+    def changes(self) -> SyncInput:
+        """What the form changes of the sync: switching auto-sync on, even if it is on, would end a pause."""
+        data, changed = self.cleaned_data, set(self.changed_data)
+        folder: Folder | None = data["folder"] if "folder" in changed else None
+
+        def of(prefix: str, shape: Any) -> Any:
+            is_changed = any(name.startswith(f"{prefix}{JOINT}") for name in changed)
+            return collected(prefix, shape, data) if is_changed else None
+
         return SyncInput(
-            name=data["name"],
-            description=data["description"] or "",
-            connection_id=data["connection"].pk,
-            environment=folder.environment.slug,
-            secret_path=folder.path,
-            is_auto_sync_enabled=data["is_auto_sync_enabled"],
-            sync_options=collected(OPTIONS, self.destination_class.Options, data),
-            destination_config=collected(CONFIG, self.destination_class.Config, data),
+            name=data["name"] if "name" in changed else None,
+            description=(data["description"] or "") if "description" in changed else None,
+            connection_id=data["connection"].pk if "connection" in changed else None,
+            environment=folder.environment.slug if folder else None,
+            secret_path=folder.path if folder else None,
+            is_auto_sync_enabled=data["is_auto_sync_enabled"] if "is_auto_sync_enabled" in changed else None,
+            sync_options=of(OPTIONS, self.destination_class.Options),
+            destination_config=of(CONFIG, self.destination_class.Config),
         )
 
 
 class SyncForms(ServiceAdmin):
-    """Add and change pages of `SecretSyncAdmin`."""
+    """The settings of a sync; a new one is created by the wizard."""
+
+    adds = False
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
-        if "destination" not in request.GET:
-            query = request.GET.copy()
-            query["destination"] = next(iter(destinations)).slug
-            return redirect(f"{request.path}?{query.urlencode()}")
-        kinds = [(f"?destination={d.slug}", d.label, d.slug == request.GET["destination"]) for d in destinations]
-        return super().add_view(request, form_url, {**(extra_context or {}), "kinds": kinds})
-
-    def _destination(self, request: HttpRequest, obj: SecretSync | None) -> type[Destination]:
-        slug = obj.destination if obj else request.GET.get("destination", "")
-        return destinations.get(slug) or next(iter(destinations))
+        return redirect("admin:syncs_syncdraft_changelist")
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        destination = self._destination(request, obj)
-        config = obj.destination_config if obj else None
+        destination = destination_class(obj.destination)
         attributes: dict[str, Any] = {
             "destination_class": destination,
-            **form_fields(CONFIG, destination.Config, config, self._suggestions(request, obj)),
-            **form_fields(OPTIONS, destination.Options, obj.sync_options if obj else None),
-            **(policy_fields(obj.policy, destination) if obj else {}),
+            **form_fields(CONFIG, destination.Config, obj.destination_config, self._suggestions(request, obj)),
+            **form_fields(OPTIONS, destination.Options, obj.sync_options),
+            **policy_fields(obj.policy, destination),
         }
         kwargs["form"] = type("SyncForm", (SyncForm,), attributes)
         kwargs["fields"] = list(SyncForm.Meta.fields)
         return super().get_form(request, obj, change=change, **kwargs)
 
-    def _suggestions(self, request: HttpRequest, obj: SecretSync | None) -> dict[str, list[tuple[str, str]]]:
+    def _suggestions(self, request: HttpRequest, obj: SecretSync) -> dict[str, list[tuple[str, str]]]:
         """Possible values of each config field, as far as the vendor lists them for the fields before it."""
-        if obj is None or "settings" not in request.GET or not providers.get(obj.connection.app):
+        if "settings" not in request.GET or not providers.get(obj.connection.app):
             return {}
         found: dict[str, list[tuple[str, str]]] = {}
         for name in obj.destination_config:
@@ -98,23 +97,21 @@ class SyncForms(ServiceAdmin):
         return found
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        destination = self._destination(request, obj)
         form = self.get_form(request, obj)
 
         def section(prefix: str) -> list[Any]:
-            names = [name for name in form.base_fields if name.startswith(f"{prefix}__")]
+            names = [name for name in form.base_fields if name.startswith(f"{prefix}{JOINT}")]
             return self.fields_or_texts(request, obj, form, names)
 
-        note = destination.capabilities.note
-        sections: list[Any] = [
+        destination = destination_class(obj.destination)
+        to = {"fields": ["connection", *section(CONFIG)], "description": destination.capabilities.note}
+        return [
             (None, {"fields": ["name", "description"]}),
             ("From", {"fields": ["folder", "is_auto_sync_enabled"]}),
-            (f"To {destination.label}", {"fields": ["connection", *section(CONFIG)], "description": note}),
+            (f"To {destination.label}", to),
             ("Options", {"fields": section(OPTIONS)}),
+            ("Policy", {"fields": section(PREFIX)}),
         ]
-        if obj:
-            sections.append(("Policy", {"fields": section(PREFIX)}))
-        return sections
 
     def formfield_for_foreignkey(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         field: Any = super().formfield_for_foreignkey(db_field, request, **kwargs)
@@ -135,29 +132,20 @@ class SyncForms(ServiceAdmin):
             )
         return field
 
-    def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:
-        super().save_model(request, obj, form, change)
-        actor = actor_of(request)
-        try:
-            warnings = checked_plan(actor, find_sync(actor, str(obj.pk))).warnings
-        except ServiceError as error:
-            warnings = (str(error),)  # it is saved; the vendor may only be down
-        for warning in warnings:
-            messages.warning(request, warning)
-
-    def create(self, actor: Actor, form: Any) -> SecretSync:
-        project = form.cleaned_data["folder"].environment.project
-        return services.create_sync(actor, project, form.destination_class.slug, form.sync_input())
-
     def change(self, actor: Actor, obj: SecretSync, form: Any) -> None:
+        """Store the change if it writes nothing, or if its plan was shown and applied; else plan it."""
+        request, data = form.request, form.changes()
         policy = changed_policy(obj.policy, form.cleaned_data, form.destination_class)
-        if any(name in form.changed_data for name in form.fields if not name.startswith(PREFIX)):
-            changes = form.sync_input()
-            if "is_auto_sync_enabled" not in form.changed_data:  # switching it on would resume the sync after a removal
-                changes = replace(changes, is_auto_sync_enabled=None)
-            services.update_sync(actor, obj, changes)
-        if policy:
-            services.update_policy(actor, self.model.objects.select_related("policy").get(pk=obj.pk), policy)
+        request._keyferry_change = save_or_plan(actor, obj, data, policy, request.POST)
+
+    def log_change(self, request: HttpRequest, obj: Any, message: Any) -> Any:
+        return super().log_change(request, obj, message) if not planned_change(request) else None
+
+    def response_change(self, request: HttpRequest, obj: Any) -> HttpResponse:
+        if change := planned_change(request):
+            sync = self.get_queryset(request).get(pk=obj.pk)
+            return plan_page(request, self.admin_site.each_context(request), sync, change)
+        return super().response_change(request, obj)
 
     def remove(self, actor: Actor, obj: SecretSync) -> None:
         deletion.delete_sync(actor, obj)

@@ -314,6 +314,33 @@ def test_overwrites_and_deletes_are_red_and_come_first(world: World, ada: Walk) 
     assert world.writes() == []
 
 
+def test_the_wizard_proposes_to_leave_keys_that_no_sync_wrote(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    world.sandbox.put(("acme", "shop", "development"), "A", "another's")
+    world.sandbox.put(("acme", "shop", "development"), "FOREIGN", "x")
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", source(world), "target")
+    ada.pass_("target", config(**PLACE), "options")
+    assert ada.get("options").context["form"]["policy__unmanaged"].value() == "leave"
+    ada.pass_("options", {"name": "shop-dev", "auto": "on", "policy__unmanaged": "leave"}, "plan")
+    page = ada.get("plan")
+    assert page.context["overwriting"] == {"delete": ["FOREIGN"], "overwrite": ["A"]}
+    text = page.content.decode()
+    assert "If they were overwritten, this run would" in text
+    assert re.search(r"delete <span[^>]*>FOREIGN</span>", text)
+    assert not page.context["deletes"]
+
+
+def test_a_projects_default_for_unmanaged_keys_is_proposed(world: World, ada: Walk) -> None:
+    update_defaults(world.actor, world.project, {"unmanaged": "mirror"})
+    ada.start()
+    ada.pass_("connection", {"connection": str(world.connection.pk)}, "source")
+    ada.pass_("source", source(world), "target")
+    ada.pass_("target", config(**PLACE), "options")
+    assert ada.get("options").context["form"]["policy__unmanaged"].value() == "mirror"
+
+
 def test_deletes_that_wait_for_the_source_are_red(world: World, ada: Walk) -> None:
     world.set(A="1", **{"B C": "2"})
     for number in range(12):

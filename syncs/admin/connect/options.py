@@ -91,8 +91,10 @@ class OptionsStep(Step):
             help_text=_("Run automatically whenever a secret changes. Off: only run manually."),
         )
         if self.may_write_policy:
-            defaults = defaults_of(self.project).new_policy()
-            found |= fields_for(RULES, self.rules, policy_as_json(defaults, self.destination))
+            defaults = defaults_of(self.project)
+            proposed = {} if "unmanaged" in defaults.policy else {"unmanaged": "leave"}
+            proposed_policy = policy_as_json(defaults.new_policy(**proposed), self.destination)
+            found |= fields_for(RULES, self.rules, proposed_policy)
             for name, (label, help_text) in POLICY_LABELS.items():
                 found[prefixed(RULES, name)].label, found[prefixed(RULES, name)].help_text = label, help_text
             as_segments(found, {prefixed(RULES, "unmanaged")})

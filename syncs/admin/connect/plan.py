@@ -16,6 +16,7 @@ from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Action
 from syncs.models import SecretSync
 from syncs.planning.preflight import Checked, checked_plan
+from syncs.planning.preview import preview
 from syncs.services.policy import policy_changes, policy_of
 from syncs.services.sync_drafts import finish
 from syncs.services.syncs import SyncInput, draft_sync
@@ -76,18 +77,23 @@ class PlanStep(Step):
             checked = self.checked
         except ServiceError as error:
             return {**context, "problem": str(error)}
-        plan = checked.plan
         return {
             **context,
-            "plan": plan,
-            "groups": groups(plan),
-            "warnings": checked.warnings,
-            "estimate": checked.estimate,
-            "deletes": len(plan.deletes),
-            "writes": sum(change.write is not None for change in plan.changes),
+            **shown(checked),
+            "digest": checked.plan.digest,
             "note": self.destination.limits_of(self.result_of("target")).note,
             "auto": self.result_of("options")["auto"],
+            "overwriting": self._overwriting(),
         }
+
+    def _overwriting(self) -> dict[str, list[str]]:
+        """With the policy that leaves unmanaged keys: those that the first run would delete or overwrite otherwise."""
+        if self.sync.policy.unmanaged != "leave":
+            return {}
+        policy = {**self.policy, "unmanaged": "overwrite-initially"}
+        other = draft_sync(self.actor, self.project, self.draft.destination, self.sync_input, policy)
+        changes = preview(other).changes
+        return {kind: [each.key for each in changes if _kind(each) == kind] for kind in ("delete", "overwrite")}
 
     def submit(self) -> dict[str, Any]:
         plan = self.checked.plan
@@ -101,6 +107,19 @@ class PlanStep(Step):
 
     def typed(self) -> dict[str, str]:
         return {}
+
+
+def shown(checked: Checked) -> dict[str, Any]:
+    """A plan for `syncs/connect/changes.html`."""
+    plan = checked.plan
+    return {
+        "plan": plan,
+        "groups": groups(plan),
+        "warnings": checked.warnings,
+        "estimate": checked.estimate,
+        "deletes": len(plan.deletes),
+        "writes": sum(change.write is not None for change in plan.changes),
+    }
 
 
 def groups(plan: Plan) -> list[dict[str, Any]]:
