@@ -8,12 +8,11 @@ from pydantic import model_validator
 
 from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
-from config.schemas.member import About
-from config.schemas.model import Model
-from config.schemas.types import Flag, Items, Text
+from config.schemas import About, Flag, Items, Model, Text
 from connections.providers.vercel import ENVIRONMENTS
 
 SCOPE = About(help="The Vercel scope that secrets should be synced to.")
+EVERY_CUSTOM = "custom"
 Sensitive = Annotated[bool, Flag("Sensitive", "Values can never be read again, by anyone.")]
 
 
@@ -69,7 +68,7 @@ class Team(Model):
 
     @model_validator(mode="after")
     def _has_a_target(self) -> Self:
-        if self.targets or self.applyToAllCustomEnvironments:
+        if self.aims:
             return self
         said = "at least one target environment is required, or all custom environments"
         if self.targetEnvironments:
@@ -81,3 +80,7 @@ class Team(Model):
         """The environments of shared variables. Development takes no sensitive values: it is left out then."""
         chosen = self.targetEnvironments
         return [name for name in ENVIRONMENTS if name in chosen and not (self.sensitive and name == "development")]
+
+    @property
+    def aims(self) -> list[str]:
+        return [*self.targets, *([EVERY_CUSTOM] if self.applyToAllCustomEnvironments else [])]

@@ -12,18 +12,14 @@ from typing import Any
 from connections.errors import Rejected
 from connections.http.client import ApiClient, quote
 from connections.http.pages import Single
-from connections.http.responses import Response, Text
+from connections.http.responses import Identified, Response, Text
 from connections.providers.vercel import in_team
 from syncs.destinations._vercel_config import Project, Team
 
 
-class Current(Response):
-    id: Text
-
-
 class Deployed(Response):
     name: Text
-    targets: dict[str, Current | None] | None = None
+    targets: dict[str, Identified | None] | None = None
 
 
 class Deployment(Response):

@@ -19,14 +19,13 @@ from connections.http.client import ApiClient, quote
 from connections.http.pages import Page, Params, Token
 from connections.http.responses import Response, Text, validate
 from connections.providers.vercel import ENVIRONMENTS, PAGES, TAKEN, in_team
-from syncs.destinations._vercel_config import Project, Team
+from syncs.destinations._vercel_config import EVERY_CUSTOM, Project, Team
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 COMMENT = 500  # maximum characters
 INTEGRATION = "an integration of the project owns it"
 LOCKED = "it is shared with other environments or projects than those of this sync"
 LINKED = "it is linked to projects"
-EVERY_CUSTOM = "custom"
 
 # The vendor returns one item in place of a list of one.
 Several = BeforeValidator(lambda held: held if isinstance(held, list) else [] if held is None else [held])
@@ -128,15 +127,14 @@ class Variables:
 
     def made(self, writes: Sequence[Write], body: object, params: Mapping[str, str]) -> list[Outcome]:
         """Create variables. If one name is already in use, only the next list shows whether the others were created."""
-        visible = [write.key for write in writes]
+        shown = [write.key for write in writes]
         try:
-            return self.outcomes(
-                writes, self.client.request("POST", self.path, params=params, json=body, visible=visible)
-            )
+            answer = self.client.request("POST", self.path, params=params, json=body, visible=shown)
         except Conflict as error:
             if len(writes) == 1:
                 raise
             raise OutcomeUnknown(f"{error}; others of the {len(writes)} keys may have been created") from None
+        return self.outcomes(writes, answer)
 
     def outcomes(self, writes: Sequence[Write], answer: Any) -> list[Outcome]:
         """Outcomes from a response; that of a key that it does not have is unknown. A response to creates and updates
@@ -182,9 +180,9 @@ class ProjectVariables(Variables):
     def remotes(self) -> list[Remote]:
         """A branch has its own variables, and inherits those of all previews."""
         listed = self.listed()
-        own = {one.key for one in listed if one.gitBranch == self.branch}
+        mine = [one for one in listed if one.gitBranch == self.branch]
+        own = {one.key for one in mine}
         wide = [one for one in listed if self.branch and one.gitBranch is None and one.key not in own]
-        mine = (one for one in listed if one.gitBranch == self.branch)
         return [*(one.remote() for one in mine), *(one.remote(inherited=True) for one in wide)]
 
     def listed(self) -> list[Variable]:
@@ -209,12 +207,10 @@ class ProjectVariables(Variables):
             return [Outcome(writes[0], validate(Stamp, answer or {}, f"Vercel: PATCH {path}").written)]
         now = {one.identity for one in self.listed()}
         same = [write for write in writes if variable_of(write.remote).identity in now]
-        lost = [
-            Outcome(write, error=NotFound(f"Vercel: {write.key} has changed since it was listed"))
-            for write in writes
-            if write not in same
-        ]
-        return [*(self.create(same, upsert="true") if same else []), *lost]
+        lost = [write for write in writes if write not in same]
+        done = self.create(same, upsert="true") if same else []
+        gone = "has changed since it was listed"
+        return [*done, *(Outcome(write, error=NotFound(f"Vercel: {write.key} {gone}")) for write in lost)]
 
     def delete(self, writes: Sequence[Write]) -> list[Outcome]:
         if len(writes) > 1:
@@ -238,10 +234,9 @@ class SharedVariables(Variables):
     def __init__(self, client: ApiClient, config: Team) -> None:
         super().__init__(client, config)
         self.config, self.projects = config, sorted(config.targetProjects or [])
-        aims = [*config.targets, *([EVERY_CUSTOM] if config.applyToAllCustomEnvironments else [])]
-        self.serves = frozenset(aims)
+        self.serves = frozenset(config.aims)
         linked = hashlib.sha256("|".join(self.projects).encode()).hexdigest()[:16] if self.projects else "linked"
-        self.name = f"{config.teamId}/shared/{'+'.join(aims)}/{linked}"
+        self.name = f"{config.teamId}/shared/{'+'.join(config.aims)}/{linked}"
 
     def overlaps(self, name: str) -> bool:
         team, _, rest = name.partition("/shared/")

@@ -1,8 +1,5 @@
 """Environment variables at Vercel: of a project, for one of its environments, or shared by a team's projects.
 
-Requests for 500 keys of which one changed: one list and one write. A list of shared variables has pages of 25, each of
-which is a request. Creates, updates and deletes are batches of 50.
-
 Surprising facts. One variable may be for several environments: the sync removes its own environment from it and leaves
 the rest. A sensitive value cannot be read, and the type of a variable cannot be changed: it is recreated. A
 token that may not see production variables gets a list without them, and the number of hidden ones. A create with the
@@ -18,13 +15,14 @@ import math
 from collections.abc import Collection, Iterable, Mapping, Sequence, Set
 from dataclasses import replace
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 from config.errors import BadRequest
-from config.schemas.unions import OneOf
+from config.schemas import OneOf
 from connections.errors import NotFound, Rejected
 from syncs.destination.capabilities import Capabilities, Verified
-from syncs.destination.reading import read_each
+from syncs.destination.reading import ReadsEach
 from syncs.destination.shared_objects import SharedObjectDestination
 from syncs.destinations._vercel_config import Project, Team
 from syncs.destinations._vercel_deployments import NOT_REDEPLOYED, is_redeployed, redeploy
@@ -34,7 +32,7 @@ from syncs.engine.types import Action, Outcome, Remote, Write
 MANY = 50  # keys per request: documented for shared variables, and used for a project's too
 
 
-class Vercel(SharedObjectDestination):
+class Vercel(ReadsEach, SharedObjectDestination):
     slug = "vercel"
     label = "Vercel"
     # A config of older clients has no scope: it is a project's.
@@ -79,12 +77,11 @@ class Vercel(SharedObjectDestination):
         if after_writes == "deploy" and not is_redeployed(config):
             raise BadRequest(NOT_REDEPLOYED)
 
-    @property
+    @cached_property
     def variables(self) -> ProjectVariables | SharedVariables:
-        config = self.config
-        if isinstance(config, Project):
-            return ProjectVariables(self.client, config)
-        return SharedVariables(self.client, config)
+        if isinstance(self.config, Project):
+            return ProjectVariables(self.client, self.config)
+        return SharedVariables(self.client, self.config)
 
     @property
     def targets(self) -> Set[str]:
@@ -98,7 +95,7 @@ class Vercel(SharedObjectDestination):
         return variable_of(remote).kind == self.variables.type
 
     def location(self) -> str:
-        return f"vercel|{self.client.base_url}|{self.variables.name}"
+        return f"{self.slug}|{self.client.base_url}|{self.variables.name}"
 
     def overlaps(self, location: str) -> bool:
         own, _, mine = self.location().rpartition("|")
@@ -122,14 +119,10 @@ class Vercel(SharedObjectDestination):
     def fetch(self) -> Iterable[Remote]:
         return self.variables.remotes()
 
-    def read_values(self, remotes: Sequence[Remote], *, values: bool) -> Sequence[Remote]:
+    def read_value(self, remote: Remote, *, values: bool) -> Remote:
         """Etags show changes. A value that is encrypted in the list takes a request: only an import reads it."""
-
-        def read(one: Remote) -> Remote:
-            is_sealed = values and one.value is None and one.ref.kind == "encrypted"
-            return replace(one, value=self.variables.read(one.ref.id)) if is_sealed else one
-
-        return read_each(read, remotes, self.concurrency)
+        is_sealed = values and remote.value is None and remote.ref.kind == "encrypted"
+        return replace(remote, value=self.variables.read(remote.ref.id)) if is_sealed else remote
 
     def create_many(self, writes: Sequence[Write]) -> Sequence[Outcome]:
         return self.variables.create(writes)
