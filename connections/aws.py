@@ -178,11 +178,13 @@ class AwsClient(ApiClient):
         member: str,
         kind: type[T],
         style: Pages = PAGES,
+        about: str = "",
     ) -> list[T]:
         """The items of all pages of a list as `kind`; an empty page need not be the last one."""
 
         def send(more: Mapping[str, str]) -> tuple[Any, httpx.Headers]:
-            return self._call(service, region, operation, {**body, **more}, read=True)[0], httpx.Headers()
+            sent = {**body, **more}
+            return self._call(service, region, operation, sent, about=about, read=True)[0], httpx.Headers()
 
         return read_pages(send, kind, style, f"{self.service}: {operation}", at=member)
 

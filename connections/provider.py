@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, ClassVar
 
 from config.schemas.model import Model
@@ -93,6 +94,13 @@ class Provider(ABC):
         user_given = bool(address) and not self._given_by_operator
         url = (address if user_given else self._base_url).rstrip("/") + below
         return make(self.label, url, deadline=self._deadline, guarded=user_given, **arguments)
+
+    def read_file(self, file: str, what: str) -> str:
+        """The text of a file that the operator names, trimmed. `what` it is in messages. Raises Unauthorized."""
+        try:
+            return Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, ValueError) as error:
+            raise Unauthorized(f"{self.label}: {what} cannot be read ({type(error).__name__})") from None
 
     @abstractmethod
     def client(self, method: str, credentials: Any, session: Session | None = None) -> ApiClient:

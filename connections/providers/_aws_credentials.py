@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import SecretStr
 
 from config.responses import EXAMPLE_ID
-from config.schemas.model import Model
-from config.schemas.types import Secret, Text
+from config.schemas import Model, Secret, Text
 from connections.aws_regions import host_suffixes
 from connections.aws_signing import Keys
 
@@ -19,53 +18,57 @@ RIGHTS = (
 )
 
 
-RoleArn = Annotated[
-    str,
-    Text(
-        "Role ARN",
-        f"A role that trusts this server, and that its operator has listed in {ROLES}. {RIGHTS}.",
-        pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
-        pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
-        empty_message="Role ARN required",
-        example="arn:aws:iam::123456789012:role/keyferry",
-    ),
-]
-StsEndpoint = Annotated[
-    str | None,
-    Text(
-        "STS endpoint",
-        "Leave empty for the usual one. For access keys of GovCloud or China, FIPS or a VPC endpoint, such as"
-        " https://sts.eu-west-1.amazonaws.com.",
-        # A server at another address could claim any account, and would receive this server's own token.
-        pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
-        rf"\.({host_suffixes()})/?",
-        pattern_message="Must be the https:// address of an STS of AWS, without a path",
-        last=True,
-        example="https://sts.eu-west-1.amazonaws.com",
-    ),
-]
-Endpoint = Annotated[
-    str | None,
-    Text(
-        "Endpoint",
-        "Leave empty for the usual ones. The address of the services otherwise, such as that of a VPC endpoint;"
-        " {service} and {region} are filled in.",
-        max_length=512,
-        pattern=r"https?://[^\s/?#@\\]+/?",
-        pattern_message="Must be an address without a path, such as https://{service}-fips.{region}.amazonaws.com",
-        last=True,
-        example="https://{service}-fips.{region}.amazonaws.com",
-    ),
-]
-
-
 class Endpoints(Model):
-    stsEndpoint: StsEndpoint = None
-    endpoint: Endpoint = None
+    stsEndpoint: Annotated[
+        str | None,
+        Text(
+            "STS endpoint",
+            "Leave empty for the usual one. For access keys of GovCloud or China, FIPS or a VPC endpoint, such as"
+            " https://sts.eu-west-1.amazonaws.com.",
+            # A server at another address could claim any account, and would receive this server's own token.
+            pattern=r"https://(vpce-[a-z0-9-]+\.)?sts(-fips)?(\.[a-z]+(-[a-z]+)+-[0-9]+)?(\.vpce)?"
+            rf"\.({host_suffixes()})/?",
+            pattern_message="Must be the https:// address of an STS of AWS, without a path",
+            last=True,
+            example="https://sts.eu-west-1.amazonaws.com",
+        ),
+    ] = None
+    endpoint: Annotated[
+        str | None,
+        Text(
+            "Endpoint",
+            "Leave empty for the usual ones. The address of the services otherwise, such as that of a VPC endpoint;"
+            " {service} and {region} are filled in.",
+            max_length=512,
+            pattern=r"https?://[^\s/?#@\\]+/?",
+            pattern_message="Must be an address without a path, such as https://{service}-fips.{region}.amazonaws.com",
+            last=True,
+            example="https://{service}-fips.{region}.amazonaws.com",
+        ),
+    ] = None
 
 
 class WebIdentity(Endpoints):
-    roleArn: RoleArn
+    roleArn: Annotated[
+        str,
+        Text(
+            "Role ARN",
+            f"A role that trusts this server, and that its operator has listed in {ROLES}. {RIGHTS}.",
+            pattern=r"arn:aws(-[a-z]+)*:iam::[0-9]{12}:role/[A-Za-z0-9_+=,.@/-]{1,512}",
+            pattern_message="Must be the ARN of a role, such as arn:aws:iam::123456789012:role/keyferry",
+            empty_message="Role ARN required",
+            example="arn:aws:iam::123456789012:role/keyferry",
+        ),
+    ]
+
+    @property
+    def partition(self) -> str:
+        return self.roleArn.split(":")[1]
+
+    @property
+    def keys(self) -> Keys:
+        """None yet, but those of the role will be of its account."""
+        return Keys("", "", account=self.roleArn.split(":")[4])
 
 
 class AssumeRole(WebIdentity):
@@ -85,6 +88,7 @@ class AssumeRole(WebIdentity):
 
 
 class AccessKey(Endpoints):
+    partition: ClassVar[str] = "aws"
     accessKeyId: Annotated[
         str,
         Text(

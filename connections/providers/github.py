@@ -14,25 +14,27 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, ClassVar, TypeVar
+from typing import Any, TypeVar
 
 import httpx
-from pydantic import Field
+from pydantic import Field, SecretStr, ValidationError
 
-from config.schemas.model import Model
+from connections.assertions import assertion
 from connections.errors import Forbidden, RateLimited, Unauthorized
 from connections.http.client import ApiClient, Classified, quote
 from connections.http.pages import NextLink
-from connections.http.responses import Response, Text, validate
+from connections.http.responses import Number, Response, Text, reason
 from connections.provider import Choice, Provider, Rights, Session
 
-from ._github_credentials import RIGHTS, AccessToken, App, ServerApp, address, app_token
+from ._github_credentials import RIGHTS, AccessToken, App
 
 __all__ = ["RIGHTS", "GitHub", "Numbered", "paged"]
 
 T = TypeVar("T", bound=Response)
 
 VERSION = "2022-11-28"
+FILE = "KEYFERRY_GITHUB_APP_FILE"
+JWT_LIFE = 540  # seconds; GitHub takes at most 600
 MINUTE = 60.0
 LIMITS = re.compile("rate.limit|abuse detection|blocked from content creation", re.IGNORECASE)
 """In the message of a 403 that is a limit, or in the address of its documentation; older servers word it otherwise."""
@@ -44,33 +46,34 @@ WRITES = re.compile(r"environments|((organization_)?(dependabot_|codespaces_)?se
 """Permissions of an App's installation, of which a sync needs one or more, to write."""
 
 
-class Owner(Response):
-    login: str
+class Numbered(Response):
     id: int
+
+
+class Owner(Numbered):
+    login: str
     type: str = ""
 
 
-class Repository(Response):
-    id: int
+class Named(Response):
     name: str
+
+
+class Repository(Numbered, Named):
     owner: Owner
 
 
-class Environment(Response):
-    name: str
+class ServerApp(Response):
+    """The App of this server, from the file that the operator names."""
 
-
-class Organization(Response):
-    login: str
-    id: int
+    appId: Number
+    clientId: Text
+    clientSecret: SecretStr
+    privateKey: SecretStr
 
 
 class UserToken(Response):
     access_token: Text
-
-
-class Numbered(Response):
-    id: int
 
 
 class InstallationToken(Response):
@@ -91,13 +94,13 @@ class AppClient(ApiClient):
 
 
 class GitHub(Provider):
-    slug: ClassVar[str] = "github"
-    label: ClassVar[str] = "GitHub"
-    base_url: ClassVar[str] = "https://api.github.com"
-    docs_url: ClassVar[str] = "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api"
-    methods: ClassVar[Mapping[str, type[Model]]] = {"pat": AccessToken, "github-app": App}
-    pickers: ClassVar[tuple[str, ...]] = ("repositories", "organizations")
-    operator_settings: ClassVar[tuple[str, ...]] = ("GITHUB_APP_FILE",)
+    slug = "github"
+    label = "GitHub"
+    base_url = "https://api.github.com"
+    docs_url = "https://docs.github.com/en/rest/authentication/authenticating-to-the-rest-api"
+    methods = {"pat": AccessToken, "github-app": App}
+    pickers = ("repositories", "organizations")
+    operator_settings = ("GITHUB_APP_FILE",)
 
     def client(self, method: str, credentials: AccessToken | App, session: Session | None = None) -> ApiClient:
         if isinstance(credentials, AccessToken):
@@ -107,14 +110,10 @@ class GitHub(Provider):
 
     def _open(self, credentials: AccessToken | App, token: str, **arguments: Any) -> ApiClient:
         own = credentials.privateKey if isinstance(credentials, App) else None
+        headers = {"Authorization": f"Bearer {token}", "Accept": "application/vnd.github+json"}
         return self.open(
-            address(credentials),
-            headers={
-                "Authorization": f"Bearer {token}",
-                "Accept": "application/vnd.github+json",
-                "X-GitHub-Api-Version": VERSION,
-                "User-Agent": "keyferry",
-            },
+            credentials.address(),
+            headers={**headers, "X-GitHub-Api-Version": VERSION, "User-Agent": "keyferry"},
             secrets=[token, own.get_secret_value() if own else ""],
             classify=classify,
             tls=credentials.tls(),
@@ -122,7 +121,14 @@ class GitHub(Provider):
         )
 
     def _server_app(self) -> ServerApp:
-        return ServerApp.read(self.operator.get("GITHUB_APP_FILE") or "")
+        file = self.operator.get("GITHUB_APP_FILE")
+        if not file:
+            raise Unauthorized(f"GitHub: this server has no App of its own: give appId and privateKey, or set {FILE}")
+        text = self.read_file(file, f"the file of {FILE}")
+        try:
+            return ServerApp.model_validate_json(text)
+        except ValidationError as error:
+            raise Unauthorized(f"GitHub: the file of {FILE}: {reason(error)}") from None
 
     def redeem(self, method: str, credentials: AccessToken | App) -> AccessToken | App:
         """Without the code, which showed that the person who entered it may use the installation."""
@@ -130,14 +136,12 @@ class GitHub(Provider):
             return credentials
         server, code = self._server_app(), credentials.code.get_secret_value()
         login = {"client_id": server.clientId, "client_secret": server.clientSecret.get_secret_value(), "code": code}
-        web = self._given_by_operator or "https://github.com"
-        path = "/login/oauth/access_token"
+        web, path = self._given_by_operator or "https://github.com", "/login/oauth/access_token"
         with self.open(headers={"Accept": "application/json"}, inspect=_refused_code) as client:
-            answer = client.request("POST", path, json=login, base_url=web, visible=[server.clientId])
-        token = validate(UserToken, answer, f"GitHub: POST {path}").access_token
+            token = client.post(path, UserToken, json=login, base_url=web, visible=[server.clientId]).access_token
         with self._open(credentials, token) as client:
-            reached = {each.id for each in paged(client, "/user/installations", Numbered, "installations")}
-        if int(credentials.installationId) not in reached:
+            reached = paged(client, "/user/installations", Numbered, "installations")
+        if int(credentials.installationId) not in {each.id for each in reached}:
             raise Forbidden(f"GitHub: whoever the code is of may not use the installation {credentials.installationId}")
         return credentials.model_copy(update={"code": None})
 
@@ -148,15 +152,17 @@ class GitHub(Provider):
         """
         if isinstance(credentials, AccessToken):
             return None
-        path = f"/app/installations/{quote(credentials.installationId)}/access_tokens"
-        if credentials.privateKey and credentials.appId:
-            token = app_token(credentials.appId, credentials.privateKey.get_secret_value())
-        else:
+        app_id, key = credentials.appId, credentials.privateKey
+        if not app_id or not key:
             server = self._server_app()
-            token = app_token(server.appId, server.privateKey.get_secret_value())
-        with self._open(credentials, token) as client:
-            answer = client.request("POST", path, read=True)
-        given = validate(InstallationToken, answer, f"GitHub: POST {path}")
+            app_id, key = server.appId, server.privateKey
+        try:
+            signed = assertion(app_id, key.get_secret_value(), life=JWT_LIFE)
+        except ValueError as error:
+            raise Unauthorized(f"GitHub: the private key of the App is {error}") from None
+        path = f"/app/installations/{quote(credentials.installationId)}/access_tokens"
+        with self._open(credentials, signed) as client:
+            given = client.post(path, InstallationToken, read=True)
         return Session(f"{given.token} {json.dumps(given.permissions)}", given.expires_at)
 
     def check(self, client: ApiClient) -> Rights:
@@ -167,33 +173,31 @@ class GitHub(Provider):
             client.request("GET", "/installation/repositories")
             return _rights_of_installation(client.granted)
         scopes = client.send("GET", "/user").headers.get("x-oauth-scopes")
-        return Rights() if scopes is None else _rights_of_scopes({each.strip() for each in scopes.split(",")} - {""})
+        if scopes is None:
+            return Rights()
+        held = {each.strip() for each in scopes.split(",")} - {""}
+        return Rights(() if held & CLASSIC else ("repo or admin:org",), tuple(sorted(held - CLASSIC - READS)))
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
+        names: list[str] = []
         if field == "org":
-            return [Choice(login, login) for login in sorted(_organizations(client))]
+            names = sorted(each.login for each in _organizations(client))
         if field == "owner":
-            owners = {each.owner.login for each in _repositories(client)}
-            return [Choice(owner, owner) for owner in sorted(owners)]
+            names = sorted({each.owner.login for each in _repositories(client)})
         if field == "repo":
-            return [Choice(each.name, each.name) for each in _of_owner(client, chosen["owner"])]
-        if field == "selectedRepositoryIds":
-            return [Choice(str(each.id), each.name) for each in _of_owner(client, chosen["org"])]
+            names = [each.name for each in _repositories(client, chosen["owner"])]
         if field == "env":
             path = f"/repos/{quote(chosen['owner'])}/{quote(chosen['repo'])}/environments"
-            return [Choice(each.name, each.name) for each in paged(client, path, Environment, "environments")]
-        return []
+            names = [each.name for each in paged(client, path, Named, "environments")]
+        if field == "selectedRepositoryIds":
+            return [Choice(str(each.id), each.name) for each in _repositories(client, chosen["org"])]
+        return [Choice(name, name) for name in names]
 
     def pick(self, client: ApiClient, picker: str) -> dict[str, list[dict[str, Any]]]:
         """What can be reached: repositories `{id, name, owner}`, or organizations `{id, login}`."""
         if picker == "organizations":
-            return {picker: [{"id": number, "login": login} for login, number in _organizations(client).items()]}
-        return {
-            "repositories": [
-                {"id": each.id, "name": each.name, "owner": {"id": each.owner.id, "login": each.owner.login}}
-                for each in _repositories(client)
-            ]
-        }
+            return {picker: [each.model_dump(include={"id", "login"}) for each in _organizations(client)]}
+        return {"repositories": [each.model_dump(exclude={"owner": {"type"}}) for each in _repositories(client)]}
 
 
 def _refused_code(status: int, headers: httpx.Headers, said: Any) -> Classified:
@@ -211,11 +215,6 @@ def classify(status: int, headers: httpx.Headers, said: Any) -> Classified:
     by_header = "retry-after" in headers or headers.get("x-ratelimit-remaining") == "0"
     texts = [said.get("message"), said.get("documentation_url")] if isinstance(said, Mapping) else []
     return (RateLimited, MINUTE) if status == 429 or by_header or LIMITS.search(f"{texts}") else None
-
-
-def _rights_of_scopes(scopes: set[str]) -> Rights:
-    missing = () if scopes & CLASSIC else ("repo or admin:org",)
-    return Rights(missing, tuple(sorted(scopes - CLASSIC - READS)))
 
 
 def _rights_of_installation(granted: Mapping[str, str]) -> Rights:
@@ -238,22 +237,19 @@ def paged(client: ApiClient, path: str, kind: type[T], member: str = "") -> list
     return client.read_list(path, kind, NextLink(size="per_page"), member=member, total=total)
 
 
-def _repositories(client: ApiClient) -> list[Repository]:
-    if isinstance(client, AppClient):
-        found = paged(client, "/installation/repositories", Repository, "repositories")
-    else:
-        found = paged(client, "/user/repos", Repository)
+def _repositories(client: ApiClient, owner: str = "") -> list[Repository]:
+    """All, or those of an owner, whose name is not case sensitive."""
+    by_app = isinstance(client, AppClient)
+    path, member = ("/installation/repositories", "repositories") if by_app else ("/user/repos", "")
+    found = [
+        each for each in paged(client, path, Repository, member) if owner.lower() in ("", each.owner.login.lower())
+    ]
     return sorted(found, key=lambda each: (each.owner.login.lower(), each.name.lower()))
 
 
-def _of_owner(client: ApiClient, owner: str) -> list[Repository]:
-    """The repositories of an owner, whose name is not case sensitive."""
-    return [each for each in _repositories(client) if each.owner.login.lower() == owner.lower()]
-
-
-def _organizations(client: ApiClient) -> dict[str, int]:
-    """Numbers of the organizations by login. Of an installation: the owners of its repositories."""
-    if isinstance(client, AppClient):
-        owners = [each.owner for each in _repositories(client)]
-        return {owner.login: owner.id for owner in owners if owner.type == "Organization"}
-    return {each.login: each.id for each in paged(client, "/user/orgs", Organization)}
+def _organizations(client: ApiClient) -> list[Owner]:
+    """Of an installation: the owners of its repositories."""
+    if not isinstance(client, AppClient):
+        return paged(client, "/user/orgs", Owner)
+    owners = {each.owner.id: each.owner for each in _repositories(client)}
+    return [owner for owner in owners.values() if owner.type == "Organization"]

@@ -67,6 +67,13 @@ class Capabilities:
         quota = self.quota and (max(1, self.quota[0] * percent // 100), self.quota[1])
         return replace(self, pace=pace, quota=quota)
 
+    def in_document(self, max_total_bytes: int | None = None) -> Capabilities:
+        """The same where all keys are members of one document: only its size has a limit, and members have no etags."""
+        free = replace(self, key_pattern="", key_rule="", max_key_length=None, max_value_bytes=None, takes_empty=True)
+        return replace(
+            free, has_etag=False, has_object_ids=False, holds_comments=False, max_total_bytes=max_total_bytes
+        )
+
     def allows(self, name: str) -> bool:
         """Whether a key's name has only what `key_pattern` allows."""
         return not self.key_pattern or re.fullmatch(self.key_pattern, name, re.ASCII) is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,12 @@ def in_parallel(read: Callable[[Item], Result], items: Iterable[Item], concurren
     """The result for each item, in their order. Raises the first error; reads that wait are then not sent."""
     with ThreadPoolExecutor(max_workers=concurrency) as pool:
         return list(pool.map(read, items))
+
+
+def batches(items: Iterable[Item], size: int) -> list[list[Item]]:
+    """The items in parts of the size that one request reads."""
+    waiting = iter(items)
+    return list(iter(lambda: list(itertools.islice(waiting, size)), []))
 
 
 def read_each(read: Callable[[Remote], Remote | None], remotes: Sequence[Remote], concurrency: int) -> list[Remote]:

@@ -21,12 +21,12 @@ from nacl import public
 from pydantic import AfterValidator, Base64Bytes, Field, model_validator
 
 from config.errors import BadRequest
-from config.schemas import types
-from config.schemas.member import About
-from config.schemas.unions import OneOf
+from config.schemas import About, Items, OneOf, Text
+from config.schemas.types import Whole
 from connections.errors import NotFound, Rejected
 from connections.http.client import quote
-from connections.http.responses import Number, Response, Text
+from connections.http.responses import Number, Response
+from connections.http.responses import Text as Filled
 from connections.providers.github import RIGHTS, Numbered, paged
 from syncs.destination.capabilities import Capabilities, Verified
 from syncs.destination.location import Target
@@ -35,8 +35,8 @@ from syncs.destination.upsert import UpsertDestination
 from syncs.engine.types import Remote, Write
 
 
-def _name(label: str, help: str, max_length: int = 100, **more: Any) -> types.Text:
-    return types.Text(label, help, location=True, ignores_case=True, max_length=max_length, **more)
+def _name(label: str, help: str, max_length: int = 100, **more: Any) -> Text:
+    return Text(label, help, location=True, ignores_case=True, max_length=max_length, **more)
 
 
 class Scoped(Target):
@@ -50,11 +50,11 @@ class Organization(Scoped):
     org: Annotated[str, _name("Organization", "The name of the organization.", example="acme")]
     visibility: Annotated[
         str,
-        types.Text("Visibility", "Which of its repositories see the secrets.", choices=("all", "private", "selected")),
+        Text("Visibility", "Which of its repositories see the secrets.", choices=("all", "private", "selected")),
     ]
     selectedRepositoryIds: Annotated[
-        list[Annotated[int, types.Whole(minimum=1, maximum=2**53 - 1)]] | None,
-        types.Items("The numbers of the repositories that see them, with the visibility selected.", max_items=1000),
+        list[Annotated[int, Whole(minimum=1, maximum=2**53 - 1)]] | None,
+        Items("The numbers of the repositories that see them, with the visibility selected.", max_items=1000),
         AfterValidator(lambda ids: ids or None),
     ] = None
 
@@ -97,9 +97,9 @@ SCOPES: dict[str, tuple[type[Scoped], str, int | None]] = {
 
 
 class Secret(Response):
-    name: Text
-    created_at: Text
-    updated_at: Text
+    name: Filled
+    created_at: Filled
+    updated_at: Filled
     visibility: str = ""
 
 
@@ -143,10 +143,10 @@ class GitHub(UpsertDestination):
         super().__init__(*args, **kwargs)
         self._visibility: str = getattr(self.config, "visibility", "")
         self._selected: list[int] = sorted(getattr(self.config, "selectedRepositoryIds", None) or ())
-        self._key = Shared(lambda: self.client.get(f"{self.secrets}/public-key", PublicKey))
+        self._key = Shared(lambda: self.client.get(f"{self.list_path}/public-key", PublicKey))
 
     @property
-    def secrets(self) -> str:
+    def list_path(self) -> str:
         return self.config.target_path + SCOPES[self.config.scope][1]
 
     @classmethod
@@ -162,10 +162,10 @@ class GitHub(UpsertDestination):
         return key.upper()
 
     def path(self, key: str) -> str:
-        return f"{self.secrets}/{quote(self.normalize_key(key))}"
+        return f"{self.list_path}/{quote(self.normalize_key(key))}"
 
     def items(self) -> Iterable[Secret]:
-        return paged(self.client, self.secrets, Secret, "secrets")
+        return paged(self.client, self.list_path, Secret, "secrets")
 
     def remote(self, item: Secret) -> Remote:
         return Remote(item.name, object_id=item.created_at, etag=f"{item.updated_at}|{item.visibility}")

@@ -5,16 +5,14 @@ from __future__ import annotations
 import pytest
 
 from config.errors import BadRequest, Invalid
-from config.schemas.model import Model
-from syncs.destinations._aws_options import Tag, Tags, refused_tags
+from syncs.destinations._aws import AwsOptions, Tag, refused_tags
 
 
 def test_tags_have_the_format_of_aws() -> None:
-    class Tagged(Model):
-        tags: Tags = None
-
     tags = [{"key": "a b/ä", "value": ""}, {"key": "c", "value": "d:e"}]
-    assert Tagged.parse({"tags": tags}).stored() == {"tags": tags}
+    assert AwsOptions.parse({"initialSyncBehavior": "overwrite-destination", "tags": tags}).tags == [
+        Tag(**tag) for tag in tags
+    ]
     for wrong in (
         {"key": " ", "value": ""},
         {"key": "a?", "value": ""},
@@ -22,9 +20,11 @@ def test_tags_have_the_format_of_aws() -> None:
         {"key": "a", "value": "x" * 257},
     ):
         with pytest.raises(Invalid):
-            Tagged.parse({"tags": [wrong]})
+            AwsOptions.parse({"initialSyncBehavior": "overwrite-destination", "tags": [wrong]})
     with pytest.raises(BadRequest, match="unique"):
-        Tagged.parse({"tags": [*tags, {"key": "c", "value": "other"}]})
+        AwsOptions.parse(
+            {"initialSyncBehavior": "overwrite-destination", "tags": [*tags, {"key": "c", "value": "other"}]}
+        )
 
 
 @pytest.mark.parametrize(

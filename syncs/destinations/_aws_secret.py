@@ -1,4 +1,4 @@
-"""What both mappings of AWS Secrets Manager share: their config, options and limits, and the requests that both send.
+"""What both mappings of AWS Secrets Manager share: their config, options and limits, and requests that both send.
 
 Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 """
@@ -6,31 +6,23 @@ Source: https://docs.aws.amazon.com/secretsmanager/latest/apireference/
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AliasChoices, Field
 
 from config.errors import BadRequest
-from config.schemas.member import About
-from config.schemas.model import Model
-from config.schemas.types import Flag, Text, Whole
-from config.schemas.unions import OneOf
-from connections.aws import aws_of
+from config.schemas import About, Flag, Model, OneOf, Text
+from config.schemas.types import Whole
+from connections.errors import IntegrationError
 from connections.http import responses
 from connections.http.responses import Response
-from syncs.destination.base import Destination
 from syncs.destination.capabilities import Capabilities
-from syncs.destination.options import SyncOptions
-from syncs.engine.types import Pairs
+from syncs.engine.types import Write
 
-from ._aws_options import VERIFIED, KmsKey, Region, Tags, attributes_of, refused_tags, tags_of
+from ._aws import VERIFIED, AwsDestination, AwsOptions, Region
 
-LABEL = "AWS Secrets Manager"
-SERVICE = "secretsmanager"
 MAPPING = About(help="Whether each key is a secret of its own, or all of them are one secret.")
-T = TypeVar("T")
 
 
 class OneToOne(Model):
@@ -48,6 +40,7 @@ class ManyToOne(Model):
         Text(
             "Secret name",
             "The secret that holds all keys as one JSON object; created if it does not exist.",
+            location=True,
             max_length=256,
             pattern=r"[A-Za-z0-9/_+=.@-]+",
             pattern_message="Secret name can only contain letters, digits and /_+=.@-",
@@ -56,9 +49,7 @@ class ManyToOne(Model):
     ]
 
 
-class SecretsManagerOptions(SyncOptions):
-    keyId: KmsKey = None
-    tags: Tags = None
+class SecretsManagerOptions(AwsOptions):
     syncSecretMetadataAsTags: Annotated[
         bool | None, Flag("Metadata as tags", "Each secret's metadata as tags; not in one document.")
     ] = None
@@ -88,7 +79,7 @@ class SecretTag(Response):
 
 
 class Secret(Response):
-    """A secret without its value. Source: "ListSecrets", "DescribeSecret"."""
+    """A secret without its value. Source: "ListSecrets", "DescribeSecret"; with a version "CreateSecret"."""
 
     ARN: responses.Text
     Name: responses.Text
@@ -97,6 +88,7 @@ class Secret(Response):
     OwningService: str | None = None
     PrimaryRegion: str | None = None
     DeletedDate: Any = None
+    VersionId: str | None = None
     Tags: tuple[SecretTag, ...] | None = None
     versions: Mapping[str, tuple[str, ...]] | None = Field(
         default=None, validation_alias=AliasChoices("SecretVersionsToStages", "VersionIdsToStages")
@@ -109,32 +101,25 @@ class Secret(Response):
     @property
     def current_version(self) -> str | None:
         """None of a secret that never had a value."""
-        return next((version for version, stages in (self.versions or {}).items() if "AWSCURRENT" in stages), None)
+        labelled = (version for version, stages in (self.versions or {}).items() if "AWSCURRENT" in stages)
+        return self.VersionId or next(labelled, None)
 
 
-class SecretValue(Response):
+class SecretValue(Secret):
     """Source: "GetSecretValue", "BatchGetSecretValue"."""
 
-    ARN: responses.Text
-    Name: responses.Text
     VersionId: responses.Text
     SecretString: str | None = Field(default=None, repr=False)
 
 
-class WrittenSecret(Response):
-    ARN: str | None = None
-    VersionId: str | None = None
-
-
-class SecretsManager(Destination):
+class SecretsManager(AwsDestination):
     """The base of both mappings."""
 
     slug = "aws-secrets-manager"
-    label = LABEL
-    provider = "aws"
+    label = "AWS Secrets Manager"
+    service = "secretsmanager"
     Config = OneOf("mappingBehavior", OneToOne, ManyToOne)
     Options = SecretsManagerOptions
-    options: SecretsManagerOptions
     Policy = SecretsManagerPolicy
     policy: SecretsManagerPolicy
     capabilities = Capabilities(
@@ -162,74 +147,42 @@ class SecretsManager(Destination):
 
     @classmethod
     def limits(cls, config: Model) -> Capabilities:
-        """One document has no limits for names and empty values, but one for its size; its members have no etags."""
-        if isinstance(config, OneToOne):
-            return cls.capabilities
-        free = replace(cls.capabilities, has_etag=False, has_object_ids=False, takes_empty=True, key_pattern="")
-        return replace(
-            free, key_rule="", holds_comments=False, max_key_length=None, max_value_bytes=None, max_total_bytes=65536
-        )
+        return cls.capabilities if isinstance(config, OneToOne) else cls.capabilities.in_document(65536)
 
-    def location(self) -> str:
-        client, region = aws_of(self.client), self.config.region
-        name = self.config.secretName if isinstance(self.config, ManyToOne) else ""
-        return f"aws|{client.place(SERVICE, region)}|{client.account}|{region}|{name}"
+    def create_secret(self, name: str, content: Mapping[str, str], write: Write | None = None, **how: Any) -> Any:
+        """With the KMS key and the tags of the options."""
+        sent = {"Name": name, **content, **self.kms_key(), **self.tags(write)}
+        return self.call("CreateSecret", sent, dict[str, Any], name, **how)
 
-    def write_fingerprint(self) -> str:
-        return attributes_of(self.options.keyId, self.options.tags)
-
-    def call(
-        self,
-        operation: str,
-        name: str,
-        body: Mapping[str, Any],
-        kind: type[T],
-        *,
-        read: bool = False,
-        hidden: Iterable[str] = (),
-    ) -> T:
-        """An operation on a secret, of which messages show `name`: its ARN, or its name where the ARN is unknown."""
-        line = aws_of(self.client)
-        return line.call(SERVICE, self.config.region, operation, body, kind, about=name, read=read, hidden=hidden)
-
-    def call_on(
-        self, operation: str, secret: str, body: Mapping[str, Any] | None = None, *, hidden: Iterable[str] = ()
-    ) -> WrittenSecret:
-        """An operation that changes a secret, given by its ARN or name."""
-        return self.call(operation, secret, {"SecretId": secret, **(body or {})}, WrittenSecret, hidden=hidden)
+    def change(self, operation: str, secret: str, sent: Mapping[str, Any] | None = None, **how: Any) -> Any:
+        """An operation on a secret, given by its ARN or name."""
+        return self.call(operation, {"SecretId": secret, **(sent or {})}, dict[str, Any], secret, **how)
 
     def describe(self, secret: str) -> Secret:
-        return self.call("DescribeSecret", secret, {"SecretId": secret}, Secret, read=True)
+        return self.call("DescribeSecret", {"SecretId": secret}, Secret, secret, read=True)
 
-    def kms_member(self) -> dict[str, str]:
+    def seen(self, secret: str) -> Secret | None:
+        """As `describe`, for a second look; None if it fails, so that the first error is the one that is reported."""
+        try:
+            return self.describe(secret)
+        except IntegrationError:
+            return None
+
+    def kms_key(self) -> dict[str, str]:
         return {"KmsKeyId": self.options.keyId} if self.options.keyId else {}
 
     def has_kms_key(self, secret: Secret) -> bool:
         """Whether its key is the one of the options, by name: an alias and an ARN are never equal."""
-        wanted = self.options.keyId
-        held = secret.KmsKeyId or "alias/aws/secretsmanager"
-        return not wanted or wanted == held or _key_id(wanted) == _key_id(secret.KmsKeyId)
+        wanted, held = self.options.keyId, secret.KmsKeyId or "alias/aws/secretsmanager"
+        return not wanted or wanted.rpartition("key/")[2] == held.rpartition("key/")[2]  # the ID within an ARN
 
-    def refuses_metadata(self, metadata: Pairs) -> str:
-        return refused_tags(self.options.tags, metadata)
-
-    def tags_member(self, metadata: Iterable[tuple[str, str]] = ()) -> dict[str, list[dict[str, str]]]:
-        """The tags of the options, and the secret's metadata."""
-        tags = tags_of(self.options.tags, metadata)
-        return {"Tags": tags} if tags else {}
-
-    def add_tags(self, secret: Secret, metadata: Iterable[tuple[str, str]] = ()) -> None:
+    def add_tags(self, secret: Secret, write: Write | None = None) -> None:
         """Add those that are missing or have another value; no request if there are none."""
-        tags = tags_of(self.options.tags, metadata)
+        tags = self.tags(write).get("Tags", [])
         if missing := [tag for tag in tags if secret.tags.get(tag["Key"]) != tag["Value"]]:
-            self.call_on("TagResource", secret.ARN, {"Tags": missing})
+            self.change("TagResource", secret.ARN, {"Tags": missing})
 
 
 def request_token() -> dict[str, str]:
     """The member that identifies a new version, which becomes its ID."""
     return {"ClientRequestToken": str(uuid.uuid4())}
-
-
-def _key_id(key: str | None) -> str:
-    """The ID within an ARN."""
-    return (key or "").rpartition("key/")[2]
