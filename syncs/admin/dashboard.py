@@ -14,7 +14,10 @@ from config.access.roles import Actor, Right
 from config.health import live_workers
 from config.ui.base import actor_of, any_project
 from connections.models import AppConnection
-from syncs.history.status import STATES, counted, drifted, has_synced, queue, runs_by_day, runs_by_hour, urgent, visible
+from syncs.history.kept import kept_keys
+from syncs.history.states import ATTENTION, TONES, overview, urgent, visible
+from syncs.history.statistics import drifted, queue, runs_by_day, runs_by_hour
+from syncs.history.status import statuses
 from syncs.models import Secret, SecretSync
 from syncs.services.sync_drafts import may_connect
 
@@ -24,27 +27,28 @@ MAX_ROWS = 8
 def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     """Context of `syncs/dashboard.html`. The number of queries does not depend on the number of syncs."""
     actor = actor_of(request)
-    states = counted(actor)
+    kept = kept_keys()
+    states, has_synced = overview(actor, kept)
     total = sum(states.values())
-    drift_count, drift_rows = drifted(actor, MAX_ROWS)
     now = timezone.now()
+    rows = urgent(actor, MAX_ROWS, kept)
+    known = statuses(rows)
     return {
         **base,
         "title": _("Overview"),
-        "states": [(state, *STATES[state], count) for state, count in states.items() if count],
+        "states": [(state.value, state.label, TONES[state], count) for state, count in states.items() if count],
         "sync_total": total,
         "urgent": [
-            (sync, *STATES[sync.state], actor.may(Right.RUN_SYNCS, sync.project_id)) for sync in urgent(actor, MAX_ROWS)
+            (sync, known[sync.pk], actor.may(Right.RUN_SYNCS, sync.project_id)) for sync in rows if sync.pk in known
         ],
-        "urgent_more": max(states["held"] + states["failed"] - MAX_ROWS, 0),
-        "drift_count": drift_count,
-        "drift_rows": drift_rows,
+        "urgent_more": max(sum(states[state] for state in ATTENTION) - MAX_ROWS, 0),
+        "drift_rows": drifted(actor, MAX_ROWS),
         "queue": queue(actor),
         "workers": live_workers(),
         "may_pause": actor.is_instance_admin,
         "paused": Instance.objects.filter(paused_at__isnull=False).first(),
         "charts": [runs_by_hour(actor, now), runs_by_day(actor, now)],
-        "steps": [] if has_synced(actor) else _first_steps(actor, total),
+        "steps": [] if has_synced else _first_steps(actor, total),
     }
 
 

@@ -26,9 +26,10 @@ ACTIONS: dict[str, tuple[Any, str]] = {
 OUTCOMES: dict[str, tuple[Any, str]] = {
     "failed": (_("failed"), "bad"),
     "blocked": (_("blocked"), "bad"),
-    "": (_("pending"), "busy"),
+    "pending": (_("pending"), "busy"),
     "applied": (_("applied"), "good"),
     "kept": (_("kept"), "calm"),
+    "dismissed": (_("dismissed"), "calm"),
     "skipped": (_("skipped"), "warn"),
 }
 """Outcome -> label and tone, in the order of display."""
@@ -60,6 +61,14 @@ DRIFT: dict[str, tuple[Any, str]] = {
     "unknown": (_("Unknown"), "calm"),
     "none": (_("None"), "good"),
 }
+
+DRIFT_STATES: dict[str, Any] = {
+    "changed": _("changed"),
+    "missing": _("missing"),
+    "unknown": _("unknown"),
+    "unmanaged": _("appeared, unmanaged"),
+}
+"""State of a key in a drift check -> label, in the order of display."""
 
 
 def count_badges(counts: Mapping[str, int]) -> list[tuple[str, str]]:

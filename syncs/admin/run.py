@@ -21,16 +21,16 @@ from config.errors import ServiceError
 from config.ui.base import actor_of
 from config.ui.markup import badge, took, when
 from syncs.history.export import FORMATS
-from syncs.history.status import outcome_counts
+from syncs.history.outcomes import by_outcome, in_words, numbers_of, outcome_of, with_outcome
+from syncs.history.texts import active, next_try
 from syncs.models import Status, SyncRun
 from syncs.planning.preview import preview
-from syncs.planning.undo import require_undoable, undoable
+from syncs.planning.undo import WRITES, require_undoable, undoable
 from syncs.services import approvals, triggers
 from syncs.source.selectors import syncs
 
 from .approvals import Approvals
 from .labels import ACTIONS, AFTER_WRITES, OPERATIONS, OUTCOMES, RUNS, TRIGGERS, count_badges, plan_context, remedy_of
-from .sync_page import summary_of
 
 PAGE_SIZE = 100
 URGENT = Case(
@@ -86,9 +86,18 @@ class SyncRunAdmin(Approvals):
     def status_badge(self, obj: SyncRun) -> str:
         return badge(*RUNS[obj.status])
 
+    def get_changelist_instance(self, request: HttpRequest) -> Any:
+        """The runs of the page with the outcomes of their keys, in one query more."""
+        found = super().get_changelist_instance(request)
+        found.result_list = list(found.result_list)
+        numbers = numbers_of(found.result_list)
+        for run in found.result_list:
+            run.keys_in_words = in_words(run, numbers[run.pk])
+        return found
+
     @display(description=_("Keys"))
-    def changes(self, obj: SyncRun) -> str:
-        return summary_of(obj)
+    def changes(self, obj: Any) -> str:
+        return str(obj.keys_in_words)
 
     @display(description=_("By"), ordering="actor_name")
     def actor(self, obj: SyncRun) -> str:
@@ -100,7 +109,7 @@ class SyncRunAdmin(Approvals):
 
     @display(description=_("Duration"))
     def duration(self, obj: SyncRun) -> str:
-        return took(obj.started_at, obj.ended_at)
+        return took(*active(obj))
 
     def get_urls(self) -> Any:
         return [
@@ -131,17 +140,21 @@ class SyncRunAdmin(Approvals):
 
     def _detail(self, request: HttpRequest, run: SyncRun) -> dict[str, Any]:
         actor = actor_of(request)
-        by_outcome = outcome_counts(run)
+        numbers = numbers_of([run])[run.pk]
+        outcomes = by_outcome(numbers)
         chosen = request.GET.get("outcome", "")
         search = request.GET.get("q", "").strip()
         rows = run.changes.defer("before", "before_sealed").order_by(URGENT, "id")
-        if chosen in OUTCOMES and chosen:
-            rows = rows.filter(outcome=chosen)
+        if chosen in OUTCOMES:
+            rows = rows.filter(with_outcome(run, chosen))
         if search:
             rows = rows.filter(key__icontains=search)
         page = Paginator(rows, PAGE_SIZE).get_page(request.GET.get("page"))
         planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
-        applied, failed = (min(by_outcome.get(name, 0), planned) for name in ("applied", "failed"))
+        written, failed = (
+            min(sum(n for (outcome, action), n in numbers.items() if outcome == name and action in WRITES), planned)
+            for name in ("applied", "failed")
+        )
         may_run, held = actor.may(Right.RUN_SYNCS, run.sync.project_id), run.status == Status.HELD
         return {
             "run": run,
@@ -150,20 +163,21 @@ class SyncRunAdmin(Approvals):
             "operation": OPERATIONS[run.operation],
             "trigger": TRIGGERS[run.trigger],
             "page": page,
-            "rows": [(row, ACTIONS[row.action], OUTCOMES[row.outcome], remedy_of(row)) for row in page],
+            "rows": [(row, ACTIONS[row.action], OUTCOMES[outcome_of(run, row)], remedy_of(row)) for row in page],
             "counts": count_badges(run.counts),
             "after_label": AFTER_WRITES[run.after.action] if run.after else "",
             "after_outcome": OUTCOMES[run.after.outcome] if run.after else None,
-            "outcomes": [
-                (name, label, by_outcome[name]) for name, (label, _) in OUTCOMES.items() if by_outcome.get(name)
-            ],
-            "all_outcomes": sum(by_outcome.values()),
+            "outcomes": [(name, OUTCOMES[name][0], number) for name, number in outcomes.items()],
+            "numbers": in_words(run, numbers),
+            "all_outcomes": sum(outcomes.values()),
             "chosen": chosen,
             "search": search,
             "planned": planned,
-            "done": min(applied + failed, planned),
-            "applied_share": round(100 * applied / planned) if planned else 0,
+            "written": written,
+            "applied_share": round(100 * written / planned) if planned else 0,
             "failed_share": round(100 * failed / planned) if planned else 0,
+            "next_try": next_try(run),
+            "active": active(run),
             "is_active": run.status in (Status.PENDING, Status.RUNNING),
             "held": held,
             "deletes": len(run.options.shown),
@@ -193,7 +207,6 @@ class SyncRunAdmin(Approvals):
         try:
             if request.method == "POST":
                 undo = triggers.undo(actor, run, request.POST.get("digest", ""))
-                messages.success(request, _("Undo started. Automatic runs of this sync are paused."))
                 return redirect("admin:syncs_syncrun_change", undo.pk)
             require_undoable(run)
             plan = preview(syncs().get(pk=run.sync_id), undone=run)

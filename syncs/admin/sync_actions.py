@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from config.access.roles import Right
 from config.errors import ServiceError
 from config.ui.base import ServiceAdmin, actor_of, any_project, reason_of
-from syncs.history.status import STATES
+from syncs.history.status import statuses
 from syncs.models import SecretSync, SyncRun
 from syncs.services import syncs as services
 from syncs.services import triggers
@@ -38,7 +38,7 @@ class SyncActions(ServiceAdmin):
 
     @admin.action(description=_("Sync now..."))
     def sync_now(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
-        return self._confirmed(request, queryset, "sync_now", lambda sync: self.trigger(request, sync, "sync"))
+        return self._confirmed(request, queryset, "sync_now", lambda sync: self._queue(request, sync))
 
     @admin.action(description=_("Pause..."))
     def pause(self, request: HttpRequest, queryset: Any) -> HttpResponse | None:
@@ -57,7 +57,9 @@ class SyncActions(ServiceAdmin):
             for sync in permitted:
                 perform(sync)
             return None
-        rows = [(sync, *STATES[sync.state], destination_label(sync), target_label(sync)) for sync in permitted[:LISTED]]
+        shown = permitted[:LISTED]
+        known = statuses(shown)
+        rows = [(sync, known[sync.pk], destination_label(sync), target_label(sync)) for sync in shown]
         context = {
             **self.admin_site.each_context(request),
             "title": TITLES[action],
@@ -80,6 +82,11 @@ class SyncActions(ServiceAdmin):
             message = _("%s: automatic runs paused.") if paused else _("%s: automatic runs resumed.")
             messages.success(request, message % sync.name)
 
+    def _queue(self, request: HttpRequest, sync: SecretSync) -> None:
+        """One of many; the page of a single run shows it by itself."""
+        if self.trigger(request, sync, "sync"):
+            messages.success(request, _("%s: queued.") % sync.name)
+
     def trigger(
         self, request: HttpRequest, sync: SecretSync, operation: str, *, purge: bool = False, behavior: str = ""
     ) -> SyncRun | None:
@@ -96,10 +103,6 @@ class SyncActions(ServiceAdmin):
             messages.error(request, f"{sync.name}: {error}")
             return None
         if operation == "remove":
-            text = _(
-                "%s: removal queued. The sync is paused until you resume or sync it, so that nothing is written again."
-            )
+            text = _("%s: The sync is paused until you resume or sync it, so that nothing is written again.")
             messages.warning(request, text % sync.name)
-        else:
-            messages.success(request, _("%s: queued.") % sync.name)
         return run

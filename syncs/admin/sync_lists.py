@@ -13,8 +13,8 @@ from django.utils.translation import gettext_lazy as _
 from config.access.roles import Right
 from config.ui.base import actor_of
 from syncs.destination.base import destinations
-from syncs.history.status import STATES, visible
-from syncs.models import SecretSync
+from syncs.history.states import visible
+from syncs.models import SecretSync, SyncState
 
 from .labels import DRIFT
 
@@ -24,10 +24,10 @@ class StateFilter(admin.SimpleListFilter):
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        return [(state, label) for state, (label, _tone) in STATES.items()]
+        return SyncState.choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        return queryset.filter(state=self.value()) if self.value() in STATES else queryset
+        return queryset.filter(state=self.value()) if self.value() in SyncState.values else queryset
 
 
 class DriftFilter(admin.SimpleListFilter):

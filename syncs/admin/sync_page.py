@@ -11,14 +11,17 @@ from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
 from syncs.destination.base import describe_target, destinations
-from syncs.history.status import STATES, history_charts, next_check
-from syncs.models import NO_ACTION, ManagedSecret, SecretSync, SyncRun
-from syncs.planning.kept import kept_keys
+from syncs.history.outcomes import in_words, numbers_of
+from syncs.history.statistics import history_charts, next_check
+from syncs.history.status import status_of
+from syncs.history.texts import active, next_try
+from syncs.models import NO_ACTION, DriftCheck, ManagedSecret, SecretSync
 from syncs.planning.undo import undoable
 
-from .labels import DRIFT, OPERATIONS, RUNS, TRIGGERS
+from .labels import DRIFT, DRIFT_STATES, OPERATIONS, RUNS, TRIGGERS
 
 LATEST = 10
+MAX_DRIFTED = 50  # keys of a drift check on the page
 
 
 def destination_label(sync: SecretSync | ManagedSecret) -> str:
@@ -32,17 +35,16 @@ def target_label(sync: SecretSync | ManagedSecret) -> str:
 
 
 def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
-    """`sync` with its state and its relations. A fixed number of queries."""
-    label, tone = STATES[sync.state]
+    """`sync` with its relations. A fixed number of queries."""
     destination = destinations.get(sync.destination)
     may_run = actor.may(Right.RUN_SYNCS, sync.project_id)
     runs = list(sync.runs.defer("unchanged", "unmanaged", "options")[:LATEST])
+    numbers = numbers_of(runs)
     newest = undoable(sync).first() if may_run else None
     drift = getattr(sync, "drift", None)
     return {
         "sync": sync,
-        "state_label": label,
-        "state_tone": tone,
+        "status": status_of(sync),
         "destination_label": destination_label(sync),
         "target": target_label(sync),
         "secrets": sync.folder.secrets.count() if sync.folder else 0,
@@ -50,33 +52,47 @@ def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
         "note": destination.capabilities.note if destination else "",
         "may_run": may_run,
         "may_remove": actor.may(Right.REMOVE_SECRETS, sync.project_id),
+        "may_take": actor.may(Right.WRITE_SECRETS, sync.project_id)
+        and bool(destination and destination.capabilities.can_import),
+        "may_leave": actor.may(Right.EDIT_POLICY, sync.project_id),
         "may_import": may_run and bool(destination and destination.capabilities.can_import),
         "undo_run": newest,
         "runs": [
-            (run, *RUNS[run.status], OPERATIONS[run.operation], TRIGGERS[run.trigger], summary_of(run)) for run in runs
+            (
+                run,
+                *RUNS[run.status],
+                OPERATIONS[run.operation],
+                TRIGGERS[run.trigger],
+                in_words(run, numbers[run.pk]) or (_("no change") if run.ended_at else ""),
+                next_try(run),
+                active(run),
+            )
+            for run in runs
         ],
         "last_run": runs[0] if runs else None,
         "next_check": next_check(sync),
         "drift": drift,
         "drift_label": DRIFT.get(drift.status) if drift else None,
-        "drift_keys": [each for each in drift.changes if each["state"] != "unmanaged"][:20] if drift else [],
-        "kept": len(kept_keys(sync)),
+        **_drift(sync, drift),
         "policy_facts": policy_facts(sync),
         "charts": history_charts(sync) if len(runs) > 1 else (),
     }
 
 
-def summary_of(run: SyncRun) -> str:
-    """The planned changes of a run as text, such as "2 creates, 1 delete"."""
-    texts = {
-        "create": ngettext("%d create", "%d creates", run.counts.get("create", 0)),
-        "update": ngettext("%d update", "%d updates", run.counts.get("update", 0)),
-        "adopt": ngettext("%d adopt", "%d adopts", run.counts.get("adopt", 0)),
-        "delete": ngettext("%d delete", "%d deletes", run.counts.get("delete", 0)),
-        "blocked": ngettext("%d blocked", "%d blocked", run.counts.get("blocked", 0)),
+def _drift(sync: SecretSync, drift: DriftCheck | None) -> dict[str, Any]:
+    """The keys of the last check: what drifted, and unmanaged keys that no run has listed yet."""
+    changes = drift.changes if drift else []
+    if not changes:
+        return {"drift_keys": [], "drift_more": 0, "has_drifted": False}
+    listed = sync.runs.filter(operation="sync", location=sync.location, ended_at__isnull=False)
+    known = set(listed.values_list("unmanaged", flat=True).first() or ())
+    shown = [one for one in changes if one["state"] != "unmanaged" or one["key"] not in known]
+    shown.sort(key=lambda one: list(DRIFT_STATES).index(one["state"]))
+    return {
+        "drift_keys": [(one, DRIFT_STATES[one["state"]]) for one in shown[:MAX_DRIFTED]],
+        "drift_more": max(len(shown) - MAX_DRIFTED, 0),
+        "has_drifted": any(one["state"] in ("changed", "missing") for one in shown),
     }
-    parts = [text % run.counts[name] for name, text in texts.items() if run.counts.get(name)]
-    return ", ".join(parts) or (_("no change") if run.ended_at else "")
 
 
 def policy_facts(sync: SecretSync) -> list[str]:

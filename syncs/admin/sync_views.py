@@ -22,6 +22,7 @@ from syncs.planning.opening import IMPORT_PRIORITIES, destination_class
 from syncs.planning.preflight import checked_plan
 from syncs.running.drift import check
 from syncs.services import triggers
+from syncs.services.drift import CHOICES, accept, heal
 
 from .kept import KeptKeysView
 from .labels import DRIFT, count_badges, plan_context
@@ -82,15 +83,20 @@ class SyncViews(KeptKeysView, SyncActions):
         return redirect("admin:syncs_secretsync_change", sync.pk)
 
     def drift_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
-        """Check for drift now."""
+        """Heal or accept what the last check found; without a decision, check again."""
         if (sync := self._runnable(request, pk)) is None:
             return redirect("admin:syncs_secretsync_changelist")
+        actor, decision = actor_of(request), request.POST.get("decision", "")
         try:
-            found = check(sync)
+            if decision == "heal":
+                return redirect("admin:syncs_syncrun_change", heal(actor, sync).pk)
+            if decision in CHOICES:
+                accept(actor, sync, decision)
+            else:
+                found = check(sync)
+                messages.info(request, _("Drift check: %s.") % str(DRIFT[found.status][0]).lower())
         except ServiceError as error:
             messages.error(request, str(error))
-        else:
-            messages.info(request, _("Drift check: %s.") % str(DRIFT[found.status][0]).lower())
         return redirect("admin:syncs_secretsync_change", sync.pk)
 
     def why_view(self, request: HttpRequest, pk: Any) -> HttpResponse:

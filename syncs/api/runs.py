@@ -25,8 +25,8 @@ from syncs.history.serialize import (
     Run,
     RunInHistory,
     RunWithKeys,
-    run_as_json,
     run_with_keys,
+    runs_as_json,
 )
 from syncs.planning.preview import plan_as_json, preview
 from syncs.planning.undo import require_undoable
@@ -127,7 +127,7 @@ class Runs(AnyDestinationViewSet):
         self.id("syncId")
         query = self.query(RunQuery)
         runs = query.runs_of(self.sync_with_history())
-        return TypedResponse({"runs": [run_as_json(run) for run in query.of(runs)], "totalCount": runs.count()})
+        return TypedResponse({"runs": runs_as_json(query.of(runs)), "totalCount": runs.count()})
 
     @action(detail=False)
     @operation(

@@ -1,4 +1,4 @@
-"""What is known about a sync and its keys: drift, and why a key is as it is. The same for every destination."""
+"""What is known about a sync and its keys: status, drift, and why a key is as it is. The same for every destination."""
 
 from __future__ import annotations
 
@@ -15,9 +15,11 @@ from config.schemas.model import Body
 from config.schemas.types import Items, Text
 from syncs.history.explain import Why, why
 from syncs.history.serialize import run_with_keys
+from syncs.history.status import SyncStatusJson, status_of
 from syncs.planning.kept import KeptKey, KeptKeyJson, kept_as_json, kept_keys
 from syncs.planning.preview import plan_as_json
 from syncs.running.drift import DriftJson, check, drift_as_json
+from syncs.services import drift
 from syncs.services.kept import delete_kept, forget_kept, plan_of_delete
 
 from .destination_views import AnyDestinationViewSet
@@ -27,6 +29,25 @@ from .syncs import OnePlan
 
 class KeyQuery(Body):
     key: Annotated[str, Text("Key", "The name of the key at the destination.", max_length=1024)]
+
+
+class Acceptance(Body):
+    choice: Annotated[
+        str,
+        Text(
+            "Choice",
+            "take: the destination's values become the source's. leave: the sync no longer takes these secrets.",
+            choices=drift.CHOICES,
+        ),
+    ]
+    keys: Annotated[
+        list[Annotated[str, Text("key", max_length=1024)]] | None,
+        Items("Keys that the last check found changed or missing; all of them without it.", max_items=1000),
+    ] = None
+
+
+class OneStatus(TypedDict):
+    status: SyncStatusJson
 
 
 class OneDrift(TypedDict):
@@ -59,6 +80,11 @@ class SyncState(AnyDestinationViewSet):
     lookup_url_kwarg = "syncId"
 
     @action(detail=True)
+    @operation("getSecretSyncStatus", "Get the status of a sync: its state, and the reasons as text.")
+    def status(self, request: Request, syncId: str) -> TypedResponse[OneStatus]:
+        return TypedResponse({"status": status_of(self.sync()).as_json()})
+
+    @action(detail=True)
     @operation("getSecretSyncDrift", "Get the result of the last drift check.")
     def drift(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
         return TypedResponse({"drift": drift_as_json(self.sync())})
@@ -68,6 +94,24 @@ class SyncState(AnyDestinationViewSet):
     def check_drift(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
         sync = self.sync(Right.RUN_SYNCS)
         check(sync)
+        return TypedResponse({"drift": drift_as_json(sync)})
+
+    @action(detail=True, methods=["post"], url_path="drift/heal")
+    @operation("healSecretSyncDrift", "Run now, which writes the drifted keys again.")
+    def heal(self, request: Request, syncId: str) -> TypedResponse[OneRun]:
+        return TypedResponse({"run": run_with_keys(drift.heal(self.actor, self.sync(Right.RUN_SYNCS)))})
+
+    @action(detail=True, methods=["post"], url_path="drift/accept")
+    @operation(
+        "acceptSecretSyncDrift",
+        "Accept what drifted: take the destination's values into the source, or leave the keys.",
+        body=Acceptance,
+    )
+    def accept(self, request: Request, syncId: str) -> TypedResponse[OneDrift]:
+        self.id("syncId")
+        body = self.body(Acceptance)
+        sync = self.sync(Right.RUN_SYNCS)
+        drift.accept(self.actor, sync, body.choice, body.keys)
         return TypedResponse({"drift": drift_as_json(sync)})
 
     @action(detail=True)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import enum
 
+DECIDE_AT = " Approve or dismiss it at "
+"""Before the URL at the end of a hold's message."""
+
 
 class Reason(enum.StrEnum):
     """Templates; `text` fills in the names that one of them mentions."""

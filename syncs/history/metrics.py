@@ -15,12 +15,14 @@ from prometheus_client.registry import Collector
 
 from syncs.models import ManagedSecret, SecretSync, Status, SyncRun
 
+from .states import counted_by_destination
+
 
 class _Tables(Collector):
     def collect(self) -> Iterator[Metric]:
         syncs = GaugeMetricFamily("keyferry_syncs", "Syncs by destination and status", labels=["destination", "status"])
-        for row in SecretSync.objects.values("destination", "sync_status").annotate(count=Count("pk")).order_by():
-            syncs.add_metric([row["destination"], row["sync_status"] or "never"], row["count"])
+        for destination, state, count in counted_by_destination():
+            syncs.add_metric([destination, state], count)
         yield syncs
         runs = GaugeMetricFamily("keyferry_runs", "Runs kept, by operation and status", labels=["operation", "status"])
         for run in SyncRun.objects.values("operation", "status").annotate(count=Count("pk")).order_by():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated
 
 from typing_extensions import TypedDict
@@ -11,6 +11,9 @@ from config.conventions import timestamp
 from config.responses import Message, Name, Time, Uuid, one_of, text
 from syncs.engine.reasons import Reason
 from syncs.models import AFTER_WRITES, RunChange, SyncRun
+
+from .outcomes import OUTCOMES, Numbers, by_outcome, numbers_of, outcome_of
+from .texts import waits_for_retry
 
 OPERATIONS = ("sync", "import", "remove", "undo")
 TRIGGERS = ("manual", "change", "schedule", "retry", "approval")
@@ -33,6 +36,8 @@ class Run(TypedDict):
     comment: str | None
     attempts: int
     counts: dict[str, int]
+    outcomes: dict[str, int]
+    retryAt: Time | None
     createdAt: Time
     startedAt: Time | None
     endedAt: Time | None
@@ -47,7 +52,7 @@ class RunChangeJson(TypedDict):
     key: _Key
     sourceKey: str | None
     action: str
-    outcome: str | None
+    outcome: Annotated[str, one_of(OUTCOMES)]
     reason: str
     error: RunError | None
 
@@ -68,7 +73,9 @@ class RunInHistory(RunWithKeys):
     destination: str
 
 
-def run_as_json(run: SyncRun) -> Run:
+def run_as_json(run: SyncRun, numbers: Numbers | None = None) -> Run:
+    """`numbers`: of `numbers_of`, if known. `counts` is by planned action, `outcomes` by what became of the keys."""
+    numbers = numbers_of([run])[run.pk] if numbers is None else numbers
     return {
         "id": str(run.pk),
         "operation": run.operation,
@@ -79,10 +86,19 @@ def run_as_json(run: SyncRun) -> Run:
         "comment": run.comment or None,
         "attempts": run.attempts,
         "counts": run.counts,
+        "outcomes": by_outcome(numbers, run),
+        "retryAt": timestamp(run.due_at if waits_for_retry(run) else None),
         "createdAt": timestamp(run.created_at),
         "startedAt": timestamp(run.started_at),
         "endedAt": timestamp(run.ended_at),
     }
+
+
+def runs_as_json(runs: Iterable[SyncRun]) -> list[Run]:
+    """In two queries, whatever their number."""
+    found = list(runs)
+    numbers = numbers_of(found)
+    return [run_as_json(run, numbers[run.pk]) for run in found]
 
 
 def run_with_keys(run: SyncRun) -> RunWithKeys:
@@ -104,7 +120,7 @@ def changes_as_json(run: SyncRun) -> Iterator[RunChangeJson]:
             "key": row.key,
             "sourceKey": row.source_key or None,
             "action": row.action,
-            "outcome": row.outcome or None,
+            "outcome": outcome_of(run, row),
             "reason": row.reason,
             "error": _error(row),
         }
@@ -124,7 +140,7 @@ def outcomes(run: SyncRun) -> Iterator[dict[str, str]]:
     """One line per key for a terminal."""
     for row in run.changes.all():
         yield {
-            "outcome": row.outcome,
+            "outcome": outcome_of(run, row),
             "action": row.action,
             "key": row.key,
             "why": row.error_message or row.reason,

@@ -1,192 +1,256 @@
-"""The status of syncs as people see it, the most urgent first, and statistics of their runs."""
+"""The status of a sync as every page, the API, commands and metrics show it: its state, and the reasons as text."""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime
+from typing import Annotated, Any
 from uuid import UUID
 
-from django.db.models import Case, CharField, Count, F, Min, OuterRef, Q, QuerySet, Subquery, Value, When
-from django.db.models.functions import Cast, Substr
-from django.utils import timezone
-from django.utils.translation import gettext_lazy as _
+from django.db.models import F, Min, Q
+from typing_extensions import TypedDict
 
-from config.access.roles import Actor
-from config.ui.markup import Chart, Column
-from syncs.models import DriftCheck, RunChange, SecretSync, Status, SyncRun
+from config.access.models import Instance
+from config.conventions import timestamp
+from config.responses import Time, one_of
+from syncs.models import TRIES, SecretSync, Status, SyncRun, SyncState
 
-STATES: dict[str, tuple[Any, str]] = {
-    "held": (_("Held for approval"), "warn"),
-    "failed": (_("Failing"), "bad"),
-    "running": (_("Running"), "busy"),
-    "pending": (_("Waiting to run"), "busy"),
-    "behind": (_("Changes not sent"), "warn"),
-    "paused": (_("Paused"), "calm"),
-    "never": (_("Never ran"), "calm"),
-    "succeeded": (_("Up to date"), "good"),
-}
-"""State -> label and tone, the most urgent first."""
+from .kept import kept_keys
+from .states import TONES, WRITING, with_state
+from .texts import next_try, waits_for_retry, without_link
 
-RUN_TONES = {
-    Status.PENDING: "busy",
-    Status.RUNNING: "busy",
-    Status.SUCCEEDED: "good",
-    Status.FAILED: "bad",
-    Status.HELD: "warn",
-    Status.DISMISSED: "calm",
-    Status.SUPERSEDED: "calm",
-}
-ENDS = ((Status.SUCCEEDED, _("succeeded")), (Status.FAILED, _("failed")), (Status.HELD, _("held")))
+_WAITING = "Changes wait for the next run."
+LISTED = 5  # drifted keys that a reason names
+RELATED = ("connection", "policy", "drift")
 
 
-def visible(actor: Actor, field: str = "project_id") -> Q:
-    """The rows, whose project is at `field`, that the actor may see."""
-    return Q() if actor.projects is None else Q(**{f"{field}__in": actor.projects})
-
-
-def with_state(found: QuerySet[Any]) -> QuerySet[Any]:
-    """Each with its `state` (a key of STATES), and `held_run`, the id of the run that waits for approval, or None."""
-    held = SyncRun.objects.filter(sync=OuterRef("pk"), status=Status.HELD).values("pk")[:1]
-    marked: QuerySet[Any] = found.annotate(
-        held_run=Subquery(held),
-        state=Case(
-            When(held_run__isnull=False, then=Value("held")),
-            When(sync_status__in=("failed", "running", "pending"), then=F("sync_status")),
-            When(policy__paused=True, then=Value("paused")),
-            When(sync_status__isnull=True, then=Value("never")),
-            When(wanted_rev__gt=F("done_rev"), then=Value("behind")),
-            default=Value("succeeded"),
-            output_field=CharField(),
-        ),
-    )
-    return marked
-
-
-def urgent(actor: Actor, most: int) -> list[Any]:
-    """Failing and held syncs; those that wait for a person first."""
-    found = with_state(SecretSync.objects.filter(visible(actor))).filter(state__in=("held", "failed"))
-    rank = Case(When(state="held", then=0), default=1)
-    return list(found.select_related("project", "folder__environment", "policy").order_by(rank, "name")[:most])
-
-
-def counted(actor: Actor) -> dict[str, int]:
-    """State -> how many syncs, for every state."""
-    found = with_state(SecretSync.objects.filter(visible(actor)).order_by()).values("state").annotate(n=Count("pk"))
-    by_state = {row["state"]: row["n"] for row in found}
-    return {state: by_state.get(state, 0) for state in STATES}
-
-
-def drifted(actor: Actor, most: int) -> tuple[int, list[DriftCheck]]:
-    found = DriftCheck.objects.filter(visible(actor, "sync__project_id"), status="drifted")
-    return found.count(), list(found.select_related("sync__project").order_by("-checked_at")[:most])
+class SyncStatusJson(TypedDict):
+    state: Annotated[str, one_of(SyncState.values)]
+    reasons: list[str]
+    since: Time | None
+    retryAt: Time | None
+    attempt: int | None
+    attempts: int | None
+    kept: int
+    drift: int
+    pausedBy: str | None
 
 
 @dataclass(frozen=True)
-class Queue:
-    """Runs that are open, and syncs with a change that no run has carried."""
+class SyncStatus:
+    """`reasons`: a sentence for each state that holds, in their order. `since`: when the state began, if known.
 
-    waiting: int
-    running: int
-    behind: int
-    oldest_due: datetime | None
+    `retry_at`, `attempt` and `attempts`: of the run that is tried again then, its next attempt and how many it has.
+    `kept` and `drift` count keys, `pauses` the reasons about pauses. `run_id`: the run that the state is about, if any.
+    """
+
+    state: SyncState
+    reasons: tuple[str, ...]
+    since: datetime | None
+    retry_at: datetime | None = None
+    attempt: int | None = None
+    attempts: int | None = None
+    kept: int = 0
+    drift: int = 0
+    paused_by: str = ""
+    pauses: int = 0
+    run_id: UUID | None = None
 
     @property
-    def late(self) -> bool:
-        """A due run has not started for half a minute: something does not work."""
-        return self.oldest_due is not None and timezone.now() - self.oldest_due > timedelta(seconds=30)
+    def besides_pauses(self) -> tuple[str, ...]:
+        """The reasons without the first ones, which are about pauses."""
+        return self.reasons[self.pauses :]
+
+    @property
+    def label(self) -> str:
+        return str(self.state.label)
+
+    @property
+    def tone(self) -> str:
+        return TONES[self.state]
+
+    def as_json(self) -> SyncStatusJson:
+        return {
+            "state": self.state.value,
+            "reasons": list(self.reasons),
+            "since": timestamp(self.since),
+            "retryAt": timestamp(self.retry_at),
+            "attempt": self.attempt,
+            "attempts": self.attempts,
+            "kept": self.kept,
+            "drift": self.drift,
+            "pausedBy": self.paused_by or None,
+        }
 
 
-def queue(actor: Actor) -> Queue:
-    """How many runs that the actor may see wait and run, and how many syncs have changes that no run has read."""
-    runs = SyncRun.objects.filter(visible(actor, "sync__project_id"), status__in=(Status.PENDING, Status.RUNNING))
-    open_runs = runs.aggregate(
-        waiting=Count("pk", filter=Q(status=Status.PENDING)),
-        running=Count("pk", filter=Q(status=Status.RUNNING)),
-        oldest=Min("due_at", filter=Q(status=Status.PENDING, due_at__lte=timezone.now())),
-    )
-    behind = SecretSync.objects.filter(visible(actor), wanted_rev__gt=F("done_rev")).count()
-    return Queue(open_runs["waiting"], open_runs["running"], behind, open_runs["oldest"])
+def status_of(sync: SecretSync) -> SyncStatus:
+    return statuses([sync])[sync.pk]
 
 
-def runs_by_hour(actor: Actor, now: datetime) -> Chart:
-    """Of the last 24 hours."""
-    start = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=23)
-    steps = [start + timedelta(hours=number) for number in range(24)]
-    return _runs_chart(
-        actor, _("Runs of the last 24 hours, by hour"), steps, "%Y-%m-%d %H", "%H:%M UTC", "%a %H:%M UTC"
-    )
+def statuses(syncs: Iterable[Any]) -> dict[UUID, SyncStatus]:
+    """Sync -> its status, in a fixed number of queries. A sync that was deleted meanwhile has none.
 
-
-def runs_by_day(actor: Actor, now: datetime) -> Chart:
-    """Of the last 30 days."""
-    start = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=29)
-    steps = [start + timedelta(days=number) for number in range(30)]
-    return _runs_chart(actor, _("Runs of the last 30 days, by day"), steps, "%Y-%m-%d", "%d %b", "%a %d %b %Y")
-
-
-def _runs_chart(actor: Actor, name: Any, steps: list[datetime], key: str, label: str, title: str) -> Chart:
-    """`key` is the step as the beginning of a timestamp's text, which both databases format alike, in UTC.
-
-    Grouped by that text: on SQLite, Django truncates timestamps one by one in Python.
+    Syncs of `with_state` are taken as they are; they should have RELATED loaded.
     """
-    length = len(steps[0].strftime(key))
-    found = SyncRun.objects.filter(visible(actor, "sync__project_id"), created_at__gte=steps[0]).order_by()
-    ended = found.filter(status__in=[status for status, _ in ENDS])
-    rows = ended.annotate(step=Substr(Cast("created_at", CharField()), 1, length)).values("step", "status")
-    counts = Counter({(row["step"], row["status"]): row["n"] for row in rows.annotate(n=Count("pk"))})
-    columns = [
-        Column(step.strftime(label), [counts[step.strftime(key), end] for end, _ in ENDS], step.strftime(title))
-        for step in steps
-    ]
-    return Chart(str(name), [(str(word), RUN_TONES[status]) for status, word in ENDS], columns)
+    found = list(syncs)
+    if any(not hasattr(sync, "state") for sync in found):
+        found = list(with_state(SecretSync.objects.filter(pk__in=[sync.pk for sync in found])).select_related(*RELATED))
+    runs = _Runs.of(found)
+    kept = kept_keys() if any(sync.holds_kept for sync in found) else {}
+    paused = any(sync.holds_paused for sync in found)
+    instance = Instance.objects.filter(paused_at__isnull=False).first() if paused else None
+    return {sync.pk: _Facts(sync, runs, len(kept.get(sync.pk, ())), instance).status() for sync in found}
 
 
-LAST_RUNS = 30
-WROTE = (("create", _("created"), "good"), ("update", _("updated"), "busy"), ("delete", _("deleted"), "bad"))
+@dataclass
+class _Runs:
+    """The runs that statuses mention: by id, the open ones by sync, and since when a sync has failed."""
+
+    by_id: Mapping[UUID, SyncRun]
+    retrying: Mapping[UUID, SyncRun]
+    waiting: Mapping[UUID, SyncRun]
+    running: Mapping[UUID, SyncRun]
+    failing_since: Mapping[UUID, datetime]
+
+    @classmethod
+    def of(cls, syncs: list[Any]) -> _Runs:
+        named = {pk for sync in syncs for pk in (sync.held_run, sync.last_ended) if pk}
+        is_open = Q(status__in=(Status.PENDING, Status.RUNNING), sync__in=[sync.pk for sync in syncs])
+        rows = list(
+            SyncRun.objects.filter(Q(pk__in=named) | is_open).defer("unchanged", "unmanaged").order_by("due_at")
+        )
+        failing = [sync.pk for sync in syncs if sync.holds_failing or sync.holds_incomplete]
+        bad = SyncRun.objects.filter(sync__in=failing, operation__in=WRITING, status=Status.FAILED)
+        bad = bad.filter(Q(sync__last_synced_at=None) | Q(ended_at__gt=F("sync__last_synced_at"))).order_by()
+        began = dict(bad.values("sync").annotate(at=Min("ended_at")).values_list("sync", "at")) if failing else {}
+        retrying = [run for run in reversed(rows) if waits_for_retry(run)]
+        waiting = [run for run in reversed(rows) if run.status == Status.PENDING and not waits_for_retry(run)]
+        return cls(
+            {run.pk: run for run in rows},
+            {run.sync_id: run for run in retrying},
+            {run.sync_id: run for run in waiting},
+            {run.sync_id: run for run in rows if run.status == Status.RUNNING},
+            began,
+        )
 
 
-def history_charts(sync: SecretSync) -> tuple[Chart, Chart]:
-    """Changes and duration of the newest runs, oldest first."""
-    ended = sync.runs.filter(status__in=(Status.SUCCEEDED, Status.FAILED), started_at__isnull=False)
-    runs = list(ended.only("id", "created_at", "started_at", "ended_at", "status").order_by("-created_at")[:LAST_RUNS])
-    runs.reverse()
-    applied = RunChange.objects.filter(run__in=[run.pk for run in runs], outcome="applied").order_by()
-    rows = applied.values("run_id", "action").annotate(n=Count("pk"))
-    counts: Counter[tuple[UUID, str]] = Counter()
-    for row in rows:
-        counts[row["run_id"], "update" if row["action"] == "adopt" else row["action"]] += row["n"]
-    changes, times = [], []
-    for run in runs:
-        label, title = f"{run.created_at:%d %b %H:%M}", f"{run.created_at:%Y-%m-%d %H:%M:%S UTC}"
-        changes.append(Column(label, [counts[run.pk, action] for action, *_ in WROTE], title))
-        spent = ((run.ended_at or run.started_at) - run.started_at).total_seconds() if run.started_at else 0.0
-        milliseconds = round(spent * 1000)
-        failed = run.status == Status.FAILED
-        times.append(Column(label, [0, milliseconds] if failed else [milliseconds, 0], title))
-    return (
-        Chart(str(_("Keys changed, by run")), [(str(word), tone) for _, word, tone in WROTE], changes),
-        Chart(str(_("Duration, by run")), [(str(_("succeeded")), "good"), (str(_("failed")), "bad")], times, " ms"),
-    )
+@dataclass
+class _Facts:
+    """What is known of one sync, annotated by `with_state`."""
+
+    sync: Any
+    runs: _Runs
+    kept: int
+    instance: Instance | None
+
+    def status(self) -> SyncStatus:
+        state = SyncState(self.sync.state)
+        holding = [each for each in SyncState if getattr(self.sync, f"holds_{each}", each is state)]
+        said = {each: self._says(each) for each in holding}
+        retry = self._retry()
+        run = self._run_of(state)
+        return SyncStatus(
+            state=state,
+            reasons=tuple(text for _, texts in said.values() for text in texts),
+            since=said[state][0],
+            retry_at=retry.due_at if retry else None,
+            attempt=retry.options.tries + 1 if retry else None,
+            attempts=TRIES if retry else None,
+            kept=self.kept,
+            drift=len(self._drifted()) if self.sync.holds_drifted else 0,
+            paused_by=self._pauses()[0].by if self.sync.holds_paused else "",
+            pauses=len(said.get(SyncState.PAUSED, (None, []))[1]),
+            run_id=run.pk if run else None,
+        )
+
+    def _retry(self) -> SyncRun | None:
+        return self.runs.retrying.get(self.sync.pk) if self.sync.holds_retrying else None
+
+    def _run_of(self, state: SyncState) -> SyncRun | None:
+        if state is SyncState.HELD:
+            return self.runs.by_id.get(self.sync.held_run)
+        if state in (SyncState.FAILING, SyncState.INCOMPLETE, SyncState.UP_TO_DATE):
+            return self.runs.by_id.get(self.sync.last_ended)
+        if state is SyncState.RETRYING:
+            return self._retry()
+        if state is SyncState.PENDING:
+            return self.runs.waiting.get(self.sync.pk)
+        return self.runs.running.get(self.sync.pk) if state is SyncState.RUNNING else None
+
+    def _says(self, state: SyncState) -> tuple[datetime | None, list[str]]:
+        """Since when, and why."""
+        match state:
+            case SyncState.PAUSED:
+                pauses = self._pauses()
+                return pauses[0].at, [pause.text for pause in pauses]
+            case SyncState.SOURCE_MISSING:
+                return None, ["The source folder was deleted: choose another one in the settings."]
+            case SyncState.DRIFTED:
+                return self.sync.drift.checked_at, [self._drift_text()]
+            case SyncState.KEPT:
+                keys = "1 key is" if self.kept == 1 else f"{self.kept} keys are"
+                return None, [f"{keys} kept on request, or on offer after the first run."]
+            case SyncState.NEVER_RAN:
+                return self.sync.created_at, ["No run has ended yet."]
+        return self._says_run(state, self._run_of(state))
+
+    def _says_run(self, state: SyncState, run: SyncRun | None) -> tuple[datetime | None, list[str]]:
+        if run is None:
+            return (self.sync.last_synced_at if state is SyncState.UP_TO_DATE else None), self._without_run(state)
+        message = without_link(run.message)
+        match state:
+            case SyncState.HELD:
+                return run.created_at, [message]
+            case SyncState.FAILING | SyncState.INCOMPLETE:
+                return self.runs.failing_since.get(self.sync.pk) or run.ended_at, [message or "The last run failed."]
+            case SyncState.RETRYING:
+                return run.started_at or run.created_at, [next_try(run)]
+            case SyncState.PENDING:
+                return run.created_at, [f"{_WAITING} {message}".strip()]
+            case SyncState.RUNNING:
+                return run.started_at, ["A run is under way."]
+        return self.sync.last_synced_at or run.ended_at, []
+
+    def _without_run(self, state: SyncState) -> list[str]:
+        """Of a state whose run there is not, or no more."""
+        if state is not SyncState.PENDING:
+            return []
+        return [_WAITING if self.sync.is_auto_sync_enabled else "Changes wait for a manual run: auto-sync is off."]
+
+    def _pauses(self) -> list[_Pause]:
+        """Of the instance, the connection and the sync."""
+        found = []
+        if self.instance:
+            found.append(_Pause.of("All syncs are", self.instance))
+        if self.sync.connection and self.sync.connection.paused_at:
+            found.append(_Pause.of(f"The connection {self.sync.connection.name} is", self.sync.connection))
+        if self.sync.policy.paused:
+            found.append(_Pause.of("This sync is", self.sync.policy))
+        return found
+
+    def _drifted(self) -> list[Mapping[str, str]]:
+        return [one for one in self.sync.drift.changes if one["state"] in ("changed", "missing")]
+
+    def _drift_text(self) -> str:
+        drifted = self._drifted()
+        names = ", ".join(f"{one['key']} {one['state']}" for one in drifted[:LISTED])
+        more = f" and {len(drifted) - LISTED} more" if len(drifted) > LISTED else ""
+        if len(drifted) == 1:
+            return f"1 key is not as the sync left it: {names}."
+        return f"{len(drifted)} keys are not as the sync left them: {names}{more}."
 
 
-def next_check(sync: SecretSync) -> datetime | None:
-    """When the next drift check is due; None if the policy has none."""
-    every = sync.policy.drift_check_minutes
-    if not every or sync.policy.paused or sync.folder_id is None:
-        return None
-    last: DriftCheck | None = getattr(sync, "drift", None)
-    if last is None or last.checked_at is None:
-        return timezone.now()
-    return last.checked_at + timedelta(minutes=every)
+@dataclass(frozen=True)
+class _Pause:
+    by: str
+    at: datetime | None
+    text: str
 
-
-def outcome_counts(run: SyncRun) -> dict[str, int]:
-    """Outcome -> number of keys of the run; "" is a key without an outcome yet."""
-    rows = run.changes.order_by().values_list("outcome").annotate(n=Count("pk"))
-    return dict(rows)
-
-
-def has_synced(actor: Actor) -> bool:
-    return SecretSync.objects.filter(visible(actor), last_synced_at__isnull=False).exists()
+    @classmethod
+    def of(cls, subject: str, row: Any) -> _Pause:
+        """Of a row with the columns of a pause."""
+        since = f" since {row.paused_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if row.paused_at else ""
+        by = f" by {row.paused_by}" if row.paused_by else ""
+        reason = f": {row.pause_reason}" if row.pause_reason else ""
+        return cls(row.paused_by, row.paused_at, f"{subject} paused{by}{since}{reason}.")

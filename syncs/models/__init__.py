@@ -5,8 +5,9 @@ from .draft import SyncDraft
 from .ledger import InitialSet, Lease, ManagedSecret
 from .notification import Notice, NoticeState, NotificationTarget
 from .owed import OwedAction
-from .records import ActionOutcome, Claim, DraftStep, PriorRow, PriorState, RunOptions
+from .records import TRIES, ActionOutcome, Claim, DraftStep, PriorRow, PriorState, RunOptions
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
+from .state import SyncState
 from .sync import (
     AFTER_WRITES,
     NO_ACTION,
@@ -23,6 +24,7 @@ from .sync import (
 __all__ = [
     "AFTER_WRITES",
     "NO_ACTION",
+    "TRIES",
     "UNMANAGED",
     "WHILE_HELD",
     "ActionOutcome",
@@ -52,5 +54,6 @@ __all__ = [
     "SyncDraft",
     "SyncPolicy",
     "SyncRun",
+    "SyncState",
     "Tag",
 ]

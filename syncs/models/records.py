@@ -21,6 +21,9 @@ _OBJECT_ID = AliasChoices("object_id", "incarnation")  # each with its name in 0
 _ETAG = AliasChoices("etag", "stamp")
 _RENAMED_STEPS = {"place": "target"}
 
+TRIES = 5
+"""Attempts of one run, the first included."""
+
 
 def _without_object_ids(approved: Any) -> Any:
     """Approvals of version 0.2 name keys alone: they cover no object with an id, and are shown again."""

@@ -169,6 +169,7 @@ class SyncRun(models.Model):
     location = models.CharField(max_length=512, blank=True)
     generation = models.PositiveBigIntegerField(default=0)
     source_rev = models.PositiveBigIntegerField(default=0)
+    is_incomplete = models.BooleanField(default=False, help_text="Failed, but only because keys were blocked.")
     after: models.Field[ActionOutcome | None, ActionOutcome | None] = RecordField(ActionOutcome, null=True)
     due_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)
@@ -182,6 +183,7 @@ class SyncRun(models.Model):
             models.Index(fields=("due_at",), condition=Q(status__in=("pending", "running")), name="run_due"),
             models.Index(fields=("sync", "-created_at"), name="run_history"),
             models.Index(fields=("created_at",), name="run_by_time"),  # the dashboard counts those of a month
+            models.Index(fields=("status", "sync"), name="run_by_status"),  # few are open, held or dismissed
         ]
         constraints = [
             models.UniqueConstraint(fields=("sync",), condition=Q(status="held"), name="one_held_run_a_sync"),

@@ -20,14 +20,15 @@ from connections.models import AppConnection
 from connections.refusals import postpone
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Outcome
-from syncs.models import NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
+from syncs.models import TRIES, NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
 from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
+from syncs.running.drift import corrected
 from syncs.running.ledger import is_unknown
 from syncs.running.preconditions import LOOK_AGAIN
 from syncs.running.retries import may_retry
 from syncs.running.stop import Stop
-from syncs.running.summary import not_done, summary
+from syncs.running.summary import not_done, only_blocked, summary
 from syncs.running.waking import wake_moved, wake_waiting
 from syncs.services.deletion import forget_sync
 from syncs.services.outcomes import COLUMNS, keep_last_outcome
@@ -35,7 +36,6 @@ from syncs.services.propagation import schedule
 from syncs.services.triggers import audited
 
 OPEN = (Status.PENDING, Status.RUNNING)
-TRIES = 5  # attempts of one run, the first included
 FIRST_WAIT = 3.0  # seconds before the second attempt; doubled each time
 LONGEST_WAIT = 3600.0  # seconds that a run waits because the vendor asks it to; if it asks for more, the run ends
 LATER = (1, 5, 15, 60)  # minutes until a new run follows a failed one; the last one repeats
@@ -180,9 +180,11 @@ class Completion:
         if self.run.operation == "undo":
             message = f"{UNDONE} {message}" if message else UNDONE
         state = NoticeState.FAILED if status == Status.FAILED else NoticeState.RECOVERED
+        self.run.is_incomplete = status == Status.FAILED and not self.ended_by and only_blocked(self.run)
         with transaction.atomic():
             self.end(status, message)
             self.sync_ends(status, message)
+            corrected(self.run, self.sync, plan)
             run_ended(self.run, self.sync, state, message)
         forget_older(self.sync)
         unfinished = self.ended_by or not_done(self.run)
@@ -214,6 +216,7 @@ class Completion:
             ended_at=timezone.now(),
             due_at=None,
             options=self.run.options,
+            is_incomplete=self.run.is_incomplete,
         )
         RunChange.objects.filter(run=self.run, outcome="").update(outcome="skipped", error_message=self.ended_by[:1024])
         if ended and status in (Status.SUCCEEDED, Status.FAILED):

@@ -15,7 +15,8 @@ from config.conventions import timestamp
 from config.errors import BadRequest
 from config.responses import Time, one_of
 from connections.refusals import may_try
-from syncs.models import DriftCheck, ManagedSecret, SecretSync
+from syncs.engine.plan import Plan
+from syncs.models import DriftCheck, ManagedSecret, RunChange, SecretSync, SyncRun
 from syncs.notifications.outbox import drift_checked
 from syncs.planning.preview import DriftChange, drift_of, drift_status, preview
 from syncs.services.propagation import want
@@ -27,7 +28,7 @@ QUEUED_FOR = timedelta(minutes=10)
 
 def check(sync: SecretSync) -> DriftCheck:
     """Compare with the destination now and store the result. Raises BadRequest if it cannot be listed."""
-    began = timezone.now()
+    began, location = timezone.now(), sync.location
     try:
         plan = preview(sync)
     except BadRequest as error:
@@ -38,6 +39,8 @@ def check(sync: SecretSync) -> DriftCheck:
     changes = [one for one in drift_of(plan) if one["key"] not in just_written]
     status = drift_status(changes)
     with transaction.atomic():
+        if not SecretSync.objects.select_for_update().filter(pk=sync.pk, location=location).exists():
+            raise BadRequest("The sync has another target now: check again.")
         stored = _store(sync, status=status, complete=plan.complete, message="", changes=changes)
         if status != "unknown":
             drift_checked(sync, [one for one in changes if one["state"] in ("changed", "missing")])
@@ -50,6 +53,23 @@ def _store(sync: SecretSync, **result: Any) -> DriftCheck:
     values = {**result, "checked_at": timezone.now(), "queued_at": None}
     stored, _ = DriftCheck.objects.update_or_create(sync=sync, defaults=values)
     return stored
+
+
+def corrected(run: SyncRun, sync: SecretSync, plan: Plan) -> None:
+    """What remains of the last check's drift when a run has ended: call it in the transaction that ends the run.
+
+    The plan of the run is the newer look at the destination, and what it wrote is as the sync leaves it.
+    """
+    check = DriftCheck.objects.select_for_update().filter(sync=sync).first()
+    if check is None or not check.changes or run.location != sync.location:
+        return
+    written = set(RunChange.objects.filter(run=run, outcome="applied").values_list("key", flat=True))
+    if run.operation == "sync":
+        changes = [one for one in drift_of(plan) if one["key"] not in written]
+    else:
+        changes = [one for one in check.changes if one["key"] not in written]
+    check.changes, check.status = changes, drift_status(changes)
+    check.save(update_fields=["changes", "status"])
 
 
 def check_by_id(sync_id: UUID) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from syncs.engine.error_codes import Code
@@ -9,7 +10,9 @@ from syncs.engine.plan import Plan
 from syncs.models import RunChange, SyncRun
 
 MAX_LENGTH = 1024
-MAX_LISTED = 8  # keys named with their reasons; the rest is counted
+MAX_LISTED = 8  # reasons; the keys of further ones are counted
+MAX_NAMED = 3  # keys named with one reason
+_REQUEST_ID = re.compile(r" \(request id [^)]*\)")
 
 
 def summary(run: SyncRun, plan: Plan) -> str | None:
@@ -18,13 +21,12 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
     parts = list(plan.gaps)
     for outcome in ("failed", "blocked"):
         found = rows.filter(outcome=outcome).values_list("key", "error_message", "reason")
-        keys = [(key, message or reason) for key, message, reason in found]
-        if keys:
-            parts.append(f"{len(keys)} {'key' if len(keys) == 1 else 'keys'} {outcome}: {_listed(keys)}")
+        if keys := [(key, message or reason) for key, message, reason in found]:
+            parts.append(f"{_counted(len(keys))} {outcome}: {_by_reason(keys)}")
     if undone := not_done(run):
         parts.append(undone)
     if unpurged := run.options.unpurged:
-        parts.append(f"Removed, but old values stay in the vendor's history: {_listed(list(unpurged.items()))}")
+        parts.append(f"Removed, but old values stay in the vendor's history: {_by_reason(list(unpurged.items()))}")
     if not parts:
         return None
     suspended = sum(change.suspended for change in plan.changes)
@@ -37,6 +39,12 @@ def summary(run: SyncRun, plan: Plan) -> str | None:
     return text if len(text) <= MAX_LENGTH else text[: MAX_LENGTH - 3] + "..."
 
 
+def only_blocked(run: SyncRun) -> bool:
+    """Whether everything that the run tried was done: it left keys out, but nothing failed."""
+    failed = RunChange.objects.filter(run=run, outcome="failed").exists()
+    return not failed and not not_done(run) and not run.options.unpurged
+
+
 def not_done(run: SyncRun) -> str:
     """That the action after the writes failed, and why; "" if it did not."""
     after = run.after
@@ -46,6 +54,28 @@ def not_done(run: SyncRun) -> str:
 _NOT_DONE = {"deploy": "Written, not deployed"}
 
 
-def _listed(keys: Sequence[tuple[str, str]]) -> str:
-    more = f"; and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else ""
-    return "; ".join(f"{key} ({why})" for key, why in keys[:MAX_LISTED]) + more
+def _counted(number: int) -> str:
+    return "1 key" if number == 1 else f"{number} keys"
+
+
+def _by_reason(keys: Sequence[tuple[str, str]]) -> str:
+    """Keys with the same reason as one: "500 keys: <reason> (A, B and 498 more); X (<another reason>)"."""
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for key, why in keys:
+        groups.setdefault(_without_names(key, why), []).append((key, why))
+    ordered = sorted(groups.values(), key=len, reverse=True)
+    texts = [_group([key for key, _ in group], group[0][1]) for group in ordered[:MAX_LISTED]]
+    rest = sum(len(group) for group in ordered[MAX_LISTED:])
+    return "; ".join(texts) + (f"; and {rest} more" if rest else "")
+
+
+def _group(names: list[str], why: str) -> str:
+    if len(names) == 1:
+        return f"{names[0]} ({why})"
+    shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
+    return f"{len(names)} keys: {why} ({shown})"
+
+
+def _without_names(key: str, why: str) -> str:
+    """What equal reasons of different keys have in common: neither the key nor the vendor's id of the request."""
+    return _REQUEST_ID.sub("", why.replace(key, ""))

@@ -17,6 +17,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, Forbidden, Invalid, problem
 from connections.refusals import lift_wait
 from syncs.engine.plan import Approval, Change, Plan
+from syncs.engine.reasons import DECIDE_AT
 from syncs.engine.types import Action
 from syncs.models import RunOptions, SecretSync, Status, SyncDefaults, SyncRun
 from syncs.planning.memory import basis_of_dismissal
@@ -33,7 +34,6 @@ MAX_COMMENT = 1024
 MAX_NAMED = 5  # people that a refusal names
 MAY_APPROVE = (Role.MEMBER, Role.ADMIN)
 NOT_HELD = "This run is no longer held"
-DECIDE_AT = " Approve or dismiss it at "  # before the URL at the end of a hold's message
 
 
 def refresh(held: SyncRun, plan: Plan) -> str:

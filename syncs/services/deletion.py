@@ -43,6 +43,7 @@ def move_to_location(sync: SecretSync, actor: Actor = PLATFORM) -> None:
     """
     if sync.confirmed_deletes is not None:
         InitialSet.objects.filter(sync=sync, location=sync.location).delete()
+        DriftCheck.objects.filter(sync=sync).delete()
     leave_former_locations(sync, actor)
 
 

@@ -6,18 +6,16 @@ from typing import Any
 
 from django import template
 
-from syncs.history.status import STATES, visible, with_state
+from syncs.history.states import visible
+from syncs.history.status import statuses
+from syncs.history.texts import without_link
 from syncs.models import SecretSync
-from syncs.services.approvals import DECIDE_AT
 
 register = template.Library()
 MAX_ROWS = 50
 
 
-@register.filter
-def without_link(message: str | None) -> str:
-    """The message of a held run without its last sentence, a link to the page of the run."""
-    return (message or "").partition(DECIDE_AT)[0]
+register.filter("without_link", without_link)
 
 
 @register.inclusion_tag("syncs/through.html", takes_context=True)
@@ -26,9 +24,10 @@ def syncs_through(context: template.Context, connection: Any) -> dict[str, Any]:
     from config.ui.base import actor_of  # tag libraries are loaded while the admin is being imported
 
     rows = SecretSync.objects.filter(visible(actor_of(context["request"])), connection=connection)
-    found = with_state(rows.select_related("project", "policy"))
+    found = list(rows.select_related("project")[:MAX_ROWS])
+    status = statuses(found)
     return {
-        "rows": [(sync, *STATES[sync.state]) for sync in found[:MAX_ROWS]],
+        "rows": [(sync, status[sync.pk]) for sync in found if sync.pk in status],
         "more": max(rows.count() - MAX_ROWS, 0),
         "connection": connection,
     }

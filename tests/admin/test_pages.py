@@ -22,7 +22,7 @@ from config.ui.markup import relative, took
 from connections.models import AppConnection
 from connections.provider import Rights
 from connections.services import pause_connection
-from syncs.history.status import counted, urgent
+from syncs.history.states import counted, urgent
 from syncs.models import DriftCheck, RunChange, Secret, SecretSync, SyncRun
 from syncs.services.folders import create_project
 from tests.admin.test_admin import url
@@ -94,9 +94,9 @@ def test_held_runs_are_listed_before_failing_syncs(world: World, browser: Client
     _, run = held(world)
     failing(world, "a-failing-one")
     actor = actor_of_user(User.objects.get(username="ada"))
-    assert [sync.state for sync in urgent(actor, 8)] == ["held", "failed"]
+    assert [sync.state for sync in urgent(actor, 8)] == ["held", "incomplete"]
     counts = counted(actor)
-    assert (counts["held"], counts["failed"], counts["succeeded"]) == (1, 1, 0)
+    assert {state.value: n for state, n in counts.items() if n} == {"held": 1, "incomplete": 1}
     page = browser.get("/admin/").content.decode()
     assert url(SyncRun, "change", run.pk) in page
     assert "Approve or dismiss it at" not in page
@@ -121,7 +121,7 @@ def test_charts_are_tables_too(world: World, browser: Client) -> None:
 def test_the_page_of_a_sync_shows_source_target_and_status(world: World, browser: Client) -> None:
     sync = failing(world)
     page = browser.get(url(SecretSync, "change", sync.pk)).content.decode()
-    for said in ("Failing", "Shop / Development", "acme / shop", "2 secrets", "owns 1 key", "not scheduled"):
+    for said in ("Incomplete", "Shop / Development", "acme / shop", "2 secrets", "owns 1 key", "not scheduled"):
         assert said in page, said
     assert "A run with more than 10 deletes waits for approval." in page
     assert 'name="name"' not in page
@@ -209,8 +209,8 @@ def test_why_a_key_is_there(world: World, browser: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "found"),
     [
-        ("?state=failed", ["shop-dev"]),
-        ("?state=never", ["resting"]),
+        ("?state=incomplete", ["shop-dev"]),
+        ("?state=neverRan", ["resting"]),
         ("?drift=never", ["resting", "shop-dev"]),
         ("?environment=staging", ["resting"]),
         ("?destination=humanitec&q=rest", ["resting"]),

@@ -27,20 +27,16 @@ from syncs.admin.editor.grid import (
     reached_by,
     tree_of,
 )
-from syncs.models import Folder, Status
+from syncs.history.status import statuses
+from syncs.models import Folder
 from syncs.source.paths import normal_path
 from syncs.source.queries import project_by_id_or_slug
 from syncs.source.selectors import projects_seen_by
 
 from .base import OpenFolder, address, fragment, guarded, open_folder
 
-STATUS_COLORS = {
-    Status.PENDING: "info",
-    Status.RUNNING: "info",
-    Status.SUCCEEDED: "success",
-    Status.FAILED: "danger",
-    Status.HELD: "warning",
-}
+COLORS = {"good": "success", "bad": "danger", "warn": "warning", "busy": "info"}
+"""Tones of statuses as the editor names them."""
 
 
 @guarded
@@ -143,12 +139,11 @@ def _surroundings(request: HttpRequest, opened: OpenFolder, columns: list[Column
 def feeds_of(opened: OpenFolder) -> dict[str, Any]:
     """The syncs of the folder. The page refreshes the list while one of them is running."""
     feeds = reached_by(opened.folder) if opened.folder and opened.rights["may_see_syncs"] else []
+    known = statuses([each.sync for each in feeds])
+    shown = [(each, known[each.sync.pk]) for each in feeds if each.sync.pk in known]
     return {
-        "feeds": [
-            (each, STATUS_COLORS.get(Status(each.sync.sync_status), "default") if each.sync.sync_status else "")
-            for each in feeds
-        ],
-        "is_running": any(each.sync.sync_status in (Status.PENDING, Status.RUNNING) for each in feeds),
+        "feeds": [(each, status, COLORS.get(status.tone, "none")) for each, status in shown],
+        "is_running": any(status.tone == "busy" for _each, status in shown),
     }
 
 

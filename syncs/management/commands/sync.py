@@ -10,6 +10,7 @@ from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import BadRequest, ServiceError
 from syncs.history.serialize import outcomes, run_as_json, run_with_keys
+from syncs.history.texts import next_try
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.services.triggers import trigger
 from syncs.source.selectors import find_sync, syncs
@@ -68,8 +69,9 @@ class Command(OperatorCommand):
             time.sleep(0.1)
             run = SyncRun.objects.select_related("sync__project").get(pk=run.pk)
             planned = sum(run.counts.get(name, 0) for name in ("create", "update", "delete", "adopt"))
-            done = run.changes.filter(outcome__in=("applied", "failed")).count()
-            line = f"{run.sync}: {run.status}, {done}/{planned} keys" + (f" - {run.message}" if run.message else "")
+            done = run.changes.filter(outcome="applied").count()
+            said = next_try(run) or run.message
+            line = f"{run.sync}: {run.status}, {done}/{planned} keys written" + (f" - {said}" if said else "")
             if line != last_line and not quiet:
                 self.stderr.write(line)
                 last_line = line
@@ -80,7 +82,7 @@ class Command(OperatorCommand):
             self.stdout.write(f"{run.sync}: queued as {run.pk}")
             return
         self.stdout.write(f"{run.sync}: {run.status}" + (f" - {run.message}" if run.message else ""))
-        self.table([(one["outcome"] or "-", one["action"], one["key"], one["why"]) for one in outcomes(run)])
+        self.table([(one["outcome"], one["action"], one["key"], one["why"]) for one in outcomes(run)])
 
 
 def _code(runs: list[SyncRun]) -> int:
