@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from .error_codes import Code
-from .ownership import known_foreign, known_ours, may_be_own, same_object, unreadable
+from .ownership import holds, known_foreign, known_ours, may_be_own, same_object, unreadable
 from .plan import Change, Drift, Effect, Memory, Row, Rule, Rules, State, Verify, rest_of
 from .reasons import Reason
 from .types import Action, Desired, Remote, Write
@@ -47,7 +47,7 @@ class DecisionTable:
             return Drift.MISSING
         if remote.untouchable or not same_object(row, remote):
             return Drift.CHANGED
-        if remote.unreadable:
+        if remote.unreadable or not row.value_mac:
             return Drift.NONE  # unknown
         if remote.value is not None:
             same = self.verify(row.normalized_key, remote.value, row.value_mac)
@@ -65,17 +65,23 @@ class DecisionTable:
         if remote and (remote.untouchable or (remote.shared and not may_be_own(row, remote))):
             return self._untouchable(desired, remote, row)
         if row and not row.mine and row.state is not State.MISSING:
+            if desired and row.released:
+                taken = replace(row, mine=True, value_mac="", rest_mac="", rewrites=0, secret_id="", source_key="")
+                return self._desired(desired, remote, taken)
             if desired:
                 reason = Reason.WAITS_FOR_SYNC.text(owner=row.owner)
                 return self._block(Rule.OTHER_SYNC, desired, remote, row, reason, Code.OWNED_BY_OTHER)
             reason = Reason.OTHER_SYNC.text(owner=row.owner)
             return self._keep(Rule.OTHER_SYNC, remote, row, reason) if present else None
         own = row if row and row.mine else None
-        if desired and present and remote:
-            return self._desired_and_present(desired, remote, own)
         if desired:
-            return self._desired_and_absent(desired, own, inherited=remote is not None)
+            return self._desired(desired, remote, own)
         return self._surplus(remote if present else None, own)
+
+    def _desired(self, desired: Desired, remote: Remote | None, own: Row | None) -> Change:
+        if remote is not None and not remote.inherited:
+            return self._desired_and_present(desired, remote, own)
+        return self._desired_and_absent(desired, own, inherited=remote is not None)
 
     def _untouchable(self, desired: Desired | None, remote: Remote, row: Row | None) -> Change:
         effects = (Effect.VOID,) if row and row.mine else ()
@@ -97,7 +103,7 @@ class DecisionTable:
 
     def _desired_and_present(self, desired: Desired, remote: Remote, own: Row | None) -> Change:
         if own and own.state is State.CLAIM:
-            if _holds(desired, remote):
+            if holds(desired, remote):
                 effects = (Effect.SETTLE,)
                 reason = Reason.CONFIRMED.text()
                 return self._change(Rule.SETTLE_CLAIM, Action.UNCHANGED, desired, remote, own, reason, effects=effects)
@@ -127,12 +133,13 @@ class DecisionTable:
             change = self._block(Rule.UPDATE, desired, remote, own, reason, Code.CONTESTED)
         else:
             why = Reason.DRIFTED if same_source else Reason.BOTH_CHANGED if drift else Reason.SOURCE_CHANGED
+            why = why if own.value_mac else Reason.TAKEN_OVER
             change = self._change(Rule.UPDATE, Action.UPDATE, desired, remote, own, why.text())
         return replace(change, drift=drift)
 
     def _not_ours(self, desired: Desired, remote: Remote, own: Row | None) -> Change:
         effects = (Effect.VOID,) if own else ()
-        if _holds(desired, remote):
+        if holds(desired, remote):
             both = (*effects, Effect.SETTLE)
             return self._change(Rule.ADOPT_EQUAL, Action.ADOPT, desired, remote, own, Reason.EQUAL.text(), effects=both)
         if self.rules.unmanaged == "leave":
@@ -168,7 +175,8 @@ class DecisionTable:
     def _own_surplus(self, remote: Remote, own: Row) -> Change:
         if other := self.memory.wanted.get(own.normalized_key):
             reason = Reason.HANDED_OVER.text(owner=other)
-            return self._keep(Rule.HAND_OVER, remote, own, reason, effects=(Effect.HAND_OVER,))
+            change = self._keep(Rule.HAND_OVER, remote, own, reason, effects=(Effect.HAND_OVER,))
+            return replace(change, heir=self.memory.heirs.get(own.normalized_key, ""))
         if not self.rules.deletion_enabled:
             return self._keep(Rule.KEEP_OWN, remote, own, Reason.DELETION_DISABLED.text())
         return self._delete(Rule.DELETE_OWN, remote, own, Reason.REMOVED_FROM_SOURCE)
@@ -286,8 +294,3 @@ def _write(
         metadata=desired.metadata,
         tags=desired.tags,
     )
-
-
-def _holds(desired: Desired, remote: Remote) -> bool:
-    """The destination is readable and has exactly the desired value and comment."""
-    return remote.value is not None and remote.value == desired.value and remote.comment in (None, desired.comment)

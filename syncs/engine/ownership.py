@@ -39,3 +39,8 @@ def is_settled(change: Change) -> bool:
     claimed = change.row is not None and change.row.mine and change.row.state is State.CLAIM
     applied = change.rule in (Rule.SETTLE_CLAIM, Rule.ALREADY_GONE) and change.write is None
     return claimed and applied and change.action is not Action.BLOCKED
+
+
+def holds(desired: Desired, remote: Remote) -> bool:
+    """The destination is readable and has exactly the desired value and comment."""
+    return remote.value is not None and remote.value == desired.value and remote.comment in (None, desired.comment)

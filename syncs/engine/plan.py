@@ -59,12 +59,13 @@ class Effect(enum.StrEnum):
     VOID = "void"  # the row is about an object that no longer exists
     MISS = "miss"  # the key no longer exists
     RELEASE = "release"  # once written, the key is unmanaged
-    HAND_OVER = "hand-over"  # another live sync needs the key: the row goes, that sync is woken
+    HAND_OVER = "hand-over"  # another live sync needs the key: the row becomes its own, and it is woken
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """A ledger row at this location. `owner` names the sync for people; `mine`: it is this sync's.
+    """A ledger row at this location. `owner` names the sync for people; `mine`: it is this sync's; `released`: another
+    sync's, which does not need the key any more.
 
     `claimed_object_id`: of a claim, the object id of the row before it (None: the key was to be created).
     `source_key`: the name of its secret when it was written, "" if that is unknown.
@@ -75,6 +76,8 @@ class Row:
     mine: bool
     state: State
     owner: str = ""
+    owner_id: str = ""
+    released: bool = False
     object_id: str | None = None
     etag: str | None = None
     value_mac: str = field(default="", repr=False)
@@ -122,14 +125,16 @@ class Memory:
     """What earlier runs left for this one to heed; keys are normalized.
 
     `initial` is the initial set (key -> object id): None before the first run that goes ahead, empty after it. `wanted`
-    maps keys that another live sync needs to its name; `recent_deletes` counts this sync's unapproved deletes here
-    within the last hour; `dismissed` are keys; `waiting` maps a key to the reason why its delete waits for another
-    sync; `left` maps keys that a sync left on purpose to their object ids. `confirmed`: of a sync whose target was
-    changed, until its first run there goes ahead, the foreign keys whose deletes a person confirmed; else None.
+    maps keys that another live sync needs to its name, `heirs` to the id of one whose row it may become;
+    `recent_deletes` counts this sync's unapproved deletes here within the last hour; `dismissed` are keys; `waiting`
+    maps a key to the reason why its delete waits for another sync; `left` maps keys that a sync left on purpose to
+    their object ids; `confirmed`: of a sync whose target was changed, the foreign deletes that were confirmed (key ->
+    object id), None once its first run there has gone ahead.
     """
 
     initial: Mapping[str, str | None] | None = None
     wanted: Mapping[str, str] = field(default_factory=dict)
+    heirs: Mapping[str, str] = field(default_factory=dict)
     recent_deletes: int = 0
     dismissed: frozenset[str] = frozenset()
     approval: Approval | None = None
@@ -143,7 +148,7 @@ class Change:
     """What happens to one key, and why.
 
     `source_key`: the secret's name; of a delete, the name that its secret has now, if it was renamed. `suspended`: a
-    delete that an incomplete source prevents; the guard counts it.
+    delete that an incomplete source prevents; the guard counts it. `heir`: the id of the sync that a key is handed to.
     """
 
     action: Action
@@ -160,6 +165,7 @@ class Change:
     effects: tuple[Effect, ...] = ()
     drift: Drift = Drift.NONE
     suspended: bool = False
+    heir: str = ""
 
     @property
     def after(self) -> str:

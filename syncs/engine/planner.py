@@ -77,16 +77,17 @@ def plan_removal(
     listing: Iterable[Remote],
     ledger: Iterable[Row],
     *,
+    memory: Memory | None = None,
     normalize_key: Callable[[str], str],
     verify: Verify = lambda *_: False,
 ) -> Plan:
-    """The deletes of exactly what this sync owns.
+    """The deletes of exactly what this sync owns. What another live sync needs (`memory.wanted`) is handed over.
 
     An explicit removal is its own confirmation: it is never held. A key that may be ours is blocked, not kept: whoever
     requested the removal must learn that something may have stayed, before the sync that knows of it is deleted too.
     """
     remotes = {normalize_key(remote.key): remote for remote in listing}
-    table = DecisionTable(Rules(unmanaged="leave"), Memory(), {}, verify, True, lambda _: True, normalize_key)
+    table = DecisionTable(Rules(unmanaged="leave"), memory or Memory(), {}, verify, True, lambda _: True, normalize_key)
     changes = (table.decide(None, remotes.get(row.normalized_key), row) for row in ledger if row.mine)
     return Plan(tuple(_order_moves([_of_removal(change) for change in changes if change])), complete=True)
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from syncs.destination.base import Destination
 from syncs.destination.limits import within
 from syncs.engine.key_schema import KeySchema
-from syncs.engine.plan import Approval, Plan, Rules
+from syncs.engine.plan import Approval, Memory, Plan, Rules
 from syncs.engine.planner import guarded, plan_removal, plan_sync
 from syncs.engine.types import Entry, Remote
 from syncs.models import SecretSync
@@ -19,6 +19,7 @@ from syncs.source.loader import Reading, Sources
 from .desired import desired_of
 from .ledger_rows import ledger_rows, rows_seen_from, verifier
 from .memory import memory_of
+from .others import others_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +78,8 @@ def plan_for(
     desired = desired_of(sync, destination, reading)
     desired_keys = {each.normalized_key for each in desired}
     rows, left = ledger_rows(sync, location)
+    others = others_at(sync, destination, location, sources)
+    rows = others.marked(rows)
     rows += rows_seen_from(sync, destination, location, {row.normalized_key for row in rows})
     listing = destination.resolve_listing(listing, desired_keys | {row.normalized_key for row in rows})
     rules = Rules(
@@ -87,7 +90,7 @@ def plan_for(
     if approval and approval.generation != reading.generation:
         approval = None
     memory = memory_of(
-        sync, destination, rows, desired_keys, left=left, approval=approval, run_id=run_id, sources=sources
+        sync, destination, rows, desired_keys, left=left, approval=approval, run_id=run_id, others=others
     )
     schema = KeySchema.parse(sync.sync_options.get("keySchema"))
     plan = plan_sync(
@@ -107,8 +110,16 @@ def plan_for(
 
 
 def removal_for(sync: SecretSync, destination: Destination, listing: Sequence[Remote]) -> Plan:
-    """The deletes of every key that the sync owns at the destination's location."""
+    """The deletes of every key that the sync owns at the destination's location; what another live sync needs there is
+    handed over."""
     location = destination.location()
+    others = others_at(sync, destination, location, Sources())
     rows, _ = ledger_rows(sync, location)
     listing = destination.resolve_listing(listing, {row.normalized_key for row in rows})
-    return plan_removal(listing, rows, normalize_key=destination.normalize_key, verify=verifier(sync, location))
+    return plan_removal(
+        listing,
+        rows,
+        memory=Memory(wanted=others.wanted, heirs=others.heirs),
+        normalize_key=destination.normalize_key,
+        verify=verifier(sync, location),
+    )

@@ -22,12 +22,7 @@ def owner_name(sync: SecretSync, name: str, project_id: UUID) -> str:
 
 def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, str | None]]:
     """The rows of a location, and the keys that a sync left there on purpose: normalized key -> object id."""
-    owners = {
-        pk: owner_name(sync, name, project_id)
-        for pk, name, project_id in SecretSync.objects.filter(managed__location=location)
-        .distinct()
-        .values_list("pk", "name", "project_id")
-    }
+    owners = _owner_names(sync, location)
     rows: list[Row] = []
     left: dict[str, str | None] = {}
     # Plain tuples: with tens of thousands of rows, a model object each would cost more than the plan.
@@ -69,6 +64,7 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, s
                 mine=owner == sync.pk,
                 state=State(state),
                 owner=owners.get(owner, ""),
+                owner_id=str(owner),
                 object_id=object_id,
                 etag=etag,
                 value_mac=value_mac,
@@ -80,6 +76,11 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, s
             )
         )
     return rows, left
+
+
+def _owner_names(sync: SecretSync, location: str) -> dict[UUID, str]:
+    owners = SecretSync.objects.filter(managed__location=location).distinct()
+    return {pk: owner_name(sync, name, project) for pk, name, project in owners.values_list("pk", "name", "project_id")}
 
 
 def rows_seen_from(sync: SecretSync, destination: Destination, location: str, known: Collection[str]) -> list[Row]:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from django.db.models import Value
 from django.utils import timezone
 
 from syncs.destination.base import Destination
@@ -16,12 +15,9 @@ from syncs.engine.plan import Approval, Memory, Row
 from syncs.engine.reasons import Reason
 from syncs.engine.types import Action
 from syncs.models import InitialSet, RunChange, Secret, SecretSync, Status
-from syncs.source.loader import Sources
-from syncs.source.selectors import syncs
 
-from .desired import desired_of
-from .ledger_rows import nested_with, owner_name
 from .opening import import_behavior
+from .others import Others
 
 GUARD_WINDOW = timedelta(hours=1)
 
@@ -35,14 +31,15 @@ def memory_of(
     left: Mapping[str, str | None],
     approval: Approval | None,
     run_id: UUID | None,
-    sources: Sources,
+    others: Others,
 ) -> Memory:
     """`left`: keys that a sync left on purpose, with their object ids; `run_id`: of the run that is planned, None in a
     preview."""
     location = destination.location()
     return Memory(
         initial=_initial(sync, location, run_id),
-        wanted=_wanted_by_others(sync, destination, location, sources),
+        wanted=others.wanted,
+        heirs=others.heirs,
         recent_deletes=_recent_deletes(sync, location),
         dismissed=frozenset(dismissals(sync, location)),
         approval=approval,
@@ -60,23 +57,6 @@ def _initial(sync: SecretSync, location: str, run_id: UUID | None) -> Mapping[st
     if first is not None:
         return dict(first.keys) if run_id is not None and first.run_id == run_id else {}
     return {} if import_behavior(sync) else None  # a key that was not imported must not be deleted either
-
-
-def _wanted_by_others(sync: SecretSync, destination: Destination, location: str, sources: Sources) -> dict[str, str]:
-    """Normalized keys that other live syncs need at this location, with the sync's name."""
-    wanted: dict[str, str] = {}
-    others = syncs().alias(this=Value(location)).filter(nested_with(location), folder__isnull=False)
-    for other in others.exclude(pk=sync.pk):
-        name = owner_name(sync, other.name, other.project_id)
-        if other.location != location and other.location.startswith(location):
-            wanted |= {destination.normalize_key(key): name for key in destination.nested_locations(other.location)}
-        visible_as = str if other.location == location else destination.visible_as(other.location)
-        if visible_as is None:
-            continue
-        for desired in desired_of(other, destination, sources.read(other)):
-            if key := visible_as(desired.key):
-                wanted.setdefault(destination.normalize_key(key), name)
-    return wanted
 
 
 def _recent_deletes(sync: SecretSync, location: str) -> int:

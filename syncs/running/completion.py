@@ -24,7 +24,7 @@ from syncs.models import TRIES, NoticeState, RunChange, RunOptions, SecretSync, 
 from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.drift import corrected
-from syncs.running.ledger import is_unknown
+from syncs.running.ledger_entries import is_unknown
 from syncs.running.preconditions import LOOK_AGAIN
 from syncs.running.retries import may_retry
 from syncs.running.stop import Stop

@@ -12,15 +12,23 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from connections.errors import BadResponse, OutcomeUnknown, Unavailable
 from syncs.engine.ownership import is_settled
 from syncs.engine.plan import Change, Drift, Effect, Rule, State, rest_of
-from syncs.engine.types import Action, Desired, Outcome, Remote, Written
-from syncs.models import Claim, InitialSet, ManagedSecret, PriorRow, RunChange, SecretSync, SyncRun
+from syncs.engine.types import Action, Desired, Outcome, Written
+from syncs.models import Claim, InitialSet, ManagedSecret, SecretSync, SyncRun
 from syncs.planning.ledger_rows import mac_of, verifier
-from syncs.planning.records import BATCH, planned_row, record_changes
+from syncs.planning.records import BATCH, record_changes
 from syncs.running.before import Before, sealed_for_undo, states_before
 from syncs.running.leases import HeldLease
+from syncs.running.ledger_entries import (
+    PRIOR_COLUMNS,
+    as_listed,
+    before_claim,
+    change_row,
+    hand_over,
+    is_unknown,
+    releases,
+)
 from syncs.running.owed import owe
 
 _ROW = (
@@ -43,17 +51,6 @@ _ROW = (
     "run",
     "written_at",
 )
-_PRIOR_COLUMNS = (
-    "state",
-    "object_id",
-    "etag",
-    "secret_id",
-    "secret_version",
-    "source_key",
-    "rewrites",
-    "value_mac",
-    "rest_mac",
-)
 
 
 class LeaseLost(Exception):
@@ -72,29 +69,32 @@ class Ledger:
         """Apply the effects that need no request. Returns the normalized keys that were given up."""
         owned, ended, missing, freed, written = [], [], [], set(), []
         learned: dict[str, Written] = {}
+        handed: dict[str, list[str]] = {}
         for change in changes:
             if is_settled(change):
                 written.append(change.normalized_key)
             if Effect.SETTLE in change.effects:
                 assert change.remote
-                owned.append(self._owned(change, _as_listed(change.remote)))
+                owned.append(self._owned(change, as_listed(change.remote)))
             elif Effect.REFRESH in change.effects:
                 assert change.remote
-                learned[change.normalized_key] = _as_listed(change.remote)
+                learned[change.normalized_key] = as_listed(change.remote)
             elif Effect.HAND_OVER in change.effects:
-                ended.append(change.normalized_key)
+                handed.setdefault(change.heir, []).append(change.normalized_key)
                 freed.add(change.normalized_key)
             elif Effect.VOID in change.effects and change.write is None:
                 ended.append(change.normalized_key)
             elif Effect.MISS in change.effects:
                 missing.append(change.normalized_key)
-        if not (owned or ended or missing or learned or written):
+        if not (owned or ended or missing or learned or written or handed):
             return freed
         with transaction.atomic():
             self._check_lease()
             self._put(owned)
             self._refresh_etags(learned)
             self._mine(ended).delete()
+            for heir, names in handed.items():
+                hand_over(self._mine(names), heir, self.lease.location)
             self._mine(missing).update(state=State.MISSING)
             owe(self.sync, self.lease.location, written)
         return freed
@@ -132,7 +132,7 @@ class Ledger:
         if row is not None and change.owned and Effect.VOID not in change.effects and change.remote:
             object_id = row.object_id or change.remote.object_id
         claim = row or ManagedSecret(location=self.lease.location, normalized_key=change.normalized_key)
-        before = _before_claim(row) if row else None
+        before = before_claim(row) if row else None
         claim.key = change.key
         claim.sync = self.sync
         claim.connection = self.sync.connection
@@ -161,7 +161,7 @@ class Ledger:
             if prior.row is None:
                 removed.append(row.pk)
                 continue
-            for name in _PRIOR_COLUMNS:
+            for name in PRIOR_COLUMNS:
                 setattr(row, name, getattr(prior.row, name))
             if prior.row.sync != str(self.sync.pk):
                 row.sync_id = prior.row.sync
@@ -179,13 +179,13 @@ class Ledger:
             self._check_lease()
             applied = [(change, outcome) for change, outcome in outcomes if outcome.error is None]
             before = self.before([change for change, _ in applied])
-            self._put([self._owned(c, o.written) for c, o in applied if not _releases(c)])
-            self._rows([c.normalized_key for c, _ in applied if _releases(c)]).delete()
+            self._put([self._owned(c, o.written) for c, o in applied if not releases(c)])
+            self._rows([c.normalized_key for c, _ in applied if releases(c)]).delete()
             owe(self.sync, self.lease.location, [c.normalized_key for c, _ in applied])
             self._use_up({c.normalized_key for c, _ in applied if c.action is Action.DELETE})
             self._restore([c.normalized_key for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
             record_changes(
-                self.run, [_change_row(self.run, c, outcome, before.get(c.normalized_key)) for c, outcome in outcomes]
+                self.run, [change_row(self.run, c, outcome, before.get(c.normalized_key)) for c, outcome in outcomes]
             )
 
     def _use_up(self, deleted: set[str]) -> None:
@@ -266,34 +266,3 @@ class Ledger:
     def _check_lease(self) -> None:
         if not self.lease.lock():
             raise LeaseLost
-
-
-def is_unknown(error: Exception) -> bool:
-    """Whether a write may have been applied although it failed."""
-    return isinstance(error, OutcomeUnknown | BadResponse | Unavailable)
-
-
-def _as_listed(remote: Remote) -> Written:
-    return Written(remote.object_id, remote.etag)
-
-
-def _before_claim(row: ManagedSecret) -> PriorRow:
-    sync, run = (None if pk is None else str(pk) for pk in (row.sync_id, row.run_id))
-    return PriorRow(**{name: getattr(row, name) for name in _PRIOR_COLUMNS}, sync=sync, run=run)
-
-
-def _releases(change: Change) -> bool:
-    """Whether the key is unmanaged once it was written."""
-    return change.action is Action.DELETE or Effect.RELEASE in change.effects
-
-
-def _change_row(run: SyncRun, change: Change, outcome: Outcome, before: Before | None) -> RunChange:
-    error = outcome.error
-    row = planned_row(run, change)
-    row.outcome = "applied" if error is None else "failed"
-    row.error_code = getattr(error, "code", "") if error else ""
-    row.error_message = str(error)[:1024] if error else ""
-    row.ended_at = timezone.now()
-    if before is not None:
-        row.before, row.before_sealed = before
-    return row

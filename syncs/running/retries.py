@@ -5,7 +5,7 @@ from __future__ import annotations
 from connections.errors import Conflict, NotFound
 from syncs.engine.plan import Change
 from syncs.engine.types import Action, Outcome
-from syncs.running.ledger import is_unknown
+from syncs.running.ledger_entries import is_unknown
 
 
 def may_retry(change: Change, outcome: Outcome) -> bool:

@@ -75,7 +75,13 @@ class Situation:
 
     @property
     def mine(self) -> bool:
-        return self.knows is not None and self.knows.mine
+        """Also once it was taken over."""
+        return self.knows is not None and (self.knows.mine or (self.wants is not None and self.knows.released))
+
+    @property
+    def written_mac(self) -> str:
+        """Of the value that this sync wrote; unknown if another sync did."""
+        return self.knows.value_mac if self.knows and self.knows.mine else ""
 
     def is_in(self, state: State) -> bool:
         return self.knows is not None and self.knows.state is state
@@ -104,7 +110,7 @@ class Situation:
         if self.lists.object_id is not None:
             return self.knows.claimed_object_id == self.lists.object_id
         if self.lists.value is not None:
-            return self.knows.value_mac == mac("a", self.lists.value)
+            return self.written_mac == mac("a", self.lists.value)
         return self.lists.etag is not None and self.lists.etag == self.knows.etag
 
     @property
@@ -117,14 +123,14 @@ class Situation:
 
     @property
     def source_unchanged(self) -> bool:
-        return bool(self.wants and self.knows) and self.knows.value_mac == mac("a", self.wants.value)
+        return self.wants is not None and self.written_mac == mac("a", self.wants.value)
 
     @property
     def destination_unchanged(self) -> bool:
         assert self.lists
         assert self.knows
         if self.lists.value is not None:
-            return self.knows.value_mac == mac("a", self.lists.value)
+            return self.written_mac == mac("a", self.lists.value)
         return None in (self.lists.etag, self.knows.etag) or self.lists.etag == self.knows.etag
 
     @property
@@ -155,15 +161,16 @@ DESTINATION: Phrases = {
 }
 LEDGER: Phrases = {
     "any": lambda s: True,
-    "other": lambda s: s.knows is not None and not s.mine and not s.is_in(State.MISSING),
+    "other": lambda s: s.knows is not None and not s.knows.mine and not s.is_in(State.MISSING),
     "own": lambda s: s.own,
     "claim": lambda s: s.claim,
     "own or claim": lambda s: s.mine and not s.is_in(State.MISSING),
     "ours": lambda s: s.own or (s.claim and s.known_ours),
-    "not ours": lambda s: not (s.own or (s.claim and not s.known_foreign)),
+    "not ours": lambda s: not (s.knows and s.knows.mine and (s.own or (s.claim and not s.known_foreign))),
 }
 CONDITION: Phrases = {
     "": lambda s: True,
+    "not released": lambda s: s.knows is not None and not s.knows.released,
     "readable and equal": lambda s: s.equal,
     "not known to be foreign": lambda s: not s.known_foreign,
     "not known to be ours": lambda s: not s.known_ours,
@@ -228,6 +235,7 @@ UNKNOWN: tuple[dict[str, Any], ...] = ({}, {"object_id": None}, {"etag": None})
 ROWS: list[Row | None] = [
     None,
     *(row(mine=False, owner="other", state=state) for state in State),
+    *(row(mine=False, owner="other", state=state, released=True) for state in (State.OWNED, State.CLAIM)),
     row(state=State.MISSING),
     *(row(rewrites=rewrites, **more) for rewrites in (0, THREE_TIMES) for more in UNKNOWN),
     *(row(state=State.CLAIM, claimed_object_id=claimed, **more) for claimed in (None, "i1") for more in UNKNOWN),

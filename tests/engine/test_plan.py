@@ -48,6 +48,7 @@ def row(key: str = "A", value: str = "1", **more: object) -> Row:
 
 CLAIM_OF_UPDATE = {"state": State.CLAIM, "claimed_object_id": "i1"}
 CLAIM_OF_CREATE = {"state": State.CLAIM, "claimed_object_id": None, "object_id": None, "etag": None}
+RELEASED = {"mine": False, "released": True}
 NO_OBJECT_ID = {"object_id": None, "claimed_object_id": None, "state": State.CLAIM}
 """A claim without object id."""
 OPEN = Rules(max_deletions=None)
@@ -108,6 +109,33 @@ ROWS = {
     "3 another's, wanted": (want(), seen(), row(mine=False, owner="other"), {}, 3, Action.BLOCKED),
     "3 another's claim, wanted, absent": (want(), None, row(mine=False, **CLAIM_OF_CREATE), {}, 3, Action.BLOCKED),
     "3 another's, not wanted": (None, seen(), row(mine=False, owner="other"), {}, 3, Action.KEEP),
+    "3 another's, released, not wanted": (None, seen(), row(**RELEASED), {}, 3, Action.KEEP),
+    "4 another's, released, absent": (want(), None, row(**RELEASED), {}, 4, Action.CREATE),
+    "5 another's claim, released": (
+        want(),
+        seen(),
+        row(mine=False, released=True, **CLAIM_OF_UPDATE),
+        {},
+        5,
+        Action.UPDATE,
+    ),
+    "7 another's, released": (want(), seen(), row(**RELEASED), {}, 7, Action.UPDATE),
+    "7 another's, released, leave": (
+        want(),
+        seen(),
+        row(**RELEASED),
+        {"unmanaged": "leave"},
+        7,
+        Action.UPDATE,
+    ),
+    "9 another's, released, recreated": (
+        want(),
+        seen(object_id="i2"),
+        row(**RELEASED),
+        {},
+        9,
+        Action.ADOPT,
+    ),
     "4 new": (want(), None, None, {}, 4, Action.CREATE),
     "4 inherited only": (want(), seen(inherited=True), None, {}, 4, Action.CREATE),
     "4 another's, but missing": (want(), None, row(mine=False, state=State.MISSING), {}, 4, Action.CREATE),

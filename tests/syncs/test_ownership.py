@@ -11,6 +11,7 @@ from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
 from syncs.running import dispatcher
+from syncs.running.runner import execute
 from syncs.running.writer import Writer
 from syncs.services import deletion, folders, imports, secrets
 from syncs.services import syncs as services
@@ -430,3 +431,70 @@ def test_undecryptable_credentials_are_reported_once(world: World) -> None:
     assert run.message == "The connection's credentials cannot be decrypted; enter them again."
     dispatcher.sweep()
     assert not SyncRun.objects.filter(sync=sync, status="pending").exists()
+
+
+def two_syncs(world: World) -> tuple[SecretSync, SecretSync]:
+    """Both write to one location; the first one owns SHARED, which the second one's folder has, too."""
+    folders.ensure_folder(world.actor, world.environment(), "/second")
+    world.set(SHARED="first", A="1", B="2")
+    world.set("/second", SHARED="second")
+    first = world.sync("first", is_auto_sync_enabled=False)
+    second = world.sync("second", secret_path="/second", is_auto_sync_enabled=False)
+    world.run(first)
+    assert world.run(second).message == "1 key blocked: SHARED (owned by the sync first; waiting for it)"
+    return first, second
+
+
+def owner_of(key: str) -> str | None:
+    sync = ManagedSecret.objects.get(key=key).sync
+    return sync.name if sync else None
+
+
+def test_what_another_sync_no_longer_needs_is_taken_over(world: World) -> None:
+    first, second = two_syncs(world)
+    world.policy(first, paused=True)  # it gives nothing up by itself
+    world.unset("SHARED")
+    world.policy(second, unmanaged="leave")
+    run = world.run(second)
+    assert (run.status, world.held()["SHARED"], owner_of("SHARED")) == ("succeeded", "second", "second")
+    world.run(first)
+    assert world.held() == {"A": "1", "B": "2", "SHARED": "second"}
+
+
+def test_nothing_is_taken_over_from_a_sync_whose_source_is_incomplete(world: World) -> None:
+    _, second = two_syncs(world)
+    world.unset("SHARED")
+    SecretImport.objects.create(
+        folder=world.folder("/"), import_environment=world.environment(), import_path="/nowhere", position=1
+    )
+    run = world.run(second)
+    assert (run.status, owner_of("SHARED")) == ("failed", "first")
+    assert world.held()["SHARED"] == "first"
+
+
+def test_a_refused_write_gives_a_key_back_that_was_taken_over(world: World) -> None:
+    _, second = two_syncs(world)
+    world.unset("SHARED")
+    world.sandbox.fault = lambda method, path: (400, {"message": "refused"}) if method == "PATCH" else None
+    world.run(second)
+    assert (owner_of("SHARED"), ManagedSecret.objects.get(key="SHARED").state) == ("first", "owned")
+
+
+def test_a_key_is_handed_over_with_its_object(world: World) -> None:
+    first, second = two_syncs(world)
+    object_id = ManagedSecret.objects.get(key="SHARED").object_id
+    world.policy(second, unmanaged="leave")
+    world.unset("SHARED")
+    world.run(first)
+    row = ManagedSecret.objects.get(key="SHARED")
+    assert (owner_of("SHARED"), row.object_id, row.value_mac, row.state) == ("second", object_id, "", "owned")
+    run = world.run(second)
+    assert (run.status, world.held()["SHARED"]) == ("succeeded", "second")
+
+
+def test_a_removal_hands_over_what_another_sync_needs(world: World) -> None:
+    first, _ = two_syncs(world)
+    run = trigger(world.actor, first, "remove")
+    execute(run.pk)
+    assert (world.again(run).status, world.held()) == ("succeeded", {"SHARED": "first"})
+    assert owner_of("SHARED") == "second"
