@@ -96,6 +96,7 @@ class ApiClient:
             raise Unreachable(f"{service}: {error}") from None
         self._sign_in: Callable[[bool], ApiClient | None] | None = None
         self._signing_in = threading.Lock()
+        self._check: Callable[[], None] | None = None
         self._replaced: list[httpx.Client] = []
         self._http = httpx.Client(
             # A pasted token may contain any character; the vendor, not httpx, has to refuse it.
@@ -126,6 +127,10 @@ class ApiClient:
         It is called with False before each request, and with True after a request that raised Unauthorized.
         """
         self._sign_in = sign_in
+
+    def before_reads(self, check: Callable[[], None]) -> None:
+        """Call `check` before each request that only reads; what it raises goes to the caller."""
+        self._check = check
 
     def request(self, method: Method, path: str, **arguments: Any) -> Any:
         """The data of the response. The arguments are those of `send`."""
@@ -267,6 +272,8 @@ class ApiClient:
             attempt += 1
 
     def _send_once(self, request: Request) -> HttpResponse:
+        if self._check and request.read:
+            self._check()
         label = f"{self.service}: {request.label}"
         try:
             with (

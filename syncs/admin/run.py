@@ -14,6 +14,7 @@ from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
+from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from config.access.roles import Right
@@ -27,6 +28,7 @@ from syncs.models import Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import WRITES, require_undoable, undoable
 from syncs.services import approvals, triggers
+from syncs.services.cancellation import CANCELLABLE, cancel
 from syncs.source.selectors import syncs
 
 from .approvals import Approvals
@@ -113,6 +115,11 @@ class SyncRunAdmin(Approvals):
 
     def get_urls(self) -> Any:
         return [
+            path(
+                "<uuid:pk>/cancel/",
+                self.admin_site.admin_view(require_POST(self.cancel_view)),
+                name="syncs_syncrun_cancel",
+            ),
             path("<uuid:pk>/live/", self.admin_site.admin_view(self.live_view), name="syncs_syncrun_live"),
             path("<uuid:pk>/undo/", self.admin_site.admin_view(self.undo_view), name="syncs_syncrun_undo"),
             *super().get_urls(),
@@ -183,10 +190,25 @@ class SyncRunAdmin(Approvals):
             "deletes": len(run.options.shown),
             "may_decide": may_run,
             "refusal": approvals.why_not_approve(actor, [run]).get(run.pk, "") if held and may_run else "",
+            "may_cancel": may_run and run.status in CANCELLABLE and not run.cancelled_by,
             "may_undo": may_run and not run.sync.deleted_at and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],
             "unmanaged": run.unmanaged[:200],
         }
+
+    def cancel_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Cancel a run that has not ended."""
+        run = self.get_object(request, str(pk))
+        if run is None:
+            return redirect("admin:syncs_syncrun_changelist")
+        try:
+            run = cancel(actor_of(request), run)
+        except ServiceError as error:
+            messages.error(request, str(error))
+        else:
+            stopping = run.status == Status.RUNNING
+            messages.warning(request, _("The run stops before its next request.") if stopping else str(run.message))
+        return redirect("admin:syncs_syncrun_change", run.pk)
 
     def undo_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """The plan of undoing the run; a POST with the digest of that plan carries it out."""

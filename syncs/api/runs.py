@@ -30,7 +30,7 @@ from syncs.history.serialize import (
 )
 from syncs.planning.preview import plan_as_json, preview
 from syncs.planning.undo import require_undoable
-from syncs.services import approvals, triggers
+from syncs.services import approvals, cancellation, triggers
 from syncs.services import syncs as services
 from syncs.source import selectors
 
@@ -170,6 +170,14 @@ class Runs(AnyDestinationViewSet):
         self.ids("syncId", "runId")
         comment = self.body(Dismissal).comment
         return self.one(approvals.dismiss(self.actor, self.run_to_change(), comment=comment))
+
+    @action(detail=True, methods=["post"])
+    @operation(
+        "cancelSecretSyncRun",
+        "Cancel a run that has not ended. It stops between keys: what it wrote stays, the rest is skipped.",
+    )
+    def cancel(self, request: Request, syncId: str, runId: str) -> TypedResponse[OneRun]:
+        return self.one(cancellation.cancel(self.actor, self.run_to_change()))
 
     @action(detail=True, url_path="undo")
     @operation(

@@ -171,6 +171,7 @@ class SyncRun(models.Model):
     source_rev = models.PositiveBigIntegerField(default=0)
     is_incomplete = models.BooleanField(default=False, help_text="Failed, but only because keys were blocked.")
     after: models.Field[ActionOutcome | None, ActionOutcome | None] = RecordField(ActionOutcome, null=True)
+    cancelled_by = models.CharField(max_length=255, blank=True, help_text="Who cancelled the run; blank: nobody.")
     due_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)

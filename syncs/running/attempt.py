@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+import threading
+import time
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,10 +19,15 @@ from syncs.planning.opening import open_destination
 from syncs.running import leases, operations, preconditions
 from syncs.running.completion import OPEN, Completion
 from syncs.running.ledger import LeaseLost, Ledger
-from syncs.running.writer import Writer
+from syncs.running.writer import PAUSE_CHECK, Writer
+from syncs.services.cancellation import is_cancelled
 from syncs.services.outcomes import COLUMNS
 
 log = logging.getLogger(__name__)
+
+
+class _Cancelled(Exception):
+    """Somebody cancelled the run while it read."""
 
 
 @dataclass
@@ -31,10 +38,16 @@ class Attempt:
     sync: SecretSync
     lease: leases.HeldLease
     last: bool = True
+    _writer: Writer | None = None
+    _thread: threading.Thread = field(default_factory=threading.current_thread)
+    _checked: float = 0.0
 
     def execute(self) -> None:
         """Raises LeaseLost, and nothing else."""
         completion = Completion(self.run, self.sync, self.lease.location)
+        if is_cancelled(self.run):  # while no worker held it
+            completion.end_cancelled()
+            return
         if reason := preconditions.cancelled(self.run, self.sync):
             completion.cancel(reason)
             return
@@ -49,12 +62,15 @@ class Attempt:
             return
         try:
             with watched(self.sync.connection) as client:
+                client.before_reads(self._check)
                 destination = open_destination(self.sync, client)
                 ledger = Ledger(self.sync, self.run, self.lease)
-                writer = Writer(self.run, self.sync, self.lease, ledger, completion)
+                self._writer = writer = Writer(self.run, self.sync, self.lease, ledger, completion)
                 operations.Operation(self.run, self.sync, destination, completion, ledger, writer, self.last).execute()
                 if writer.refusal is None:
                     mark_accepted(self.sync.connection)
+        except _Cancelled:
+            completion.end_cancelled()
         except IntegrationError as error:
             completion.retry_or_fail([error], str(error))
         except Undecryptable:
@@ -65,6 +81,18 @@ class Attempt:
         except Exception as error:  # noqa: BLE001 - a defect must not repeat the run for ever without a message
             log.error("run %s: %s at %s", self.run.pk, type(error).__name__, where(error))
             completion.retry_or_fail([error], f"Something went wrong ({type(error).__name__}); the log says where.")
+
+    def _check(self) -> None:
+        """Before each request of a list, which may have many pages; the writer checks before each write.
+
+        A request of another thread is sent: it has no connection to the database.
+        """
+        if threading.current_thread() is not self._thread or (self._writer and self._writer.began):
+            return
+        if time.monotonic() - self._checked > PAUSE_CHECK:
+            self._checked = time.monotonic()
+            if is_cancelled(self.run):
+                raise _Cancelled
 
     def _begin(self) -> bool:
         """Mark the run as running; False if it was superseded meanwhile."""

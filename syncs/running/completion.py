@@ -30,6 +30,7 @@ from syncs.running.retries import may_retry
 from syncs.running.stop import Stop
 from syncs.running.summary import not_done, only_blocked, summary
 from syncs.running.waking import wake_moved, wake_waiting
+from syncs.services.cancellation import end_cancelled, is_cancelled
 from syncs.services.deletion import forget_sync
 from syncs.services.outcomes import COLUMNS, keep_last_outcome
 from syncs.services.propagation import schedule
@@ -76,7 +77,7 @@ class Completion:
         """The run stopped between keys. Keys that it wrote are recorded; the others are planned again."""
         if stop is Stop.SYNC_CHANGED and not SecretSync.objects.filter(pk=self.sync.pk).exists():
             return
-        if self.ended_by:
+        if self.ended_by and stop is not Stop.CANCELLED:
             self.end_early(plan, self.ended_by, set())
             return
         tries = self.run.options.tries
@@ -126,6 +127,9 @@ class Completion:
 
     def retry_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:
         """Another attempt after a while, if that can help and attempts are left; else the run has failed."""
+        if plan is None and is_cancelled(self.run):
+            self.end_cancelled()
+            return
         tries = self.run.options.tries + 1
         passing = [error for error in errors if plan is not None or getattr(error, "retryable", False)]
         for error in passing:
@@ -163,6 +167,12 @@ class Completion:
         with transaction.atomic():
             self.end(Status.SUPERSEDED, why)
             keep_last_outcome(self.sync.pk, self.run.operation)
+
+    def end_cancelled(self) -> None:
+        """A person cancelled the run: no other attempt and no other run follows for it."""
+        with transaction.atomic():
+            end_cancelled(self.run)
+        wake_moved(self.sync, self.results)
 
     # -- how it is recorded ------------------------------------------------------------------------------------
 
@@ -203,6 +213,9 @@ class Completion:
         retry_at = AppConnection.objects.values_list("retry_at", flat=True).get(pk=self.sync.connection.pk)
         if retry_at:  # until then at most: the wait may be lifted
             due = max(due, min(retry_at, timezone.now() + timedelta(seconds=LOOK_AGAIN)))
+        if is_cancelled(self.run):
+            self.end_cancelled()
+            return
         with transaction.atomic():
             SyncRun.objects.filter(pk=self.run.pk, status__in=OPEN).update(
                 status=Status.PENDING, due_at=due, queued_at=None, message=message[:1024], options=self.run.options
@@ -270,7 +283,7 @@ class Completion:
 
     def _try_later(self) -> None:
         """A sync that still fails stays wanted: after 1, 5, 15, then every 60 minutes."""
-        if self.run.operation != "sync":
+        if self.run.operation != "sync" or is_cancelled(self.run):
             return
         step = self.run.options.later
         at = timezone.now() + timedelta(minutes=LATER[min(step, len(LATER) - 1)])

@@ -30,6 +30,7 @@ from syncs.running.recording import record_plan, record_spared
 from syncs.running.stop import Stop
 from syncs.running.writer import DENIALS, Writer
 from syncs.services.approvals import approval_of
+from syncs.services.cancellation import is_cancelled
 from syncs.services.deletion import leave_former_locations
 from syncs.source.loader import Sources
 
@@ -175,6 +176,9 @@ class Operation:
     def _import(self) -> None:
         """Copy the destination's secrets into the source, in one transaction. Nothing is written at the destination."""
         listing = list_with_values(self.destination)
+        if is_cancelled(self.run):
+            self.completion.end_cancelled()
+            return
         try:
             plan = import_secrets(self.run, self.sync, self.destination, listing)
         except ServiceError as refusal:

@@ -9,6 +9,7 @@ from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_use
 from connections.refusals import may_try
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.running.stop import Stop
+from syncs.services.cancellation import is_cancelled
 
 BUSY_WAIT = 1.0  # seconds until a run whose location or connection is busy tries again
 PAUSE_WAIT = 5.0
@@ -68,7 +69,9 @@ def refused_login(run: SyncRun, sync: SecretSync) -> str:
 
 
 def stop(run: SyncRun) -> Stop | None:
-    """Why a run must stop between keys: a pause of the whole instance or of its sync, or its owner's rights."""
+    """Why a run must stop between keys: somebody cancelled it, a pause of all syncs or its own, its owner's rights."""
+    if is_cancelled(run):
+        return Stop.CANCELLED
     if Instance.objects.filter(paused_at__isnull=False).exists():
         return Stop.PAUSED
     sync = SecretSync.objects.select_related("owner_user", "owner_identity", "policy").filter(pk=run.sync_id).first()

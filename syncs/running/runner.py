@@ -38,7 +38,7 @@ def execute(run_id: UUID) -> None:
     if sync is None:
         return
     _follow_address(sync)
-    if wait := preconditions.must_wait(run, sync):
+    if not run.cancelled_by and (wait := preconditions.must_wait(run, sync)):
         _postpone(run, *wait)
         return
     locations = _locations(run, sync)

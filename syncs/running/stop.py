@@ -11,6 +11,7 @@ class Stop(enum.Enum):
     SYNC_CHANGED = "the sync was changed"
     ASKED_TO_WAIT = "the service asked to wait"
     QUOTA_USED = "the service takes no more requests for now"
+    CANCELLED = "it was cancelled"
     PAUSED = "it was paused"
     OWNER_RIGHTS = "its owner's rights have changed"
     LIST_TOO_OLD = "the list is too old for deletes"

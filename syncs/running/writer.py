@@ -44,6 +44,8 @@ class Writer:
     ledger: Ledger
     completion: Completion
     stopped: Stop | None = None
+    began: bool = False
+    """Whether the first write may have been sent."""
     refusal: Unauthorized | None = None
     """The first error of the login, or of several writes in a row for lack of a right, none having been accepted."""
     _denied: list[Unauthorized] = field(default_factory=list)
@@ -61,6 +63,7 @@ class Writer:
             return
         # Side by side what may go in one request; deletes last.
         changes.sort(key=lambda change: (change.action is Action.DELETE, change.write.action if change.write else ""))
+        self.began = True
         self.ledger.claim(changes)
         by_key = {change.normalized_key: change for change in changes}
         answered = set()

@@ -401,6 +401,21 @@ def test_all_syncs_are_paused_from_the_overview(world: World, browser: Client) -
     assert "Only an instance admin may" in member.post(stop, follow=True).content.decode()
 
 
+def test_a_run_is_cancelled_on_its_page(world: World, browser: Client) -> None:
+    world.set(A="1")
+    world.sync()
+    run = SyncRun.objects.get()
+    page = url(SyncRun, "change", run.pk)
+    assert "Cancel the run" in browser.get(page).content.decode()
+    viewer = signed_in(world, Role.VIEWER)
+    assert "Cancel the run" not in viewer.get(page).content.decode()
+    viewer.post(url(SyncRun, "cancel", run.pk))
+    assert world.again(run).status == "pending"
+    told = browser.post(url(SyncRun, "cancel", run.pk), follow=True).content.decode()
+    assert "Cancelled by ada, before it wrote anything." in told
+    assert "Cancel the run" not in told
+
+
 def test_every_page_says_that_all_syncs_are_paused(world: World, browser: Client) -> None:
     sync = failing(world)
     pause_everything(world.actor, paused=True, reason="<the vendor moves>")

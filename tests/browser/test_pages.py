@@ -274,3 +274,15 @@ def test_removed_secrets_stay_removed_until_somebody_resumes(world: World, admin
     SyncRun.objects.filter(status="pending").update(due_at=None)
     world.due()
     assert world.held() == {"A": "3", "B": "2"}
+
+
+def test_a_run_is_cancelled(world: World, member_page: Page) -> None:
+    page = member_page
+    world.set(A="1")
+    sync = world.sync()
+    page.goto(reverse("admin:syncs_syncrun_change", args=[SyncRun.objects.get(sync=sync).pk]))
+    page.get_by_role("button", name="Cancel the run").click()
+    page.get_by_text("before it wrote anything.").first.wait_for()
+    assert page.get_by_role("button", name="Cancel the run").count() == 0
+    world.due()
+    assert world.held() == {}

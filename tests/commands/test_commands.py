@@ -16,6 +16,7 @@ from config.access.models import AuditEvent, Identity, User
 from syncs.models import Folder, SecretSync, SyncRun
 from syncs.running.runner import execute
 from syncs.services.syncs import update_policy
+from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
 from tests.fixtures.world import World
 
@@ -247,6 +248,19 @@ def test_pause_and_resume(world: World) -> None:
     sync.policy.refresh_from_db()
     assert (sync.policy.paused, sync.policy.pause_reason) == (False, "")
     assert world.run(sync).status == "succeeded"
+
+
+def test_cancel(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    run = SyncRun.objects.get(sync=sync)
+    code, text = call("cancel", str(run.pk))
+    assert (code, "Cancelled by Keyferry, before it wrote anything." in text) == (0, True)
+    assert call("cancel", str(run.pk))[0] == 1
+    assert call("cancel", str(sync.pk))[0] == 1
+    assert call("cancel", "nonsense")[0] == 1
+    again = trigger(world.actor, sync, "sync")
+    assert one_line(call("cancel", str(again.pk), "--json")[1])["status"] == "superseded"
 
 
 def test_notifications(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
