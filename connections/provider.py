@@ -9,6 +9,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import SecretStr
+
 from config.schemas.model import Model
 from config.schemas.types import Text
 
@@ -57,6 +59,11 @@ def address(label: str, help: str = "") -> Text:
         pattern=r"https?://[^\s\u0000-\u001f\u007f/?#@\\]+(/[^\s\u0000-\u001f\u007f?#\\]*)?",
         pattern_message="Invalid url",
     )
+
+
+def secrets_of(credentials: Model) -> list[str]:
+    """Every text of credentials that no message may show."""
+    return [value.get_secret_value() for _, value in credentials if isinstance(value, SecretStr)]
 
 
 class Provider(ABC):

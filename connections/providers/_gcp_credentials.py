@@ -8,8 +8,7 @@ from typing import Annotated, Self
 from pydantic import SecretStr, model_validator
 
 from config.errors import BadRequest
-from config.schemas.model import Model
-from config.schemas.types import Secret, Text
+from config.schemas import Model, Secret, Text
 from connections.gcp import RIGHTS
 
 from ._gcp_files import ACCOUNT, Federation, Key, read_federation, read_key
@@ -19,12 +18,6 @@ NO_ACCOUNT = "Must be the email of a service account, ending in gserviceaccount.
 
 def _file(label: str, help: str) -> Secret:
     return Secret(label, help, multiline=True, empty_message=f"{label} required")
-
-
-def secrets_of(credentials: Model) -> list[str]:
-    """Every text that must not be shown."""
-    members = (getattr(credentials, name) for name in type(credentials).model_fields)
-    return [each.get_secret_value() for each in members if isinstance(each, SecretStr)]
 
 
 def _require_readable(member: str, text: SecretStr, read: Callable[[str], object]) -> None:

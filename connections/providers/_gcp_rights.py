@@ -12,7 +12,7 @@ from pydantic import Field
 
 from connections.gcp import PROJECTS, host_of
 from connections.http.client import ApiClient, quote
-from connections.http.responses import Response, validate
+from connections.http.responses import Response
 from connections.provider import Rights
 
 NEEDED = (
@@ -54,5 +54,5 @@ def _held(client: ApiClient, project: str) -> set[str]:
     path = f"/v1/projects/{quote(project)}:testIamPermissions"
     asked = [*NEEDED, *EXCESS]
     host = host_of(client, PROJECTS)
-    answer = client.request("POST", path, json={"permissions": asked}, visible=asked, read=True, base_url=host)
-    return set(validate(_Held, answer, f"GCP: POST {path}").permissions)
+    held = client.post(path, _Held, json={"permissions": asked}, visible=asked, read=True, base_url=host)
+    return set(held.permissions)

@@ -64,20 +64,16 @@ class GcpSignIn(Provider):
         assertion = key.assertion(f"{TOKENS}/token", time.time())
         form = {"grant_type": GRANT, "assertion": assertion}
         with self.open(secrets=[key.private_key.get_secret_value(), assertion], classify=classify) as client:
-            answer = client.request(
-                "POST", "/token", form=form, visible=[GRANT], read=True, base_url=host_of(client, TOKENS)
-            )
-        return validate(_Token, answer, "GCP: POST /token").session()
+            host = host_of(client, TOKENS)
+            return client.post("/token", _Token, form=form, visible=[GRANT], read=True, base_url=host).session()
 
     def impersonated(self, source: Session, email: str) -> Session:
         """As another account, with the token of one that may impersonate it."""
         path = f"/v1/projects/-/serviceAccounts/{quote(email)}:generateAccessToken"
         body = {"scope": [SCOPE], "lifetime": f"{LIFE}s"}
         with self.with_token(source.token) as client:
-            answer = client.request(
-                "POST", path, json=body, visible=[SCOPE], read=True, base_url=host_of(client, IMPERSONATION)
-            )
-        token = validate(_ImpersonatedToken, answer, f"GCP: POST {path}")
+            host = host_of(client, IMPERSONATION)
+            token = client.post(path, _ImpersonatedToken, json=body, visible=[SCOPE], read=True, base_url=host)
         return Session(token.accessToken, token.expireTime)
 
     def federated(self, federation: Federation, *, from_operator: bool = False) -> Session:
@@ -93,16 +89,11 @@ class GcpSignIn(Provider):
             "requestedTokenType": ACCESS_TOKEN,
             "subjectTokenType": federation.subject_token_type,
         }
+        body = {**fixed, "subjectToken": subject_token}
         with self.open(secrets=[subject_token], classify=classify) as client:
-            answer = client.request(
-                "POST",
-                "/v1/token",
-                json={**fixed, "subjectToken": subject_token},
-                visible=fixed.values(),
-                read=True,
-                base_url=host_of(client, EXCHANGE),
-            )
-        session = validate(_Token, answer, "GCP: POST /v1/token").session()
+            host = host_of(client, EXCHANGE)
+            token = client.post("/v1/token", _Token, json=body, visible=fixed.values(), read=True, base_url=host)
+        session = token.session()
         return self.impersonated(session, federation.account) if federation.account else session
 
     def _subject_token(self, source: TokenSource, from_operator: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import httpx
+from pydantic import AliasPath, Field
 
 from connections.errors import BadResponse, Conflict, Unauthorized, Unavailable
 from connections.http.client import ApiClient, Classified
@@ -13,13 +14,9 @@ from connections.http.responses import Response, Text
 from ._hashicorp_vault_logins import path_of
 
 
-class Auth(Response):
-    client_token: Text
-    lease_duration: int
-
-
 class Granted(Response):
-    auth: Auth
+    client_token: Text = Field(validation_alias=AliasPath("auth", "client_token"))
+    lease_duration: int = Field(validation_alias=AliasPath("auth", "lease_duration"))
 
 
 class Token(Response):

@@ -12,8 +12,7 @@ from pydantic import SecretStr, model_validator
 
 from config.errors import BadRequest
 from config.responses import EXAMPLE_ID
-from config.schemas.model import Model
-from config.schemas.types import Secret, Text
+from config.schemas import Model, Secret, Text
 from connections.certificates import Certificates
 from connections.http.client import quote
 from connections.provider import address

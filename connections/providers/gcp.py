@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
-from config.schemas.model import Model
 from connections.errors import Forbidden, NotFound
 from connections.gcp import SECRETS, projects_of, read_list
 from connections.http.client import ApiClient, quote
 from connections.http.responses import Response, Text
-from connections.provider import Choice, Rights, Session
+from connections.provider import Choice, Rights, Session, secrets_of
 
-from ._gcp_credentials import Impersonation, MetadataServer, ServiceAccountKey, WorkloadIdentity, secrets_of
+from ._gcp_credentials import Impersonation, MetadataServer, ServiceAccountKey, WorkloadIdentity
 from ._gcp_rights import rights_of
 from ._gcp_sign_in import GcpSignIn
 
@@ -25,18 +24,18 @@ class Location(Response):
 
 
 class Gcp(GcpSignIn):
-    slug: ClassVar[str] = "gcp"
-    label: ClassVar[str] = "GCP"
-    base_url: ClassVar[str] = SECRETS
-    docs_url: ClassVar[str] = "https://cloud.google.com/iam/docs/service-account-overview"
-    methods: ClassVar[Mapping[str, type[Model]]] = {
+    slug = "gcp"
+    label = "GCP"
+    base_url = SECRETS
+    docs_url = "https://cloud.google.com/iam/docs/service-account-overview"
+    methods = {
         "service-account-impersonation": Impersonation,
         "service-account-key": ServiceAccountKey,
         "workload-identity-federation": WorkloadIdentity,
         "metadata-server": MetadataServer,
     }
-    pickers: ClassVar[tuple[str, ...]] = ("secret-manager-projects",)
-    operator_settings: ClassVar[tuple[str, ...]] = (
+    pickers = ("secret-manager-projects",)
+    operator_settings = (
         "GCP_SERVICE_ACCOUNT_FILE",
         "GCP_IMPERSONATED",
         "GCP_TOKEN_FILES",

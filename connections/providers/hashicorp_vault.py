@@ -8,14 +8,12 @@ Sources: https://developer.hashicorp.com/vault/api-docs, https://openbao.org/api
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
-
-from pydantic import SecretStr
 
 from connections.errors import IntegrationError, NotFound, Unauthorized
 from connections.http.client import ApiClient
-from connections.provider import Choice, Provider, Rights, Session
+from connections.provider import Choice, Provider, Rights, Session, secrets_of
 
 from ._hashicorp_vault_api import Granted, Mount, Token, classify, classify_login, version_of
 from ._hashicorp_vault_logins import METHODS, RIGHTS, AccessToken, Login, path_of
@@ -41,15 +39,18 @@ class HashicorpVault(Provider):
         if not isinstance(credentials, Login):
             return None
         with self._open(credentials, "", classify_login) as client:
-            auth = client.post(credentials.path(), Granted, json=credentials.body(), read=True).auth
-        life = timedelta(seconds=auth.lease_duration) or FOR_EVER
-        return Session(auth.client_token, datetime.now(UTC) + life)
+            granted = client.post(credentials.path(), Granted, json=credentials.body(), read=True)
+        return Session.lasting(granted.client_token, granted.lease_duration, otherwise=FOR_EVER)
 
     def _open(self, credentials: Any, token: str, classify: Any) -> ApiClient:
-        own = [value.get_secret_value() for _, value in credentials if isinstance(value, SecretStr)]
         below = "/".join(filter(None, ["/v1", path_of(credentials.namespace or "")]))
         headers = {"X-Vault-Token": token} if token else {}
-        arguments = {"headers": headers, "secrets": [token, *own], "classify": classify, "tls": credentials.tls()}
+        arguments = {
+            "headers": headers,
+            "secrets": [token, *secrets_of(credentials)],
+            "classify": classify,
+            "tls": credentials.tls(),
+        }
         return self.open(credentials.instanceUrl, below=below, **arguments)
 
     def check(self, client: ApiClient) -> Rights:

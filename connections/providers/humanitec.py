@@ -9,8 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import SecretStr
 
-from config.schemas.model import Model
-from config.schemas.types import Secret
+from config.schemas import Model, Secret
 from connections.http.client import ApiClient
 from connections.tokens import Picker, TokenProvider
 

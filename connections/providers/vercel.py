@@ -1,6 +1,8 @@
 """A login at Vercel: an access token, of an account or of one team.
 
-Sources: https://vercel.com/docs/rest-api/welcome (authentication, paging), https://vercel.com/docs/limits#rate-limits
+Sources: https://vercel.com/docs/rest-api/welcome (authentication, paging), https://vercel.com/docs/limits#rate-limits,
+https://vercel.com/docs/rest-api/authentication/get-auth-token-metadata and
+https://vercel.com/docs/accounts/access-tokens (scopes of tokens)
 """
 
 from __future__ import annotations
@@ -11,13 +13,12 @@ from typing import Annotated, Any
 import httpx
 from pydantic import SecretStr
 
-from config.schemas.model import Model
-from config.schemas.types import Secret
-from connections.errors import Conflict
+from config.schemas import Model, Secret
+from connections.errors import BadResponse, Conflict, NotFound, Rejected, Unauthorized
 from connections.http.client import ApiClient, Classified
 from connections.http.pages import Token
 from connections.http.responses import Response, Text
-from connections.provider import Choice
+from connections.provider import Choice, Rights
 from connections.tokens import Picker, TokenProvider
 
 TAKEN = frozenset({"ENV_CONFLICT", "ENV_ALREADY_EXISTS", "env_already_exists"})
@@ -54,6 +55,10 @@ class Login(Response):
     user: Account
 
 
+class Scope(Response):
+    type: str
+
+
 def _class_of(status: int, headers: httpx.Headers, said: Any) -> Classified:
     """A name that is already in use, by its code."""
     error = said.get("error") if isinstance(said, dict) else None
@@ -81,6 +86,15 @@ class Vercel(TokenProvider):
             "/v1/integrations/git-branches", params={**TEAM, "projectId": "{app}"}, value="ref", optional=True
         ),
     }
+
+    def check(self, client: ApiClient) -> Rights:
+        """A token is of the full account, of teams or of a project; some may not read that, or have no scopes."""
+        super().check(client)
+        try:
+            scopes = client.get_in("/v5/user/tokens/current", "token.scopes", list[Scope])
+        except (BadResponse, NotFound, Rejected, Unauthorized):
+            return Rights()
+        return Rights(excess=("Full Account",) if any(scope.type == "user" for scope in scopes) else ())
 
     def choices(self, client: ApiClient, field: str, chosen: Mapping[str, Any]) -> list[Choice]:
         found = super().choices(client, field, {**chosen, "teamId": "", **in_team(chosen.get("teamId"))})

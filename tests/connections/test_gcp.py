@@ -8,11 +8,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from config.errors import BadRequest, Invalid
 from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
+from connections.http.exchange import HttpResponse
 from connections.provider import Choice, Rights
 from connections.providers._gcp_rights import NEEDED, rights_of
 from connections.providers._gcp_sign_in import IMPERSONATED, OWN_KEY_FILE
@@ -67,9 +69,9 @@ def test_tokens_are_requested_from_googles_hosts(monkeypatch: pytest.MonkeyPatch
 
     def answer(self: ApiClient, method: str, path: str, *, base_url: str = "", **_: Any) -> Any:
         asked.append(base_url or self.base_url)
-        return answers[path]
+        return HttpResponse(200, httpx.Headers(), answers[path])
 
-    monkeypatch.setattr(ApiClient, "request", answer)
+    monkeypatch.setattr(ApiClient, "send", answer)
     assert Gcp().renew(IMPERSONATION, login(Gcp, IMPERSONATION, STAND_IN)).token == "t2"
     assert asked == ["https://oauth2.googleapis.com", "https://iamcredentials.googleapis.com"]
 

@@ -8,7 +8,7 @@ import pytest
 
 from connections.errors import BadResponse, Unauthorized
 from connections.http.client import ApiClient
-from connections.provider import Choice
+from connections.provider import Choice, Rights
 from connections.providers.vercel import Vercel
 from tests.connections.logins import login
 from tests.destinations import vercel
@@ -26,10 +26,31 @@ def client_of(vendor: vercel.Vercel, token: str = "contract-token") -> ApiClient
     return Vercel(vendor.url).client("api-token", login(Vercel, "api-token", {"apiToken": token}))
 
 
-def test_a_good_token_passes_the_check_with_one_request(vendor: vercel.Vercel) -> None:
+def test_a_good_token_passes_the_check_and_its_scope_is_read(vendor: vercel.Vercel) -> None:
     with client_of(vendor) as client:
-        Vercel().check(client)
-    assert vendor.asked() == [("GET", "/v2/user")]
+        assert Vercel().check(client) == Rights()
+    assert vendor.asked() == [("GET", "/v2/user"), ("GET", "/v5/user/tokens/current")]
+
+
+def test_a_token_of_the_full_account_is_more_than_needed(vendor: vercel.Vercel) -> None:
+    vendor.scopes.append({"type": "user", "createdAt": 1})
+    with client_of(vendor) as client:
+        assert Vercel().check(client) == Rights(excess=("Full Account",))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        vercel.error(403, "forbidden", "Not authorized"),
+        vercel.error(404, "not_found", "Token not found"),
+        Answer(200, {"token": {"id": "t1"}}),
+    ],
+    ids=["refused", "missing", "without-scopes"],
+)
+def test_a_token_whose_scopes_are_unknown_passes_the_check(vendor: vercel.Vercel, answer: Answer) -> None:
+    vendor.fault = lambda ask: answer if "/tokens/" in ask.path else None
+    with client_of(vendor) as client:
+        assert Vercel().check(client) == Rights()
 
 
 def test_a_refused_token_reports_the_vendors_message_and_not_the_token(vendor: vercel.Vercel) -> None:

@@ -55,6 +55,9 @@ class Vercel(Served):
         r"^(GET|POST) /v(7|9|13)/(deployments|projects/\w+): is not described": (
             "@vercel/sdk 1.28.35, operations getProject, getDeployments and createDeployment"
         ),
+        r"^GET /v5/user/tokens/current: is not described": (
+            "https://vercel.com/docs/rest-api/authentication/get-auth-token-metadata"
+        ),
         r"^DELETE /v1/projects/\w+/env: is not described": "batch removal: @vercel/sdk 1.28.35, `projects`",
     }
     method = "api-token"
@@ -98,6 +101,7 @@ class Vercel(Served):
         self.deployments: list[Record] = []  # each with `uid`, `target` and `branch`, the newest first
         self.current: str | None = None  # what the domains of production serve
         self.redeployed: list[Record] = []
+        self.scopes: list[Record] = [{"type": "team", "teamId": "team_acme", "createdAt": 1}]  # of the token
         self._clock = itertools.count(1_760_000_000_000)
 
     # -- behind the API ----------------------------------------------------------------------------------------
@@ -157,6 +161,9 @@ class Vercel(Served):
         match ask.parts:
             case ["v2", "user"]:
                 return Answer(200, {"user": USER})
+            case ["v5", "user", "tokens", "current"]:
+                token = {"id": "t1", "name": "sync", "type": "token", "activeAt": 1, "createdAt": 1}
+                return Answer(200, {"token": {**token, "scopes": self.scopes}})
             case ["v2", "teams"]:
                 return Answer(200, {"teams": [{"id": "team_acme", "slug": "acme", "name": "Acme"}], **paging()})
             case ["v10", "projects"]:
