@@ -7,6 +7,7 @@ Sources: https://cloud.google.com/iam/docs/keys-create-delete, https://google.ai
 from __future__ import annotations
 
 import json
+from functools import cached_property
 from typing import Annotated, Any, Literal, Self, TypeVar
 
 import jwt
@@ -34,10 +35,15 @@ class Key(_File):
     private_key: SecretStr
     private_key_id: str = ""
 
+    @cached_property
+    def signing_key(self) -> Any:
+        """Read once: the library checks each time that the key is good, which takes a tenth of a second."""
+        return jwt.get_algorithm_by_name("RS256").prepare_key(self.private_key.get_secret_value())
+
     @model_validator(mode="after")
     def _readable(self) -> Self:
         try:
-            jwt.get_algorithm_by_name("RS256").prepare_key(self.private_key.get_secret_value())
+            self.signing_key  # noqa: B018 - read for its errors
         except Exception:  # noqa: BLE001 - whatever the library says may quote the key
             raise ValueError("its private_key cannot be read") from None
         return self
@@ -46,7 +52,7 @@ class Key(_File):
         """A signed JWT, for which a token is issued."""
         claims = {"iss": self.client_email, "scope": SCOPE, "aud": audience, "iat": int(now), "exp": int(now) + LIFE}
         headers = {"kid": self.private_key_id} if self.private_key_id else None
-        return jwt.encode(claims, self.private_key.get_secret_value(), algorithm="RS256", headers=headers)
+        return jwt.encode(claims, self.signing_key, algorithm="RS256", headers=headers)
 
 
 class TokenFormat(Response):

@@ -15,8 +15,10 @@ import functools
 import itertools
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
+from unittest import mock
 
 import jwt
 from cryptography.hazmat.primitives import serialization
@@ -44,6 +46,9 @@ def key_pair() -> tuple[rsa.RSAPublicKey, str]:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     return private.public_key(), pem.decode()
+
+
+_loaded = functools.cache(jwt.algorithms.load_pem_private_key)
 
 
 def key_file(email: str = EMAIL, **more: str) -> str:
@@ -104,6 +109,12 @@ class GcpSecretManager(Served):
         self.project: Record = {"projectId": PROJECT, "projectNumber": NUMBER, "name": "Shop"}
         self.rights = {*NEEDED}
         self._clock = itertools.count(1)
+
+    @contextmanager
+    def running(self) -> Iterator[str]:
+        """Reading a key checks that it is good, which takes longer than all else in a test: once is enough."""
+        with mock.patch.object(jwt.algorithms, "load_pem_private_key", _loaded), super().running() as url:
+            yield url
 
     @property
     def credentials(self) -> Mapping[str, str]:  # type: ignore[override]
