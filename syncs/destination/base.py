@@ -185,7 +185,7 @@ class Destination(ABC):
 
     @final
     def listing(self) -> tuple[Remote, ...]:
-        """`fetch`. Raises BadResponse if a key is listed twice: the list has shifted while its pages were read."""
+        """`fetch`; () where nothing can be listed. Raises BadResponse if a key is listed twice: pages have shifted."""
         return listed(self)
 
     @abstractmethod

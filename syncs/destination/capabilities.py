@@ -27,6 +27,8 @@ class Capabilities:
     Keys. `key_pattern` with `key_rule` as text; `reserved` are names that the vendor reserves, as globs of normalized
     keys. `max_keys` counts everything in scope, `max_total_bytes` all keys and values as one JSON object.
     `updates`: "replace" of a vendor that changes no value: an update deletes the key and creates it again.
+    `lists` False: the vendor cannot say which keys there are. Then the ledger is all that is known: its keys count as
+    present with unknown values, no other key is seen, so none is deleted or imported, and drift is unknown.
     Drift. `has_etag`: the list has an etag that every write changes. `has_object_ids`: a recreated key has another
     object id. Without both, and without readable values, only missing keys are detected.
     Pace. `pace` in requests per second; `quota` so many requests in so many seconds; `concurrency` is the default
@@ -34,6 +36,7 @@ class Capabilities:
     For people: `note`, what the login needs (`rights`), and against what and when all this was checked (`verified`).
     """
 
+    lists: bool = True
     can_read_values: bool = False
     can_import: bool = False
     has_etag: bool = True

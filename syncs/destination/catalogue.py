@@ -64,6 +64,8 @@ def facts_of(found: type[Destination]) -> Facts:
 
 def _drift(can: Capabilities) -> str:
     """How exactly external changes are detected."""
+    if not can.lists:
+        return "Unknown: it cannot be listed."
     if can.can_read_values:
         detected = "Exact: values are compared."
     elif can.has_etag:

@@ -32,8 +32,9 @@ class DocumentDestination(Destination):
     def write(self, before: Document, entries: Mapping[str, Any]) -> Document | None:
         """Replace `before` by `entries`, which are all entries ({}: none is left).
 
-        Returns the new document, or None if the response does not have its version. Raises Conflict if the document has
-        changed since `before`.
+        Returns the new document, or None if the response does not have its version. With sealed entries it
+        returns the new one with their etags, after another read if need be. Raises Conflict if the document has changed
+        since `before`.
         """
 
     def batch_size(self, action: Action) -> int:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from connections.errors import Conflict, IntegrationError, NotFound
+from syncs.destination.base import Destination
 from syncs.engine.types import Action, Outcome, Remote, Write
 
 
@@ -20,6 +21,13 @@ def check_unchanged(write: Write, now: Remote | None) -> IntegrationError | None
     if planned and now.object_id and planned != now.object_id:
         return Conflict(f"{write.key} was deleted and recreated externally after it was listed")
     return None
+
+
+def still_fitting(destination: Destination, writes: Sequence[Write]) -> tuple[list[Write], list[Outcome]]:
+    """As `unchanged`, by a list that is read now; all of them where nothing can be listed. Raises IntegrationError."""
+    if not destination.limits(destination.config).lists:
+        return list(writes), []
+    return unchanged(writes, {destination.normalize_key(one.key): one for one in destination.listing()})
 
 
 def unchanged(writes: Iterable[Write], now: Mapping[str, Remote]) -> tuple[list[Write], list[Outcome]]:

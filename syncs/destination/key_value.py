@@ -92,6 +92,11 @@ class KeyValueDestination(Destination):
     def batch_size(self, action: Action) -> int:
         return self.batch.get(action, 1)
 
+    def request_cost(self, action: Action) -> float:
+        """An update that deletes and creates takes two requests."""
+        replaces = action is Action.UPDATE and self.capabilities.updates == "replace"
+        return super().request_cost(action) * (2 if replaces else 1)
+
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
         return write_each(writes, self._perform, size=self.batch_size, concurrency=self.concurrency)
 

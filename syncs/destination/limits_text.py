@@ -6,6 +6,11 @@ from collections.abc import Mapping
 
 from syncs.destination.capabilities import Capabilities
 
+UNLISTED = (
+    "It cannot be listed: only keys that Keyferry wrote are known. Others are not seen, so they are never deleted or"
+    " imported, and drift is unknown."
+)
+
 
 def size(number: int) -> str:
     """A size in bytes for people: `48 KiB`, `512 bytes`."""
@@ -28,6 +33,7 @@ def limits_as_text(by_scope: Mapping[str, Capabilities]) -> list[str]:
 def _sentences(limits: Capabilities) -> list[str]:
     """One per kind of limit, "" if there is none."""
     return [
+        "" if limits.lists else UNLISTED,
         f"Names: {limits.key_rule.rstrip(',')}." if limits.key_rule else "",
         f"Names of at most {size(limits.max_key_length)}." if limits.max_key_length is not None else "",
         f"Reserved names: {', '.join(limits.reserved)}." if limits.reserved else "",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 def listed(destination: Destination) -> tuple[Remote, ...]:
     """See `Destination.listing`."""
+    if not destination.limits(destination.config).lists:
+        return ()
     remotes = _read(destination, destination.fetch, "the list")
     names = [destination.normalize_key(remote.key) for remote in remotes]
     if len(set(names)) != len(names):

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from syncs.destination.fresh import unchanged
+from syncs.destination.fresh import still_fitting
 from syncs.destination.key_value import KeyValueDestination
 from syncs.destination.write import write_changeset
 from syncs.engine.types import Action, Outcome, Write
@@ -38,7 +38,7 @@ class PatchDestination(KeyValueDestination):
         return self.size
 
     def requests(self, writes: Mapping[Action, int]) -> int:
-        return math.ceil(sum(writes.values()) / self.size) * (1 if self.checks else 2)
+        return math.ceil(sum(writes.values()) / self.size) * (1 if self.checks or not self.capabilities.lists else 2)
 
     def apply(self, writes: Iterable[Write]) -> Generator[Outcome, None, None]:
         return write_changeset(
@@ -51,7 +51,7 @@ class PatchDestination(KeyValueDestination):
         )
 
     def _unchanged(self, writes: Sequence[Write]) -> tuple[list[Write], list[Outcome]]:
-        return unchanged(writes, {self.normalize_key(one.key): one for one in self.listing()})
+        return still_fitting(self, writes)
 
     def _send(self, writes: Sequence[Write]) -> list[Outcome]:
         sets = [write for write in writes if write.action is not Action.DELETE]

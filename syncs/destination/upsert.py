@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from connections.errors import IntegrationError, NotFound
-from syncs.destination.fresh import check_unchanged, unchanged
+from syncs.destination.fresh import check_unchanged, still_fitting
 from syncs.destination.key_value import KeyValueDestination
 from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
@@ -96,7 +96,7 @@ class UpsertDestination(KeyValueDestination):
     def _many(
         self, writes: Sequence[Write], send: Callable[[Sequence[Write]], Sequence[Outcome] | None]
     ) -> list[Outcome]:
-        going, outcomes = unchanged(writes, {self.normalize_key(one.key): one for one in self.listing()})
+        going, outcomes = still_fitting(self, writes)
         if going:
             sent = send(going)
             outcomes += [Outcome(write) for write in going] if sent is None else sent

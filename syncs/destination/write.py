@@ -19,7 +19,7 @@ from connections.errors import (
     Unauthorized,
     Unavailable,
 )
-from syncs.engine.types import Action, Outcome, Remote, Write
+from syncs.engine.types import Action, Outcome, Remote, Write, Written
 
 SPLIT_FOR = 8.0
 """Seconds in which the parts of a rejected batch may be sent: a run's lease lasts at least that long."""
@@ -176,7 +176,7 @@ def perform(
         try:
             ended = [Outcome(write, error=postponed) for write in part] if postponed else _sent(label, part, send)
         except IntegrationError as error:
-            if _is_gone(part, error):
+            if len(part) == 1 and part[0].action is Action.DELETE and isinstance(error, NotFound):  # deleted already
                 ended = [Outcome(part[0])]
             elif len(part) > 1 and isinstance(error, split_on):
                 ended = []
@@ -189,11 +189,6 @@ def perform(
         if not postponed and parts and time.monotonic() > ends_at:
             postponed = Unavailable(f"{label} rejected a batch because of some of its keys; this one is retried")
     return outcomes
-
-
-def _is_gone(writes: Sequence[Write], error: IntegrationError) -> bool:
-    """Whether this is one delete whose key is deleted already."""
-    return len(writes) == 1 and writes[0].action is Action.DELETE and isinstance(error, NotFound)
 
 
 def _stops(error: Exception | None) -> bool:
@@ -250,7 +245,9 @@ def write_document(
             break
         before, _ = _tried(label, read)  # if that fails too, the conflict is still what happened
     yield from settled
-    yield from (Outcome(each, error=failed) for each in merged)
+    for each in merged:
+        entry = after.entries.get(each.key) if after else None
+        yield Outcome(each, Written(etag=entry.etag) if isinstance(entry, Sealed) else Written(), error=failed)
     return after
 
 

@@ -17,7 +17,7 @@ from syncs.models import SecretSync
 from syncs.source.loader import Reading, Sources
 
 from .desired import desired_of
-from .ledger_rows import ledger_rows, rows_seen_from, verifier
+from .ledger_rows import known, ledger_rows, rows_seen_from, verifier
 from .memory import memory_of
 from .others import others_at
 
@@ -81,6 +81,8 @@ def plan_for(
     others = others_at(sync, destination, location, sources)
     rows = others.marked(rows)
     rows += rows_seen_from(sync, destination, location, {row.normalized_key for row in rows})
+    again = desired_keys if sync.policy.unmanaged == "leave" else ()
+    listing = known(destination, listing, rows, creates_again=again)
     listing = destination.resolve_listing(listing, desired_keys | {row.normalized_key for row in rows})
     rules = Rules(
         unmanaged=sync.policy.unmanaged,
@@ -115,7 +117,7 @@ def removal_for(sync: SecretSync, destination: Destination, listing: Sequence[Re
     location = destination.location()
     others = others_at(sync, destination, location, Sources())
     rows, _ = ledger_rows(sync, location)
-    listing = destination.resolve_listing(listing, {row.normalized_key for row in rows})
+    listing = destination.resolve_listing(known(destination, listing, rows), {row.normalized_key for row in rows})
     return plan_removal(
         listing,
         rows,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from uuid import UUID
 
 from django.db.models import F, Q, Value
@@ -10,9 +10,12 @@ from django.db.models import F, Q, Value
 from config.encryption import fingerprint, fingerprint_matches
 from syncs.destination.base import Destination
 from syncs.engine.plan import Row, State, Verify
+from syncs.engine.types import Remote
 from syncs.models import ManagedSecret, SecretSync
 
 ANONYMOUS = "of another project"
+RECORDED = "recorded"
+"""The object id of a key that the ledger has and nothing lists."""
 
 
 def owner_name(sync: SecretSync, name: str, project_id: UUID) -> str:
@@ -99,6 +102,25 @@ def rows_seen_from(sync: SecretSync, destination: Destination, location: str, kn
             owner = owner_name(sync, owner, project_id)
             found.append(Row(name, normalized_key, mine=False, state=State(state), owner=owner))
     return found
+
+
+def known(
+    destination: Destination, listing: Sequence[Remote], rows: Iterable[Row], *, creates_again: Collection[str] = ()
+) -> Sequence[Remote]:
+    """The listing; of a destination that cannot list, what the ledger says: its keys, with unknown values.
+
+    A key of ours has an object id in any case, so that a change without a response is known to be of ours.
+    `creates_again`: normalized keys that are created once more if the response to their creation was lost; without it
+    such a key counts as present.
+    """
+    if destination.limits(destination.config).lists:
+        return listing
+    return [
+        Remote(row.key, object_id=row.object_id or row.claimed_object_id or RECORDED)
+        for row in rows
+        if row.state is not State.MISSING
+        and not (row.state is State.CLAIM and not row.claimed_object_id and row.normalized_key in creates_again)
+    ]
 
 
 def nested_with(location: str) -> Q:

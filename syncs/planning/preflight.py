@@ -116,7 +116,9 @@ def rules_of(limits: Capabilities) -> list[str]:
         f"{limits.quota[0]} requests in {limits.quota[1]:g} seconds." if limits.quota else "",
         "Values can be read, so drift is detected exactly."
         if limits.can_read_values
-        else "Values cannot be read: drift is detected by etags.",
+        else "Values cannot be read: drift is detected by etags."
+        if limits.lists
+        else "",
         limits.note,
         f"The login needs: {limits.rights.rstrip('.')}." if limits.rights else "",
     ]
@@ -124,18 +126,19 @@ def rules_of(limits: Capabilities) -> list[str]:
 
 
 def estimate(plan: Plan, destination: Destination, pace_percent: int | None = None) -> Estimate:
-    """One list request and those of the changes: at the vendor's pace, with the allowed number side by side."""
+    """The list request and those of the changes: at the vendor's pace, with the allowed number side by side."""
     writes = Counter(change.write.action for change in plan.changes if change.write)
     requests = destination.requests(writes)
-    seconds = SECONDS_PER_REQUEST * (1 + math.ceil(requests / destination.concurrency))
     limits = destination.limits(destination.config).paced(pace_percent)
+    lists = int(limits.lists)
+    seconds = SECONDS_PER_REQUEST * (lists + math.ceil(requests / destination.concurrency))
     paced = sum(number * destination.request_cost(action) for action, number in writes.items())
     if limits.pace:
-        seconds = max(seconds, (1 + paced) / limits.pace)
+        seconds = max(seconds, (lists + paced) / limits.pace)
     if limits.quota:
         number, period = limits.quota
         seconds = max(seconds, (math.ceil(paced / number) - 1) * period)
-    return Estimate(1 + requests, math.ceil(seconds))
+    return Estimate(lists + requests, math.ceil(seconds))
 
 
 def _connection_problems(sync: SecretSync, error: BaseException | None) -> list[str]:

@@ -17,7 +17,7 @@ from syncs.engine.types import Action, Remote
 from syncs.engine.undo_plan import Before, Past, plan_restore
 from syncs.models import ManagedSecret, RunChange, SecretSync, Status, SyncRun
 
-from .ledger_rows import ledger_rows, verifier
+from .ledger_rows import known, ledger_rows, verifier
 from .records import restore_context
 
 LAST = 10
@@ -51,7 +51,8 @@ def restore_for(run: SyncRun, destination: Destination, listing: Sequence[Remote
     rows, _ = ledger_rows(run.sync, run.location)
     pasts = [_with_history(past, destination) for past in _pasts(run, by)]
     listing = destination.resolve_listing(
-        listing, {past.normalized_key for past in pasts} | {row.normalized_key for row in rows}
+        known(destination, listing, rows),
+        {past.normalized_key for past in pasts} | {row.normalized_key for row in rows},
     )
     return plan_restore(
         pasts, listing, rows, normalize_key=destination.normalize_key, verify=verifier(run.sync, run.location)

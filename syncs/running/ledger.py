@@ -12,6 +12,8 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from connections.errors import NotFound
+from syncs.destination.base import destinations
 from syncs.engine.ownership import is_settled
 from syncs.engine.plan import Change, Drift, Effect, Rule, State, rest_of
 from syncs.engine.types import Action, Desired, Outcome, Written
@@ -184,9 +186,16 @@ class Ledger:
             owe(self.sync, self.lease.location, [c.normalized_key for c, _ in applied])
             self._use_up({c.normalized_key for c, _ in applied if c.action is Action.DELETE})
             self._restore([c.normalized_key for c, o in outcomes if o.error is not None and not is_unknown(o.error)])
+            self._miss_unlisted([c.normalized_key for c, o in outcomes if isinstance(o.error, NotFound)])
             record_changes(
                 self.run, [change_row(self.run, c, outcome, before.get(c.normalized_key)) for c, outcome in outcomes]
             )
+
+    def _miss_unlisted(self, names: Sequence[str]) -> None:
+        """What no list shows: a key that the vendor did not find is missing, and is created again."""
+        found = destinations.get(self.sync.destination)
+        if names and found and not found.capabilities.lists:
+            self._mine(names).update(state=State.MISSING, prior=None)
 
     def _use_up(self, deleted: set[str]) -> None:
         """The first overwrite deletes a key once: a key that is created again is foreign, whatever its object id."""
@@ -199,9 +208,6 @@ class Ledger:
         """Keys that were just written, as they were before, for undo."""
         rows = {row.normalized_key: row for row in self._rows([change.normalized_key for change in changes])}
         return states_before(self.run, self.sync, self.lease.location, changes, rows)
-
-    def _sealed(self, normalized_key: str, value: str, comment: str) -> bytes:
-        return sealed_for_undo(self.sync, self.lease.location, normalized_key, value, comment)
 
     def mark_unknown(self, outcomes: Sequence[tuple[Change, Outcome]]) -> None:
         """Of a late writer: its keys are unknown from now on, whatever responses it got."""
@@ -228,7 +234,7 @@ class Ledger:
             etag=written.etag,
             value_mac=mac_of(self.sync, location, change.normalized_key, desired.value),
             rest_mac=mac_of(self.sync, location, change.normalized_key, rest_of(desired)),
-            value_sealed=self._sealed(change.normalized_key, desired.value, desired.comment),
+            value_sealed=sealed_for_undo(self.sync, location, change.normalized_key, desired.value, desired.comment),
             secret_id=desired.secret_id,
             secret_version=desired.version,
             source_key=desired.source_key,

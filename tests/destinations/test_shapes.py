@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -13,6 +13,7 @@ from syncs.destination.capabilities import Capabilities
 from syncs.destination.document import DocumentDestination
 from syncs.destination.dotenv_text import edit_dotenv, read_dotenv
 from syncs.destination.key_value import KeyValueDestination
+from syncs.destination.patch import PatchDestination
 from syncs.destination.waiting import wait_for
 from syncs.destination.write import Document, Sealed
 from syncs.engine.types import Action, Remote, Write, Written
@@ -92,6 +93,27 @@ def test_an_update_deletes_and_creates_where_a_vendor_has_none(
     assert destination.sent == ["delete", "create"]
     assert type(outcome.error) is error
     assert outcome.written == (Written() if refusal else Written("2", "2"))
+
+
+class Announced(PatchDestination):
+    """Such as a webhook: it takes changes, and nothing can be listed."""
+
+    slug = "announced"
+    label = "Announced"
+    Config = Target
+    capabilities = Capabilities(lists=False, has_etag=False, has_object_ids=False)
+
+    def patch(self, sets: Sequence[Write], gone: Sequence[Write]) -> None:
+        assert {write.key for write in (*sets, *gone)} == {"NEW", "OLD", "GONE"}
+
+
+def test_a_patch_without_a_list_is_sent_as_planned(client: ApiClient) -> None:
+    destination = Announced(client, {"location": "here"})
+    ours = Remote("OLD", object_id="recorded")
+    writes = [write(Action.CREATE, "NEW"), write(Action.UPDATE, "OLD", "x", ours), write(Action.DELETE, "GONE")]
+    assert [outcome.error for outcome in destination.apply(writes)] == [None] * 3
+    assert destination.requests({Action.CREATE: 3}) == 1
+    assert destination.listing() == ()
 
 
 def test_a_state_is_waited_for_no_longer_than_the_lease() -> None:

@@ -10,7 +10,9 @@ from config.access.models import User
 from config.schemas.json_schema import openapi
 from syncs.destination.base import Destination, destinations
 from syncs.destination.catalogue import catalogue, facts_of
+from syncs.planning.preflight import rules_of
 from tests.contract.bases import Batches, Checked
+from tests.contract.rare_shapes import Unlisted
 
 ALL = list(destinations)
 
@@ -40,6 +42,14 @@ def test_limits_and_drift_are_described() -> None:
     assert facts.drift.startswith("Missing keys only; a changed value is not detected.")
     assert facts_of(Checked).drift.startswith("Exact: values are compared.")
     assert facts_of(Checked).limits[0] == "At most 1000000 bytes in all keys and values together."
+
+
+def test_what_cannot_be_listed_is_said_wherever_limits_are() -> None:
+    facts = facts_of(Unlisted)
+    assert facts.limits[0].startswith("It cannot be listed: only keys that Keyferry wrote are known.")
+    assert facts.drift == "Unknown: it cannot be listed."
+    assert rules_of(Unlisted.capabilities)[0] == facts.limits[0]
+    assert not any("drift is detected" in sentence for sentence in rules_of(Unlisted.capabilities))
 
 
 def test_a_limit_that_differs_by_scope_names_the_scope() -> None:
