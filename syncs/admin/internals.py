@@ -20,6 +20,7 @@ from config.ui.markup import badge, link, when
 from syncs.engine.plan import State
 from syncs.models import (
     DriftCheck,
+    FormerLocation,
     InitialSet,
     Lease,
     ManagedSecret,
@@ -118,6 +119,17 @@ class InitialSetAdmin(ReadOnlyAdmin):
     project_path = "sync__project_id"
     see = Right.SEE_SYNCS
     list_display = ("sync", "location")
+    list_select_related = ("sync__project",)
+    search_fields = ("location", "sync__name")
+
+
+@admin.register(FormerLocation)
+class FormerLocationAdmin(ReadOnlyAdmin):
+    """Locations that syncs have left, and whose keys are still to be removed there."""
+
+    project_path = "sync__project_id"
+    see = Right.SEE_SYNCS
+    list_display = ("sync", "location", "due_at")
     list_select_related = ("sync__project",)
     search_fields = ("location", "sync__name")
 

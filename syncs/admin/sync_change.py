@@ -17,15 +17,17 @@ from config.access.roles import Actor
 from syncs.destination.base import describe_target
 from syncs.models import SecretSync
 from syncs.planning.opening import destination_class
+from syncs.planning.preview import KEEP, LEAVING
 from syncs.services import syncs as services
 from syncs.services.proposals import Proposal
 from syncs.services.syncs import SyncInput
 
 from .connect.plan import shown
 
-EDIT, DIGEST, CONFIRM = "edit", "digest", "confirm"
-"""What the page of the plan sends besides the settings: back to them, or the plan that was shown and a typed name."""
-_OWN = frozenset({EDIT, DIGEST, CONFIRM, "csrfmiddlewaretoken"})
+EDIT, DIGEST, CONFIRM, LEAVING_CHOICE = "edit", "digest", "confirm", "leaving"
+"""What the page of the plan sends besides the settings: back to them, or the plan that was shown, a typed name and what
+happens to the keys at the former target."""
+_OWN = frozenset({EDIT, DIGEST, CONFIRM, LEAVING_CHOICE, "csrfmiddlewaretoken"})
 _QUIET = frozenset({"paused", "pause_reason", "heal", "drift_check_minutes", "max_concurrency", "pace_percent"})
 """Members of the policy that decide when and how fast a sync writes, not what."""
 
@@ -57,14 +59,16 @@ def save_or_plan(
             services.update_sync(actor, sync, data, policy)
         return None
     proposal = services.propose(actor, sync, data, policy)
-    digest = posted.get(DIGEST, "")
+    digest, choice = posted.get(DIGEST, ""), posted.get(LEAVING_CHOICE, KEEP)
     if not digest:
         return PlannedChange(proposal)
+    if choice not in LEAVING:
+        return PlannedChange(proposal, _("Choose what happens to the keys at the former target."))
     if digest != proposal.digest:
         return PlannedChange(proposal, _("The plan has changed in the meantime. Review the updated plan."))
     if proposal.checked.plan.held and posted.get(CONFIRM, "").strip() != sync.name:
         return PlannedChange(proposal, _("Type the name of the sync to confirm the deletes: %s") % sync.name)
-    services.update_sync(actor, sync, data, policy, digest=digest)
+    services.update_sync(actor, sync, data, policy, digest=digest, leaving=choice)
     return None
 
 
@@ -90,6 +94,7 @@ def plan_page(request: HttpRequest, site: Mapping[str, Any], sync: SecretSync, c
         "change_problem": change.problem,
         "digest": change.proposal.digest,
         "leaving": change.proposal.leaving,
+        "choice": request.POST.get(LEAVING_CHOICE, KEEP),
         "old_target": describe_target(sync.destination, sync.destination_config),
         "new_target": describe_target(draft.destination, draft.destination_config),
         "starts": draft.is_auto_sync_enabled and not draft.policy.paused,

@@ -22,7 +22,7 @@ from config.schemas.types import Anything, Flag, Id, Text
 from syncs.destination.base import destinations
 from syncs.planning.opening import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
-from syncs.planning.preview import PlanJson
+from syncs.planning.preview import KEEP, LEAVING, PlanJson
 from syncs.services import deletion, sync_bodies, triggers
 from syncs.services import syncs as services
 from syncs.services.policy import Policy, policy_as_json, policy_change_of, policy_changes
@@ -62,9 +62,18 @@ class ChangeQuery(Body):
     ] = None
 
 
+class MoveQuery(ChangeQuery):
+    leaving: Annotated[
+        str, Text("Leaving", "What happens to the keys at the location that the sync leaves.", choices=LEAVING)
+    ] = KEEP
+
+
 class PlanQuery(Body):
     operation: Annotated[str, Text("Operation", choices=("sync", "import", "remove"))] = "sync"
     importBehavior: Annotated[str | None, Text("Import priority", choices=IMPORT_PRIORITIES)] = None
+    leaving: Annotated[
+        str, Text("Leaving", "What happens to the keys at the location that the sync leaves.", choices=LEAVING)
+    ] = KEEP
 
 
 class DestinationCheck(Body):
@@ -113,13 +122,14 @@ class SecretSyncs(DestinationViewSet):
     def retrieve(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         return read(self.actor, self.sync())
 
-    @operation("update{Name}SecretSync", "Change a {label} sync.", body="changes", query=ChangeQuery)
+    @operation("update{Name}SecretSync", "Change a {label} sync.", body="changes", query=MoveQuery)
     def partial_update(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
         self.id("syncId")
         body = self.body(self.changes)
-        query = self.query(ChangeQuery)
+        query = self.query(MoveQuery)
         sync, data = self.sync(Right.EDIT_SYNCS), sync_bodies.sync_input(body)
-        return sync_response(services.update_sync(self.actor, sync, data, digest=query.digest or ""))
+        changed = services.update_sync(self.actor, sync, data, digest=query.digest or "", leaving=query.leaving)
+        return sync_response(changed)
 
     @operation("delete{Name}SecretSync", "Delete a {label} sync.", query=DeletionQuery)
     def destroy(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
@@ -210,7 +220,7 @@ class SecretSyncs(DestinationViewSet):
         if data != SyncInput():
             if query.operation != "sync":
                 raise BadRequest("A change is planned as a sync: leave out the operation, or the body.")
-            return TypedResponse({"plan": services.propose(self.actor, sync, data).as_json()})
+            return TypedResponse({"plan": services.propose(self.actor, sync, data).as_json(query.leaving)})
         if query.operation == "import":
             triggers.require_import(self.destination)
         found = checked_plan(self.actor, sync, query.operation, behavior=query.importBehavior or "")

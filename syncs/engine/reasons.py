@@ -29,6 +29,7 @@ class Reason(enum.StrEnum):
     OTHER_SYNC = "owned by the sync {owner}"
     WAITS_FOR_SYNC = "owned by the sync {owner}; waiting for it"
     TAKEN_OVER = "another sync wrote it and does not need it any more; taken over"
+    NOT_ARRIVED = "its secret has not arrived at the present target of the sync"
     HANDED_OVER = "handed over to the sync {owner}, which needs it"
     PLAIN = "a plain (not secret) value of this name exists {scope}; it is never touched"
     LOCKED = "a secret of this name exists {scope} and is never touched: {why}"

@@ -2,6 +2,7 @@
 
 from .defaults import SyncDefaults
 from .draft import SyncDraft
+from .leaving import FormerLocation
 from .ledger import InitialSet, Lease, ManagedSecret
 from .notification import Notice, NoticeState, NotificationTarget
 from .owed import OwedAction
@@ -33,6 +34,7 @@ __all__ = [
     "DriftCheck",
     "Environment",
     "Folder",
+    "FormerLocation",
     "InitialSet",
     "Lease",
     "ManagedSecret",

@@ -11,7 +11,8 @@ from .sync import SecretSync, SyncRun
 class ManagedSecret(models.Model):
     """The ledger: the owner of a key. One row for each location and normalized key, across all syncs.
 
-    `connection` and `destination_config` are needed to remove the key. `prior` is what a claim keeps.
+    `connection` and `destination_config` are needed to remove the key. `prior` is what a claim keeps. `left_by`: the
+    sync that left the key there when it got another target; null once anything writes it.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -19,6 +20,7 @@ class ManagedSecret(models.Model):
     normalized_key = models.CharField(max_length=1024)
     key = models.CharField(max_length=1024)
     sync = models.ForeignKey(SecretSync, null=True, on_delete=models.SET_NULL, related_name="managed")
+    left_by = models.ForeignKey(SecretSync, null=True, on_delete=models.SET_NULL, related_name="+")
     connection = models.ForeignKey("connections.AppConnection", null=True, on_delete=models.SET_NULL, related_name="+")
     destination = models.CharField(max_length=64)
     destination_config = models.JSONField()

@@ -38,7 +38,8 @@ class RunOptions:
     keys that were shown as blocked beside them (`approved_blocked`) and the generation of the sync at that time
     (`approved_at`); `writes_only`, creates and updates without deletes; `import_behavior`, the side that an import
     prefers; `purge`, also remove old values from the vendor's history; `delete_sync`, delete the sync once its keys are
-    deleted; `undo`, the run whose changes to revert; `digest`, the plan that was shown for it.
+    deleted; `undo`, the run whose changes to revert; `digest`, the plan that was shown for it; `leaving`, the former
+    location of the sync at which its keys are removed.
     Recorded: `shown`, the deletes that a held run lists, normalized key -> object id; `shown_blocked`, the keys that it
     lists as blocked; `wrote`, the creates and updates of a held run went ahead; `stands_on`, what a dismissal depends
     on; `refused`, normalized keys that the vendor permanently refused; `tries`, attempts that failed; `later`, how many
@@ -57,6 +58,7 @@ class RunOptions:
     delete_sync: bool = False
     undo: str = ""
     digest: str = ""
+    leaving: str = ""
     shown: Mapping[str, str | None] = field(default_factory=dict)
     shown_blocked: tuple[str, ...] = ()
     wrote: bool = False

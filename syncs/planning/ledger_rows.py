@@ -33,6 +33,7 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, s
         "key",
         "normalized_key",
         "sync_id",
+        "left_by_id",
         "state",
         "object_id",
         "etag",
@@ -47,6 +48,7 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, s
         key,
         normalized_key,
         owner,
+        left_by,
         state,
         object_id,
         etag,
@@ -57,14 +59,14 @@ def ledger_rows(sync: SecretSync, location: str) -> tuple[list[Row], dict[str, s
         source_key,
         prior,
     ) in ManagedSecret.objects.filter(location=location).values_list(*columns):
-        if owner is None:
+        if owner is None and left_by != sync.pk:  # of a plan of its return: then they are its own again
             left[normalized_key] = object_id
             continue
         rows.append(
             Row(
                 key=key,
                 normalized_key=normalized_key,
-                mine=owner == sync.pk,
+                mine=sync.pk in (owner, left_by),
                 state=State(state),
                 owner=owners.get(owner, ""),
                 owner_id=str(owner),

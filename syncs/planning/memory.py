@@ -43,7 +43,7 @@ def memory_of(
         recent_deletes=_recent_deletes(sync, location),
         dismissed=frozenset(dismissals(sync, location)),
         approval=approval,
-        waiting=_waiting(sync, rows, desired_keys),
+        waiting=moved_elsewhere(sync, rows, desired_keys),
         left=left,
         confirmed=sync.confirmed_deletes,
     )
@@ -121,7 +121,7 @@ def dismissals(sync: SecretSync, location: str) -> dict[str, tuple[UUID, datetim
     return dismissed
 
 
-def _waiting(sync: SecretSync, rows: Iterable[Row], desired_keys: set[str]) -> dict[str, str]:
+def moved_elsewhere(sync: SecretSync, rows: Iterable[Row], desired_keys: set[str]) -> dict[str, str]:
     """Own keys whose secret was moved to another folder, of a sync that has not written it yet."""
     surplus = {
         row.secret_id: row.normalized_key

@@ -24,8 +24,8 @@ from .imports import import_for, imports_first, list_with_values
 from .opening import import_behavior, opened
 from .undo import restore_for
 
-KEEP = "keep"
-LEAVING = (KEEP,)
+KEEP, REMOVE = "keep", "remove"
+LEAVING = (KEEP, REMOVE)
 """What can happen to the keys at a location that a sync leaves."""
 
 

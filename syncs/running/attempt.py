@@ -16,9 +16,11 @@ from connections.errors import IntegrationError
 from connections.refusals import mark_accepted, watched
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.planning.opening import open_destination
-from syncs.running import leases, operations, preconditions
+from syncs.running import leases, preconditions
 from syncs.running.completion import OPEN, Completion
+from syncs.running.leaving import Departure
 from syncs.running.ledger import LeaseLost, Ledger
+from syncs.running.operations import Operation
 from syncs.running.writer import PAUSE_CHECK, Writer
 from syncs.services.cancellation import is_cancelled
 from syncs.services.outcomes import COLUMNS
@@ -66,7 +68,8 @@ class Attempt:
                 destination = open_destination(self.sync, client)
                 ledger = Ledger(self.sync, self.run, self.lease)
                 self._writer = writer = Writer(self.run, self.sync, self.lease, ledger, completion)
-                operations.Operation(self.run, self.sync, destination, completion, ledger, writer, self.last).execute()
+                operation = Departure if self.run.options.leaving else Operation
+                operation(self.run, self.sync, destination, completion, ledger, writer, self.last).execute()
                 if writer.refusal is None:
                     mark_accepted(self.sync.connection)
         except _Cancelled:

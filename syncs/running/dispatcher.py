@@ -21,6 +21,7 @@ from syncs.models import SecretSync, Status, SyncRun
 from syncs.notifications import outbox
 from syncs.running.drift import queue_due
 from syncs.services.deletion import forget_deleted
+from syncs.services.leaving import removals_due
 from syncs.services.propagation import enqueue, schedule
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,7 @@ def sweep() -> None:
         wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
     schedule(PLATFORM, list(behind), "schedule")
+    removals_due()
     queue_due()
     SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)).exclude(
         # A dismissal stays until the source changes, however long that takes.

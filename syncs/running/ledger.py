@@ -36,6 +36,7 @@ from syncs.running.owed import owe
 _ROW = (
     "key",
     "sync",
+    "left_by",
     "connection",
     "destination",
     "destination_config",
@@ -136,10 +137,13 @@ class Ledger:
         claim = row or ManagedSecret(location=self.lease.location, normalized_key=change.normalized_key)
         before = before_claim(row) if row else None
         claim.key = change.key
-        claim.sync = self.sync
-        claim.connection = self.sync.connection
-        claim.destination = self.sync.destination
-        claim.destination_config = self.sync.destination_config
+        claim.sync, claim.left_by = self.sync, None
+        if (
+            row is None or change.action is not Action.DELETE
+        ):  # a key may be deleted at a former target, by its own config
+            claim.connection = self.sync.connection
+            claim.destination = self.sync.destination
+            claim.destination_config = self.sync.destination_config
         claim.state = State.CLAIM
         claim.run = self.run
         claim.prior = Claim(object_id, before, created_by=str(self.run.pk) if change.action is Action.CREATE else "")

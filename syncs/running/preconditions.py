@@ -45,7 +45,8 @@ def cancelled(run: SyncRun, sync: SecretSync) -> str:
         return "Paused."
     # A run that has begun is completed.
     begun = run.started_at is not None
-    return "" if begun or sync.is_auto_sync_enabled else "Auto-sync was switched off."
+    by_choice = bool(run.options.leaving)  # it was confirmed with the change of the target
+    return "" if begun or by_choice or sync.is_auto_sync_enabled else "Auto-sync was switched off."
 
 
 def refusal(run: SyncRun, sync: SecretSync) -> str:

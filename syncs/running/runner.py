@@ -22,7 +22,7 @@ from syncs.running import leases, preconditions
 from syncs.running.attempt import Attempt
 from syncs.running.completion import OPEN
 from syncs.running.ledger import LeaseLost
-from syncs.services.deletion import move_to_location
+from syncs.services.leaving import move_to_location, removals_after
 from syncs.services.sync_checks import location_of
 from syncs.source.selectors import syncs
 
@@ -55,7 +55,9 @@ def execute(run_id: UUID) -> None:
         finally:
             lease.release()
         if not SyncRun.objects.filter(pk=run.pk, status=Status.RUNNING).exists():
-            return
+            break
+    if run.operation == "sync":
+        removals_after(sync)
 
 
 def _follow_address(sync: SecretSync) -> None:
@@ -65,16 +67,18 @@ def _follow_address(sync: SecretSync) -> None:
     except (Undecryptable, ServiceError):
         return  # the run reports it
     if location != sync.location:
-        sync.location, sync.confirmed_deletes = location, {}
+        former, sync.location, sync.confirmed_deletes = sync.location, location, {}
         with transaction.atomic():
             SecretSync.objects.filter(pk=sync.pk).update(
                 location=location, confirmed_deletes={}, generation=F("generation") + 1
             )
-            move_to_location(sync)
+            move_to_location(sync, former=former)
 
 
 def _locations(run: SyncRun, sync: SecretSync) -> list[str]:
     """The sync's location; for a removal also every other location where the sync still owns a key."""
+    if run.options.leaving:
+        return [run.options.leaving]
     if run.operation != "remove":
         return [sync.location]
     owned = ManagedSecret.objects.filter(sync=sync).order_by("location").values_list("location", flat=True).distinct()

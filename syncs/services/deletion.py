@@ -16,6 +16,7 @@ from syncs.engine.plan import State
 from syncs.engine.types import Action
 from syncs.models import (
     DriftCheck,
+    FormerLocation,
     InitialSet,
     ManagedSecret,
     Notice,
@@ -35,28 +36,18 @@ from .triggers import BUSY, audited, remove_secrets
 DELETED = "The sync was deleted."
 
 
-def move_to_location(sync: SecretSync, actor: Actor = PLATFORM) -> None:
-    """After `location` was stored: keys at former locations stay there, and what the next run does is a first run.
-
-    Nothing happens if the location is not another one. Call it in the transaction that stores it, with
-    `confirmed_deletes`.
-    """
-    if sync.confirmed_deletes is not None:
-        InitialSet.objects.filter(sync=sync, location=sync.location).delete()
-        DriftCheck.objects.filter(sync=sync).delete()
-    leave_former_locations(sync, actor)
-
-
 def leave_former_locations(sync: SecretSync, actor: Actor = PLATFORM) -> None:
-    """Keys at a former location of the sync stay there, listed by a run of their own.
+    """Keys at a former location of the sync stay there, listed by a run of their own, unless they are to be removed.
 
     The sync no longer owns them, and syncs that waited for them are woken.
     """
-    rows = ManagedSecret.objects.filter(sync=sync).exclude(location=sync.location)
+    removing = FormerLocation.objects.filter(sync=sync).values("location")
+    rows = ManagedSecret.objects.filter(sync=sync).exclude(location=sync.location).exclude(location__in=removing)
     for left in _by_location(rows):
         _record_left(actor, sync, left, "sync", "change", "The sync has another target now.")
-    _release(sync, rows)
-    OwedAction.objects.filter(sync=sync).exclude(location=sync.location).delete()
+    _release(sync, rows, left_by=sync)
+    owed = OwedAction.objects.filter(sync=sync).exclude(location=sync.location)
+    owed.exclude(location__in=removing).delete()
 
 
 def delete_sync(actor: Actor, sync: SecretSync, *, with_secrets: bool = False, purge: bool = False) -> SecretSync:
@@ -87,9 +78,10 @@ def forget_sync(sync: SecretSync) -> None:
     now = timezone.now()
     with transaction.atomic():
         _release(sync, ManagedSecret.objects.filter(sync=sync))
+        ManagedSecret.objects.filter(left_by=sync).update(left_by=None)
         waiting = SyncRun.objects.filter(sync=sync, status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
         waiting.update(status=Status.SUPERSEDED, due_at=None, ended_at=now, message=DELETED)
-        for kind in (SyncPolicy, DriftCheck, InitialSet, OwedAction, Notice, SyncDraft):
+        for kind in (SyncPolicy, DriftCheck, FormerLocation, InitialSet, OwedAction, Notice, SyncDraft):
             kind._default_manager.filter(sync=sync).delete()
         SecretSync.objects.filter(pk=sync.pk).update(
             deleted_at=now, connection=None, folder=None, generation=F("generation") + 1
@@ -161,9 +153,9 @@ def _record_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, tr
     RunChange.objects.bulk_create(changes, batch_size=500)
 
 
-def _release(sync: SecretSync, rows: QuerySet[ManagedSecret]) -> None:
+def _release(sync: SecretSync, rows: QuerySet[ManagedSecret], left_by: SecretSync | None = None) -> None:
     locations = set(rows.values_list("location", flat=True))
     if locations:
-        rows.update(sync=None)
+        rows.update(sync=None, left_by=left_by)
         blocked = SecretSync.objects.filter(location__in=locations, sync_status=Status.FAILED).exclude(pk=sync.pk)
         want(PLATFORM, blocked)

@@ -19,11 +19,12 @@ from syncs.models import SecretSync, SyncPolicy
 from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
+from syncs.planning.preview import KEEP
 from syncs.source.selectors import defaults_of, syncs
 
 from .approvals import requires_other_approver
-from .deletion import move_to_location
 from .folders import lock_folders
+from .leaving import move_to_location
 from .pauses import end_removal_pause, mark_paused
 from .policy import checked_policy
 from .policy_changes import FILTERS, apply_policy, changed_members, store_policy
@@ -178,6 +179,7 @@ def update_sync(
     policy: Mapping[str, Any] | None = None,
     *,
     digest: str = "",
+    leaving: str = KEEP,
 ) -> SecretSync:
     """Change a sync and members of its policy (model field names); whoever saves the sync becomes its owner.
 
@@ -186,7 +188,7 @@ def update_sync(
     another approver. Without one the first run at another location is held as soon as it would delete a foreign key.
     Raises BadRequest, with nothing stored, if the plan is another one.
     """
-    own = data != _NOTHING or not policy
+    own, former = data != _NOTHING or not policy, syncs().get(pk=sync.pk).location
     draft, members = _changed(actor, sync, data, policy or {})
     confirmed = None
     if digest:
@@ -202,7 +204,7 @@ def update_sync(
             if own:
                 audit.record(actor, "update-secret-sync", draft.project_id, **audited(draft))
                 draft.save(update_fields=_EDITABLE)
-                move_to_location(draft, actor)
+                move_to_location(draft, actor, former=former, choice=leaving)
             if members:
                 store_policy(actor, draft, members)
             SecretSync.objects.filter(pk=draft.pk).update(generation=F("generation") + 1)

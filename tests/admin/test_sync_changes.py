@@ -105,10 +105,20 @@ def test_a_change_of_the_target_shows_what_stays_at_the_old_one(
     response = browser.post(page_of(synced), entered(browser, synced, **TO_ENVIRONMENT))
     page = response.content.decode()
     assert "acme / shop / development" in page
-    assert "2 keys of this sync stay at acme / shop" in page
+    assert "This sync owns 2 keys at acme / shop" in page
     assert apply(browser, synced, response).status_code == 302
-    world.due()
+    for _ in range(2):
+        world.due()
     assert (world.held(ENV), world.held(APP)) == ({"A": MARKER, "B": "2"}, {"A": MARKER, "B": "2"})
+
+
+def test_keys_at_the_old_target_are_removed_on_request(world: World, browser: Client, synced: SecretSync) -> None:
+    response = browser.post(page_of(synced), entered(browser, synced, **TO_ENVIRONMENT))
+    assert "Choose what happens" in apply(browser, synced, response, leaving="burn").content.decode()
+    assert apply(browser, synced, response, leaving="remove").status_code == 302
+    for _ in range(2):
+        world.due()
+    assert (world.held(ENV), world.held(APP)) == ({"A": MARKER, "B": "2"}, {})
 
 
 def test_foreign_deletes_are_confirmed_by_the_name_of_the_sync(

@@ -171,6 +171,22 @@ def test_a_change_is_planned_and_confirmed_by_its_digest(api: Api, world: World)
     assert world.held(("acme", "shop", "development")) == {"A": "1"}
 
 
+def test_keys_at_the_former_location_are_removed_on_request(api: Api, world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.run(sync)
+    change = {"destinationConfig": ENVIRONMENT}
+    assert api("PATCH", f"{SYNCS}/{sync.pk}", change, leaving="burn")[0] == 422
+    plan = api("POST", f"{SYNCS}/{sync.pk}/plan", change, leaving="remove")[1]["plan"]
+    assert plan["leaving"] == {"location": sync.location, "keys": ["A"], "choice": "remove"}
+    assert api("PATCH", f"{SYNCS}/{sync.pk}", change, leaving="remove", digest=plan["digest"])[0] == 200
+    for _ in range(2):
+        world.due()
+    assert (world.held(), world.held(("acme", "shop", "development"))) == ({}, {"A": "1"})
+    run = api("GET", f"{SYNCS}/{sync.pk}/runs")[1]["runs"][0]
+    assert (run["operation"], run["status"], run["counts"]["delete"]) == ("remove", "succeeded", 1)
+
+
 def test_a_plan_without_a_body_is_that_of_the_next_run(api: Api, world: World) -> None:
     world.set(A="1")
     sync = world.sync()
