@@ -17,6 +17,8 @@ class AppConnection(models.Model):
     `credentials_hash` is keyed and changes exactly when the credentials do.
     """
 
+    AUDITED = ("name", "description")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64)
     description = models.CharField(max_length=256, null=True, blank=True)  # noqa: DJ001 - null on the wire

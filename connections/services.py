@@ -114,7 +114,7 @@ def update_connection(
 ) -> AppConnection:
     """Members that are None stay. New credentials are checked with the vendor before anything is stored."""
     require_manager(actor, connection.project)
-    provider = provider_of(connection.app)
+    provider, before = provider_of(connection.app), audit.state_of(connection)
     new_name = connection.name if name is None else name.strip()
     if credentials is None:
         _refuse(_own_issues(new_name, description))
@@ -150,6 +150,7 @@ def update_connection(
                 "update-app-connection",
                 connection.project_id,
                 credentialsChanged=credentials is not None,
+                changes=audit.changes_since(before, connection),
                 **_audit_details(connection),
             )
     except IntegrityError:

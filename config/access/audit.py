@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
+from pydantic.alias_generators import to_camel
 from typing_extensions import TypedDict
 
 from config.conventions import timestamp
@@ -39,6 +40,28 @@ def record(actor: Actor, event: str, project_id: UUID | None = None, **metadata:
         if intact:  # a seal that was broken stays broken
             log.audit_seal = fingerprint(None, _SEAL, _end(log))
         log.save(update_fields=["audit_count", "audit_head", "audit_seal"])
+
+
+def state_of(obj: Model) -> dict[str, Any]:
+    """What the log may show of an object: the fields that its model declares in `AUDITED`, none of them secret.
+
+    By names as on the wire; the members of an object in JSON by themselves, such as `destinationConfig.app`.
+    """
+    found: dict[str, Any] = {}
+    for field in obj.AUDITED:  # type: ignore[attr-defined]
+        value, name = getattr(obj, field), to_camel(field)
+        if isinstance(value, dict):
+            found |= {f"{name}.{member}": each for member, each in value.items()}
+        else:
+            found[name] = getattr(value, "audited_name", str(value)) if isinstance(value, Model) else value
+    return found
+
+
+def changes_since(before: Mapping[str, Any], obj: Model) -> dict[str, list[Any]]:
+    """{field: [before, after]} of what is not as in `before`, a result of `state_of`."""
+    after = state_of(obj)
+    names = [*before, *(name for name in after if name not in before)]
+    return {name: [before.get(name), after.get(name)] for name in names if before.get(name) != after.get(name)}
 
 
 def _begin(log: Instance) -> None:
@@ -80,9 +103,13 @@ def search(
     actor: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
+    object_id: str | None = None,
 ) -> QuerySet[AuditEvent]:
-    """Newest first. `actor`: a name or an ID. Events of deleted projects are found, too."""
-    found = AuditEvent.objects.all()
+    """Newest first. `actor`: a name or an ID; `object_id`: of a sync, a connection, a folder and so on.
+
+    Events of deleted projects and objects are found, too.
+    """
+    found = about(AuditEvent.objects.all(), object_id) if object_id else AuditEvent.objects.all()
     if project_id:
         is_live = Project.objects.filter(pk=project_id).exists()
         found = found.filter(project_id=project_id) if is_live else found.filter(metadata__project=str(project_id))
@@ -93,6 +120,44 @@ def search(
     if since:
         found = found.filter(at__gte=since)
     return found.filter(at__lt=until) if until else found
+
+
+OBJECTS = (
+    "sync",
+    "syncId",
+    "connection",
+    "connectionId",
+    "run",
+    "jobId",
+    "environment",
+    "folderId",
+    "secretId",
+    "secretImportId",
+    "tag",
+    "target",
+    "project",
+    "user",
+    "memberId",
+    "identity",
+    "identityId",
+)
+"""Members of an event that hold the ID of an object."""
+
+
+def about(events: QuerySet[AuditEvent], object_id: str) -> QuerySet[AuditEvent]:
+    """The events that name an object."""
+    named = Q(project_id=object_id) if _is_uuid(object_id) else Q(pk=None)
+    for member in OBJECTS:
+        named |= Q(**{f"metadata__{member}": object_id})
+    return events.filter(named)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        UUID(text)
+    except ValueError:
+        return False
+    return True
 
 
 def broken_links() -> Iterator[str]:

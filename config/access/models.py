@@ -35,11 +35,15 @@ class Role(models.TextChoices):
 class User(AbstractUser):
     """A person who signs in to the admin. A superuser is an instance admin."""
 
+    AUDITED = ("username", "email", "first_name", "last_name", "is_active", "is_staff", "is_superuser")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
 
 
 class Project(models.Model):
-    """The owner of environments, secrets, connections and syncs."""
+    """The owner of environments, secrets, connections and syncs. `AUDITED`: see `audit.state_of`."""
+
+    AUDITED = ("name", "slug", "description", "auto_capitalization", "has_delete_protection")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=64)

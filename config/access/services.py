@@ -68,11 +68,13 @@ def set_role(actor: Actor, project: Project, member: User | Identity, role: Role
     actor.require(Right.MANAGE_MEMBERS, project.pk)
     who: dict[str, Any] = {"user": member} if isinstance(member, User) else {"identity": member}
     membership = None
+    before = Membership.objects.filter(project=project, **who).values_list("role", flat=True).first()
     if role is None:
         Membership.objects.filter(project=project, **who).delete()
     else:
         membership, _ = Membership.objects.update_or_create(project=project, **who, defaults={"role": role})
-    audit.record(actor, "set-role", project.pk, member=str(member), memberId=member.pk, role=role)
+    changes = {"role": [before, role]} if before != role else {}
+    audit.record(actor, "set-role", project.pk, member=str(member), memberId=member.pk, role=role, changes=changes)
     return membership
 
 
@@ -93,7 +95,8 @@ def add_people(
     existing = {each.user_id for each in project.memberships.filter(user__in=found)}
     added = [user for user in found if user.pk not in existing]
     Membership.objects.bulk_create([Membership(project=project, user=user, role=role) for user in added])
-    audit.record(actor, "add-workspace-member", project.pk, members=sorted(str(user.pk) for user in added), role=role)
+    ids, known_as = sorted(str(user.pk) for user in added), sorted(user.username for user in added)
+    audit.record(actor, "add-workspace-member", project.pk, members=ids, names=known_as, role=role)
     return list(project.memberships.filter(user__in=found).order_by("created_at"))
 
 
@@ -132,6 +135,7 @@ def update_project(
     if slug is not None and Project.objects.exclude(pk=project.pk).filter(slug=slug).exists():
         raise BadRequest(f"Project with the slug '{slug}' already exists")
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    before = audit.state_of(project)
     changes = {
         "name": name.strip() if name is not None else None,
         "description": description,
@@ -144,7 +148,8 @@ def update_project(
     for field, value in applied.items():
         setattr(project, field, value)
     project.save(update_fields=[*applied, "updated_at"])
-    audit.record(actor, "update-project", project.pk, name=project.name, slug=project.slug)
+    names = {"name": project.name, "slug": project.slug}
+    audit.record(actor, "update-project", project.pk, **names, changes=audit.changes_since(before, project))
     return project
 
 
@@ -166,9 +171,13 @@ def save_user(actor: Actor, user: User, changed: Iterable[str]) -> None:
     """Store a new or changed account (`changed`: model field names)."""
     actor.require_instance_admin("manage accounts")
     event = "create-user" if user._state.adding else "update-user"
+    known = User.objects.filter(pk=user.pk).first()
+    before = audit.state_of(known) if known else {}
     user.save()
     rights = {wire: getattr(user, name) for name, wire in _RIGHTS.items()}
-    audit.record(actor, event, user=user.pk, name=user.get_username(), changed=sorted(changed), **rights)
+    changes = audit.changes_since(before, user) if known else {}
+    names: dict[str, Any] = {"user": user.pk, "name": user.get_username()}
+    audit.record(actor, event, **names, changed=sorted(changed), changes=changes, **rights)
 
 
 @transaction.atomic

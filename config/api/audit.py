@@ -26,6 +26,9 @@ class AuditQuery(Body):
         str | None, Text("Event", "Such as get-secret; comma-separated for several.", max_length=1024)
     ] = None
     actor: Annotated[str | None, Text("Actor", "Name or ID of the actor.", max_length=255)] = None
+    objectId: Annotated[
+        str | None, Text("Object", "ID of a sync, connection, folder, secret, run, person and so on.", max_length=64)
+    ] = None
     startDate: Annotated[datetime | None, Moment("Events from this time on.", "startDate")] = None
     endDate: Annotated[datetime | None, Moment("Events up to this time.", "endDate")] = None
     offset: Annotated[int, Whole(query=True)] = 0
@@ -33,7 +36,14 @@ class AuditQuery(Body):
 
     def page(self, project_id: UUID | str | None) -> TypedResponse[AuditLogs]:
         events = [name.strip() for name in (self.eventType or "").split(",") if name.strip()]
-        found = search(project_id=project_id, events=events, actor=self.actor, since=self.startDate, until=self.endDate)
+        found = search(
+            project_id=project_id,
+            events=events,
+            actor=self.actor,
+            since=self.startDate,
+            until=self.endDate,
+            object_id=self.objectId,
+        )
         rows = found[self.offset : self.offset + self.limit]
         return TypedResponse({"auditLogs": [event_as_json(row) for row in rows], "totalCount": found.count()})
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,9 +15,9 @@ from config.access.roles import actor_of_user
 def all_paused(request: HttpRequest) -> dict[str, Callable[[], dict[str, Any] | None]]:
     """`all_paused`: the pause of all syncs, and whether this person may end it; None if there is none or for nobody.
 
-    A function, so that only pages that show it query the database.
+    A function, so that only pages that show it query the database, once.
     """
-    return {"all_paused": partial(_all_paused, request)}
+    return {"all_paused": cache(partial(_all_paused, request))}
 
 
 def _all_paused(request: HttpRequest) -> dict[str, Any] | None:

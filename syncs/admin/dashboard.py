@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from config.access.models import Instance, Project
+from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.health import live_workers
 from config.ui.base import actor_of, any_project
@@ -46,7 +46,6 @@ def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
         "queue": queue(actor),
         "workers": live_workers(),
         "may_pause": actor.is_instance_admin,
-        "paused": Instance.objects.filter(paused_at__isnull=False).first(),
         "charts": [runs_by_hour(actor, now), runs_by_day(actor, now)],
         "steps": [] if has_synced else _first_steps(actor, total),
     }

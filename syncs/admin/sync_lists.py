@@ -43,13 +43,22 @@ class DriftFilter(admin.SimpleListFilter):
         return queryset.filter(drift__status=self.value()) if self.value() in DRIFT else queryset
 
 
+def _used(request: HttpRequest) -> list[tuple[str, str | None]]:
+    """The destinations with the environments of their sources; one query for both filters."""
+    found: list[tuple[str, str | None]] | None = getattr(request, "_keyferry_used", None)
+    if found is None:
+        rows = SecretSync.objects.filter(visible(actor_of(request))).order_by()
+        found = list(rows.values_list("destination", "folder__environment__slug").distinct())
+        request._keyferry_used = found  # type: ignore[attr-defined]
+    return found
+
+
 class DestinationFilter(admin.SimpleListFilter):
     title = _("destination")
     parameter_name = "destination"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterable[tuple[str, Any]]:
-        used = SecretSync.objects.filter(visible(actor_of(request))).order_by()
-        for slug in sorted(used.values_list("destination", flat=True).distinct()):
+        for slug in sorted({destination for destination, _environment in _used(request)}):
             found = destinations.get(slug)
             yield slug, found.label if found else slug
 
@@ -64,9 +73,7 @@ class EnvironmentFilter(admin.SimpleListFilter):
     parameter_name = "environment"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> Iterator[tuple[str, Any]]:
-        used = SecretSync.objects.filter(visible(actor_of(request)), folder__isnull=False).order_by()
-        slugs = used.values_list("folder__environment__slug", flat=True).distinct()
-        return ((slug, slug) for slug in sorted(slugs))
+        return ((slug, slug) for slug in sorted({slug for _destination, slug in _used(request) if slug}))
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         return queryset.filter(folder__environment__slug=self.value()) if self.value() else queryset

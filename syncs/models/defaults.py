@@ -14,6 +14,8 @@ from .sync import SyncPolicy
 class SyncDefaults(models.Model):
     """Settings of a project for its syncs. `policy`: the members that were set for new ones, by field name."""
 
+    AUDITED = ("policy", "refuse_overlaps", "other_approver")
+
     project = models.OneToOneField(Project, primary_key=True, on_delete=models.CASCADE, related_name="sync_defaults")
     policy = models.JSONField(default=dict)
     refuse_overlaps = models.BooleanField(default=False)

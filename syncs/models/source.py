@@ -12,6 +12,8 @@ from config.access.models import Project
 class Environment(models.Model):
     """A stage of a project. Its root folder is created with it."""
 
+    AUDITED = ("name", "slug", "position")
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
     name = models.CharField(max_length=255)
@@ -32,6 +34,8 @@ class Environment(models.Model):
 
 class Folder(models.Model):
     """A folder of an environment. `path` is stored completely, so that it is found and shown without its ancestors."""
+
+    AUDITED = ("path", "description")
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="folders")
@@ -55,6 +59,10 @@ class Folder(models.Model):
     def address(self) -> tuple[str, str]:
         """The environment\'s slug and the path, as references and imports name them."""
         return self.environment.slug, self.path
+
+    @property
+    def audited_name(self) -> str:
+        return f"{self.environment.slug}:{self.path}"
 
 
 class Tag(models.Model):

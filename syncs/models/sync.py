@@ -47,6 +47,16 @@ class SecretSync(models.Model):
     A deleted sync is no longer among `objects`; its row stays as long as the history of its runs does.
     """
 
+    AUDITED = (
+        "name",
+        "description",
+        "folder",
+        "connection",
+        "destination_config",
+        "sync_options",
+        "is_auto_sync_enabled",
+    )
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="syncs")
     name = models.CharField(max_length=256)
@@ -121,6 +131,23 @@ class SyncPolicy(models.Model):
     `destination`: the members that the adapter declares (`Destination.Policy`).
     `pause_cause`: "removal" or "undo" if one of them paused the sync, "" if a person did.
     """
+
+    AUDITED = (
+        "unmanaged",
+        "max_deletions",
+        "include",
+        "exclude",
+        "tags",
+        "recursive",
+        "drift_check_minutes",
+        "heal",
+        "paused",
+        "max_concurrency",
+        "pace_percent",
+        "destination",
+        "after_writes",
+        "while_held",
+    )
 
     sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="policy")
     unmanaged = models.CharField(max_length=32, default="overwrite-initially")

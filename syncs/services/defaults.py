@@ -31,6 +31,7 @@ def update_defaults(
     policy = checked_policy(policy)
     Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     defaults, _ = SyncDefaults.objects.get_or_create(project=project)
+    before = audit.state_of(defaults)
     defaults.policy = {**defaults.policy, **policy}
     rules = {"refuse_overlaps": refuse_overlaps, "other_approver": other_approver}
     sent = {name: value for name, value in rules.items() if value is not None}
@@ -38,5 +39,6 @@ def update_defaults(
         setattr(defaults, name, value)
     defaults.save()
     changed = sorted([*policy, *sent])
-    audit.record(actor, "update-sync-policy-defaults", project.pk, changed=changed)
+    changes = audit.changes_since(before, defaults)
+    audit.record(actor, "update-sync-policy-defaults", project.pk, name=project.name, changed=changed, changes=changes)
     return defaults

@@ -94,7 +94,7 @@ def update_environment(
         issues += slug_issues("slug", slug)
     if issues:
         raise Invalid(issues)
-    before = environment.slug
+    before, state = environment.slug, audit.state_of(environment)
     if slug not in (None, before) and Environment.objects.filter(project=project, slug=slug).exists():
         raise BadRequest("Environment with slug already exist")
     environment.name = (name or environment.name).strip()
@@ -102,7 +102,14 @@ def update_environment(
     environment.save(update_fields=["name", "slug", "updated_at"])
     if position is not None:
         _reorder(environment, position)
-    audit.record(actor, "update-environment", project.pk, environment=environment.pk, slug=environment.slug)
+    audit.record(
+        actor,
+        "update-environment",
+        project.pk,
+        environment=environment.pk,
+        slug=environment.slug,
+        changes=audit.changes_since(state, environment),
+    )
     if environment.slug != before:
         folders = list(environment.folders.select_related("environment"))
         changed(actor, project.pk, folders, also=[(before, folder.path) for folder in folders])
@@ -215,11 +222,12 @@ def update_folders(actor: Actor, updates: Sequence[tuple[Folder, Mapping[str, An
     events = []
     for folder, changes in updates:
         known = trees.folder(folder)
-        before = known.path
+        before, state = known.path, audit.state_of(known)
         trees.move(known, changes.get("name") or known.name, changes.get("parent"))
         if (description := changes.get("description")) is not None:
             known.description = description or None
-        events.append({"folderId": known.pk, "oldFolderPath": before, "newFolderPath": known.path})
+        paths = {"oldFolderPath": before, "newFolderPath": known.path}
+        events.append({"folderId": known.pk, **paths, "changes": audit.changes_since(state, known)})
     members: dict[str, Any] = events[0] if len(events) == 1 else {"folders": events}
     audit.record(actor, "update-folder" if len(events) == 1 else "update-folders", project_id, **members)
     done = [trees.folder(folder) for folder, _ in updates]

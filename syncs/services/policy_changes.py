@@ -8,7 +8,7 @@ from typing import Any
 from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import Invalid, problem
-from syncs.models import NO_ACTION, OwedAction, SecretSync
+from syncs.models import NO_ACTION, OwedAction, SecretSync, SyncPolicy
 from syncs.planning.opening import destination_class
 
 from .pauses import set_paused, stop_waiting
@@ -51,10 +51,12 @@ def store_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any]) -> Non
     reason = str(data.get("pause_reason") or "")[:255]
     changed = sorted(set(data) - {"pause_reason"})
     why: dict[str, Any] = {"reason": reason} if reason else {}
-    audit.record(actor, "update-sync-policy", sync.project_id, changed=changed, **why, **audited(sync))
+    before = audit.state_of(SyncPolicy.objects.get(pk=sync.pk))
     sync.policy.save(update_fields=[name for name in changed if name != "paused"])
     if "paused" in data:
         set_paused(sync.policy, actor, paused=bool(data["paused"]), reason=reason)
+    why["changes"] = audit.changes_since(before, sync.policy)
+    audit.record(actor, "update-sync-policy", sync.project_id, changed=changed, **why, **audited(sync))
     if set(data) - _PAUSE:
         record_author(actor, sync)
     if sync.policy.after_writes == NO_ACTION:

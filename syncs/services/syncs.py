@@ -31,7 +31,7 @@ from .policy_changes import FILTERS, apply_policy, changed_members, store_policy
 from .propagation import authors_of, schedule, want
 from .proposals import Proposal, approve_waiting, plan_change
 from .sync_checks import check_together, checked, location_of, source_folder, usable_connection
-from .triggers import audited
+from .triggers import audited, sync_changes
 
 
 @dataclass(frozen=True)
@@ -202,7 +202,8 @@ def update_sync(
         with transaction.atomic():
             lock_folders([draft.folder] if draft.folder else [])
             if own:
-                audit.record(actor, "update-secret-sync", draft.project_id, **audited(draft))
+                changes = sync_changes(syncs().get(pk=draft.pk), draft)
+                audit.record(actor, "update-secret-sync", draft.project_id, changes=changes, **audited(draft))
                 draft.save(update_fields=_EDITABLE)
                 move_to_location(draft, actor, former=former, choice=leaving)
             if members:

@@ -14,7 +14,7 @@ from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
 from connections.refusals import lift_wait
-from syncs.destination.base import Destination
+from syncs.destination.base import Destination, describe_target
 from syncs.models import RunOptions, SecretSync, Status, SyncRun
 from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class, import_behavior
@@ -32,6 +32,13 @@ NO_FOLDER = "Invalid source configuration: folder no longer exists. Please confi
 def audited(sync: SecretSync) -> dict[str, Any]:
     """A sync as the audit log names it."""
     return {"sync": sync.pk, "name": sync.name, "destination": sync.destination}
+
+
+def sync_changes(stored: SecretSync, changed: SecretSync) -> dict[str, Any]:
+    """What a change of a sync changes, for the audit log: a new target also as people read it."""
+    changes = audit.changes_since(audit.state_of(stored), changed)
+    before, after = (describe_target(each.destination, each.destination_config) for each in (stored, changed))
+    return {"target": [before, after], **changes} if before != after else changes
 
 
 def trigger(

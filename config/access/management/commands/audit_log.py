@@ -21,6 +21,9 @@ class Command(OperatorCommand):
         parser.add_argument("--project", metavar="SLUG")
         parser.add_argument("--event", action="append", default=[], help="such as get-secret; may be repeated")
         parser.add_argument("--actor", help="name or ID of the actor")
+        parser.add_argument(
+            "--object", metavar="ID", help="of a sync, connection, folder, secret, run, person and so on"
+        )
         parser.add_argument("--since", metavar="DATE", help="ISO 8601, such as 2026-02-01 or 2026-02-01T09:30:00Z")
         parser.add_argument("--until", metavar="DATE")
         parser.add_argument("--jsonl", action="store_true", help="print each event as a JSON object on its own line")
@@ -33,6 +36,7 @@ class Command(OperatorCommand):
             actor=options["actor"],
             since=_moment(options["since"]),
             until=_moment(options["until"]),
+            object_id=options["object"],
         )
         for row in found.order_by("sequence").iterator(chunk_size=1000):
             if options["jsonl"]:
