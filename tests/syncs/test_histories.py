@@ -1,11 +1,13 @@
 """Random histories of three syncs, external changes, faults and changed settings, against a model of the destination.
 
-The model watches every request: no key that a sync did not write, take over because its source has it, or remove by the
-documented first overwrite or mirror, is ever changed; and after quiet the destination holds what the sources say.
+The model watches every request. A key that a sync did not write is overwritten only because its source has it, and
+deleted in three cases only: by the first run of `overwrite-initially`, under `mirror`, or by an approval that lists the
+object. After quiet the destination holds what the sources say.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -22,12 +24,12 @@ from hypothesis import strategies as st
 from config.errors import ServiceError
 from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
-from syncs.models import UNMANAGED, InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
+from syncs.models import UNMANAGED, WHILE_HELD, InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
 from syncs.planning.preview import preview
 from syncs.planning.undo import undoable
 from syncs.running.ledger import Ledger
 from syncs.running.runner import execute
-from syncs.services import approvals, deletion, folders, triggers
+from syncs.services import approvals, deletion, folders, kept, triggers
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput, update_policy
 from syncs.services.triggers import trigger
@@ -37,7 +39,6 @@ from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
 KEYS = ("A", "B", "C", "P_A", "P_B")
 FOLDERS = ("/", "/other", "/third")
 NAMES = ("first", "second", "third")
-SCOPES = {"first": ("acme", "shop", ""), "second": ("acme", "shop", ""), "third": ("acme", "shop", "development")}
 PREFIXES = ("", "P_")
 FAULTS = ("", "", "503", "400", "drop", "crash", "late 503", "late drop", "late crash", "list")
 
@@ -46,8 +47,14 @@ class Crash(BaseException):
     """The worker dies."""
 
 
-Object = tuple[tuple[str, str, str], str, str]
+Scope = tuple[str, str, str]
+Object = tuple[Scope, str, str]
 """Scope, key and creation time: one object."""
+
+
+def scope_of(sync: SecretSync) -> Scope:
+    config = sync.destination_config
+    return config["org"], config["app"], config.get("env", "")
 
 
 @dataclass
@@ -57,9 +64,11 @@ class Model:
     world: World
     current: str = ""
     writers: dict[Object, set[str]] = field(default_factory=dict)
-    first_seen: dict[str, set[Object]] = field(default_factory=dict)
+    first_seen: dict[tuple[str, Scope], set[Object]] = field(default_factory=dict)
+    approved: set[tuple[Scope, str, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
     wishes: dict[str, dict[str, str]] = field(default_factory=dict)
+    scopes: dict[str, Scope] = field(default_factory=dict)
     unmanaged: dict[str, str] = field(default_factory=dict)
 
     def look(self) -> None:
@@ -67,6 +76,7 @@ class Model:
         live = {sync.name: sync for sync in syncs()}
         self.wishes = {name: self.wanted(live.get(name)) for name in NAMES}
         self.unmanaged = {name: sync.policy.unmanaged for name, sync in live.items()}
+        self.scopes = {name: scope_of(sync) for name, sync in live.items()}
 
     def object(self, scope: tuple[str, str, str], key: str) -> tuple[Object, dict[str, Any]] | None:
         held = self.world.sandbox.values.get(scope, {}).get(key)
@@ -93,7 +103,9 @@ class Model:
             return
         one, held = found
         writers = self.writers.get(one, set())
-        others = [name for name in writers - {self.current} if SCOPES[name] == scope and key in self.wishes[name]]
+        others = [
+            name for name in writers - {self.current} if self.scopes.get(name) == scope and key in self.wishes[name]
+        ]
         unmanaged = self.unmanaged[self.current]
         said = f"{method} of {key} by {self.current} ({unmanaged})"
         if not held["is_secret"]:
@@ -102,18 +114,24 @@ class Model:
             return
         elif others:
             self.wrong.append(f"{said}: written and wanted by {others}")
+        elif method == "DELETE" and (scope, key, one[2]) in self.approved:
+            return
+        elif method == "PATCH" and writers and key in self.wishes[self.current]:
+            return  # another sync wrote it and needs it no more
         elif undoing or unmanaged == "leave":
             self.wrong.append(f"{said}: not its own")
-        elif method == "DELETE" and unmanaged != "mirror" and one not in self.first_seen[self.current]:
-            self.wrong.append(f"{said}: neither its own nor there at its first listing")
+        elif method == "DELETE" and unmanaged != "mirror" and one not in self.first_seen.get((self.current, scope), ()):
+            self.wrong.append(f"{said}: neither its own nor there at its first listing, nor approved")
         elif method == "PATCH" and key not in self.wishes[self.current]:
             self.wrong.append(f"{said}: not in its source")
 
-    def gives_up(self, scope: tuple[str, str, str], key: str) -> None:
-        """What a run hands over or releases is anybody's to write, whoever wants it again later."""
+    def gives_up(self, scope: Scope, key: str) -> None:
+        """What a run hands over or releases is the heir's, or anybody's to write, whoever wants it again later."""
+        heirs = {name for name, at in self.scopes.items() if at == scope and key in self.wishes[name]} - {self.current}
         for (at, name, _), writers in self.writers.items():
             if (at, name) == (scope, key):
                 writers.discard(self.current)
+                writers |= heirs
 
     def after(self, method: str, scope: tuple[str, str, str], key: str) -> None:
         found = self.object(scope, key)
@@ -195,7 +213,8 @@ def remove(model: Model, which: int, key: int, _: int) -> None:
 
 def foreign(model: Model, which: int, key: int, value: int) -> None:
     """External changes: put, put as a plain value, delete, recreate."""
-    scope = SCOPES[NAMES[which]]
+    sync = model.sync(NAMES[which])
+    scope = scope_of(sync) if sync else ("acme", "shop", "")
     held = model.world.sandbox.values.setdefault(scope, {})
     if value >= 3:
         held.pop(KEYS[key % 5], None)
@@ -219,11 +238,12 @@ def go_on(model: Model, which: int, fault: int, _: int) -> None:
 
 
 def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: str = "") -> None:
+    sync = syncs().get(pk=sync.pk)
     model.current = sync.name
-    scope = SCOPES[sync.name]
-    if not InitialSet.objects.filter(sync=sync).exists():
+    scope = scope_of(sync)
+    if sync.confirmed_deletes is not None or not InitialSet.objects.filter(sync=sync, location=sync.location).exists():
         listed = model.world.sandbox.values.get(scope, {})
-        model.first_seen.setdefault(sync.name, set()).update((scope, k, v["created_at"]) for k, v in listed.items())
+        model.first_seen[sync.name, scope] = {(scope, k, v["created_at"]) for k, v in listed.items()}
     AppConnection.objects.update(retry_at=None)
     Lease.objects.update(expires_at="2001-01-01T00:00:00Z")
     try:
@@ -231,8 +251,13 @@ def _run(model: Model, sync: SecretSync, queued: Callable[[], SyncRun], fault: s
     except ServiceError:
         return
     model.look()
+    approved = SyncRun.objects.get(pk=made.pk).options.approved or {}
+    model.approved = {(scope, key, object_id or "") for key, object_id in approved.items()}
     with watched(model, fault, undoing=made.operation == "undo"):
         execute(made.pk)
+    ended = not SyncRun.objects.filter(pk=made.pk, status__in=(Status.PENDING, Status.RUNNING, Status.HELD)).exists()
+    if ended and InitialSet.objects.filter(sync=sync, location=sync.location).exists():
+        model.first_seen[sync.name, scope] = set()  # the right ends with the first run, however it ends
     given_up = Q(reason__startswith="handed over") | Q(
         reason__contains="unmanaged again", outcome__in=("applied", "kept")
     )
@@ -252,14 +277,45 @@ def decide(model: Model, which: int, choice: int, _: int) -> None:
             approvals.approve(model.world.actor, held, writes_only=choice % 3 == 1)
     except ServiceError:
         return
-    go_on(model, which, 0, 0)
+    if choice < 7:  # else the world moves on before the approved run, and may make the approval stale
+        go_on(model, which, 0, 0)
 
 
 def policy(model: Model, which: int, choice: int, limit: int) -> None:
     sync = model.sync(NAMES[which])
     if sync:
-        unmanaged = UNMANAGED[choice % 3]
-        update_policy(model.world.actor, sync, {"unmanaged": unmanaged, "max_deletions": limit, "paused": False})
+        changes = {"unmanaged": UNMANAGED[choice % 3], "max_deletions": limit, "while_held": WHILE_HELD[choice % 2]}
+        update_policy(model.world.actor, sync, {**changes, "paused": choice == 9})
+
+
+def retarget(model: Model, which: int, choice: int, _: int) -> None:
+    """To the environment's own values, and back."""
+    sync = model.sync(NAMES[which])
+    if sync:
+        config = ENVIRONMENT if choice % 2 else APPLICATION
+        with contextlib.suppress(ServiceError):
+            services.update_sync(model.world.actor, sync, SyncInput(destination_config=config))
+
+
+def move(model: Model, which: int, to: int, _: int) -> None:
+    """Another folder is the source."""
+    sync = model.sync(NAMES[which])
+    if sync:
+        services.update_sync(model.world.actor, sync, SyncInput(secret_path=FOLDERS[to % 3]))
+
+
+def decide_again(model: Model, which: int, choice: int, _: int) -> None:
+    """On keys that are kept on request."""
+    sync = model.sync(NAMES[which])
+    if sync is None:
+        return
+    with contextlib.suppress(ServiceError):
+        if choice % 2:
+            kept.forget_kept(model.world.actor, sync)
+        else:
+            kept.delete_kept(model.world.actor, sync)
+            if choice < 7:
+                go_on(model, which, 0, 0)
 
 
 def schema(model: Model, which: int, choice: int, _: int) -> None:
@@ -287,7 +343,6 @@ def forget(model: Model, which: int, choice: int, _: int) -> None:
             deletion.delete_sync(model.world.actor, sync)
         except ServiceError:  # a run is going, or its worker has died
             return
-        model.first_seen.pop(NAMES[which], None)
         for writers in model.writers.values():
             writers.discard(NAMES[which])
     elif choice == 1:
@@ -299,7 +354,10 @@ def make(model: Model, which: int) -> None:
     model.world.sync(NAMES[which], config, secret_path=FOLDERS[which], is_auto_sync_enabled=which != 1)
 
 
-STEPS = (edit, edit, remove, foreign, run, run, run, go_on, decide, policy, schema, undo, forget)
+STEPS = (
+    *(edit, edit, remove, foreign, run, run, run, go_on, decide, policy, schema, undo, forget),
+    *(retarget, move, decide_again, go_on),
+)
 steps = st.tuples(st.integers(0, len(STEPS) - 1), st.integers(0, 2), st.integers(0, 9), st.integers(0, 5))
 
 
@@ -325,7 +383,7 @@ def quiet(model: Model) -> None:
 def agrees(model: Model) -> None:
     """Each key of a source is at its location with its value, or is blocked for an existing reason."""
     for sync in syncs():
-        held = model.world.held(SCOPES[sync.name])
+        held = model.world.held(scope_of(sync))
         changes = preview(sync).changes
         blocked = {change.key: change.code for change in changes if change.action.value == "blocked"}
         waiting = {change.key for change in changes if change.after in blocked}  # the other half of a move
