@@ -211,6 +211,11 @@ class Plan:
         return tuple(c for c in self.changes if c.action is Action.DELETE)
 
     @property
+    def guarded(self) -> tuple[Change, ...]:
+        """The deletes that the deletion guard counts: also suspended ones, not the halves of renames."""
+        return tuple(c for c in self.changes if (c.action is Action.DELETE and not c.renamed) or c.suspended)
+
+    @property
     def counts(self) -> dict[str, int]:
         found = Counter(change.action.value for change in self.changes)
         return {action.value: found.get(action.value, 0) for action in Action}

@@ -174,10 +174,7 @@ def _after(change: Change, write: Write, row: Row, arriving: Change | None) -> C
 
 def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
     """Why the run must be held, or "". Deletes that an incomplete source suspends count as well."""
-    counted = [
-        change for change in plan.changes if (change.action is Action.DELETE and not change.renamed) or change.suspended
-    ]
-    approval = memory.approval
+    counted, approval = plan.guarded, memory.approval
     if not counted or (approval and all(approval.covers(change.normalized_key, change.remote) for change in counted)):
         return ""
     if unconfirmed := _unconfirmed(plan, memory):
@@ -186,16 +183,17 @@ def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
         return ""
     deletes = {change.normalized_key for change in counted}
     total = len(deletes) + memory.recent_deletes
+    count = "1 key" if len(deletes) == 1 else f"{len(deletes)} keys"
     if total > rules.max_deletions:
-        recent = f" ({memory.recent_deletes} of them within the last hour)" if memory.recent_deletes else ""
-        return f"it would delete {total} keys{recent}; the limit is {rules.max_deletions}"
+        recent = f" after {memory.recent_deletes} within the last hour" if memory.recent_deletes else ""
+        return f"it would delete {count}{recent}; the limit is {rules.max_deletions}"
     keeps_one = any(
         change.normalized_key not in deletes
         and (change.write is not None or change.action is Action.UNCHANGED or _keeps_own(change))
         for change in plan.changes
     )
     if total >= EMPTIES_FROM and not keeps_one:
-        return f"it would delete {total} keys and leave this sync with none"
+        return f"it would delete {count} and leave this sync with none"
     return ""
 
 

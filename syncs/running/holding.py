@@ -40,7 +40,6 @@ def hold_deletes(completion: Completion, plan: Plan) -> None:
     run, sync = completion.run, completion.sync
     if not SyncRun.objects.filter(pk=run.pk, status__in=(Status.SUCCEEDED, Status.FAILED)).exists():
         return
-    deletes = tuple(change for change in plan.changes if change.action is Action.DELETE or change.suspended)
     held = SyncRun(
         sync=sync,
         operation="sync",
@@ -55,4 +54,4 @@ def hold_deletes(completion: Completion, plan: Plan) -> None:
         started_at=run.started_at,
         attempts=1,
     )
-    hold(Completion(held, sync, completion.location), replace(plan, changes=deletes))
+    hold(Completion(held, sync, completion.location), replace(plan, changes=plan.guarded))

@@ -48,7 +48,7 @@ def refresh(held: SyncRun, plan: Plan) -> str:
     # With object ids: a key that was recreated since is another one.
     held.options = replace(
         held.options,
-        shown={change.normalized_key: _object_id(change) for change in _deletes(plan)},
+        shown={change.normalized_key: _object_id(change) for change in plan.guarded},
         shown_blocked=blocked_in(plan),
     )
     # Kept with the run, so that they are known for as long as its keys are.
@@ -70,7 +70,7 @@ def approval_of(options: RunOptions) -> Approval | None:
 def approval_options(plan: Plan, generation: int) -> RunOptions:
     """Options of a run whose deletes were approved as this plan shows them, for a sync of this generation."""
     return RunOptions(
-        approved={change.normalized_key: _object_id(change) for change in _deletes(plan)},
+        approved={change.normalized_key: _object_id(change) for change in plan.guarded},
         approved_blocked=blocked_in(plan),
         approved_at=generation,
     )
@@ -81,17 +81,13 @@ def blocked_in(plan: Plan) -> tuple[str, ...]:
     return tuple(change.normalized_key for change in plan.changes if change.action is Action.BLOCKED)
 
 
-def _deletes(plan: Plan) -> list[Change]:
-    return [change for change in plan.changes if change.action is Action.DELETE or change.suspended]
-
-
 def _object_id(change: Change) -> str | None:
     return change.remote.object_id if change.remote else None
 
 
 def _listed(plan: Plan) -> str:
     """The keys to be deleted, few enough that the link after them is not cut off."""
-    keys = [change.key for change in _deletes(plan)]
+    keys = [change.key for change in plan.guarded]
     short = [key if len(key) <= LENGTH else f"{key[: LENGTH - 3]}..." for key in keys[:MAX_LISTED]]
     return ", ".join(short) + (f" and {len(keys) - MAX_LISTED} more" if len(keys) > MAX_LISTED else "")
 
@@ -226,7 +222,7 @@ def _require_no_more(run: SyncRun, shown: Mapping[str, str | None]) -> None:
     plan = preview(sync, run.operation)
     more = [
         change
-        for change in _deletes(plan)
+        for change in plan.guarded
         if change.normalized_key not in shown or shown[change.normalized_key] != _object_id(change)
     ]
     if not more:

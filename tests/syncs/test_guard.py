@@ -16,8 +16,10 @@ from syncs.running import dispatcher
 from syncs.running.runner import execute
 from syncs.services import approvals
 from syncs.services import syncs as services
+from syncs.services.secrets import set_secrets
 from syncs.services.syncs import SyncInput
 from syncs.source.selectors import syncs
+from syncs.source.validation import SecretInput
 from tests.fixtures.world import World
 
 APP = ("acme", "shop", "")
@@ -285,3 +287,20 @@ def test_a_hold_ends_when_its_reason_ends(world: World) -> None:
     world.due()
     assert world.again(held).status == "superseded"
     assert world.held() == {"A": "1", "B": "2", "C": "4"}
+
+
+def test_the_sentence_counts_what_the_list_shows(world: World) -> None:
+    world.set(**{f"K{n}": "x" for n in range(8)})
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.policy(sync, max_deletions=2)
+    world.unset("K0")
+    world.run(sync)
+    renamed = [SecretInput("K7", new_key="R7")]
+    set_secrets(world.actor, world.folder("/"), renamed, mode="update")
+    world.unset("K1", "K2")
+    run = world.run(sync)
+    assert run.message
+    shown = "it would delete 2 keys after 1 within the last hour; the limit is 2. To be deleted: K1, K2."
+    assert run.message.startswith(f"Held: {shown}")
+    assert list(run.options.shown) == ["K1", "K2"]
