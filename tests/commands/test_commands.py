@@ -58,6 +58,61 @@ def test_plan_has_exit_codes(world: World) -> None:
     assert "${NOPE} does not resolve" in text
 
 
+def test_a_change_is_planned_and_not_stored(world: World) -> None:
+    world.set(A="1", B="2")
+    world.sandbox.put(("acme", "shop", "development"), "FOREIGN", "x")
+    sync = world.sync()
+    world.run(sync)
+    before = SecretSync.objects.values().get(pk=sync.pk)
+    to_environment = ("--set", "destinationConfig.scope=environment", "--set", "destinationConfig.env=development")
+    code, text = call("plan", "shop-project/shop-dev", *to_environment)
+    assert code == 4, "without a confirmation it would be held"
+    assert "keys of this sync at acme / shop, which it would leave: A, B" in text
+    assert "it would delete 1 key that this sync did not write" in text
+    code, text = call("plan", str(sync.pk), *to_environment, "--json")
+    plan = one_line(text)
+    assert (plan["counts"]["create"], plan["leaving"]["keys"]) == (2, ["A", "B"])
+    for changes, code, counts in (
+        (["name=other"], 0, {"unchanged": 2}),
+        (["syncOptions.keySchema=KF_{{secretKey}}"], 2, {"create": 2, "delete": 2}),
+        (["policy.exclude=B, C*"], 2, {"unchanged": 1, "delete": 1}),
+        (["policy.maxDeletions=null", "policy.recursive=true"], 0, {"unchanged": 2}),
+        (["isAutoSyncEnabled=false"], 0, {"unchanged": 2}),
+    ):
+        options = [part for each in changes for part in ("--set", each)]
+        found, text = call("plan", str(sync.pk), *options, "--json")
+        shown = {name: count for name, count in one_line(text)["counts"].items() if count}
+        assert (found, shown) == (code, counts), changes
+    assert SecretSync.objects.values().get(pk=sync.pk) == before
+    assert SyncRun.objects.filter(sync=sync).count() == 2
+
+
+def test_a_member_of_a_target_is_taken_out_with_null(world: World) -> None:
+    sync = world.sync(config={"scope": "environment", "org": "acme", "app": "shop", "env": "development"})
+    world.set(A="1")
+    to_application = ("--set", "destinationConfig.scope=application", "--set", "destinationConfig.env=null")
+    assert call("plan", str(sync.pk), *to_application)[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ("name", "write FIELD=VALUE"),
+        ("nme=x", "There is no field nme to set. Known here: connectionId, description"),
+        ("destinationConfig.ap=x", "There is no field destinationConfig.ap to set"),
+        ("policy.unmanged=leave", "There is no field policy.unmanged to set"),
+        ("policy.unmanaged=burn", "unmanaged"),
+        ("policy.maxDeletions=many", "maxDeletions"),
+    ],
+)
+def test_a_change_that_is_none_is_an_error(world: World, change: str, text: str) -> None:
+    sync = world.sync()
+    with pytest.raises(CommandError) as refused:
+        call_command("plan", str(sync.pk), "--set", change)
+    assert refused.value.returncode == 1
+    assert text in str(refused.value)
+
+
 def test_undo_is_shown_and_applied(world: World) -> None:
     world.set(A="1")
     sync = world.sync()
