@@ -13,6 +13,7 @@ from tests.fixtures.contract import Case, fake_of, opened
 
 from .mutants.destinations import DESTINATIONS
 from .mutants.providers import PROVIDERS
+from .mutants.shapes import SHAPES
 
 
 def caught(mutant: Any, case: Case) -> None:
@@ -20,11 +21,12 @@ def caught(mutant: Any, case: Case) -> None:
         mutant.caught_by(case)
 
 
-@pytest.mark.parametrize("mutant", DESTINATIONS, ids=lambda mutant: mutant.__name__)
+@pytest.mark.parametrize("mutant", [*DESTINATIONS, *SHAPES], ids=lambda mutant: mutant.__name__)
 def test_a_broken_destination_is_caught(mutant: Any, db: None, settings: Settings, no_pace: None) -> None:
     fake = fake_of(mutant.slug)()
     fake.serves(fake.configs[mutant.variant])
-    with destinations.override(mutant), opened(fake, mutant.slug, mutant.variant, settings) as case:
+    with opened(fake, mutant.slug, mutant.variant, settings) as case, destinations.override(mutant):
+        case.found, case.can = mutant, mutant.limits_of(case.config)
         caught(mutant, case)
 
 

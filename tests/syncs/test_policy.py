@@ -103,8 +103,9 @@ def test_the_settings_store_them(batches: Case, client: Client) -> None:
     form = client.get(page).context["adminform"].form
     data = {name: "" if form[name].value() is None else form[name].value() for name in form.fields}
     data = {name: value for name, value in data.items() if value is not False}
-    answer = client.post(page, {**data, "policy__destination__label": "x"})
-    assert answer.status_code == 302, answer.context["errors"]
+    shown = client.post(page, {**data, "policy__destination__label": "x"})
+    answer = client.post(page, {**data, "policy__destination__label": "x", "digest": shown.context["digest"]})
+    assert answer.status_code == 302, answer.context
     assert fresh(sync).policy.destination["label"] == "x"
     refused = client.post(page, {**data, "policy__destination__label": "far too long"})
     assert list(refused.context["adminform"].form.errors) == ["policy__destination__label"]
