@@ -6,6 +6,7 @@ Only `with_state` decides it. `status` adds what people read beside it.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from django.db.models import (
     Value,
     When,
 )
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from config.access.models import Instance
@@ -68,10 +70,10 @@ def visible(actor: Actor, field: str = "project_id") -> Q:
 
 
 def with_state(found: QuerySet[Any], kept: Collection[UUID] | None = None) -> QuerySet[Any]:
-    """Syncs with `state` (of SyncState), `holds_<state>` for all that hold, and the ids `held_run` and `last_ended`.
+    """Syncs with `state` (of SyncState) and `holds_<state>` for all that hold.
 
-    `last_ended` is the newest run that has ended at the sync's location. `kept`: the syncs of `kept_keys`, if they are
-    known. At most three queries, whatever is found.
+    Also `held_run` and `last_ended`, the ids of the held run and of the newest that has ended at the sync's location;
+    `failing_since`, when the first run failed after the last complete one. `kept`: the syncs of `kept_keys`, if known.
     """
     facts = found.annotate(**_runs()).annotate(
         **{
@@ -94,9 +96,12 @@ def _runs() -> dict[str, Any]:
         here, sync=OuterRef("pk"), operation__in=WRITING, status__in=(Status.SUCCEEDED, Status.FAILED)
     ).order_by("-created_at")
     held = SyncRun.objects.filter(sync=OuterRef("pk"), status=Status.HELD)
+    good = Coalesce(OuterRef("last_synced_at"), Value(datetime.min.replace(tzinfo=UTC)))
+    failed = ended.filter(status=Status.FAILED, ended_at__gt=good).order_by("ended_at")
     return {
         "held_run": Subquery(held.values("pk")[:1]),
         "last_ended": Subquery(ended.values("pk")[:1]),
+        "failing_since": Subquery(failed.values("ended_at")[:1]),
         "last_status": Subquery(
             ended.values_list(Case(When(is_incomplete=True, then=Value("incomplete")), default=F("status")))[:1]
         ),

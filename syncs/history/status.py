@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from django.db.models import F, Min, Q
+from django.db.models import Q
 from typing_extensions import TypedDict
 
 from config.access.models import Instance
@@ -17,7 +17,7 @@ from config.responses import Time, one_of
 from syncs.models import TRIES, SecretSync, Status, SyncRun, SyncState
 
 from .kept import kept_keys
-from .states import TONES, WRITING, with_state
+from .states import TONES, with_state
 from .texts import next_try, waits_for_retry, without_link
 
 _WAITING = "Changes wait for the next run."
@@ -105,13 +105,12 @@ def statuses(syncs: Iterable[Any]) -> dict[UUID, SyncStatus]:
 
 @dataclass
 class _Runs:
-    """The runs that statuses mention: by id, the open ones by sync, and since when a sync has failed."""
+    """The runs that statuses mention: by id, and the open ones by sync."""
 
     by_id: Mapping[UUID, SyncRun]
     retrying: Mapping[UUID, SyncRun]
     waiting: Mapping[UUID, SyncRun]
     running: Mapping[UUID, SyncRun]
-    failing_since: Mapping[UUID, datetime]
 
     @classmethod
     def of(cls, syncs: list[Any]) -> _Runs:
@@ -120,10 +119,6 @@ class _Runs:
         rows = list(
             SyncRun.objects.filter(Q(pk__in=named) | is_open).defer("unchanged", "unmanaged").order_by("due_at")
         )
-        failing = [sync.pk for sync in syncs if sync.holds_failing or sync.holds_incomplete]
-        bad = SyncRun.objects.filter(sync__in=failing, operation__in=WRITING, status=Status.FAILED)
-        bad = bad.filter(Q(sync__last_synced_at=None) | Q(ended_at__gt=F("sync__last_synced_at"))).order_by()
-        began = dict(bad.values("sync").annotate(at=Min("ended_at")).values_list("sync", "at")) if failing else {}
         retrying = [run for run in reversed(rows) if waits_for_retry(run)]
         waiting = [run for run in reversed(rows) if run.status == Status.PENDING and not waits_for_retry(run)]
         return cls(
@@ -131,7 +126,6 @@ class _Runs:
             {run.sync_id: run for run in retrying},
             {run.sync_id: run for run in waiting},
             {run.sync_id: run for run in rows if run.status == Status.RUNNING},
-            began,
         )
 
 
@@ -203,7 +197,7 @@ class _Facts:
             case SyncState.HELD:
                 return run.created_at, [message]
             case SyncState.FAILING | SyncState.INCOMPLETE:
-                return self.runs.failing_since.get(self.sync.pk) or run.ended_at, [message or "The last run failed."]
+                return self.sync.failing_since or run.ended_at, [message or "The last run failed."]
             case SyncState.RETRYING:
                 return run.started_at or run.created_at, [next_try(run)]
             case SyncState.PENDING:
