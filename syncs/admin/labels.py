@@ -7,10 +7,12 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
+from syncs.destination.base import destinations
+from syncs.destination.limits import remedy_for
 from syncs.engine.error_codes import Code
 from syncs.engine.plan import Plan
 from syncs.engine.types import Action
-from syncs.models import RunChange, Status
+from syncs.models import RunChange, SecretSync, Status
 
 ACTIONS: dict[str, tuple[Any, str]] = {
     Action.CREATE: (_("create"), "good"),
@@ -76,10 +78,12 @@ def count_badges(counts: Mapping[str, int]) -> list[tuple[str, str]]:
     return [(f"{counts[action]} {label}", tone) for action, (label, tone) in ACTIONS.items() if counts.get(action)]
 
 
-def remedy_of(row: RunChange) -> str:
-    """The remedy for a failed or blocked key of a run; "" for others."""
-    is_known = row.outcome in ("failed", "blocked") and row.error_code in set(Code)
-    return Code(row.error_code).remedy if is_known else ""
+def remedy_of(row: RunChange, sync: SecretSync) -> str:
+    """The remedy for a failed or blocked key of a run of the sync, as it fits that key; "" for others."""
+    if row.outcome not in ("failed", "blocked") or row.error_code not in set(Code):
+        return ""
+    found, code = destinations.get(sync.destination), Code(row.error_code)
+    return remedy_for(code, row.key, found.limits_of(sync.destination_config)) if found else code.remedy
 
 
 MAX_ROWS = 1000  # changes listed on a page

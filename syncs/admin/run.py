@@ -170,7 +170,9 @@ class SyncRunAdmin(Approvals):
             "operation": OPERATIONS[run.operation],
             "trigger": TRIGGERS[run.trigger],
             "page": page,
-            "rows": [(row, ACTIONS[row.action], OUTCOMES[outcome_of(run, row)], remedy_of(row)) for row in page],
+            "rows": [
+                (row, ACTIONS[row.action], OUTCOMES[outcome_of(run, row)], remedy_of(row, run.sync)) for row in page
+            ],
             "counts": count_badges(run.counts),
             "after_label": AFTER_WRITES[run.after.action] if run.after else "",
             "after_outcome": OUTCOMES[run.after.outcome] if run.after else None,

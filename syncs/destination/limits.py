@@ -93,3 +93,13 @@ def _growth(change: Change) -> int:
 
 def _size(entries: Iterable[tuple[str, str]]) -> int:
     return sum(len(json.dumps({key: value}, ensure_ascii=False).encode()) for key, value in entries)
+
+
+def remedy_for(code: Code, name: str, limits: Capabilities) -> str:
+    """The remedy of a code, as it fits this key: a key schema adds a prefix or suffix, which cures few names."""
+    if code is not Code.KEY_REFUSED:
+        return code.remedy
+    longer = f"A{name}"
+    if limits.allows(longer) and limits.has_room(longer):
+        return "Rename the secret, leave it out with the policy's `exclude`, or give the sync a key schema."
+    return "Rename the secret, or leave it out with the policy's `exclude`."

@@ -62,7 +62,7 @@ _CATALOGUE: dict[Code, tuple[str, str]] = {
     ),
     Code.KEY_REFUSED: (
         "The destination does not accept such a name.",
-        "Rename the secret, leave it out with the policy's `exclude`, or give the sync a key schema.",
+        "Rename the secret, or leave it out with the policy's `exclude`. A key schema helps if a prefix is missing.",
     ),
     Code.VALUE_TOO_LARGE: (
         "The value is larger than the destination accepts.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from uuid import UUID
 
@@ -52,6 +53,13 @@ def numbers_of(runs: Iterable[SyncRun]) -> dict[UUID, dict[tuple[str, str], int]
         key = _outcome(known[run_id], action, outcome), action
         found[run_id][key] = found[run_id].get(key, 0) + number
     return found
+
+
+def numbers_in(run: SyncRun) -> Numbers:
+    """As `numbers_of`, of one run; without a query if its changes are loaded."""
+    if "changes" not in getattr(run, "_prefetched_objects_cache", {}):
+        return numbers_of([run])[run.pk]
+    return Counter((outcome_of(run, row), row.action) for row in run.changes.all())
 
 
 def by_outcome(numbers: Numbers, run: SyncRun | None = None) -> dict[str, int]:

@@ -12,7 +12,7 @@ from config.responses import Message, Name, Time, Uuid, one_of, text
 from syncs.engine.reasons import Reason
 from syncs.models import AFTER_WRITES, RunChange, SyncRun
 
-from .outcomes import OUTCOMES, Numbers, by_outcome, numbers_of, outcome_of
+from .outcomes import OUTCOMES, Numbers, by_outcome, numbers_in, numbers_of, outcome_of
 from .texts import waits_for_retry
 
 OPERATIONS = ("sync", "import", "remove", "undo")
@@ -75,7 +75,7 @@ class RunInHistory(RunWithKeys):
 
 def run_as_json(run: SyncRun, numbers: Numbers | None = None) -> Run:
     """`numbers`: of `numbers_of`, if known. `counts` is by planned action, `outcomes` by what became of the keys."""
-    numbers = numbers_of([run])[run.pk] if numbers is None else numbers
+    numbers = numbers_in(run) if numbers is None else numbers
     return {
         "id": str(run.pk),
         "operation": run.operation,

@@ -98,7 +98,7 @@ def _notify(sync: SecretSync, state: NoticeState, text: str, path: str) -> None:
 
 _VERBS = {
     NoticeState.FAILED: "failed",
-    NoticeState.HELD: "is held",
+    NoticeState.HELD: "is held for approval",
     NoticeState.DRIFTED: "drifted",
     NoticeState.RECOVERED: "recovered",
 }

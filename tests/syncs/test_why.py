@@ -11,8 +11,12 @@ from django.core.management import call_command
 
 from config.access.roles import PLATFORM, Actor
 from config.errors import NotFound
+from syncs.destination.capabilities import Capabilities
+from syncs.destination.limits import remedy_for
+from syncs.engine.error_codes import Code
 from syncs.history.explain import why
 from syncs.models import SecretSync
+from syncs.services.approvals import dismiss
 from syncs.services.folders import create_project
 from syncs.services.imports import add_import
 from syncs.services.syncs import update_policy
@@ -93,3 +97,85 @@ def test_over_http_and_from_a_terminal(world: World) -> None:
     out = StringIO()
     call_command("why", str(sync.pk), "A", stdout=out)
     assert "secret through               the sync's folder" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("key", "stopped_by", "text", "remedy"),
+    [
+        ("FINE", None, "It is up to date: written from FINE in dev:/.", None),
+        (
+            "BROKEN",
+            "blocked",
+            "The key of BROKEN in dev:/ is blocked: the reference ${NOWHERE} does not resolve",
+            "Set the secret",
+        ),
+        (
+            "A B",
+            "blocked",
+            "The key of A B in dev:/ is blocked: Humanitec takes only",
+            "Rename the secret, or leave it out",
+        ),
+        ("LEFT_OUT", "excluded", "The policy leaves out LEFT_OUT in dev:/.", "Change include, exclude or tags"),
+        ("THEIRS", "unmanaged", "No secret of the source has it, and this sync did not write it", "Nothing; or"),
+        ("GONE", "kept", "The last run kept it: would be deleted, but the source", "Resolve what the last run reports"),
+        ("HOST", None, "It is up to date: written from HOST in staging:/.", None),
+    ],
+)
+def test_what_decides_about_a_key_and_what_to_do(
+    world: World, key: str, stopped_by: str | None, text: str, remedy: str | None
+) -> None:
+    world.set(environment="staging", HOST="h")
+    add_import(world.actor, world.folder(), world.environment("staging"), "/")
+    world.set(FINE="1", GONE="1", LEFT_OUT="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.policy(sync, exclude=["LEFT_OUT"])
+    world.run(sync)
+    world.set(**{"BROKEN": "${NOWHERE}", "A B": "1"})
+    world.unset("GONE")
+    world.sandbox.put(("acme", "shop", ""), "THEIRS", "x")
+    world.run(sync)
+    found = asked(world, sync, key)
+    assert found["stoppedBy"] == stopped_by
+    assert text in found["verdict"]
+    assert (found["remedy"] or "").startswith(remedy or "")
+    assert "key schema" not in (found["remedy"] or "")
+
+
+def test_a_held_a_dismissed_and_a_waiting_key(world: World) -> None:
+    world.set(A="1", B="1", C="1", D="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.set(D="2")
+    assert asked(world, sync, "D")["verdict"] == "Version 2 of D in dev:/ waits; version 1 was written."
+    world.unset("A", "B", "C", "D")
+    held = world.run(sync)
+    found = asked(world, sync, "A")
+    assert (found["stoppedBy"], found["remedy"]) == ("held", "Approve or dismiss the held run.")
+    assert found["verdict"].startswith(
+        "A run is held, so its delete waits for approval (no longer in the source). Held:"
+    )
+    assert found["lastOutcome"]["outcome"] == "pending"
+    dismiss(world.actor, held)
+    world.run(sync)
+    found = asked(world, sync, "A")
+    assert (found["stoppedBy"], found["lastOutcome"]["outcome"]) == ("dismissed", "kept")
+    assert found["verdict"].startswith("It is kept on request: its delete was dismissed on ")
+
+
+def test_a_key_that_was_blocked_once_is_no_longer(world: World) -> None:
+    world.set(BROKEN="${NOWHERE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.set(NOWHERE="1")
+    world.run(sync)
+    run = world.run(sync)
+    found = asked(world, sync, "BROKEN")
+    assert (found["stoppedBy"], found["lastOutcome"]["outcome"]) == (None, "unchanged")
+    assert found["lastOutcome"]["runId"] == str(run.pk)
+
+
+def test_where_a_prefix_is_missing_a_key_schema_helps() -> None:
+    limits = Capabilities(key_pattern="[A-Z][A-Z0-9_]*")
+    assert "key schema" in remedy_for(Code.KEY_REFUSED, "1ST", limits)
+    assert "key schema" not in remedy_for(Code.KEY_REFUSED, "A B", limits)
+    assert remedy_for(Code.COLLISION, "A B", limits) == Code.COLLISION.remedy

@@ -53,7 +53,7 @@ def progress(draft: SyncDraft) -> dict[str, Any]:
         "failed": failed,
         "up_to_date": len(run.unchanged) + sum(number[action, "applied"] for action in WRITES),
         "deleted": number["delete", "applied"],
-        "rows": [(row, remedy_of(row)) for row in rows],
+        "rows": [(row, remedy_of(row, draft.sync)) for row in rows],
         "more": max(0, number.total() - LISTED),
         "label": found.label if found else draft.destination,
         "note": found.limits_of(draft.sync.destination_config).note if found else "",

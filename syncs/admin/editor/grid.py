@@ -17,6 +17,8 @@ from django.db.models import Count, Q
 from config.access.models import Project
 from syncs.engine.addresses import Address, is_below
 from syncs.engine.references import PART, precedence
+from syncs.history.states import with_state
+from syncs.history.status import RELATED
 from syncs.models import Environment, Folder, Secret, SecretImport, SecretSync
 from syncs.services.propagation import reached_syncs
 from syncs.source.loader import imports_of
@@ -202,7 +204,8 @@ def tree_of(environment: Environment, path: str) -> list[Branch]:
 def reached_by(folder: Folder) -> list[ReachedSync]:
     """The syncs that a change in the folder reaches, its own first."""
     project_id = folder.environment.project_id
-    syncs = reached_syncs(project_id, [folder]).select_related("folder__environment", "policy").order_by("name")
+    found = reached_syncs(project_id, [folder]).select_related("folder__environment", *RELATED)
+    syncs = with_state(found).order_by("name")
 
     def way(sync: SecretSync) -> Literal["own", "above", "through"]:
         if sync.folder_id == folder.pk:
