@@ -24,6 +24,7 @@ from syncs.running.drift import check
 from syncs.services import triggers
 from syncs.services.drift import CHOICES, accept, heal
 
+from .connect.duplicate import draft_of_copy
 from .kept import KeptKeysView
 from .labels import DRIFT, count_badges, plan_context
 from .sync_actions import SyncActions
@@ -42,6 +43,7 @@ class SyncViews(KeptKeysView, SyncActions):
             path("<uuid:pk>/why/", view(self.why_view), name="syncs_secretsync_why"),
             path("<uuid:pk>/pause/", view(require_POST(self.pause_view)), name="syncs_secretsync_pause"),
             path("<uuid:pk>/drift/", view(require_POST(self.drift_view)), name="syncs_secretsync_drift"),
+            path("<uuid:pk>/duplicate/", view(require_POST(self.duplicate_view)), name="syncs_secretsync_duplicate"),
             path("<uuid:pk>/run/<str:operation>/", view(require_POST(self.run_view)), name="syncs_secretsync_run"),
         ]
         return own + super().get_urls()
@@ -74,6 +76,15 @@ class SyncViews(KeptKeysView, SyncActions):
             messages.error(request, _("This sync does not exist, or you do not have permission to run it."))
             return None
         return sync
+
+    def duplicate_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
+        """Open the wizard with a copy for another environment; nothing is stored before its plan is confirmed."""
+        sync = self.get_object(request, str(pk))
+        if sync is None or not actor_of(request).may(Right.EDIT_SYNCS, sync.project_id):
+            messages.error(request, _("This sync does not exist, or you do not have permission to copy it."))
+            return redirect("admin:syncs_secretsync_changelist")
+        draft = draft_of_copy(actor_of(request), sync)
+        return redirect("admin:syncs_syncdraft_step", draft.pk, "source")
 
     def pause_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
         """Pause, or resume."""

@@ -18,17 +18,18 @@ from config.api.operations import TypedResponse, operation
 from config.errors import BadRequest, Invalid, NotFound
 from config.responses import IdText
 from config.schemas.model import Body
-from config.schemas.types import Anything, Flag, Id, Text
+from config.schemas.types import Anything, Flag, Id, Slug, Text
 from syncs.destination.base import destinations
 from syncs.planning.opening import IMPORT_PRIORITIES
 from syncs.planning.preflight import checked_plan
 from syncs.planning.preview import KEEP, LEAVING, PlanJson
-from syncs.services import deletion, sync_bodies, triggers
+from syncs.services import deletion, duplicates, sync_bodies, triggers
 from syncs.services import syncs as services
 from syncs.services.policy import Policy, policy_as_json, policy_change_of, policy_changes
 from syncs.services.sync_bodies import NewSync, SyncChanges
 from syncs.services.syncs import SyncInput
 from syncs.source import selectors
+from syncs.source.paths import PathText
 
 from .destination_views import DestinationViewSet, ProjectQuery, listed, of_destination, read, sync_response
 from .sync_responses import OneSecretSync, SecretSyncList, policy_response
@@ -74,6 +75,13 @@ class PlanQuery(Body):
     leaving: Annotated[
         str, Text("Leaving", "What happens to the keys at the location that the sync leaves.", choices=LEAVING)
     ] = KEEP
+
+
+class Duplication(Body):
+    environment: Annotated[str, Text("Environment", "Slug of the other environment.", max_length=64, example="prod")]
+    secretPath: Annotated[str | None, PathText("secretPath", example="/services/api")] = None
+    name: Annotated[str | None, Slug("name", "Of the copy.", most=256, example="shop-prod")] = None
+    destinationConfig: Annotated[Any, Anything("As in the sync, if left out.")] = None
 
 
 class DestinationCheck(Body):
@@ -139,6 +147,25 @@ class SecretSyncs(DestinationViewSet):
         return sync_response(
             deletion.delete_sync(self.actor, sync, with_secrets=query.removeSecrets, purge=query.purgeVersions)
         )
+
+    @action(detail=True, methods=["post"])
+    @operation(
+        "duplicate{Name}SecretSync",
+        "Copy a sync for another environment. Auto-sync of the copy is off.",
+        body=Duplication,
+    )
+    def duplicate(self, request: Request, syncId: str) -> TypedResponse[OneSecretSync]:
+        self.id("syncId")
+        body = self.body(Duplication)
+        copy = duplicates.duplicate_sync(
+            self.actor,
+            self.sync(Right.EDIT_SYNCS),
+            environment=body.environment,
+            secret_path=body.secretPath,
+            name=body.name,
+            destination_config=body.destinationConfig,
+        )
+        return sync_response(copy)
 
     @action(detail=False, url_path="sync-name/<str:name>")
     @operation("get{Name}SecretSyncByName", "Get a {label} sync by its name.", query=ProjectQuery)

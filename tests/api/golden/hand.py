@@ -14,7 +14,7 @@ NOWHERE = "00000000-0000-4000-8000-000000000000"
 OURS = (
     r"secret-syncs/error-codes$",
     r"secret-syncs/[^/]+/plan$",
-    r"secret-syncs/[^/]+/\{syncId\}/(plan|drift|kept|runs|status|policy|why)(/|$)",
+    r"secret-syncs/[^/]+/\{syncId\}/(duplicate|plan|drift|kept|runs|status|policy|why)(/|$)",
     r"app-connections/[^/]+/\{connectionId\}/(pause|check)$",
     r"/organization/",
     r"/audit-logs$",
