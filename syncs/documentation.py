@@ -156,6 +156,7 @@ register_help(
         "syncs.tag": "secrets#tags",
         "syncs.runchange": "concepts#outcomes-of-a-key",
         "syncs.initialset": "syncs#the-policy",
+        "syncs.formerlocation": "syncs#change-a-sync",
         "syncs.owedaction": "syncs#after-the-writes",
         "syncs.driftcheck": "concepts#drift",
         "syncs.lease": "architecture#a-run",
