@@ -5,10 +5,8 @@ After a sync the vendor holds what we wanted; what is not ours is as it was; wha
 
 from __future__ import annotations
 
-import itertools
 import logging
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,7 +24,8 @@ from syncs.services import triggers
 from syncs.services.secrets import set_secrets
 from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
-from tests.fixtures.contract import SLUGS, Case, fake_of
+from tests.contract.variants import distinct, faults, in_turn
+from tests.fixtures.contract import Case
 
 MARKER = "mArKeR-c0ffee"
 
@@ -50,6 +49,7 @@ def test_an_empty_value_is_written_or_blocked(case: Case) -> None:
         assert case.holds(A="1")
 
 
+@distinct
 def test_many_keys_cost_no_more_requests_than_the_vendor_needs(case: Case) -> None:
     names = [f"K{number}" for number in range(25)]
     sync = case.sync()
@@ -111,6 +111,7 @@ def test_a_second_run_writes_nothing_and_one_change_writes_once(case: Case) -> N
     assert case.held["K3"] == "y"
 
 
+@distinct
 def test_only_keys_removed_from_the_source_are_deleted(case: Case) -> None:
     case.set(A="1", B="2", C="3")
     sync = case.sync()
@@ -121,9 +122,11 @@ def test_only_keys_removed_from_the_source_are_deleted(case: Case) -> None:
     assert case.held.keys() == {"A", "C", "FOREIGN"}
 
 
-@pytest.mark.parametrize(
+@in_turn(
     ("unmanaged", "before", "after"),
-    [("overwrite-initially", False, True), ("leave", True, True), ("mirror", False, False)],
+    ("overwrite-initially", False, True),
+    ("leave", True, True),
+    ("mirror", False, False),
 )
 def test_foreign_keys(case: Case, unmanaged: str, before: bool, after: bool) -> None:
     case.put("BEFORE", "x")
@@ -137,6 +140,7 @@ def test_foreign_keys(case: Case, unmanaged: str, before: bool, after: bool) -> 
     assert ("BEFORE" in case.held, "AFTER" in case.held) == expected
 
 
+@distinct
 def test_leave_never_overwrites_foreign_keys(case: Case) -> None:
     case.put("A", "theirs")
     case.set(A="ours", B="ours")
@@ -167,6 +171,7 @@ def test_drift_is_detected_and_healed(case: Case) -> None:
     assert case.holds(A="1" if tells else "theirs", B="2")
 
 
+@distinct
 def test_an_externally_recreated_key_is_not_deleted(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
@@ -180,6 +185,7 @@ def test_an_externally_recreated_key_is_not_deleted(case: Case) -> None:
     assert case.holds(A="1", B="theirs")
 
 
+@distinct
 def test_the_first_overwrite_deletes_a_key_once(case: Case) -> None:
     case.put("BEFORE", "x")
     case.set(A="1")
@@ -190,6 +196,7 @@ def test_the_first_overwrite_deletes_a_key_once(case: Case) -> None:
     assert case.holds(A="1", BEFORE="again")
 
 
+@distinct
 def test_removal_deletes_only_own_keys(case: Case) -> None:
     case.set(A="1", B="2", C="3", D="4")
     sync = case.sync()
@@ -201,6 +208,7 @@ def test_removal_deletes_only_own_keys(case: Case) -> None:
     assert not ManagedSecret.objects.exists()
 
 
+@distinct
 def test_plans_are_stable_write_nothing_and_match_the_run(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
@@ -218,6 +226,7 @@ def test_plans_are_stable_write_nothing_and_match_the_run(case: Case) -> None:
     assert {row.key: row.action for row in run.changes.all()} == planned
 
 
+@distinct
 def test_one_bad_key_does_not_stop_the_rest(case: Case) -> None:
     awkward = case.fake.bad_key or "a b.ä-ÄÖ%2F=#"
     set_secrets(case.actor, case.folder, [SecretInput(awkward, "x"), SecretInput("GOOD", "y")])
@@ -245,6 +254,7 @@ def test_a_value_that_the_vendor_refuses_is_blocked_by_name(case: Case) -> None:
     assert case.holds(GOOD="y")
 
 
+@distinct
 def test_an_incomplete_source_deletes_nothing(case: Case) -> None:
     case.set(A="1", B="2")
     sync = case.sync()
@@ -255,6 +265,7 @@ def test_an_incomplete_source_deletes_nothing(case: Case) -> None:
     assert case.holds(A="1", B="2")
 
 
+@distinct
 def test_names_follow_the_schema(case: Case) -> None:
     case.put("FOREIGN", "x")
     case.set(A="1", B="2")
@@ -275,18 +286,7 @@ def test_names_follow_the_schema(case: Case) -> None:
 STATUSES = (401, 403, 404, 409, 422, 429, 500, 503)
 
 
-def faults() -> Iterator[Any]:
-    """Every status of every method in the first variant of a destination. Its others meet each status and each method,
-    not each pair: their requests differ in address and members, not in how an adapter reads a status.
-    """
-    for slug in SLUGS:
-        for number, (variant, config) in enumerate(fake_of(slug).configs.items()):
-            methods = fake_of(slug).methods(config)
-            for (at, method), (place, status) in itertools.product(enumerate(methods), enumerate(STATUSES)):
-                if number == 0 or (place + number) % len(methods) == at:
-                    yield pytest.param((slug, variant), method, status, id=f"{slug}-{variant}-{method}-{status}")
-
-
+@distinct
 def test_the_fake_knows_the_methods_of_a_run(case: Case) -> None:
     case.set(KEEP="0", CHANGE="1", GO="2")
     sync = case.sync()
@@ -298,7 +298,7 @@ def test_the_fake_knows_the_methods_of_a_run(case: Case) -> None:
     assert {method for method, _ in case.fake.asked()} == set(case.fake.methods(case.config))
 
 
-@pytest.mark.parametrize(("case", "method", "status"), [*faults()], indirect=["case"])
+@pytest.mark.parametrize(("case", "method", "status"), [*faults(STATUSES)], indirect=["case"])
 def test_later_runs_converge_after_every_fault(case: Case, method: str, status: int) -> None:
     case.set(KEEP="0", CHANGE="1", GO="2")
     sync = case.sync()
@@ -330,6 +330,7 @@ def test_later_runs_converge_after_every_fault(case: Case, method: str, status: 
     assert ManagedSecret.objects.filter(state="claim").exists() == unsettled
 
 
+@distinct
 def test_writes_with_lost_responses_are_settled_by_the_next_list(case: Case) -> None:
     case.set(KEEP="0", CHANGE="1", GO="2")
     sync = case.sync()
@@ -349,7 +350,7 @@ def test_writes_with_lost_responses_are_settled_by_the_next_list(case: Case) -> 
     assert case.writes() == []
 
 
-@pytest.mark.parametrize("answer", [{"not": "a list"}, "text", None])
+@in_turn(("answer",), ({"not": "a list"},), ("text",), (None,))
 def test_an_unexpected_list_writes_nothing(case: Case, answer: Any) -> None:
     if not case.can.lists:
         return
@@ -364,6 +365,7 @@ def test_an_unexpected_list_writes_nothing(case: Case, answer: Any) -> None:
     assert case.held == {}
 
 
+@distinct
 def test_values_and_credentials_are_stored_encrypted_only(case: Case, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     case.set(A=MARKER, B=f"{MARKER} and ${{A}}")
@@ -388,6 +390,7 @@ def test_values_and_credentials_are_stored_encrypted_only(case: Case, caplog: py
                 assert MARKER not in text, model
 
 
+@distinct
 def test_a_run_is_undone(case: Case) -> None:
     case.set(SAME="1", CHANGED="1", GONE="1")
     sync = case.sync()
@@ -430,7 +433,7 @@ def test_existing_keys_are_imported_or_known_unreadable(case: Case) -> None:
     assert case.source() == {"A": "theirs", "B": "theirs", "C": "ours"}
 
 
-@pytest.mark.parametrize(("side", "a"), [("source", "ours"), ("destination", "theirs")])
+@in_turn(("side", "a"), ("source", "ours"), ("destination", "theirs"))
 def test_a_first_run_that_imports_overwrites_only_imported_keys(case: Case, side: str, a: str) -> None:
     if not case.can.can_import:
         with pytest.raises(Invalid):

@@ -31,6 +31,9 @@ class Fake(ABC):
     credentials: ClassVar[Mapping[str, str]]
     configs: ClassVar[Mapping[str, Mapping[str, Any]]]
     """Every variant of the destination's config, by name."""
+    alike: ClassVar[Collection[str]] = ()
+    """Variants whose requests another variant sends too, to another address or with another member: the laws of whole
+    runs leave them out."""
     options: ClassVar[Mapping[str, Any]] = {}
     """What a sync needs in `syncOptions` beyond what every sync has."""
     other_options: ClassVar[Mapping[str, Any]] = {}

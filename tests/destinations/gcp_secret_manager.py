@@ -81,6 +81,7 @@ class GcpSecretManager(Served):
         },
         "region": {"scope": "region", "projectId": "shop-prod", "locationId": "europe-west1"},
     }
+    alike = ("global-replicas",)  # a member of the request that creates
     other_options = {"oldVersions": "destroy"}
     conduct_options = ("oldVersions",)
     bad_key = "BAD.KEY"

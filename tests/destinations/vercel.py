@@ -84,6 +84,7 @@ class Vercel(Served):
             "sensitive": False,
         },
     }
+    alike = ("custom", "preview-branch", "team-unlinked")
     bad_key = "BAD-KEY"
 
     def limit_pages(self, size: int) -> None:
