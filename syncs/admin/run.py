@@ -23,6 +23,7 @@ from config.ui.base import actor_of
 from config.ui.markup import badge, took, when
 from syncs.history.export import FORMATS
 from syncs.history.outcomes import by_outcome, in_words, numbers_of, outcome_of, with_outcome
+from syncs.history.run_reasons import cause_text, followers
 from syncs.history.texts import active, next_try
 from syncs.models import Status, SyncRun
 from syncs.planning.preview import preview
@@ -192,6 +193,9 @@ class SyncRunAdmin(Approvals):
             "deletes": len(run.options.shown),
             "may_decide": may_run,
             "refusal": approvals.why_not_approve(actor, [run]).get(run.pk, "") if held and may_run else "",
+            "causes": [(cause_text(cause), cause.run) for cause in run.reason.causes],
+            "more_causes": run.reason.more,
+            "followers": followers(run),
             "may_cancel": may_run and run.status in CANCELLABLE and not run.cancelled_by,
             "may_undo": may_run and not run.sync.deleted_at and run.pk in {each.pk for each in undoable(run.sync)},
             "unchanged": run.unchanged[:200],

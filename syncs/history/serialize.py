@@ -13,6 +13,7 @@ from syncs.engine.reasons import Reason
 from syncs.models import AFTER_WRITES, RunChange, SyncRun
 
 from .outcomes import OUTCOMES, Numbers, by_outcome, numbers_in, numbers_of, outcome_of
+from .run_reasons import ReasonJson, reason_as_json
 from .texts import waits_for_retry
 
 OPERATIONS = ("sync", "import", "remove", "undo")
@@ -38,6 +39,7 @@ class Run(TypedDict):
     counts: dict[str, int]
     outcomes: dict[str, int]
     retryAt: Time | None
+    reason: ReasonJson
     createdAt: Time
     startedAt: Time | None
     endedAt: Time | None
@@ -88,6 +90,7 @@ def run_as_json(run: SyncRun, numbers: Numbers | None = None) -> Run:
         "counts": run.counts,
         "outcomes": by_outcome(numbers, run),
         "retryAt": timestamp(run.due_at if waits_for_retry(run) else None),
+        "reason": reason_as_json(run.reason),
         "createdAt": timestamp(run.created_at),
         "startedAt": timestamp(run.started_at),
         "endedAt": timestamp(run.ended_at),

@@ -6,6 +6,7 @@ from .leaving import FormerLocation
 from .ledger import InitialSet, Lease, ManagedSecret
 from .notification import Notice, NoticeState, NotificationTarget
 from .owed import OwedAction
+from .reasons import Cause, RunReason, cause_of
 from .records import TRIES, ActionOutcome, Claim, DraftStep, PriorRow, PriorState, RunOptions
 from .source import Environment, Folder, Secret, SecretImport, SecretReference, SecretVersion, Tag
 from .state import SyncState
@@ -29,6 +30,7 @@ __all__ = [
     "UNMANAGED",
     "WHILE_HELD",
     "ActionOutcome",
+    "Cause",
     "Claim",
     "DraftStep",
     "DriftCheck",
@@ -46,6 +48,7 @@ __all__ = [
     "PriorState",
     "RunChange",
     "RunOptions",
+    "RunReason",
     "Secret",
     "SecretImport",
     "SecretReference",
@@ -58,4 +61,5 @@ __all__ = [
     "SyncRun",
     "SyncState",
     "Tag",
+    "cause_of",
 ]

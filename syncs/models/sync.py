@@ -11,6 +11,7 @@ from django.db.models import Q
 
 from config.access.models import Identity, Project
 
+from .reasons import RunReason
 from .records import ActionOutcome, PriorState, RecordField, RunOptions
 from .source import Folder
 
@@ -198,6 +199,7 @@ class SyncRun(models.Model):
     source_rev = models.PositiveBigIntegerField(default=0)
     is_incomplete = models.BooleanField(default=False, help_text="Failed, but only because keys were blocked.")
     after: models.Field[ActionOutcome | None, ActionOutcome | None] = RecordField(ActionOutcome, null=True)
+    reason: models.Field[RunReason, RunReason] = RecordField(RunReason, default=RunReason)
     cancelled_by = models.CharField(max_length=255, blank=True, help_text="Who cancelled the run; blank: nobody.")
     due_at = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField(null=True, blank=True)

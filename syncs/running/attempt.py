@@ -128,7 +128,12 @@ class Attempt:
     def _supersede_waiting(self) -> None:
         """Automatic runs that wait: this one has not read the source yet, so it carries their changes."""
         waiting = SyncRun.objects.filter(sync=self.sync, operation="sync", status=Status.PENDING)
-        waiting.exclude(pk=self.run.pk).exclude(trigger__in=("manual", "approval")).update(
+        waiting = waiting.exclude(pk=self.run.pk).exclude(trigger__in=("manual", "approval"))
+        carried = [cause for reason in waiting.values_list("reason", flat=True) for cause in reason.causes]
+        if carried:
+            self.run.reason = self.run.reason.plus(carried)
+            SyncRun.objects.filter(pk=self.run.pk).update(reason=self.run.reason)
+        waiting.update(
             status=Status.SUPERSEDED,
             ended_at=timezone.now(),
             due_at=None,

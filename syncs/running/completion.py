@@ -20,7 +20,7 @@ from connections.models import AppConnection
 from connections.refusals import postpone
 from syncs.engine.plan import Change, Plan
 from syncs.engine.types import Outcome
-from syncs.models import TRIES, NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun
+from syncs.models import TRIES, NoticeState, RunChange, RunOptions, SecretSync, Status, SyncRun, cause_of
 from syncs.notifications.outbox import run_ended
 from syncs.planning.undo import forget_older
 from syncs.running.drift import corrected
@@ -287,7 +287,7 @@ class Completion:
             return
         step = self.run.options.later
         at = timezone.now() + timedelta(minutes=LATER[min(step, len(LATER) - 1)])
-        schedule(PLATFORM, [self.sync], "retry", at=at)
+        schedule(PLATFORM, [self.sync], "retry", at=at, causes=[cause_of("retry", run=self.run.pk)])
         waiting = SyncRun.objects.filter(sync=self.sync, status=Status.PENDING, trigger="retry")
         waiting.update(options=RunOptions(later=step + 1))
         SecretSync.objects.filter(pk=self.sync.pk, sync_status=Status.PENDING).update(sync_status=Status.FAILED)

@@ -17,7 +17,7 @@ from django.utils import timezone
 from config.access.roles import PLATFORM
 from config.access.tokens import forget_ended
 from config.api.throttling import forget_old
-from syncs.models import SecretSync, Status, SyncRun
+from syncs.models import SecretSync, Status, SyncRun, cause_of
 from syncs.notifications import outbox
 from syncs.running.drift import queue_due
 from syncs.services.deletion import forget_deleted
@@ -64,7 +64,7 @@ def sweep() -> None:
     behind = SecretSync.objects.filter(
         wanted_rev__gt=F("done_rev"), is_auto_sync_enabled=True, folder__isnull=False, policy__paused=False
     ).exclude(runs__status__in=(Status.PENDING, Status.RUNNING, Status.HELD))
-    schedule(PLATFORM, list(behind), "schedule")
+    schedule(PLATFORM, list(behind), "schedule", causes=[cause_of("uncarried")])
     removals_due()
     queue_due()
     SyncRun.objects.filter(ended_at__lt=timezone.now() - timedelta(days=settings.RUN_RETENTION_DAYS)).exclude(

@@ -16,7 +16,7 @@ from config.errors import BadRequest
 from config.responses import Time, one_of
 from connections.refusals import may_try
 from syncs.engine.plan import Plan
-from syncs.models import DriftCheck, ManagedSecret, RunChange, SecretSync, SyncRun
+from syncs.models import DriftCheck, ManagedSecret, RunChange, SecretSync, SyncRun, cause_of
 from syncs.notifications.outbox import drift_checked
 from syncs.planning.preview import DriftChange, drift_of, drift_status, preview
 from syncs.services.propagation import want
@@ -45,7 +45,7 @@ def check(sync: SecretSync) -> DriftCheck:
         if status != "unknown":
             drift_checked(sync, [one for one in changes if one["state"] in ("changed", "missing")])
     if status == "drifted" and sync.policy.heal and not sync.policy.paused:
-        want(PLATFORM, [sync], "schedule")
+        want(PLATFORM, [sync], "schedule", causes=[cause_of("drift", names=[one["key"] for one in changes])])
     return stored
 
 

@@ -48,6 +48,7 @@ def hold_deletes(completion: Completion, plan: Plan) -> None:
         actor_id=run.actor_id,
         actor_name=run.actor_name,
         options=RunOptions(wrote=True),
+        reason=run.reason,
         location=completion.location,
         source_rev=run.source_rev,
         generation=run.generation,

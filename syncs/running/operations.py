@@ -15,7 +15,7 @@ from connections.refusals import mark_if_refused, watched
 from syncs.destination.base import Destination
 from syncs.engine.plan import Approval, Change, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.models import ManagedSecret, RunOptions, SecretSync, Status, SyncRun
+from syncs.models import ManagedSecret, RunOptions, RunReason, SecretSync, Status, SyncRun, cause_of
 from syncs.planning.builder import PlannedSync, planned_sync, removal_for
 from syncs.planning.imports import imports_first, list_with_values
 from syncs.planning.memory import written_basis
@@ -201,6 +201,7 @@ class Operation:
             actor_name=self.run.actor_name,
             status=Status.RUNNING,
             options=RunOptions(import_behavior=behavior),
+            reason=RunReason().plus([cause_of("first-import", run=self.run.pk)]),
             attempts=1,
             location=self.run.location,
             started_at=timezone.now(),

@@ -20,7 +20,7 @@ from syncs.destination.base import Destination
 from syncs.destination.capabilities import Capabilities
 from syncs.engine.plan import Change
 from syncs.engine.types import Action, Outcome, Write
-from syncs.models import SecretSync, SyncRun
+from syncs.models import SecretSync, SyncRun, cause_of
 from syncs.running import leases, preconditions
 from syncs.running.completion import Completion
 from syncs.running.ledger import LeaseLost, Ledger
@@ -149,6 +149,6 @@ class Writer:
             self.ledger.record(batch)
         except LeaseLost:
             self.ledger.mark_unknown(batch)
-            want(PLATFORM, [self.sync], "retry")
+            want(PLATFORM, [self.sync], "retry", causes=[cause_of("retry", run=self.run.pk)])
             raise
         self.completion.results += batch

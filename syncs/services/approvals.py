@@ -19,7 +19,7 @@ from connections.refusals import lift_wait
 from syncs.engine.plan import Approval, Change, Plan
 from syncs.engine.reasons import DECIDE_AT
 from syncs.engine.types import Action
-from syncs.models import RunOptions, SecretSync, Status, SyncDefaults, SyncRun
+from syncs.models import RunOptions, SecretSync, Status, SyncDefaults, SyncRun, cause_of
 from syncs.planning.memory import basis_of_dismissal
 from syncs.planning.preview import preview
 from syncs.planning.records import planned_row, record_changes
@@ -206,6 +206,7 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False, comment: s
             actor_name=actor.name,
             comment=comment,
             options=options,
+            reason=run.reason.plus([cause_of("approved", actor)]),
             due_at=timezone.now(),
             queued_at=None,
         )
@@ -261,5 +262,5 @@ def dismiss(actor: Actor, run: SyncRun, *, comment: str = "", digest: str = "") 
             raise BadRequest(NOT_HELD)
         # If no run follows by itself, the sync must not still ask for a decision.
         SecretSync.objects.filter(pk=run.sync_id).update(last_sync_message=message)
-        want(actor, [run.sync], is_change=False)
+        want(actor, [run.sync], is_change=False, causes=[cause_of("dismissed", actor, run=run.pk)])
     return SyncRun.objects.get(pk=run.pk)

@@ -19,7 +19,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, NotFound, problem
-from syncs.models import Environment, Folder, SecretSync
+from syncs.models import Cause, Environment, Folder, SecretSync, cause_of
 from syncs.source.paths import normal_path, within
 
 from .folder_trees import FolderTrees
@@ -71,7 +71,8 @@ def create_environment(
     environment = _create_environment(project, name, slug, position)
     audit.record(actor, "create-environment", project.pk, environment=environment.pk, slug=slug)
     # An import or a reference may resolve now.
-    changed(actor, project.pk, environment.folders.select_related("environment"))
+    folders = environment.folders.select_related("environment")
+    changed(actor, project.pk, folders, causes=[cause_of("environment", actor, names=[slug])])
     return environment
 
 
@@ -112,7 +113,8 @@ def update_environment(
     )
     if environment.slug != before:
         folders = list(environment.folders.select_related("environment"))
-        changed(actor, project.pk, folders, also=[(before, folder.path) for folder in folders])
+        causes = [cause_of("environment", actor, names=[before, environment.slug])]
+        changed(actor, project.pk, folders, also=[(before, folder.path) for folder in folders], causes=causes)
     return environment
 
 
@@ -147,7 +149,7 @@ def _remove_source(actor: Actor, project: Project, folders: list[Folder]) -> Non
     """Syncs of deleted folders lose their source and stop; syncs of secrets that referred to them are reached."""
     addresses = [folder.address for folder in folders]
     SecretSync.objects.filter(folder__in=folders).update(generation=F("generation") + 1, folder=None)
-    changed(actor, project.pk, [], also=addresses)
+    changed(actor, project.pk, [], also=addresses, causes=[_cause(actor, folders)])
 
 
 @transaction.atomic
@@ -181,7 +183,7 @@ def ensure_folder(actor: Actor, environment: Environment, path: str, *, descript
         folderName=folder.name,
         folderPath=path,
     )
-    changed(actor, environment.project_id, created)
+    changed(actor, environment.project_id, created, causes=[_cause(actor, created)])
     return folder
 
 
@@ -235,7 +237,8 @@ def update_folders(actor: Actor, updates: Sequence[tuple[Folder, Mapping[str, An
     for each in done:
         each.updated_at = timezone.now()
     Folder.objects.bulk_update(done, ["description", "updated_at"])
-    changed(actor, project_id, moved, also=[(each.environment.slug, trees.before[each.pk]) for each in moved])
+    before_moves = [(each.environment.slug, trees.before[each.pk]) for each in moved]
+    changed(actor, project_id, moved, also=before_moves, causes=[_cause(actor, done)])
     return done
 
 
@@ -267,3 +270,7 @@ def delete_folder(actor: Actor, folder: Folder, *, force: bool = True) -> None:
 def _subtree(folder: Folder) -> list[Folder]:
     found = Folder.objects.select_related("environment")
     return list(found.filter(within(folder.path), environment=folder.environment))
+
+
+def _cause(actor: Actor, folders: Iterable[Folder]) -> Cause:
+    return cause_of("folders", actor, names=[f"{folder.environment.slug} {folder.path}" for folder in folders])

@@ -8,7 +8,7 @@ from django.db.models import Max
 from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
-from syncs.models import Environment, Folder, SecretImport
+from syncs.models import Environment, Folder, SecretImport, cause_of
 from syncs.source.paths import normal_path
 from syncs.source.selectors import import_of
 
@@ -34,7 +34,7 @@ def add_import(actor: Actor, folder: Folder, environment: Environment, path: str
         folder=folder, import_environment=environment, import_path=path, position=last + 1
     )
     _record(actor, "create-secret-import", row)
-    changed(actor, project_id, [folder])
+    changed(actor, project_id, [folder], causes=[cause_of("imports", actor, folder)])
     return row
 
 
@@ -70,7 +70,7 @@ def update_import(
             each.position = index
         SecretImport.objects.bulk_update(others, ["position"])
     _record(actor, "update-secret-import", row, position=row.position)
-    changed(actor, project_id, [folder])
+    changed(actor, project_id, [folder], causes=[cause_of("imports", actor, folder)])
     return row
 
 
@@ -84,7 +84,7 @@ def delete_import(actor: Actor, row: SecretImport) -> None:
     row = import_of(folder, row.pk)
     _record(actor, "delete-secret-import", row)
     folder.imports.filter(pk=row.pk).delete()
-    changed(actor, project_id, [folder])
+    changed(actor, project_id, [folder], causes=[cause_of("imports", actor, folder)])
 
 
 def _check_cycle(folder: Folder, environment: Environment, path: str) -> None:

@@ -10,7 +10,7 @@ from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from syncs.engine.plan import Approval, Plan, State
-from syncs.models import InitialSet, ManagedSecret, RunOptions, SecretSync, SyncRun
+from syncs.models import InitialSet, ManagedSecret, RunOptions, SecretSync, SyncRun, cause_of
 from syncs.planning.kept import OFFERED, KeptKey, kept_keys
 from syncs.planning.preview import preview
 
@@ -89,7 +89,8 @@ def forget_kept(actor: Actor, sync: SecretSync, keys: Collection[str] | None = N
         audit.record(
             actor, "forget-kept-keys", sync.project_id, keys=[each.key for each in kept][:100], **audited(sync)
         )
-        want(actor, SecretSync.objects.filter(location=sync.location).exclude(pk=sync.pk))
+        others = SecretSync.objects.filter(location=sync.location).exclude(pk=sync.pk)
+        want(actor, others, causes=[cause_of("released", names=[sync.name])])
     return kept
 
 

@@ -7,7 +7,7 @@ however many steps away; each folder is visited once. Whatever it reaches also r
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from config.access.roles import Actor
 from syncs.engine.addresses import Address, is_below
-from syncs.models import Folder, SecretImport, SecretReference, SecretSync, Status, SyncRun
+from syncs.models import Cause, Folder, RunReason, SecretImport, SecretReference, SecretSync, Status, SyncRun, cause_of
 
 SPACING = timedelta(seconds=5)
 """Between the starts of two automatic runs of one sync, while edits continue."""
@@ -30,12 +30,19 @@ AT_ONCE = 10
 """Runs that the change itself queues; the dispatcher queues the rest a moment later."""
 
 
-def changed(actor: Actor, project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> None:
+def changed(
+    actor: Actor,
+    project_id: UUID,
+    folders: Iterable[Folder],
+    also: Iterable[Address] = (),
+    *,
+    causes: Sequence[Cause] = (),
+) -> None:
     """Schedule a run of every sync that a change in these folders reaches; `also`: addresses without a folder.
 
-    Call it inside the transaction of the change, after the change.
+    Call it inside the transaction of the change, after the change. `causes`: the change as the runs name it.
     """
-    want(actor, reached_syncs(project_id, folders, also))
+    want(actor, reached_syncs(project_id, folders, also), causes=causes)
 
 
 def reached_syncs(project_id: UUID, folders: Iterable[Folder], also: Iterable[Address] = ()) -> QuerySet[SecretSync]:
@@ -92,7 +99,14 @@ def _reached(project_id: UUID, addresses: set[Address]) -> tuple[set[UUID], set[
     return found, known
 
 
-def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change", *, is_change: bool = True) -> None:
+def want(
+    actor: Actor,
+    syncs: Iterable[SecretSync],
+    trigger: str = "change",
+    *,
+    is_change: bool = True,
+    causes: Sequence[Cause] = (),
+) -> None:
     """Count a change for each sync, and schedule one automatic run of each that may run by itself.
 
     `is_change`: the actor is an author of what the run will write.
@@ -107,7 +121,7 @@ def want(actor: Actor, syncs: Iterable[SecretSync], trigger: str = "change", *, 
         for known, ids in _by_authors(before).items():
             authors = [list(each) for each in {**dict.fromkeys(known), **dict.fromkeys(new)}]
             rows.filter(pk__in=ids).update(wanted_rev=F("wanted_rev") + 1, changed_by=authors)
-        schedule(actor, found.values(), trigger)
+        schedule(actor, found.values(), trigger, causes=causes)
 
 
 Author = tuple[str, str, str]
@@ -135,9 +149,20 @@ def _by_authors(rows: Iterable[tuple[UUID, list[list[str]]]]) -> dict[tuple[Auth
     return found
 
 
-def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: datetime | None = None) -> None:
-    """Schedule one automatic run of each sync with auto-sync, a source and no pause; at most one every SPACING."""
+def schedule(
+    actor: Actor,
+    syncs: Iterable[SecretSync],
+    trigger: str,
+    *,
+    at: datetime | None = None,
+    causes: Sequence[Cause] = (),
+) -> None:
+    """Schedule one automatic run of each sync with auto-sync, a source and no pause; at most one every SPACING.
+
+    A run that waits already has `causes` added to its reason.
+    """
     now = timezone.now()
+    causes = causes or [cause_of(trigger, actor)]
     ready = {
         sync.pk: sync
         for sync in SecretSync.objects.filter(
@@ -151,19 +176,20 @@ def schedule(actor: Actor, syncs: Iterable[SecretSync], trigger: str, *, at: dat
     waiting = SyncRun.objects.filter(
         sync_id__in=ready, status=Status.PENDING, operation="sync", started_at__isnull=True
     ).exclude(trigger="manual")
-    covered, forward = set(), []
+    covered = set()
     for run in waiting:
         covered.add(run.sync_id)
+        run.reason = run.reason.plus(causes)
         due = max(at or now, _earliest(ready[run.sync_id], now))
         if run.due_at is None or run.due_at > due:
             run.due_at, run.queued_at, run.trigger = due, None, trigger
-            forward.append(run)
-    SyncRun.objects.bulk_update(forward, ["due_at", "queued_at", "trigger"])
+    SyncRun.objects.bulk_update(waiting, ["due_at", "queued_at", "trigger", "reason"])
     fresh = [
         SyncRun(
             sync=sync,
             operation="sync",
             trigger=trigger,
+            reason=RunReason().plus(causes),
             actor_kind=actor.kind,
             actor_id=str(actor.id or ""),
             actor_name=actor.name,

@@ -13,7 +13,7 @@ from django.utils import timezone
 from config.access import audit
 from config.access.roles import Actor, Right
 from config.errors import BadRequest, NotFound
-from syncs.models import Folder, Secret
+from syncs.models import Folder, Secret, cause_of
 from syncs.source.selectors import value_or_none
 from syncs.source.validation import SecretInput, cleaned
 
@@ -86,7 +86,12 @@ def set_in_folders(
     event = "create-secret" if all(change.is_new for change in changes) else "update-secret"
     names = [_audited(change.secret, with_folder=len(groups) > 1) for change in changes[:MAX_LISTED]]
     _record(actor, groups[0][0], event, names, len(changes))
-    changed(actor, project.pk, {change.secret.folder_id: change.secret.folder for change in changes}.values())
+    keys: dict[UUID, list[str]] = {}
+    for change in changes:
+        keys.setdefault(change.secret.folder_id, []).append(change.secret.key)
+    folders = {change.secret.folder_id: change.secret.folder for change in changes}
+    causes = [cause_of("secrets-changed", actor, folders[pk], found) for pk, found in keys.items()]
+    changed(actor, project.pk, folders.values(), causes=causes)
     return secrets
 
 
@@ -147,7 +152,8 @@ def delete_secrets(actor: Actor, folder: Folder, keys: Sequence[str]) -> list[Se
         Secret.objects.filter(pk__in=batch).delete()
     Folder.objects.filter(pk=folder.pk).update(last_secret_modified=timezone.now())
     _record(actor, folder, "delete-secret", [_audited(each) for each in found[:MAX_LISTED]], len(found))
-    changed(actor, project_id, [folder])
+    cause = cause_of("secrets-deleted", actor, folder, [secret.key for secret in found])
+    changed(actor, project_id, [folder], causes=[cause])
     return found
 
 
@@ -203,5 +209,6 @@ def move_secrets(
         destinationSecretPath=target.path,
         secretIds=[str(secret.pk) for secret in moved[:MAX_LISTED]],
     )
-    changed(actor, project.pk, [folder, target])
+    cause = cause_of("secrets-moved", actor, folder, [secret.key for secret in moved])
+    changed(actor, project.pk, [folder, target], causes=[cause])
     return moved

@@ -15,7 +15,7 @@ from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from connections.services import require_use
-from syncs.models import SecretSync, SyncPolicy
+from syncs.models import SecretSync, SyncPolicy, cause_of
 from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
@@ -103,7 +103,7 @@ def create_sync(
             policy_row.save(force_insert=True)
             audit.record(actor, "create-secret-sync", project.pk, **audited(sync))
             if sync.is_auto_sync_enabled:
-                want(actor, [sync])
+                want(actor, [sync], causes=[cause_of("sync-created", actor)])
     except IntegrityError:
         raise _name_in_use(sync) from None
     return syncs().get(pk=sync.pk)
@@ -211,7 +211,7 @@ def update_sync(
             SecretSync.objects.filter(pk=draft.pk).update(generation=F("generation") + 1)
             if data.is_auto_sync_enabled:
                 end_removal_pause(draft)
-            want(actor, [draft])
+            want(actor, [draft], causes=[cause_of("sync-changed" if own else "policy", actor)])
             if confirmed:
                 approve_waiting(actor, draft, confirmed.checked.plan)
     except IntegrityError:
@@ -264,7 +264,8 @@ def update_policy(actor: Actor, sync: SecretSync, data: Mapping[str, Any], *, di
         store_policy(actor, sync, data)
         SecretSync.objects.filter(pk=sync.pk).update(generation=F("generation") + 1)
         if not sync.policy.paused:
-            schedule(actor, [sync], "change")
+            kind = "resumed" if set(data) <= {"paused", "pause_reason"} else "policy"
+            schedule(actor, [sync], "change", causes=[cause_of(kind, actor)])
     return sync.policy
 
 

@@ -9,7 +9,7 @@ from config.access.models import Project
 from config.access.roles import Actor, Right
 from config.conventions import slug_issues
 from config.errors import BadRequest, Invalid, Issue, problem
-from syncs.models import Folder, Tag
+from syncs.models import Folder, Tag, cause_of
 
 from .propagation import changed
 
@@ -36,7 +36,7 @@ def update_tag(actor: Actor, tag: Tag, *, slug: str | None = None, color: str | 
     tag.save()
     audit.record(actor, "update-tag", tag.project_id, tag=tag.pk, slug=tag.slug)
     if tag.slug != before:
-        changed(actor, tag.project_id, _tagged(tag))
+        changed(actor, tag.project_id, _tagged(tag), causes=[cause_of("tags", actor, names=[before, tag.slug])])
     return tag
 
 
@@ -47,7 +47,7 @@ def delete_tag(actor: Actor, tag: Tag) -> None:
     folders = _tagged(tag)
     audit.record(actor, "delete-tag", tag.project_id, tag=tag.pk, slug=tag.slug)
     Tag.objects.filter(pk=tag.pk).delete()
-    changed(actor, tag.project_id, folders)
+    changed(actor, tag.project_id, folders, causes=[cause_of("tags", actor, names=[tag.slug])])
 
 
 def _tagged(tag: Tag) -> list[Folder]:

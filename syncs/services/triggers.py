@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
 from config.access import audit
@@ -15,7 +15,7 @@ from config.errors import BadRequest, NotFound
 from connections.models import AppConnection
 from connections.refusals import lift_wait
 from syncs.destination.base import Destination, describe_target
-from syncs.models import RunOptions, SecretSync, Status, SyncRun
+from syncs.models import RunOptions, RunReason, SecretSync, Status, SyncRun, cause_of
 from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class, import_behavior
 from syncs.planning.preview import preview
@@ -79,6 +79,7 @@ def trigger(
         elif operation == "sync" and not approved:
             end_removal_pause(sync)
         waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
+        run.reason = _reason(actor, run.options, approved, waiting)
         waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
         run.save(force_insert=True)
         lift_wait(sync.connection.pk)
@@ -88,6 +89,15 @@ def trigger(
         )
         transaction.on_commit(lambda: enqueue(run.pk))
     return run
+
+
+def _reason(actor: Actor, options: RunOptions, approved: bool, waiting: QuerySet[SyncRun]) -> RunReason:
+    """With the reasons of the waiting runs that the new one replaces."""
+    kind = "undo" if options.undo else "approved" if approved else "requested"
+    found = RunReason().plus([cause_of(kind, actor, run=options.undo)])
+    for reason in waiting.values_list("reason", flat=True):
+        found = found.plus(reason.causes)
+    return found
 
 
 def undo(actor: Actor, run: SyncRun, digest: str = "") -> SyncRun:

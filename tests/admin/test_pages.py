@@ -223,10 +223,10 @@ def test_syncs_are_found(world: World, browser: Client, query: str, found: list[
     assert [sync.name for sync in response.context["cl"].result_list] == found
 
 
-def test_a_thousand_syncs_are_listed_in_twelve_queries(world: World, browser: Client) -> None:
+def test_a_thousand_syncs_are_listed_in_thirteen_queries(world: World, browser: Client) -> None:
     sync = failing(world)
     copies(sync, 60)
-    assert queries(browser, url(SecretSync, "changelist")) <= 12
+    assert queries(browser, url(SecretSync, "changelist")) <= 13
 
 
 def test_a_bulk_run_is_confirmed_after_a_preview(world: World, browser: Client) -> None:
@@ -485,3 +485,17 @@ def test_a_project_lists_its_members_with_roles(world: World, browser: Client) -
     assert re.search(r"Admin\s+ada\s+person.*Viewer\s+person-viewer\s+person", text)
     assert "Add a member" in text
     assert "Add a member" not in viewer.get(page).content.decode()
+
+
+def test_a_run_says_why_it_exists_and_links_to_the_run_before(world: World, browser: Client) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    world.sandbox.fault = lambda method, path: (422, {}) if method != "GET" else None
+    failed = world.due()[0]
+    retry = SyncRun.objects.get(sync=sync, status="pending", trigger="retry")
+    pages = [url(SyncRun, "change", run.pk) for run in (failed, retry)]
+    shown = browser.get(pages[1]).content.decode()
+    assert f'href="{pages[0]}">run {failed.pk} failed and is tried again</a>' in shown
+    shown = browser.get(pages[0]).content.decode()
+    assert "ada created the sync" in shown
+    assert f'href="{pages[1]}">another try</a>' in shown

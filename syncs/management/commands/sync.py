@@ -9,6 +9,7 @@ from typing import Any
 from config.access.roles import PLATFORM
 from config.commands import OperatorCommand
 from config.errors import BadRequest, ServiceError
+from syncs.history.run_reasons import reason_text
 from syncs.history.serialize import outcomes, run_as_json, run_with_keys
 from syncs.history.texts import next_try
 from syncs.models import SecretSync, Status, SyncRun
@@ -82,6 +83,8 @@ class Command(OperatorCommand):
             self.stdout.write(f"{run.sync}: queued as {run.pk}")
             return
         self.stdout.write(f"{run.sync}: {run.status}" + (f" - {run.message}" if run.message else ""))
+        if why := reason_text(run.reason):
+            self.stdout.write(f"Why: {why}")
         self.table([(one["outcome"], one["action"], one["key"], one["why"]) for one in outcomes(run)])
 
 
