@@ -272,8 +272,10 @@ def _listed(member: Member, style: Style, text: str) -> list[Any]:
     item = member.schema["items"]
     if "properties" in item:
         names = list(item["properties"])
+        whole = {name for name in names if item["properties"][name].get("type") == "integer"}
         lines = (line for line in text.splitlines() if line.strip())
-        return [dict(zip(names, line.split("=", len(names) - 1), strict=False)) for line in lines]
+        found = [dict(zip(names, map(str.strip, line.split("=", len(names) - 1)), strict=False)) for line in lines]
+        return [{n: int(v) if n in whole and _is_number(v) else v for n, v in each.items()} for each in found]
     parts = (part.strip() for part in re.split(r"\n" if style.list_separator == "\n" else ",", text))
     numbers = item.get("type") == "integer"
     return [int(part) if numbers and _is_number(part) else part for part in parts if part]

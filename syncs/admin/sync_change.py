@@ -28,7 +28,9 @@ EDIT, DIGEST, CONFIRM, LEAVING_CHOICE = "edit", "digest", "confirm", "leaving"
 """What the page of the plan sends besides the settings: back to them, or the plan that was shown, a typed name and what
 happens to the keys at the former target."""
 _OWN = frozenset({EDIT, DIGEST, CONFIRM, LEAVING_CHOICE, "csrfmiddlewaretoken"})
-_QUIET = frozenset({"paused", "pause_reason", "heal", "drift_check_minutes", "max_concurrency", "pace_percent"})
+_QUIET = frozenset(
+    {"paused", "pause_reason", "heal", "drift_check_minutes", "max_concurrency", "pace_percent", "windows"}
+)
 """Members of the policy that decide when and how fast a sync writes, not what."""
 
 

@@ -164,6 +164,7 @@ class SyncPolicy(models.Model):
     paused_by = models.CharField(max_length=255, blank=True)
     pause_reason = models.CharField(max_length=255, blank=True)
     pause_cause = models.CharField(max_length=16, blank=True)
+    windows = models.JSONField(default=list, blank=True)
     max_concurrency = models.PositiveSmallIntegerField(null=True, blank=True)
     pace_percent = models.PositiveIntegerField(null=True, blank=True)
     destination = models.JSONField(default=dict, blank=True)

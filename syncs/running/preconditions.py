@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import UTC
+
 from django.utils import timezone
 
 from config.access.models import Instance
 from config.access.roles import PLATFORM, Right, actor_of_identity, actor_of_user
 from connections.refusals import may_try
+from syncs.engine.windows import forbidding, next_open, windows_of
 from syncs.models import SecretSync, Status, SyncRun
 from syncs.running.stop import Stop
 from syncs.services.cancellation import is_cancelled
@@ -14,6 +17,7 @@ from syncs.services.cancellation import is_cancelled
 BUSY_WAIT = 1.0  # seconds until a run whose location or connection is busy tries again
 PAUSE_WAIT = 5.0
 LOOK_AGAIN = 15.0  # seconds after which a waiting run looks whether its connection still has to wait
+WINDOW_WAIT = 60.0
 RUNS_PER_CONNECTION = 5
 
 
@@ -29,12 +33,27 @@ def must_wait(run: SyncRun, sync: SecretSync) -> tuple[float, str] | None:
         left = (connection.retry_at - timezone.now()).total_seconds()
         if left > 0:
             return min(left, LOOK_AGAIN), f"The service asked to wait {left:.0f} s."
+    if not _was_requested(run) and (closed := _outside_windows(sync)):
+        return closed
     others = SyncRun.objects.filter(
         status=Status.RUNNING, due_at__gt=timezone.now(), sync__connection=connection
     ).exclude(pk=run.pk)
     if others.count() >= RUNS_PER_CONNECTION:
         return BUSY_WAIT, f"{RUNS_PER_CONNECTION} runs use this connection already."
     return None
+
+
+def _outside_windows(sync: SecretSync) -> tuple[float, str] | None:
+    """Until when an automatic run waits for the windows of the policy, and for which."""
+    windows, now = windows_of(sync.policy.windows), timezone.now()
+    window = forbidding(windows, now)
+    if window is None:
+        return None
+    opens = next_open(windows, now)
+    left = (opens - now).total_seconds() if opens else WINDOW_WAIT
+    until = f" until {opens.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if opens else ""
+    # Not longer than a minute at a time: the windows may be changed.
+    return min(left, WINDOW_WAIT), f"Outside its sync windows{until}: {window.text}. A manual run does not wait."
 
 
 def cancelled(run: SyncRun, sync: SecretSync) -> str:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cache
 from typing import Annotated, Any
+from zoneinfo import available_timezones
 
+from cronsim import CronSim, CronSimError
 from pydantic import create_model
 
 from config.errors import Invalid, problem
@@ -17,7 +20,43 @@ from config.schemas.member import About
 from config.schemas.model import Model, revealed
 from config.schemas.types import Flag, Items, Text, Whole
 from syncs.destination.base import Destination
+from syncs.engine.windows import ALLOW, DENY
 from syncs.models import AFTER_WRITES, NO_ACTION, UNMANAGED, WHILE_HELD, SyncPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class _Schedule(Text):
+    """Five fields of cron."""
+
+    def check(self, value: object) -> object:
+        text = Text.check(self, value)
+        try:
+            at = next(CronSim(str(text), datetime(2026, 1, 1, tzinfo=UTC)), None)
+        except CronSimError:
+            at = None
+        if at is None or len(str(text).split()) != 5:
+            raise refused(problem([], "It must have the five fields of cron, such as 0 22 * * 1-5, and a time at all"))
+        return text
+
+
+@dataclass(frozen=True, slots=True)
+class _Zone(Text):
+    """A name of the IANA time zone database."""
+
+    def check(self, value: object) -> object:
+        text = Text.check(self, value)
+        if text not in available_timezones():
+            raise refused(problem([], "It must be a time zone such as UTC or Europe/Berlin"))
+        return text
+
+
+class SyncWindow(Model):
+    """A time in which automatic runs may write, or may not."""
+
+    kind: Annotated[str, Text("Kind", "deny: nothing is written; allow: only then.", choices=(ALLOW, DENY))]
+    schedule: Annotated[str, _Schedule("Schedule", "When it opens, as cron.", max_length=100, example="0 22 * * 1-5")]
+    duration: Annotated[int, Whole("Minutes for which it is open.", minimum=1, maximum=10_080, example=480)]
+    timezone: Annotated[str, _Zone("Time zone", max_length=64, example="Europe/Berlin")] = "UTC"
 
 
 class Policy(Model):
@@ -46,6 +85,10 @@ class Policy(Model):
     driftCheckMinutes: Annotated[int | None, Whole("0: off.", maximum=525_600)] = None
     heal: Annotated[bool | None, Flag(help="Run when a drift check finds something.")] = None
     paused: Annotated[bool | None, Flag(help="Stop automatic work.")] = None
+    windows: Annotated[
+        list[SyncWindow] | None,
+        Items("When automatic runs may write; empty: always. Manual runs do not wait.", max_items=20),
+    ] = None
     whileHeld: Annotated[
         str | None, Text("While held", "What goes ahead while deletes wait for approval.", choices=WHILE_HELD)
     ] = None
