@@ -101,6 +101,51 @@ def test_a_held_run_is_dismissed_with_a_comment_from_the_page_of_all(world: Worl
     assert len(world.held()) == 3
 
 
+def test_drift_is_found_and_healed(world: World, member_page: Page) -> None:
+    page = member_page
+    world.set(A="1", B="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    world.sandbox.put(("acme", "shop", ""), "A", "theirs")
+    world.sandbox.put(("acme", "shop", ""), "FOREIGN", "x")
+    page.goto(sync_url(sync))
+    page.get_by_text("Up to date", exact=True).wait_for()
+    page.get_by_role("button", name="Check now").click()
+    page.get_by_text("1 key is not as the sync left it: A changed.").wait_for()
+    assert page.get_by_role("row", name="FOREIGN").get_by_text("appeared, unmanaged").is_visible()
+    axe(page)
+    narrow(page)
+    page.goto("/admin/")
+    assert page.get_by_text("1 key is not as the sync left it: A changed.").is_visible()
+    page.goto(sync_url(sync))
+    page.get_by_role("button", name="Heal: write the source again").click()
+    page.get_by_text("Waiting", exact=True).wait_for()
+    world.due()
+    page.get_by_text("1 of 1 keys written").wait_for()
+    assert page.get_by_text("queued").count() == 0
+    assert world.held() == {"A": "1", "B": "2", "FOREIGN": "x"}
+    page.get_by_role("link", name="shop-dev").click()
+    page.get_by_text("Up to date", exact=True).wait_for()
+    assert page.get_by_role("button", name="Heal: write the source again").count() == 0
+
+
+def test_a_failed_key_is_fixed_from_the_page_of_its_run(world: World, member_page: Page) -> None:
+    page = member_page
+    sync = failing(world)
+    page.goto(reverse("admin:syncs_syncrun_change", args=[ended(sync).pk]))
+    row = page.get_by_role("row", name="PLAIN")
+    assert row.get_by_text("blocked").count() == 1
+    row.get_by_role("link", name="Why? PLAIN").click()
+    page.get_by_text("The key of PLAIN in dev:/ is blocked: a plain (not secret) value").wait_for()
+    del world.sandbox.values["acme", "shop", ""]["PLAIN"]
+    page.go_back()
+    page.get_by_role("button", name="Try again").click()
+    page.get_by_text("Waiting", exact=True).wait_for()
+    world.due()
+    page.get_by_text("1 written", exact=True).wait_for()
+    assert world.held() == {"GOOD": "1", "PLAIN": "2"}
+
+
 def test_a_failing_key_is_found_and_fixed(world: World, member_page: Page) -> None:
     page = member_page
     sync = failing(world)
