@@ -92,9 +92,11 @@ _ORDER = [state for state in SyncState if state is not SyncState.UP_TO_DATE]
 
 def _runs() -> dict[str, Any]:
     here = Q(location=OuterRef("location")) | Q(location="")  # without one: it ended before it had begun
-    ended = SyncRun.objects.filter(
-        here, sync=OuterRef("pk"), operation__in=WRITING, status__in=(Status.SUCCEEDED, Status.FAILED)
-    ).order_by("-created_at")
+    # One that a person cancelled has left keys out, also if it had not begun to write.
+    cancelled = ~Q(cancelled_by="") & Q(status__in=(Status.FAILED, Status.SUPERSEDED))
+    over = Q(status__in=(Status.SUCCEEDED, Status.FAILED)) | cancelled
+    ended = SyncRun.objects.filter(here, over, sync=OuterRef("pk"), operation__in=WRITING).order_by("-created_at")
+    outcome = Case(When(Q(is_incomplete=True) | cancelled, then=Value("incomplete")), default=F("status"))
     held = SyncRun.objects.filter(sync=OuterRef("pk"), status=Status.HELD)
     good = Coalesce(OuterRef("last_synced_at"), Value(datetime.min.replace(tzinfo=UTC)))
     failed = ended.filter(status=Status.FAILED, ended_at__gt=good).order_by("ended_at")
@@ -102,9 +104,7 @@ def _runs() -> dict[str, Any]:
         "held_run": Subquery(held.values("pk")[:1]),
         "last_ended": Subquery(ended.values("pk")[:1]),
         "failing_since": Subquery(failed.values("ended_at")[:1]),
-        "last_status": Subquery(
-            ended.values_list(Case(When(is_incomplete=True, then=Value("incomplete")), default=F("status")))[:1]
-        ),
+        "last_status": Subquery(ended.values_list(outcome)[:1]),
     }
 
 

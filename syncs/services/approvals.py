@@ -207,6 +207,7 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False, comment: s
             comment=comment,
             options=options,
             reason=run.reason.plus([cause_of("approved", actor)]),
+            started_at=None,  # the time in which it waited for a person is no time of the run
             due_at=timezone.now(),
             queued_at=None,
         )

@@ -19,14 +19,18 @@ from config.access.models import Instance
 from config.access.services import pause_everything
 from connections.services import pause_connection
 from syncs.admin.editor.base import address
+from syncs.history.outcomes import in_words, numbers_in
 from syncs.history.states import ATTENTION, counted, with_state
 from syncs.history.status import status_of, statuses
+from syncs.history.texts import active
 from syncs.models import SecretSync, SyncRun, SyncState
 from syncs.planning.kept import kept_keys
 from syncs.running import drift
 from syncs.services import approvals
+from syncs.services.cancellation import cancel
 from syncs.services.kept import forget_kept
 from syncs.services.syncs import SyncInput, update_sync
+from syncs.services.triggers import trigger
 from syncs.source.selectors import syncs
 from tests.admin.test_admin import url
 from tests.admin.test_pages import copies
@@ -109,6 +113,11 @@ def unreachable(world: World, sync: SecretSync) -> None:
     world.sandbox.fault = None
 
 
+def cancelled(world: World, sync: SecretSync) -> None:
+    world.set(A="not sent")
+    cancel(world.actor, trigger(world.actor, fresh(sync), "sync"))
+
+
 def changed(world: World, sync: SecretSync) -> None:
     world.set(A="not sent")
 
@@ -130,6 +139,7 @@ CASES: list[tuple[str, list[Step], list[str]]] = [
     ("kept", [on_offer], []),
     ("upToDate", [on_offer, forgotten], []),
     ("incomplete", [arrived, blocked], []),
+    ("incomplete", [arrived, cancelled], []),
     ("drifted", [arrived, drifted], []),
     ("drifted", [arrived, blocked, drifted], ["incomplete"]),
     ("failing", [arrived, failed], []),
@@ -255,3 +265,46 @@ def test_another_target_ends_what_was_wrong_at_the_former_one(world: World) -> N
     update_sync(world.actor, fresh(sync), SyncInput(destination_config=ENVIRONMENT))
     status = status_of(sync)
     assert (status.state, status.reasons) == (SyncState.NEVER_RAN, ("No run has ended yet.",))
+
+
+def test_the_time_of_a_run_is_not_that_of_a_decision(world: World) -> None:
+    sync = world.sync(is_auto_sync_enabled=False)
+    arrived(world, sync)
+    held(world, sync)
+    run = SyncRun.objects.get(status="held")
+    assert active(run)[1] is None
+    approvals.approve(world.actor, run)
+    approved_at = timezone.now()
+    world.due()
+    began, ended = active(world.again(run))
+    assert began
+    assert ended
+    assert approved_at <= began <= ended
+
+
+def test_a_failed_key_is_not_written_and_a_dismissed_one_not_to_do(world: World) -> None:
+    sync = world.sync(is_auto_sync_enabled=False)
+    arrived(world, sync)
+    world.set(A="2", B="3")
+    world.unset("C")
+    world.sandbox.fault = lambda method, path: (422, {"message": "no"}) if method == "PATCH" and "/A" in path else None
+    run = world.run(sync)
+    world.sandbox.fault = None
+    assert in_words(run, numbers_in(run)) == "1 written, 1 deleted, 1 failed"
+    world.unset("A", "B", "D", "E")
+    dismissed_run = world.run(sync)
+    assert in_words(dismissed_run, numbers_in(dismissed_run)) == "4 to do"
+    approvals.dismiss(world.actor, dismissed_run)
+    after = world.again(dismissed_run)
+    assert in_words(after, numbers_in(after)) == "4 dismissed"
+
+
+def test_a_message_names_each_reason_once(world: World) -> None:
+    world.set(**{f"KEY_{number:03}": "1" for number in range(40)}, ODD="${NOWHERE}")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.sandbox.fault = lambda method, path: (
+        (422, {"message": f"too long: {path.rpartition('/')[2]}"}) if method == "POST" else None
+    )
+    message = str(world.run(sync).message)
+    assert message.startswith("40 keys failed: 40 keys: Humanitec: POST ")
+    assert "(KEY_000, KEY_001, KEY_002 and 37 more). 1 key blocked: ODD (" in message

@@ -143,7 +143,7 @@ def feeds_of(opened: OpenFolder) -> dict[str, Any]:
     shown = [(each, known[each.sync.pk]) for each in feeds if each.sync.pk in known]
     return {
         "feeds": [(each, status, COLORS.get(status.tone, "none")) for each, status in shown],
-        "is_running": any(status.tone == "busy" for _each, status in shown),
+        "is_running": any(status.tone == "busy" and status.run_id for _each, status in shown),
     }
 
 
