@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.db.models import Count
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from config.access.roles import Actor, Right
 from syncs.destination.base import describe_target, destinations
+from syncs.engine.plan import State
 from syncs.history.outcomes import in_words, numbers_of
 from syncs.history.statistics import history_charts, next_check
 from syncs.history.status import status_of
@@ -48,7 +50,8 @@ def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
         "destination_label": destination_label(sync),
         "target": target_label(sync),
         "secrets": sync.folder.secrets.count() if sync.folder else 0,
-        "owned": sync.managed.count(),
+        "owned": sync.managed.filter(location=sync.location).count(),
+        "former": _former(sync),
         "note": destination.capabilities.note if destination else "",
         "may_run": may_run,
         "may_remove": actor.may(Right.REMOVE_SECRETS, sync.project_id),
@@ -77,6 +80,13 @@ def sync_page(actor: Actor, sync: Any) -> dict[str, Any]:
         "policy_facts": policy_facts(sync),
         "charts": history_charts(sync) if len(runs) > 1 else (),
     }
+
+
+def _former(sync: SecretSync) -> list[tuple[str, int]]:
+    """Targets that the sync has left and where its keys are still to be removed, with their number."""
+    rows = sync.managed.exclude(location=sync.location).exclude(state=State.MISSING).order_by("location")
+    counted = rows.values_list("destination", "destination_config").annotate(keys=Count("pk"))
+    return [(describe_target(destination, config), keys) for destination, config, keys in counted]
 
 
 def _drift(sync: SecretSync, drift: DriftCheck | None) -> dict[str, Any]:

@@ -198,7 +198,7 @@ def _guard(plan: Plan, rules: Rules, memory: Memory) -> str:
 
 
 def _unconfirmed(plan: Plan, memory: Memory) -> str:
-    """Why the first run at a changed target must be held, or ""."""
+    """Why the first run at a target whose plan was shown, or should have been, must be held; or ""."""
     if memory.confirmed is None:
         return ""
     missing = object()
@@ -212,7 +212,9 @@ def _unconfirmed(plan: Plan, memory: Memory) -> str:
     if not keys:
         return ""
     count = "1 key" if len(keys) == 1 else f"{len(keys)} keys"
-    return f"the target was changed, and at the new one it would delete {count} that this sync did not write"
+    return (
+        f"its first run at this target would delete {count} that this sync did not write, and nobody has confirmed that"
+    )
 
 
 def _keeps_own(change: Change) -> bool:

@@ -83,9 +83,12 @@ def finish(
     given: SyncInput,
     policy: Mapping[str, Any],
     approved: Plan | None = None,
+    *,
+    shown: Plan | None = None,
 ) -> SyncDraft:
     """Store the sync and queue its first run; a second call changes nothing.
 
+    `shown`: the plan that a person has seen; the first run is held if it would delete another key that no sync wrote.
     `approved`: the plan whose deletes a person has confirmed although the guard would hold them. If syncs are paused,
     the sync is stored and `run` stays empty unless auto-sync has queued one.
     """
@@ -94,6 +97,9 @@ def finish(
         if locked.sync_id:
             return locked
         locked.sync = create_sync(actor, project, draft.destination, given, policy)
+        if shown:
+            confirmed = approval_options(shown, 0).approved or {}
+            SecretSync.objects.filter(pk=locked.sync.pk).update(confirmed_deletes=dict(confirmed))
         run = _first_run(actor, locked.sync)
         # Where another person has to approve, it is held.
         if run and approved and not requires_other_approver(project.pk):

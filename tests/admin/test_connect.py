@@ -332,6 +332,17 @@ def test_the_wizard_proposes_to_leave_keys_that_no_sync_wrote(world: World, ada:
     assert not page.context["deletes"]
 
 
+def test_the_first_run_deletes_no_key_that_appeared_after_its_plan(world: World, ada: Walk) -> None:
+    world.set(A="1")
+    world.sandbox.put(("acme", "shop", "development"), "SHOWN", "x")
+    ada.to_plan(world)
+    ada.pass_("plan", {"digest": ada.digest()}, "run")
+    world.sandbox.put(("acme", "shop", "development"), "SINCE", "x")
+    world.due()
+    assert SyncRun.objects.get().status == "held"
+    assert world.held(("acme", "shop", "development")).keys() == {"SHOWN", "SINCE"}
+
+
 def test_a_projects_default_for_unmanaged_keys_is_proposed(world: World, ada: Walk) -> None:
     update_defaults(world.actor, world.project, {"unmanaged": "mirror"})
     ada.start()

@@ -116,6 +116,8 @@ def test_keys_at_the_old_target_are_removed_on_request(world: World, browser: Cl
     response = browser.post(page_of(synced), entered(browser, synced, **TO_ENVIRONMENT))
     assert "Choose what happens" in apply(browser, synced, response, leaving="burn").content.decode()
     assert apply(browser, synced, response, leaving="remove").status_code == 302
+    page = browser.get(page_of(synced).removesuffix("?settings")).content.decode()
+    assert "2 keys are still to be removed at acme / shop" in page
     for _ in range(2):
         world.due()
     assert (world.held(ENV), world.held(APP)) == ({"A": MARKER, "B": "2"}, {})

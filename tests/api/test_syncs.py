@@ -158,7 +158,7 @@ def test_a_change_is_planned_and_confirmed_by_its_digest(api: Api, world: World)
     plan = answer["plan"]
     assert {each["key"]: each["action"] for each in plan["changes"]} == {"A": "create", "OLD": "delete"}
     assert plan["leaving"] == {"location": sync.location, "keys": ["A"], "choice": "keep"}
-    assert "it would delete 1 key that this sync did not write" in plan["held"]
+    assert "would delete 1 key that this sync did not write" in plan["held"]
     assert SecretSync.objects.values().get() == before
     digest = plan["digest"]
     status, refused = api("PATCH", f"{SYNCS}/{sync.pk}", other, digest=digest)

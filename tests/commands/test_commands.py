@@ -68,7 +68,7 @@ def test_a_change_is_planned_and_not_stored(world: World) -> None:
     code, text = call("plan", "shop-project/shop-dev", *to_environment)
     assert code == 4, "without a confirmation it would be held"
     assert "keys of this sync at acme / shop, which it would leave: A, B" in text
-    assert "it would delete 1 key that this sync did not write" in text
+    assert "would delete 1 key that this sync did not write" in text
     code, text = call("plan", str(sync.pk), *to_environment, "--json")
     plan = one_line(text)
     assert (plan["counts"]["create"], plan["leaving"]["keys"]) == (2, ["A", "B"])

@@ -463,7 +463,7 @@ def test_foreign_deletes_at_a_changed_target_must_be_confirmed(
 ) -> None:
     made = plan([want()], [seen("OLD")], [], rules, Memory(confirmed=confirmed))
     assert [change.key for change in made.deletes] == ["OLD"]
-    assert ("it would delete 1 key" in made.held) is held
+    assert ("would delete 1 key" in made.held) is held
     approved = plan([want()], [seen("OLD")], [], rules, Memory(confirmed=confirmed, approval=Approval({"old": "i1"})))
     assert approved.held == ""
 
@@ -478,4 +478,4 @@ def test_own_deletes_at_a_changed_target_need_no_confirmation() -> None:
 def test_foreign_deletes_that_wait_for_the_source_must_be_confirmed_too() -> None:
     made = plan([want()], [seen("OLD")], [], OPEN, Memory(confirmed={}), gaps=("a folder is missing",))
     assert not made.deletes
-    assert "it would delete 1 key" in made.held
+    assert "would delete 1 key" in made.held

@@ -102,7 +102,7 @@ class PlanStep(Step):
         if plan.held and self.values.get("confirm", "").strip() != self.sync.name:
             raise BadRequest(_("Type the name of the sync to confirm the deletes: %s") % self.sync.name)
         approved = plan if plan.held else None
-        finish(self.actor, self.draft, self.project, self.sync_input, self.policy, approved)
+        finish(self.actor, self.draft, self.project, self.sync_input, self.policy, approved, shown=plan)
         return {}
 
     def typed(self) -> dict[str, str]:
