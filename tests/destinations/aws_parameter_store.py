@@ -13,6 +13,7 @@ class AwsParameterStore(AwsFake):
         "path": {"region": REGION, "path": "/shop/production/"},
         "root": {"region": REGION, "path": "/"},
     }
+    alike = ("root",)  # in the names that are sent
     bad_value = "a {{ssm:other}} b"
     deep_options = {"keySchema": "eu/{{secretKey}}"}
 

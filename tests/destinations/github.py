@@ -123,6 +123,7 @@ class GitHub(Served):
         },
         "repository-codespaces": {"scope": "repository-codespaces", "owner": "acme", "repo": "shop"},
     }
+    alike = ("repository-environment", "organization-dependabot", "repository-codespaces")  # in their addresses
     bad_key = "GITHUB_TOKEN"
 
     def __init__(self) -> None:
