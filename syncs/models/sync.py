@@ -148,6 +148,7 @@ class SyncPolicy(models.Model):
         "destination",
         "after_writes",
         "while_held",
+        "windows",
     )
 
     sync = models.OneToOneField(SecretSync, primary_key=True, on_delete=models.CASCADE, related_name="policy")

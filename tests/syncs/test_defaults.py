@@ -29,7 +29,7 @@ def test_new_syncs_start_with_the_projects_policy(world: World, api: Api) -> Non
         "unmanaged": "overwrite-initially", "maxDeletions": 10, "include": [], "exclude": [], "tags": [],
         "recursive": False, "driftCheckMinutes": 0, "heal": False, "paused": False, "maxConcurrency": None,
         "pacePercent": None, "whileHeld": "nothing", "refuseOverlaps": False,
-        "otherApprover": False,
+        "otherApprover": False, "windows": [],
     }  # fmt: skip
     assert api("GET", where) == (200, {"syncPolicyDefaults": plain})
     old = world.sync("old", is_auto_sync_enabled=False)

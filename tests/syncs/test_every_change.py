@@ -49,14 +49,15 @@ VALUES: dict[str, Any] = {
     "maxConcurrency": 2,
     "pacePercent": 50,
     "whileHeld": "writes",
+    "windows": [{"kind": "deny", "schedule": "0 9 * * 1-5", "duration": 480, "timezone": "UTC"}],
     "afterWrites": "deploy",
 }
 """A change of each member."""
-NOT_IN_FORMS = {"destination", "pauseReason", "windows"}
-"""Humanitec has no member in `destination`; the others have pages of their own, and do not say what a sync writes."""
+NOT_IN_FORMS = {"destination", "pauseReason"}
+"""Humanitec has no member in `destination`; the reason is part of a button, and does not say what a sync writes."""
 STORED_AT_ONCE = {
     *("name", "description", "isAutoSyncEnabled", "paused"),
-    *("heal", "driftCheckMinutes", "maxConcurrency", "pacePercent"),
+    *("heal", "driftCheckMinutes", "maxConcurrency", "pacePercent", "windows"),
 }
 """Members that do not decide what a sync writes."""
 
@@ -119,6 +120,8 @@ def in_form(world: World, sync: SecretSync, settings: dict[str, Any], member: st
         return {**settings, "folder": world.folder(**place).pk}
     if member == "isAutoSyncEnabled":
         return {name: each for name, each in settings.items() if name != "is_auto_sync_enabled"}
+    if member == "windows":
+        return {**settings, "policy__windows": "\n".join("=".join(map(str, each.values())) for each in value)}
     if member in ("syncOptions", "destinationConfig"):
         return {**settings, **{f"{member}__{name}": each for name, each in value.items()}}
     name = {"connectionId": "connection"}.get(member, member if member in OF_SYNC else f"policy__{member}")
