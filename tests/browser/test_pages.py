@@ -10,6 +10,7 @@ from django.urls import reverse
 from config.access.models import Role
 from config.access.services import pause_everything
 from syncs.models import SecretSync, SyncRun
+from syncs.services import approvals
 from tests.admin.test_pages import ended, failing, held
 from tests.browser.conftest import OpenAs, axe, narrow
 from tests.fixtures.world import APPLICATION, World
@@ -144,6 +145,32 @@ def test_a_failed_key_is_fixed_from_the_page_of_its_run(world: World, member_pag
     world.due()
     page.get_by_text("1 written", exact=True).wait_for()
     assert world.held() == {"GOOD": "1", "PLAIN": "2"}
+
+
+def test_a_dismissed_key_is_decided_on_again(world: World, member_page: Page) -> None:
+    page = member_page
+    sync, run = held(world)
+    approvals.dismiss(world.actor, SyncRun.objects.select_related("sync__project").get(pk=run.pk))
+    world.due()
+    page.goto(sync_url(sync))
+    page.get_by_role("link", name="Decide again...").click()
+    page.get_by_role("heading", name="Keys kept on request").wait_for()
+    axe(page)
+    narrow(page)
+    page.get_by_role("checkbox", name="A").check()
+    page.get_by_role("button", name="Delete now...").click()
+    page.get_by_role("row", name="A").filter(has_text="no longer in the source").wait_for()
+    axe(page)
+    assert len(world.held()) == 3
+    page.get_by_role("button", name="Approve and run as shown").click()
+    page.wait_for_url("**/syncrun/**")
+    world.due()
+    page.get_by_text("Succeeded", exact=True).wait_for()
+    assert set(world.held()) == {"B", "C"}
+    page.goto(sync_url(sync, "kept"))
+    page.get_by_role("checkbox", name="B").check()
+    page.get_by_role("button", name="Forget").click()
+    page.get_by_text("1 key was forgotten; it stays.").wait_for()
 
 
 def test_a_failing_key_is_found_and_fixed(world: World, member_page: Page) -> None:
