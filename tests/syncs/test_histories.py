@@ -25,7 +25,7 @@ from config.errors import ServiceError
 from connections.models import AppConnection
 from connections.sandbox import ADDRESS, Drop
 from syncs.models import UNMANAGED, WHILE_HELD, InitialSet, Lease, RunChange, SecretSync, Status, SyncRun
-from syncs.planning.preview import preview
+from syncs.planning.preview import KEEP, REMOVE, preview
 from syncs.planning.undo import undoable
 from syncs.running.ledger import Ledger
 from syncs.running.runner import execute
@@ -65,6 +65,7 @@ class Model:
     current: str = ""
     writers: dict[Object, set[str]] = field(default_factory=dict)
     first_seen: dict[tuple[str, Scope], set[Object]] = field(default_factory=dict)
+    left: set[tuple[str, Object]] = field(default_factory=set)
     approved: set[tuple[Scope, str, str]] = field(default_factory=set)
     wrong: list[str] = field(default_factory=list)
     wishes: dict[str, dict[str, str]] = field(default_factory=dict)
@@ -104,7 +105,9 @@ class Model:
         one, held = found
         writers = self.writers.get(one, set())
         others = [
-            name for name in writers - {self.current} if self.scopes.get(name) == scope and key in self.wishes[name]
+            name
+            for name in writers - {self.current}
+            if self.scopes.get(name) == scope and key in self.wishes[name] and (name, one) not in self.left
         ]
         unmanaged = self.unmanaged[self.current]
         said = f"{method} of {key} by {self.current} ({unmanaged})"
@@ -136,7 +139,17 @@ class Model:
     def after(self, method: str, scope: tuple[str, str, str], key: str) -> None:
         found = self.object(scope, key)
         if method != "DELETE" and found:
-            self.writers.setdefault(found[0], set()).add(self.current)
+            one = found[0]
+            writers = self.writers.setdefault(one, set())
+            writers -= {name for name in writers if (name, one) in self.left}  # it has another owner now
+            writers.add(self.current)
+            self.left.discard((self.current, one))
+
+    def moves(self, name: str, to: Scope) -> None:
+        """A sync leaves its keys elsewhere, and has those back that nobody has written since."""
+        for one, writers in self.writers.items():
+            if name in writers:
+                (self.left.discard if one[0] == to else self.left.add)((name, one))
 
 
 @contextmanager
@@ -294,7 +307,10 @@ def retarget(model: Model, which: int, choice: int, _: int) -> None:
     if sync:
         config = ENVIRONMENT if choice % 2 else APPLICATION
         with contextlib.suppress(ServiceError):
-            services.update_sync(model.world.actor, sync, SyncInput(destination_config=config))
+            leaving = REMOVE if choice > 6 else KEEP
+            services.update_sync(model.world.actor, sync, SyncInput(destination_config=config), leaving=leaving)
+            if (changed := model.sync(NAMES[which])) is not None:
+                model.moves(changed.name, scope_of(changed))
 
 
 def move(model: Model, which: int, to: int, _: int) -> None:
@@ -393,7 +409,7 @@ def agrees(model: Model) -> None:
                 continue
             assert sync.folder
             assert held.get(key) == f"last {sync.folder.path}{source_key}", (sync.name, key, held)
-        mine = sync.managed.filter(state="owned").values_list("key", flat=True)
+        mine = sync.managed.filter(state="owned", location=sync.location).values_list("key", flat=True)
         surplus = set(mine) - set(model.wanted(sync)) - waiting
         assert not surplus, (sync.name, surplus)
 
