@@ -122,7 +122,7 @@ class Completion:
 
     def _wake(self, plan: Plan, freed: set[str]) -> None:
         if freed:
-            wake_waiting(self.sync, self.location, plan)
+            wake_waiting(self.sync, self.location, plan, freed)
         wake_moved(self.sync, self.results)
 
     def retry_or_fail(self, errors: Sequence[Exception], message: str, plan: Plan | None = None) -> None:

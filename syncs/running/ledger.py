@@ -87,8 +87,10 @@ class Ledger:
                 freed.add(change.normalized_key)
             elif Effect.VOID in change.effects and change.write is None:
                 ended.append(change.normalized_key)
+                freed.add(change.normalized_key)
             elif Effect.MISS in change.effects:
                 missing.append(change.normalized_key)
+                freed.add(change.normalized_key)
         if not (owned or ended or missing or learned or written or handed):
             return freed
         with transaction.atomic():

@@ -25,6 +25,7 @@ from syncs.running.completion import Completion
 from syncs.running.holding import hold, hold_deletes
 from syncs.running.imports import import_secrets
 from syncs.running.ledger import Ledger
+from syncs.running.ledger_entries import is_unknown
 from syncs.running.purge import purge, remember
 from syncs.running.recording import record_plan, record_spared
 from syncs.running.stop import Stop
@@ -154,8 +155,8 @@ class Operation:
                 mark_if_refused(self.connection, self.client, failed)
             if self._resumed_later(plan):
                 return
-        deleted = {change.normalized_key for change, outcome in self.completion.results if _deleted(change, outcome)}
-        self.completion.finish(plan, freed | deleted, last=last, after=failed)
+        released = {change.normalized_key for change, outcome in self.completion.results if _released(change, outcome)}
+        self.completion.finish(plan, freed | released, last=last, after=failed)
 
     def _resumed_later(self, plan: Plan) -> bool:
         if stop := self.writer.stopped or self.deletes_stopped:
@@ -274,5 +275,8 @@ class Operation:
         self._end(plan, freed, last=True)
 
 
-def _deleted(change: Change, outcome: Outcome) -> bool:
-    return outcome.error is None and change.action is Action.DELETE
+def _released(change: Change, outcome: Outcome) -> bool:
+    """Whether the key is no longer this sync's: it was deleted, or the write that was to make it so was refused."""
+    if outcome.error is None:
+        return change.action is Action.DELETE
+    return not change.owned and change.action is not Action.DELETE and not is_unknown(outcome.error)

@@ -59,11 +59,16 @@ def _counted(number: int) -> str:
 
 
 def _by_reason(keys: Sequence[tuple[str, str]]) -> str:
-    """Keys with the same reason as one: "500 keys: <reason> (A, B and 498 more); X (<another reason>)"."""
+    """Keys with the same reason as one: "500 keys: <reason> (A, B and 498 more); X (<another reason>)".
+
+    If all have the same one: "<reason> (A, B and 498 more)".
+    """
     groups: dict[str, list[tuple[str, str]]] = {}
     for key, why in keys:
         groups.setdefault(_without_names(key, why), []).append((key, why))
     ordered = sorted(groups.values(), key=len, reverse=True)
+    if len(ordered) == 1 and len(keys) > 1:  # the caller counts them
+        return f"{keys[0][1]} ({_named([key for key, _ in keys])})"
     texts = [_group([key for key, _ in group], group[0][1]) for group in ordered[:MAX_LISTED]]
     rest = sum(len(group) for group in ordered[MAX_LISTED:])
     return "; ".join(texts) + (f"; and {rest} more" if rest else "")
@@ -72,8 +77,11 @@ def _by_reason(keys: Sequence[tuple[str, str]]) -> str:
 def _group(names: list[str], why: str) -> str:
     if len(names) == 1:
         return f"{names[0]} ({why})"
-    shown = ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
-    return f"{len(names)} keys: {why} ({shown})"
+    return f"{len(names)} keys: {why} ({_named(names)})"
+
+
+def _named(names: list[str]) -> str:
+    return ", ".join(names[:MAX_NAMED]) + (f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else "")
 
 
 def _without_names(key: str, why: str) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
+from uuid import UUID
 
 from config.access.roles import PLATFORM
 from syncs.engine.plan import Change, Effect, Plan
 from syncs.engine.types import Action, Outcome
-from syncs.models import ManagedSecret, SecretSync, Status, cause_of
+from syncs.models import ManagedSecret, SecretSync, cause_of
 from syncs.services.propagation import want
+from syncs.services.waiting import waiting_for
 
 
-def wake_waiting(sync: SecretSync, location: str, plan: Plan) -> None:
-    """Other syncs of this location may have waited for the keys that were given up."""
-    others = SecretSync.objects.filter(location=location).exclude(pk=sync.pk)
-    handed_over = any(Effect.HAND_OVER in change.effects for change in plan.changes)
-    waiting = others if handed_over else others.filter(sync_status=Status.FAILED)
+def wake_waiting(sync: SecretSync, location: str, plan: Plan, freed: Collection[str]) -> None:
+    """Other syncs of this location that waited for a key (normalized) that was given up, or that it was handed to."""
+    heirs = {UUID(change.heir) for change in plan.changes if Effect.HAND_OVER in change.effects and change.heir}
+    found = heirs | waiting_for([location], freed)
+    waiting = SecretSync.objects.filter(pk__in=found).exclude(pk=sync.pk)
     want(PLATFORM, waiting, causes=[cause_of("released", names=[sync.name])])
 
 

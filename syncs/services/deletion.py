@@ -32,6 +32,7 @@ from syncs.source.selectors import syncs
 
 from .propagation import want
 from .triggers import BUSY, audited, remove_secrets
+from .waiting import waiting_for
 
 DELETED = "The sync was deleted."
 
@@ -154,8 +155,8 @@ def _record_left(actor: Actor, sync: SecretSync, left: _Left, operation: str, tr
 
 
 def _release(sync: SecretSync, rows: QuerySet[ManagedSecret], left_by: SecretSync | None = None) -> None:
-    locations = set(rows.values_list("location", flat=True))
-    if locations:
+    freed = list(rows.values_list("location", "normalized_key"))
+    if freed:
         rows.update(sync=None, left_by=left_by)
-        blocked = SecretSync.objects.filter(location__in=locations, sync_status=Status.FAILED).exclude(pk=sync.pk)
-        want(PLATFORM, blocked)
+        waiting = waiting_for({location for location, _ in freed}, {key for _, key in freed})
+        want(PLATFORM, SecretSync.objects.filter(pk__in=waiting).exclude(pk=sync.pk))

@@ -7,7 +7,7 @@ however many steps away; each folder is visited once. Whatever it reaches also r
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
@@ -16,9 +16,11 @@ from django.db import transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
-from config.access.roles import Actor
+from config.access.roles import PLATFORM, Actor
 from syncs.engine.addresses import Address, is_below
 from syncs.models import Cause, Folder, RunReason, SecretImport, SecretReference, SecretSync, Status, SyncRun, cause_of
+
+from .waiting import waiting_for
 
 SPACING = timedelta(seconds=5)
 """Between the starts of two automatic runs of one sync, while edits continue."""
@@ -114,14 +116,28 @@ def want(
     found = {sync.pk: sync for sync in syncs}
     if not found:
         return
-    rows, new = SecretSync.objects.filter(pk__in=found), authors_of(actor) if is_change else []
+    waiting = {sync.pk: sync for sync in _waiting_for_idle(found)}
+    rows, new = SecretSync.objects.filter(pk__in={*found, *waiting}), authors_of(actor) if is_change else []
     with transaction.atomic():
         # In one order, so that concurrent changes cannot deadlock.
-        before = rows.select_for_update().order_by("pk").values_list("pk", "changed_by")
-        for known, ids in _by_authors(before).items():
+        before = list(rows.select_for_update().order_by("pk").values_list("pk", "changed_by"))
+        for known, ids in _by_authors(each for each in before if each[0] in found).items():
             authors = [list(each) for each in {**dict.fromkeys(known), **dict.fromkeys(new)}]
-            rows.filter(pk__in=ids).update(wanted_rev=F("wanted_rev") + 1, changed_by=authors)
+            rows.filter(pk__in=ids).update(changed_by=authors)
+        rows.update(wanted_rev=F("wanted_rev") + 1)
         schedule(actor, found.values(), trigger, causes=causes)
+        if waiting:
+            schedule(PLATFORM, waiting.values(), trigger, causes=causes)
+
+
+_BY_ITSELF = Q(is_auto_sync_enabled=True, policy__paused=False, folder__isnull=False)
+
+
+def _waiting_for_idle(found: Collection[UUID]) -> list[SecretSync]:
+    """Syncs that wait for a key of one of these that does not run by itself, and may need the key no more."""
+    locations = set(SecretSync.objects.filter(pk__in=found).exclude(_BY_ITSELF).values_list("location", flat=True))
+    waiting = waiting_for(locations) - set(found) if locations else ()
+    return list(SecretSync.objects.filter(_BY_ITSELF, pk__in=waiting)) if waiting else []
 
 
 Author = tuple[str, str, str]

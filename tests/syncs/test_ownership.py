@@ -17,6 +17,7 @@ from syncs.services import deletion, folders, imports, secrets
 from syncs.services import syncs as services
 from syncs.services.syncs import SyncInput
 from syncs.services.triggers import trigger
+from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
 from tests.fixtures.world import APPLICATION, ENVIRONMENT, OPTIONS, World
 
@@ -282,8 +283,8 @@ def test_all_invalid_keys_are_reported_at_once(world: World) -> None:
     secrets.set_secrets(world.actor, world.folder(), [SecretInput(key, "x") for key in ("A B", "C D", "GOOD")])
     run = world.run(world.sync())
     assert run.message
-    assert "2 keys blocked: A B (" in run.message
-    assert "; C D (" in run.message
+    reason = "Humanitec takes only letters, digits, underscores, dots and dashes in a name"
+    assert run.message == f"2 keys blocked: {reason} (A B, C D)"
     assert world.held() == {"GOOD": "x"}
 
 
@@ -498,3 +499,32 @@ def test_a_removal_hands_over_what_another_sync_needs(world: World) -> None:
     execute(run.pk)
     assert (world.again(run).status, world.held()) == ("succeeded", {"SHARED": "first"})
     assert owner_of("SHARED") == "second"
+
+
+def wanted(sync: SecretSync) -> int:
+    return SecretSync.objects.values_list("wanted_rev", flat=True).get(pk=sync.pk)
+
+
+def test_a_sync_that_waits_for_a_paused_one_is_woken_by_the_change(world: World) -> None:
+    first, second = two_syncs(world)
+    services.update_sync(world.actor, syncs().get(pk=second.pk), SyncInput(is_auto_sync_enabled=True))
+    world.due()
+    world.policy(first, paused=True)
+    world.unset("SHARED")
+    world.due()
+    assert (world.held()["SHARED"], owner_of("SHARED")) == ("second", "second")
+
+
+def test_only_who_waits_for_a_key_is_woken(world: World) -> None:
+    first, second = two_syncs(world)
+    folders.ensure_folder(world.actor, world.environment(), "/third")
+    world.set("/third", C="${dev.second.NOWHERE}")
+    third = world.sync("third", secret_path="/third", is_auto_sync_enabled=False)
+    assert world.run(third).status == "failed"  # it fails, but waits for nobody
+    before = wanted(second), wanted(third)
+    world.unset("A")
+    world.run(first)
+    assert (wanted(second), wanted(third)) == before
+    world.unset("SHARED")
+    world.run(first)
+    assert (wanted(second) > before[0], wanted(third)) == (True, before[1])
