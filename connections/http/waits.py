@@ -52,7 +52,7 @@ def _sane(seconds: float | None) -> float | None:
 
 
 def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\s*-?[0-9]{1,15}(\.[0-9]{1,15})?\s*", text) else None
+    return float(text) if re.fullmatch(r"[ \t]*-?[0-9]{1,15}(\.[0-9]{1,15})?[ \t]*", text) else None
 
 
 def _moment(text: str | None) -> float | None:
