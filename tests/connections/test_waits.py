@@ -66,7 +66,7 @@ def test_a_wait_is_read_in_every_form(headers: dict[str, str], seconds: float) -
         {"x-ratelimit-reset": str(NOW + 600), "date": date(700)},
         {"x-ratelimit-reset": "9999999999", "x-ratelimit-remaining": "12"},
         {"x-ratelimit-reset": "tomorrow"},
-        {"retry-after": "7\x1c"},  # a blank for regular expressions, though not for numbers
+        {"x-ratelimit-reset": "7\x1c"},  # a blank for regular expressions, though not for numbers
     ],
 )
 def test_what_asks_for_no_wait_counts_as_not_stated(headers: dict[str, str]) -> None:
