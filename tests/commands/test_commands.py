@@ -131,6 +131,37 @@ def test_undo_is_shown_and_applied(world: World) -> None:
     assert world.held() == {}
 
 
+def test_drift_is_healed_and_accepted(world: World) -> None:
+    world.set(A="1", B="2")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.run(sync)
+    name = "shop-project/shop-dev"
+    assert call("drift", name, "--heal") == (0, "no drift\n")
+    for key in ("A", "B"):
+        world.sandbox.put(("acme", "shop", ""), key, "theirs")
+    code, text = call("drift", name, "--accept", "take")
+    assert (code, "the destination does not return its value" in text) == (1, True)
+    assert call("drift", name, "--accept", "leave", "--key", "B") == (0, f"{name}: left; no longer synced\n")
+    found = one_line(call("drift", name, "--heal", "--json")[1])
+    assert [one["key"] for one in found["changes"]] == ["A", "B"]
+    assert found["run"]["trigger"] == "manual"
+    world.due()
+    assert world.held() == {"A": "1", "B": "theirs"}
+
+
+def test_the_status_of_syncs(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    name = "shop-project/shop-dev"
+    assert call("status", name) == (2, f"{name}: Never ran\n  No run has ended yet.\n")
+    world.run(sync)
+    assert call("status") == (0, f"{name}: Up to date\n")
+    world.policy(sync, paused=True, pause_reason="audit")
+    code, text = call("status", name)
+    assert (code, text.startswith(f"{name}: Paused\n  This sync is paused by ada since ")) == (2, True)
+    assert text.endswith(" UTC: audit.\n")
+
+
 def test_a_hold_is_shown_and_decided(world: World) -> None:
     name = "shop-project/shop-dev"
     world.set(A="1", B="2", C="3")

@@ -15,7 +15,9 @@ from syncs.running import drift
 from syncs.services.drift import accept, heal
 from syncs.services.syncs import SyncInput, update_sync
 from syncs.source.selectors import syncs
+from tests.api.openapi import require_fit
 from tests.contract.bases import FakeDocument
+from tests.fixtures.api import Api, api_for
 from tests.fixtures.contract import Case, opened
 from tests.fixtures.world import ENVIRONMENT, World
 
@@ -174,3 +176,22 @@ def test_accepting_needs_the_rights_of_what_it_does(world: World) -> None:
         with pytest.raises(PermissionDenied):
             decide()
     assert states()[0] == "drifted"
+
+
+def test_decisions_over_http(world: World, api: Api) -> None:
+    sync = drifted(world)
+    path = f"/v1/secret-syncs/humanitec/{sync.pk}"
+    for method, rest, body in (
+        ("GET", "/status", None),
+        ("POST", "/drift/accept", {"choice": "leave", "keys": ["A"]}),
+        ("POST", "/drift/heal", None),
+    ):
+        status, answer = api(method, path + rest, body)
+        assert status == 200, answer
+        require_fit(method, f"/api{path}{rest}", 200, answer)
+    assert answer["run"]["trigger"] == "manual"
+    assert states() == ("drifted", {"B": "missing", "FOREIGN": "unmanaged"})
+    assert api("POST", f"{path}/drift/accept", {"choice": "both"})[0] == 422
+    viewer = api_for("viewer", world)
+    assert viewer("POST", f"{path}/drift/heal")[0] == 403
+    assert viewer("GET", f"{path}/status")[1]["status"]["state"] == "drifted"
