@@ -151,7 +151,9 @@ def _text(value: Any) -> str:
         more = f" and {len(texts) - LISTED} more" if len(texts) > LISTED else ""
         return ", ".join(texts[:LISTED]) + more
     if isinstance(value, dict):
-        return _text(next((value[name] for name in (*_NAMES, "key") if name in value), ""))
+        named = next((value[name] for name in (*_NAMES, "key") if name in value), None)
+        members = " ".join(f"{name} {each}" for name, each in sorted(value.items()))  # jsonb has no order
+        return _text(members if named is None else named)
     text = "" if value is None else str(value)
     if ID.fullmatch(text):
         return ""

@@ -79,6 +79,11 @@ def test_a_policy(world: World) -> None:
         "ada changed the policy of the sync shop-dev: exclude from nothing to *_LOCAL; "
         "max deletions from 10 to nothing; paused from off to on."
     )
+    window = {"kind": "deny", "schedule": "0 9 * * 1-5", "duration": 60, "timezone": "UTC"}
+    update_policy(world.actor, syncs().get(pk=sync.pk), {"windows": [window]})
+    assert changes("update-sync-policy") == {"windows": [[], [window]]}
+    text = "windows from nothing to duration 60 kind deny schedule 0 9 * * 1-5 timezone UTC"
+    assert text in sentence(last("update-sync-policy"))
     update_policy(world.actor, syncs().get(pk=sync.pk), {"heal": False})
     assert changes("update-sync-policy") == {}
 

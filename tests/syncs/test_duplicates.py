@@ -31,6 +31,8 @@ def sync(world: World) -> SecretSync:
     world.set(environment="staging", A="2")
     sync = world.sync(config=ENVIRONMENT, sync_options={**OPTIONS, "keySchema": "X_{{secretKey}}"})
     update_policy(world.actor, syncs().get(pk=sync.pk), {"unmanaged": "leave", "exclude": ["B"], "paused": True})
+    window = {"kind": "deny", "schedule": "0 9 * * 1-5", "duration": 60, "timezone": "UTC"}
+    update_policy(world.actor, syncs().get(pk=sync.pk), {"windows": [window]})
     return syncs().get(pk=sync.pk)
 
 
@@ -41,6 +43,8 @@ def test_a_copy_runs_only_when_it_is_switched_on(world: World, sync: SecretSync)
     assert (copy.is_auto_sync_enabled, copy.policy.paused) == (False, False)
     assert (copy.destination_config, copy.sync_options) == (SHOP_STAGING, sync.sync_options)
     assert (copy.policy.unmanaged, copy.policy.exclude, copy.connection) == ("leave", ["B"], sync.connection)
+    assert copy.policy.windows == sync.policy.windows != []
+    update_policy(world.actor, syncs().get(pk=copy.pk), {"windows": []})
     world.set(environment="staging", A="3")
     assert not SyncRun.objects.filter(sync=copy).exists()
     update_sync(world.actor, syncs().get(pk=copy.pk), SyncInput(is_auto_sync_enabled=True))
@@ -116,7 +120,7 @@ def test_the_wizard_opens_with_everything_filled_in(world: World, browser: Clien
     browser.post(plan.request["PATH_INFO"], {"digest": digest})
     copy = SecretSync.objects.get(name="shop-staging")
     assert (copy.is_auto_sync_enabled, copy.destination_config) == (False, SHOP_STAGING)
-    assert copy.policy.exclude == ["B"]
+    assert (copy.policy.exclude, copy.policy.windows, copy.policy.paused) == (["B"], sync.policy.windows, False)
 
 
 def test_its_page_offers_to_duplicate(world: World, browser: Client) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from config.access.roles import Actor
+from config.access.roles import Actor, Right
 from config.schemas.unions import Shape
 from config.ui.model_forms import fields_for, members_of, members_of_variant
 from syncs.models import SecretSync, SyncDraft
@@ -14,6 +14,7 @@ from syncs.services.policy import policy_as_json, policy_of
 from syncs.services.sync_drafts import keep_step, start_draft
 
 from .options import OPTIONS, RULES
+from .plan import COPIED
 from .target import CONFIG
 
 
@@ -50,6 +51,8 @@ def draft_of_copy(actor: Actor, sync: SecretSync) -> SyncDraft:
         **_typed_of(RULES, policy_of(found), policy),
     }
     keep_step(draft, "options", options)
+    if actor.may(Right.EDIT_POLICY, sync.project_id):
+        keep_step(draft, COPIED, {}, {"policy": policy_of_copy(sync)})
     return draft
 
 

@@ -23,6 +23,9 @@ from syncs.services.syncs import SyncInput, draft_sync
 
 from .step import Step
 
+COPIED = "copied"
+"""Of a draft that copies a sync: its `policy` (model field names), also what no page of the wizard shows."""
+
 LISTED = {"danger": 1000, "warning": 300}  # keys listed per kind, by tone
 LISTED_OTHERS = 60
 
@@ -53,7 +56,11 @@ class PlanStep(Step):
         """As the model's fields."""
         policy = self.result_of("options")["policy"]
         changes = policy_changes(policy_of(self.destination).parse(policy)) if policy else {}
-        return {**changes, "recursive": self.result_of("source")["recursive"]}
+        return {
+            **self.result_of(COPIED).get("policy", {}),
+            **changes,
+            "recursive": self.result_of("source")["recursive"],
+        }
 
     @cached_property
     def project(self) -> Any:
