@@ -22,6 +22,7 @@ TEXTS = {
     "requested": "{by} started it",
     "approved": "{by} approved it",
     "dismissed": "{by} dismissed a held run",
+    "left": "{by} gave the sync another target, so its keys at the former one are removed",
     "retry": "run {run} failed and is tried again",
     "undo": "{by} undoes run {run}",
     "first-import": "import before the first sync, by run {run}",

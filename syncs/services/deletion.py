@@ -27,6 +27,7 @@ from syncs.models import (
     SyncDraft,
     SyncPolicy,
     SyncRun,
+    cause_of,
 )
 from syncs.source.selectors import syncs
 
@@ -159,4 +160,5 @@ def _release(sync: SecretSync, rows: QuerySet[ManagedSecret], left_by: SecretSyn
     if freed:
         rows.update(sync=None, left_by=left_by)
         waiting = waiting_for({location for location, _ in freed}, {key for _, key in freed})
-        want(PLATFORM, SecretSync.objects.filter(pk__in=waiting).exclude(pk=sync.pk))
+        others = SecretSync.objects.filter(pk__in=waiting).exclude(pk=sync.pk)
+        want(PLATFORM, others, causes=[cause_of("released", names=[sync.name])])

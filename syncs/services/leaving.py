@@ -11,7 +11,18 @@ from django.utils import timezone
 
 from config.access.roles import PLATFORM, Actor
 from syncs.engine.plan import State
-from syncs.models import DriftCheck, FormerLocation, InitialSet, ManagedSecret, RunOptions, SecretSync, Status, SyncRun
+from syncs.models import (
+    Cause,
+    DriftCheck,
+    FormerLocation,
+    InitialSet,
+    ManagedSecret,
+    RunOptions,
+    RunReason,
+    SecretSync,
+    Status,
+    SyncRun,
+)
 from syncs.planning.preview import KEEP, REMOVE
 
 from .deletion import leave_former_locations
@@ -95,6 +106,7 @@ def _schedule(former: FormerLocation) -> None:
             actor_name=former.actor_name,
             location=former.location,
             options=RunOptions(leaving=former.location),
+            reason=RunReason((Cause("left", by=former.actor_name, by_id=former.actor_id),)),
             due_at=timezone.now(),
         )
         transaction.on_commit(partial(enqueue, run.pk))

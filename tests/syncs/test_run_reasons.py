@@ -10,6 +10,7 @@ from syncs.models import RunReason, SecretSync, SyncRun, cause_of
 from syncs.models.reasons import MAX_CAUSES, MAX_NAMES
 from syncs.running.drift import check
 from syncs.services import folders, imports
+from syncs.services.deletion import delete_sync
 from syncs.services.triggers import trigger, undo
 from syncs.source.selectors import syncs
 from tests.api.test_syncs import SYNCS
@@ -85,6 +86,17 @@ def test_a_retry_names_the_run_that_failed_and_that_run_its_retry(world: World, 
         ("secrets-changed", None, ["A"]),
     ]
     assert reason["causes"][1]["byId"] == str(world.actor.id)
+
+
+def test_a_sync_that_waited_for_keys_names_the_sync_that_released_them(world: World) -> None:
+    world.set(A="1")
+    first = world.sync("first")
+    world.due()
+    second = world.sync("second", environment="dev")
+    world.run(second)
+    assert syncs().get(pk=second.pk).sync_status == "failed"  # A is the other's
+    delete_sync(world.actor, syncs().get(pk=first.pk))
+    assert "keys were released by first" in why(waiting(second))
 
 
 def test_drift_policy_undo_and_approval_are_reasons(world: World) -> None:
