@@ -255,10 +255,10 @@ def test_filters_open_by_keyboard(world: World, member_page: Page) -> None:
     page.goto(reverse("admin:syncs_secretsync_changelist"))
     reach(page, "Filters")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="Failing").wait_for()
+    page.get_by_role("link", name="Incomplete").wait_for()
     axe(page)
-    page.get_by_role("link", name="Failing").click()
-    page.wait_for_url("**state=failed**")
+    page.get_by_role("link", name="Incomplete").click()
+    page.wait_for_url("**state=incomplete**")
     assert page.get_by_role("link", name="shop-dev").is_visible()
 
 
