@@ -49,18 +49,18 @@ def test_a_value_is_edited_in_place_and_synced(filled: World, member_page: Page)
     filled.run(sync)
     page = member_page
     page.goto(PAGE)
-    page.locator("#ed-feeds").get_by_text("succeeded").wait_for()
+    page.locator("#ed-feeds").get_by_text("Up to date").wait_for()
     cell(page, "DB_PASSWORD").get_by_role("button", name="Edit DB_PASSWORD").click()
     field = page.get_by_label("Value of DB_PASSWORD in Development")
     assert field.input_value() == ""
     field.fill("battery staple")
     page.get_by_role("button", name="Save").click()
     page.get_by_text("DB_PASSWORD saved in Development").wait_for()
-    page.locator("#ed-feeds").get_by_text("pending").wait_for()
+    page.locator("#ed-feeds").get_by_text("Changes waiting").wait_for()
     assert stored(filled, "DB_PASSWORD") == "battery staple"
     assert "battery staple" not in page.content()
     filled.due()
-    page.locator("#ed-feeds").get_by_text("succeeded").wait_for()  # without a reload
+    page.locator("#ed-feeds").get_by_text("Up to date").wait_for()  # without a reload
     assert filled.held()["DB_PASSWORD"] == "battery staple"
 
 
