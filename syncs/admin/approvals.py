@@ -72,7 +72,7 @@ class Approvals(ReadOnlyAdmin):
                 messages.success(request, _("%s: dismissed. The keys are kept.") % run.sync.name)
             else:
                 approvals.approve(actor_of(request), run, writes_only="writes_only" in request.POST, **said)
-                messages.success(request, _("%s: approved. The run continues.") % run.sync.name)
+                messages.success(request, _("%s: approved.") % run.sync.name)
         except ServiceError as error:
             messages.error(request, f"{run.sync.name}: {error}")
         back = request.POST.get("back", "")

@@ -27,6 +27,7 @@ TEXTS = {
     "undo": "{by} undoes run {run}",
     "first-import": "import before the first sync, by run {run}",
     "uncarried": "changes that no run has carried yet",
+    "healed": "{by} had drift corrected",
     "drift": "a drift check found differences in {what}",
     "released": "keys were released by {what}",
     "moved": "secrets that were moved have been written by {what}",

@@ -42,7 +42,7 @@ LONGEST_WAIT = 3600.0  # seconds that a run waits because the vendor asks it to;
 LATER = (1, 5, 15, 60)  # minutes until a new run follows a failed one; the last one repeats
 _PAST = {"sync": "synced", "import": "imported", "remove": "removed", "undo": "synced"}
 
-UNDONE = "Undone. Automatic runs of this sync are paused: the next one would write the source again."
+UNDONE = "Undone. Automatic runs of this sync were paused, because the next one would write the source again."
 
 
 @dataclass

@@ -30,7 +30,7 @@ _DRIFTED = ("changed", "missing")
 def heal(actor: Actor, sync: SecretSync) -> SyncRun:
     """Start a run, which writes the drifted keys again. Raises BadRequest if the last check found none."""
     _drifted(sync, None)
-    return trigger(actor, sync, "sync")
+    return trigger(actor, sync, "sync", cause="healed")
 
 
 def accept(actor: Actor, sync: SecretSync, choice: str, keys: Collection[str] | None = None) -> DriftCheck:

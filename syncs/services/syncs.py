@@ -15,7 +15,7 @@ from config.access.models import Identity, Project, User
 from config.access.roles import Actor, Right
 from config.errors import BadRequest
 from connections.services import require_use
-from syncs.models import SecretSync, SyncPolicy, cause_of
+from syncs.models import UNMANAGED, InitialSet, SecretSync, SyncPolicy, cause_of
 from syncs.planning.conflicts import refuse_conflicts
 from syncs.planning.opening import destination_class
 from syncs.planning.overlaps import refuse_overlaps
@@ -132,7 +132,7 @@ def _changed(
     check_together(draft, draft.policy)
     if own:  # asked of the vendor where only it knows the account
         draft.location = location_of(destination_class(draft.destination), draft.connection, draft.destination_config)
-    if draft.location != stored.location:
+    if draft.location != stored.location or _overwrites_now(stored, draft):
         draft.confirmed_deletes = {}
     if data.environment or data.secret_path or data.sync_options or policy.get("recursive"):
         refuse_conflicts(draft)
@@ -141,6 +141,12 @@ def _changed(
     if SecretSync.objects.filter(project=draft.project_id, name=draft.name).exclude(pk=draft.pk).exists():
         raise _name_in_use(draft)
     return draft, {**held, **policy}
+
+
+def _overwrites_now(stored: SecretSync, draft: SecretSync) -> bool:
+    """Whether the policy becomes `overwrite-initially`: with a confirmed plan the next run is a first run again."""
+    overwrites = UNMANAGED[0]
+    return draft.policy.unmanaged == overwrites and stored.policy.unmanaged != overwrites
 
 
 def _apply(actor: Actor, sync: SecretSync, data: SyncInput) -> dict[str, Any]:
@@ -188,8 +194,11 @@ def update_sync(
     another approver. Without one the first run at another location is held as soon as it would delete a foreign key.
     Raises BadRequest, with nothing stored, if the plan is another one.
     """
-    own, former = data != _NOTHING or not policy, syncs().get(pk=sync.pk).location
+    stored = syncs().get(pk=sync.pk)
+    own, former = data != _NOTHING or not policy, stored.location
     draft, members = _changed(actor, sync, data, policy or {})
+    if not digest and draft.location == former:
+        draft.confirmed_deletes = stored.confirmed_deletes  # another policy alone starts no first run
     confirmed = None
     if digest:
         confirmed = plan_change(actor, syncs().get(pk=sync.pk), draft)
@@ -208,7 +217,11 @@ def update_sync(
                 move_to_location(draft, actor, former=former, choice=leaving)
             if members:
                 store_policy(actor, draft, members)
-            SecretSync.objects.filter(pk=draft.pk).update(generation=F("generation") + 1)
+            if draft.confirmed_deletes is not None:
+                InitialSet.objects.filter(sync=draft, location=draft.location).delete()
+            SecretSync.objects.filter(pk=draft.pk).update(
+                generation=F("generation") + 1, confirmed_deletes=draft.confirmed_deletes
+            )
             if data.is_auto_sync_enabled:
                 end_removal_pause(draft)
             want(actor, [draft], causes=[cause_of("sync-changed" if own else "policy", actor)])

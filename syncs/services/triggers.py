@@ -42,12 +42,18 @@ def sync_changes(stored: SecretSync, changed: SecretSync) -> dict[str, Any]:
 
 
 def trigger(
-    actor: Actor, sync: SecretSync, operation: str, *, options: RunOptions | None = None, approved: bool = False
+    actor: Actor,
+    sync: SecretSync,
+    operation: str,
+    *,
+    options: RunOptions | None = None,
+    approved: bool = False,
+    cause: str = "",
 ) -> SyncRun:
     """Queue a manual run. Neither auto-sync being off nor the policy's pause prevents it; a run under way does.
 
     A removal pauses the sync; a sync ends that pause, and no other. `approved`: the run is for deletes that were
-    approved, and on a paused sync for nothing else.
+    approved, and on a paused sync for nothing else. `cause`: the kind of its cause, if it is no plain request.
     """
     actor.require(Right.REMOVE_SECRETS if operation == "remove" else Right.RUN_SYNCS, sync.project_id)
     if operation in ("sync", "import") and sync.folder is None:
@@ -79,7 +85,7 @@ def trigger(
         elif operation == "sync" and not approved:
             end_removal_pause(sync)
         waiting = SyncRun.objects.filter(sync=sync, status=Status.PENDING, operation=operation)
-        run.reason = _reason(actor, run.options, approved, waiting)
+        run.reason = _reason(actor, run.options, cause or ("approved" if approved else "requested"), waiting)
         waiting.update(status=Status.SUPERSEDED, ended_at=now, due_at=None, message="Superseded by a manual run.")
         run.save(force_insert=True)
         lift_wait(sync.connection.pk)
@@ -91,9 +97,9 @@ def trigger(
     return run
 
 
-def _reason(actor: Actor, options: RunOptions, approved: bool, waiting: QuerySet[SyncRun]) -> RunReason:
+def _reason(actor: Actor, options: RunOptions, cause: str, waiting: QuerySet[SyncRun]) -> RunReason:
     """With the reasons of the waiting runs that the new one replaces."""
-    kind = "undo" if options.undo else "approved" if approved else "requested"
+    kind = "undo" if options.undo else cause
     found = RunReason().plus([cause_of(kind, actor, run=options.undo)])
     for reason in waiting.values_list("reason", flat=True):
         found = found.plus(reason.causes)

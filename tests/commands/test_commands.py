@@ -125,7 +125,11 @@ def test_undo_is_shown_and_applied(world: World) -> None:
     assert (code, one_line(text)["run"], one_line(text)["counts"]["delete"]) == (2, str(run.pk), 1)
     assert call("undo", name, "--run", "nonsense")[0] == 1
     assert world.held() == {"A": "1"}
-    code, text = call("undo", name, "--apply")
+    assert call("undo", name, "--apply") == (
+        1,
+        "Nothing was changed: nobody can be asked here. Add --yes to confirm it.",
+    )
+    code, text = call("undo", name, "--apply", "--yes")
     assert (code, "automatic runs are paused" in text) == (0, True)
     world.due()
     assert world.held() == {}

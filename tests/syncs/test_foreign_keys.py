@@ -14,7 +14,7 @@ from syncs.services import approvals
 from syncs.services.folders import ensure_folder
 from syncs.services.kept import delete_kept, forget_kept, plan_of_delete
 from syncs.services.secrets import set_secrets
-from syncs.services.syncs import SyncInput, update_sync
+from syncs.services.syncs import SyncInput, propose, update_policy, update_sync
 from syncs.source.selectors import syncs
 from syncs.source.validation import SecretInput
 from tests.fixtures.world import APPLICATION, OPTIONS, World
@@ -132,6 +132,24 @@ def test_setting_the_policy_later_starts_no_first_run(world: World) -> None:
     world.policy(sync, unmanaged="overwrite-initially")
     world.run(sync)
     assert set(world.held()) == {"A", "OLD"}
+
+
+def test_a_confirmed_plan_of_the_policy_starts_a_first_run_with_the_deletes_that_it_showed(world: World) -> None:
+    world.sandbox.put(APP, "OLD", "x")
+    world.set(A="1")
+    sync = world.sync(is_auto_sync_enabled=False)
+    world.policy(sync, unmanaged="leave")
+    world.run(sync)
+    change = {"unmanaged": "overwrite-initially"}
+    proposal = propose(world.actor, fresh(sync), policy=change)
+    assert [one.key for one in proposal.checked.plan.deletes] == ["OLD"]
+    update_policy(world.actor, fresh(sync), change, digest=proposal.digest)
+    world.sandbox.put(APP, "LATER", "x")
+    held = world.run(sync)
+    assert (held.status, set(world.held())) == ("held", {"A", "OLD", "LATER"})  # LATER was not shown
+    world.sandbox.values[APP].pop("LATER")
+    assert world.run(sync).status == "succeeded"
+    assert set(world.held()) == {"A"}
 
 
 def offered(world: World) -> SecretSync:

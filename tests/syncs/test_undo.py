@@ -77,7 +77,7 @@ def test_a_create_an_update_and_a_delete_are_undone(world: World) -> None:
     done = undone(world, run)
     assert done.status == "succeeded"
     assert done.message
-    assert "Automatic runs of this sync are paused" in done.message
+    assert "Automatic runs of this sync were paused" in done.message
     assert world.held() == before
     assert comment(world, "GO") == "why it was there"
     assert set(ManagedSecret.objects.filter(sync=sync, state="owned").values_list("key", flat=True)) == set(before)

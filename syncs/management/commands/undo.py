@@ -30,6 +30,7 @@ class Command(OperatorCommand):
         parser.add_argument("sync", metavar="SYNC", help="an id, or project-slug/sync-name")
         parser.add_argument("--run", metavar="ID", help="the run to undo; the last that wrote something")
         parser.add_argument("--apply", action="store_true", help="do it")
+        parser.add_argument("--yes", action="store_true", help="with --apply: do not ask")
         parser.add_argument("--json", action="store_true", help="one line, an object")
 
     def work(self, options: dict[str, Any]) -> int:
@@ -41,7 +42,10 @@ class Command(OperatorCommand):
         require_undoable(run)
         if not options["apply"]:
             return self._show(run, options["json"])
-        undoing = undo(PLATFORM, run)
+        plan = preview(run.sync, undone=run)
+        changes = [f"  {change.action.value}  {change.key}  {change.reason}" for change in plan.changes]
+        self.confirm([f"Undo this run of {sync}, and pause the sync:", *changes], yes=options["yes"])
+        undoing = undo(PLATFORM, run, plan.digest)
         if options["json"]:
             self.line(run_as_json(undoing))
         else:
