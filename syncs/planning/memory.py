@@ -8,13 +8,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from syncs.destination.base import Destination
 from syncs.engine.plan import Approval, Memory, Row
 from syncs.engine.reasons import Reason
 from syncs.engine.types import Action
-from syncs.models import InitialSet, RunChange, Secret, SecretSync, Status
+from syncs.models import InitialSet, RunChange, Secret, SecretSync, Status, SyncRun
 
 from .opening import import_behavior
 from .others import Others
@@ -130,17 +131,27 @@ def moved_elsewhere(sync: SecretSync, rows: Iterable[Row], desired_keys: set[str
     }
     if not surplus or sync.folder is None:
         return {}
-    moved = Secret.objects.filter(pk__in=surplus).exclude(folder=sync.folder).values_list("pk", "folder_id")
-    folders = {folder_id for _, folder_id in moved}
-    behind = {
-        other.folder_id: other.name
-        for other in SecretSync.objects.filter(
-            folder_id__in=folders, is_auto_sync_enabled=True, policy__paused=False
-        ).exclude(pk=sync.pk)
-        if other.done_rev < other.wanted_rev
-    }
-    return {
-        surplus[str(secret_id)]: Reason.MOVED.text(owner=behind[folder_id])
-        for secret_id, folder_id in moved
-        if folder_id in behind
-    }
+    moved = list(
+        Secret.objects.filter(pk__in=surplus).exclude(folder=sync.folder).values_list("pk", "folder_id", "key")
+    )
+    others = SecretSync.objects.filter(
+        folder_id__in={folder_id for _, folder_id, _ in moved}, is_auto_sync_enabled=True, policy__paused=False
+    ).exclude(pk=sync.pk)
+    found: dict[str, str] = {}
+    failed = _not_written(others) if moved else set()
+    for other in others:
+        behind = other.done_rev < other.wanted_rev
+        for secret_id, folder_id, key in moved:
+            if folder_id == other.folder_id and (behind or (other.pk, key) in failed):
+                found[surplus[str(secret_id)]] = Reason.MOVED.text(owner=other.name)
+    return found
+
+
+def _not_written(syncs: QuerySet[SecretSync]) -> set[tuple[UUID, str]]:
+    """(sync, secret's key) of what the last run of a sync did not write: blocked, failed, or not come to."""
+    ended = SyncRun.objects.filter(sync=OuterRef("pk"), operation="sync", ended_at__isnull=False)
+    last = syncs.annotate(last=Subquery(ended.order_by("-created_at").values("pk")[:1])).values_list("last", flat=True)
+    rows = RunChange.objects.filter(
+        run__in=[run_id for run_id in last if run_id], outcome__in=("blocked", "failed", "skipped")
+    ).exclude(source_key="")
+    return set(rows.values_list("run__sync", "source_key"))

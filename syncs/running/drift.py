@@ -44,9 +44,19 @@ def check(sync: SecretSync) -> DriftCheck:
         stored = _store(sync, status=status, complete=plan.complete, message="", changes=changes)
         if status != "unknown":
             drift_checked(sync, [one for one in changes if one["state"] in ("changed", "missing")])
-    if status == "drifted" and sync.policy.heal and not sync.policy.paused:
+    if not sync.policy.paused and (free := _free_now(sync, plan)):
+        want(PLATFORM, [sync], "schedule", causes=[cause_of("drift", names=free)])
+    elif status == "drifted" and sync.policy.heal and not sync.policy.paused:
         want(PLATFORM, [sync], "schedule", causes=[cause_of("drift", names=[one["key"] for one in changes])])
     return stored
+
+
+def _free_now(sync: SecretSync, plan: Plan) -> list[str]:
+    """Keys that blocked the last run, and would not block one now."""
+    last = SyncRun.objects.filter(sync=sync, operation="sync", ended_at__isnull=False).order_by("-created_at").first()
+    blocked = set(RunChange.objects.filter(run=last, outcome="blocked").values_list("normalized_key", flat=True))
+    writes = (change for change in plan.writes if change.normalized_key in blocked)
+    return [change.key for change in writes]
 
 
 def _store(sync: SecretSync, **result: Any) -> DriftCheck:

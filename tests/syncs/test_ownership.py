@@ -11,6 +11,7 @@ from config.access.models import Membership
 from config.errors import BadRequest
 from syncs.models import Folder, ManagedSecret, Secret, SecretImport, SecretSync, SyncRun
 from syncs.running import dispatcher
+from syncs.running.drift import check
 from syncs.running.runner import execute
 from syncs.running.writer import Writer
 from syncs.services import deletion, folders, imports, secrets
@@ -528,3 +529,33 @@ def test_only_who_waits_for_a_key_is_woken(world: World) -> None:
     world.unset("SHARED")
     world.run(first)
     assert (wanted(second) > before[0], wanted(third)) == (True, before[1])
+
+
+def test_a_moved_secret_is_deleted_once_the_other_sync_has_written_it(world: World) -> None:
+    target = folders.ensure_folder(world.actor, world.environment(), "/second")
+    world.set(MOVED="1", A="1")
+    first = world.sync("first")
+    second = world.sync("second", ENVIRONMENT, secret_path="/second")
+    world.due()
+    world.sandbox.fault = lambda method, path: (400, {"message": "refused"}) if "development" in path else None
+    moved = str(Secret.objects.get(key="MOVED").pk)
+    secrets.move_secrets(world.actor, world.folder(), target, [moved])
+    world.due()
+    assert (world.run(second).status, world.run(first).status) == ("failed", "succeeded")
+    assert ("MOVED" in world.held(APP), "MOVED" in world.held(ENV)) == (True, False)
+    world.sandbox.fault = None
+    world.run(second)
+    world.due()  # the first one is woken by the arrival
+    assert ("MOVED" in world.held(APP), "MOVED" in world.held(ENV)) == (False, True)
+
+
+def test_a_drift_check_wakes_a_sync_whose_blocked_key_is_free_now(world: World) -> None:
+    world.sandbox.put(APP, "A", "plain", is_secret=False)
+    world.set(A="1")
+    sync = world.sync()
+    world.due()
+    SyncRun.objects.filter(status="pending").delete()
+    world.sandbox.values[APP].pop("A")
+    check(syncs().get(pk=sync.pk))
+    world.due()
+    assert world.held() == {"A": "1"}
