@@ -537,7 +537,8 @@ def test_a_moved_secret_is_deleted_once_the_other_sync_has_written_it(world: Wor
     first = world.sync("first")
     second = world.sync("second", ENVIRONMENT, secret_path="/second")
     world.due()
-    world.sandbox.fault = lambda method, path: (400, {"message": "refused"}) if "development" in path else None
+    refused = (400, {"message": "refused"})
+    world.sandbox.fault = lambda method, path: refused if method != "GET" and "development" in path else None
     moved = str(Secret.objects.get(key="MOVED").pk)
     secrets.move_secrets(world.actor, world.folder(), target, [moved])
     world.due()
