@@ -113,8 +113,8 @@ def _conditions(kept: Collection[UUID]) -> dict[SyncState, Q]:
     everything = Exists(Instance.objects.filter(paused_at__isnull=False))
     own = SyncRun.objects.filter(sync=OuterRef("pk"))
     waiting = own.filter(status=Status.PENDING)
-    # Between the attempts of a run, or after a run that failed.
-    retries = Q(trigger="retry") | Q(options__tries__gt=0) | Q(started_at__isnull=False, due_at__gt=timezone.now())
+    # Between the attempts of a run, or after a run that failed. A member is stored only if it is not 0.
+    retries = Q(trigger="retry") | Q(options__has_key="tries") | Q(started_at__isnull=False, due_at__gt=timezone.now())
     carrying = own.filter(
         Q(source_rev=0) | Q(source_rev__gte=OuterRef("wanted_rev")), operation="sync", status=Status.RUNNING
     )

@@ -51,7 +51,7 @@ def ran(command: Sequence[str], given: dict[str, str], cwd: Path) -> str:
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_curl(given: dict[str, str], tmp_path: Path) -> None:
-    (snippet,) = (block for block in fences(PAGE, "sh") if "curl" in block)
+    (snippet,) = (block for block in fences(PAGE, "sh") if "universal-auth/login" in block)
     answer = ran(["sh", "-ec", snippet], given, tmp_path)
     assert '"secretKey":"DB_URL"' in answer.replace(" ", "")
     assert "value of API_KEY" in answer

@@ -306,5 +306,13 @@ def test_a_message_names_each_reason_once(world: World) -> None:
         (422, {"message": f"too long: {path.rpartition('/')[2]}"}) if method == "POST" else None
     )
     message = str(world.run(sync).message)
-    assert message.startswith("40 keys failed: 40 keys: Humanitec: POST ")
+    assert message.startswith("40 keys failed: Humanitec: POST ")
     assert "(KEY_000, KEY_001, KEY_002 and 37 more). 1 key blocked: ODD (" in message
+
+
+def test_the_first_run_is_waited_for_before_anything_has_run(world: World) -> None:
+    world.set(A="1")
+    sync = world.sync()
+    status = status_of(sync)
+    assert (status.state, status.run_id is not None) == (SyncState.PENDING, True)
+    assert counted(world.actor)[SyncState.PENDING] == 1
