@@ -45,12 +45,15 @@ def to_place(page: Page) -> None:
     go_on(page)
 
 
-def to_plan(page: Page) -> None:
+def to_plan(page: Page, unmanaged: str = "") -> None:
     to_place(page)
     page.get_by_label("Environment", exact=True).check()
     page.get_by_label("App ID").select_option("shop")
     page.get_by_label("Env ID").select_option("development")
     go_on(page)
+    if unmanaged:
+        page.locator(".kc-more summary").click()
+        page.locator(f'label:has(input[value="{unmanaged}"])').click()
     go_on(page)
 
 
@@ -211,7 +214,7 @@ def test_deletes_above_the_limit_are_red_and_confirmed_by_name(world: World, adm
         world.sandbox.put(SCOPE, f"OLD_{number}", "x")
     world.sandbox.put(SCOPE, "SESSION", "old")
     page = admin_page
-    to_plan(page)
+    to_plan(page, "overwrite-initially")
     assert page.locator(".kc-group.is-danger").count() == 2
     judged(page)
     go_on(page)
