@@ -16,7 +16,7 @@ pytest_plugins = [
 ]
 
 settings.register_profile("quick", max_examples=1000, deadline=None)
-settings.register_profile("ci", max_examples=10_000, deadline=None)
+settings.register_profile("ci", max_examples=6_000, deadline=None)
 settings.load_profile("quick")
 
 
