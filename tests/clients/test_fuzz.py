@@ -55,7 +55,7 @@ def alike(server: Server) -> list[str]:
     ]
 
 
-def fuzz(server: Server, tmp_path: Path, role: str) -> None:
+def fuzz(server: Server, tmp_path: Path, role: str, phases: str = "examples,coverage,fuzzing") -> None:
     login = httpx.post(f"{server.url}/api/v1/auth/universal-auth/login", json=server.identity(role), trust_env=False)
     config = tmp_path / "schemathesis.toml"
     config.write_text(CONFIG)
@@ -65,7 +65,7 @@ def fuzz(server: Server, tmp_path: Path, role: str) -> None:
         "run",
         f"{server.url}/api/schema",
         *("--checks", "all"),
-        *("--phases", "examples,coverage,fuzzing"),
+        *("--phases", phases),
         *("--max-examples", "10"),
         *("--seed", "1"),
         *alike(server),

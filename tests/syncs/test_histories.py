@@ -451,6 +451,6 @@ def test_a_few_histories(world: World, history: list[tuple[int, int, int, int]])
 
 @pytest.mark.slow
 @given(st.lists(steps, min_size=30, max_size=50))
-@settings(max_examples=90, deadline=None, suppress_health_check=quietly)
+@settings(max_examples=60, deadline=None, suppress_health_check=quietly)
 def test_thousands_of_steps(world: World, history: list[tuple[int, int, int, int]]) -> None:
     play(world, history)
