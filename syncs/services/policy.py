@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -13,7 +13,7 @@ from zoneinfo import available_timezones
 from cronsim import CronSim, CronSimError
 from pydantic import create_model
 
-from config.errors import Invalid, problem
+from config.errors import BadRequest, Invalid, problem
 from config.schemas.issues import refused
 from config.schemas.json_schema import JsonSchema, described
 from config.schemas.member import About
@@ -24,39 +24,13 @@ from syncs.engine.windows import ALLOW, DENY
 from syncs.models import AFTER_WRITES, NO_ACTION, UNMANAGED, WHILE_HELD, SyncPolicy
 
 
-@dataclass(frozen=True, slots=True)
-class _Schedule(Text):
-    """Five fields of cron."""
-
-    def check(self, value: object) -> object:
-        text = Text.check(self, value)
-        try:
-            at = next(CronSim(str(text), datetime(2026, 1, 1, tzinfo=UTC)), None)
-        except CronSimError:
-            at = None
-        if at is None or len(str(text).split()) != 5:
-            raise refused(problem([], "It must have the five fields of cron, such as 0 22 * * 1-5, and a time at all"))
-        return text
-
-
-@dataclass(frozen=True, slots=True)
-class _Zone(Text):
-    """A name of the IANA time zone database."""
-
-    def check(self, value: object) -> object:
-        text = Text.check(self, value)
-        if text not in available_timezones():
-            raise refused(problem([], "It must be a time zone such as UTC or Europe/Berlin"))
-        return text
-
-
 class SyncWindow(Model):
     """A time in which automatic runs may write, or may not."""
 
     kind: Annotated[str, Text("Kind", "deny: nothing is written; allow: only then.", choices=(ALLOW, DENY))]
-    schedule: Annotated[str, _Schedule("Schedule", "When it opens, as cron.", max_length=100, example="0 22 * * 1-5")]
+    schedule: Annotated[str, Text("Schedule", "When it opens, as cron.", max_length=100, example="0 22 * * 1-5")]
     duration: Annotated[int, Whole("Minutes for which it is open.", minimum=1, maximum=10_080, example=480)]
-    timezone: Annotated[str, _Zone("Time zone", max_length=64, example="Europe/Berlin")] = "UTC"
+    timezone: Annotated[str, Text("Time zone", max_length=64, example="Europe/Berlin")] = "UTC"
 
 
 class Policy(Model):
@@ -174,8 +148,9 @@ def own_members(found: type[Destination], policy: SyncPolicy) -> dict[str, Any]:
 def checked_policy(data: Mapping[str, Any], found: type[Destination] | None = None) -> dict[str, Any]:
     """Changes of a policy (model field names) as they are stored; of a project's defaults without `found`.
 
-    Raises Invalid.
+    Raises Invalid, and BadRequest for a window that no schema can describe.
     """
+    _require_windows(data.get("windows") or ())
     if data.get("unmanaged", UNMANAGED[0]) not in UNMANAGED:
         raise Invalid([problem(["unmanaged"], f"It must be one of {', '.join(UNMANAGED)}")])
     own = {_wire(name): data[name] for name in _OWN if name in data}
@@ -185,6 +160,22 @@ def checked_policy(data: Mapping[str, Any], found: type[Destination] | None = No
         why = "It belongs to the policy of a sync, not to a project's defaults"
         raise Invalid([problem([name], why) for name in own])
     return {**data, **policy_changes(policy_of(found).parse(own))}
+
+
+def _require_windows(windows: Iterable[Mapping[str, Any]]) -> None:
+    """Raises BadRequest for a schedule that is no cron or never opens, and for an unknown time zone."""
+    for number, window in enumerate(windows):
+        schedule, zone = str(window["schedule"]), window.get("timezone") or "UTC"
+        try:
+            opens = next(CronSim(schedule, datetime(2026, 1, 1, tzinfo=UTC)), None)
+        except CronSimError:
+            opens = None
+        if opens is None or len(schedule.split()) != 5:
+            raise BadRequest(
+                f"windows[{number}].schedule must have the five fields of cron, such as 0 22 * * 1-5, and a time at all"
+            )
+        if zone not in available_timezones():
+            raise BadRequest(f"windows[{number}].timezone must be a time zone such as UTC or Europe/Berlin")
 
 
 def policy_changes(policy: Policy) -> dict[str, Any]:

@@ -64,7 +64,8 @@ def test_windows_over_the_api(world: World, api: Api) -> None:
         {"timezone": "Europe/Nowhere"},
         {"timezone": "../../etc/passwd"},
     ):
-        assert api("PATCH", where, {"windows": [{**given, **wrong}]})[0] == 422, wrong
+        status = 422 if wrong.keys() & {"kind", "duration"} else 400  # no schema describes the others
+        assert api("PATCH", where, {"windows": [{**given, **wrong}]})[0] == status, wrong
     assert api("PATCH", where, {"windows": []})[1]["policy"]["windows"] == []
 
 
