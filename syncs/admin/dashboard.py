@@ -14,11 +14,11 @@ from config.access.roles import Actor, Right
 from config.health import live_workers
 from config.ui.base import actor_of, any_project
 from connections.models import AppConnection
-from syncs.history.kept import kept_keys
 from syncs.history.states import ATTENTION, TONES, overview, urgent, visible
 from syncs.history.statistics import drifted, queue, runs_by_day, runs_by_hour
 from syncs.history.status import statuses
 from syncs.models import Secret, SecretSync
+from syncs.planning.kept import all_kept_keys
 from syncs.services.sync_drafts import may_connect
 
 MAX_ROWS = 8
@@ -27,7 +27,7 @@ MAX_ROWS = 8
 def context(request: HttpRequest, base: dict[str, Any]) -> dict[str, Any]:
     """Context of `syncs/dashboard.html`. The number of queries does not depend on the number of syncs."""
     actor = actor_of(request)
-    kept = kept_keys()
+    kept = all_kept_keys()
     states, has_synced = overview(actor, kept)
     total = sum(states.values())
     now = timezone.now()

@@ -31,8 +31,7 @@ from django.utils import timezone
 from config.access.models import Instance
 from config.access.roles import Actor
 from syncs.models import SecretSync, Status, SyncRun, SyncState
-
-from .kept import kept_keys
+from syncs.planning.kept import all_kept_keys
 
 TONES: dict[str, str] = {
     SyncState.PAUSED: "warn",
@@ -73,12 +72,13 @@ def with_state(found: QuerySet[Any], kept: Collection[UUID] | None = None) -> Qu
     """Syncs with `state` (of SyncState) and `holds_<state>` for all that hold.
 
     Also `held_run` and `last_ended`, the ids of the held run and of the newest that has ended at the sync's location;
-    `failing_since`, when the first run failed after the last complete one. `kept`: the syncs of `kept_keys`, if known.
+    `failing_since`, when the first run failed after the last complete one. `kept`: the syncs of `all_kept_keys`, if they
+    are known.
     """
     facts = found.annotate(**_runs()).annotate(
         **{
             f"holds_{state}": ExpressionWrapper(holds, BooleanField())
-            for state, holds in _conditions(kept_keys() if kept is None else kept).items()
+            for state, holds in _conditions(all_kept_keys() if kept is None else kept).items()
         }
     )
     whens = [When(**{f"holds_{state}": True}, then=Value(state.value)) for state in _ORDER]

@@ -15,8 +15,8 @@ from config.access.models import Instance
 from config.conventions import timestamp
 from config.responses import Time, one_of
 from syncs.models import TRIES, SecretSync, Status, SyncRun, SyncState
+from syncs.planning.kept import all_kept_keys
 
-from .kept import kept_keys
 from .states import TONES, with_state
 from .texts import next_try, waits_for_retry, without_link
 
@@ -97,7 +97,7 @@ def statuses(syncs: Iterable[Any]) -> dict[UUID, SyncStatus]:
     if any(not hasattr(sync, "state") for sync in found):
         found = list(with_state(SecretSync.objects.filter(pk__in=[sync.pk for sync in found])).select_related(*RELATED))
     runs = _Runs.of(found)
-    kept = kept_keys() if any(sync.holds_kept for sync in found) else {}
+    kept = all_kept_keys() if any(sync.holds_kept for sync in found) else {}
     paused = any(sync.holds_paused for sync in found)
     instance = Instance.objects.filter(paused_at__isnull=False).first() if paused else None
     return {sync.pk: _Facts(sync, runs, len(kept.get(sync.pk, ())), instance).status() for sync in found}

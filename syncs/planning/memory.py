@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -42,7 +42,7 @@ def memory_of(
         wanted=others.wanted,
         heirs=others.heirs,
         recent_deletes=_recent_deletes(sync, location),
-        dismissed=frozenset(dismissals(sync, location)),
+        dismissed=frozenset(dismissals([sync]).get(sync.pk, ())),
         approval=approval,
         waiting=moved_elsewhere(sync, rows, desired_keys),
         left=left,
@@ -95,31 +95,33 @@ def written_basis(sync: SecretSync) -> str:
     return hashlib.sha256(json.dumps([*basis, sync.sync_options], sort_keys=True).encode()).hexdigest()
 
 
-def dismissals(sync: SecretSync, location: str) -> dict[str, tuple[UUID, datetime]]:
-    """Keys whose deletion was dismissed, unless the policy or, since then, the key has changed: the run, and when."""
-    rows = RunChange.objects.filter(
-        run__sync=sync,
-        run__location=location,
-        run__status=Status.DISMISSED,
-        run__options__standsOn=basis_of_dismissal(sync),
-        run__ended_at__isnull=False,
-        action__in=(Action.DELETE, Action.KEEP),
-    )
-    dismissed: dict[str, tuple[UUID, datetime]] = {}
-    for normalized_key, run_id, ended_at in rows.order_by("run__ended_at").values_list(
-        "normalized_key", "run", "run__ended_at"
-    ):
+def dismissals(syncs: Collection[SecretSync]) -> dict[UUID, dict[str, tuple[UUID, datetime]]]:
+    """Sync -> normalized key whose deletion was dismissed at its location -> the run, and when. Three queries at most.
+
+    A dismissal ends with a change of the source or the policy, and once the key was written or deleted since.
+    """
+    by_id = {sync.pk: sync for sync in syncs}
+    runs = [
+        run
+        for run in SyncRun.objects.filter(sync__in=by_id, status=Status.DISMISSED, ended_at__isnull=False).defer(
+            "unchanged", "unmanaged"
+        )
+        if run.location == by_id[run.sync_id].location
+        and run.options.stands_on == basis_of_dismissal(by_id[run.sync_id])
+    ]
+    found: dict[UUID, dict[str, tuple[UUID, datetime]]] = {}
+    if not runs:
+        return found
+    rows = RunChange.objects.filter(run__in=runs, action__in=(Action.DELETE, Action.KEEP)).order_by("run__ended_at")
+    for sync_id, key, run_id, ended_at in rows.values_list("run__sync", "normalized_key", "run", "run__ended_at"):
         if ended_at is not None:
-            dismissed[normalized_key] = run_id, ended_at
-    if not dismissed:
-        return {}
-    written = RunChange.objects.filter(
-        run__sync=sync, normalized_key__in=dismissed, outcome="applied", ended_at__isnull=False
-    )
-    for normalized_key, written_at in written.values_list("normalized_key", "ended_at"):
-        if written_at is not None and normalized_key in dismissed and written_at > dismissed[normalized_key][1]:
-            del dismissed[normalized_key]
-    return dismissed
+            found.setdefault(sync_id, {})[key] = run_id, ended_at
+    written = RunChange.objects.filter(run__sync__in=found, outcome="applied", ended_at__isnull=False)
+    written = written.filter(normalized_key__in={key for keys in found.values() for key in keys})
+    for sync_id, key, written_at in written.values_list("run__sync", "normalized_key", "ended_at"):
+        if written_at is not None and key in found[sync_id] and written_at > found[sync_id][key][1]:
+            del found[sync_id][key]
+    return found
 
 
 def moved_elsewhere(sync: SecretSync, rows: Iterable[Row], desired_keys: set[str]) -> dict[str, str]:

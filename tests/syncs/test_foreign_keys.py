@@ -233,13 +233,19 @@ def test_an_offer_is_no_reason_to_hold_or_to_supersede(world: World) -> None:
     assert len(kept(sync)) == 2
 
 
-def test_dismissed_deletes_are_kept_on_request_and_can_be_deleted_after_all(world: World) -> None:
+def dismissed(world: World) -> SecretSync:
+    """A sync that keeps A, B and C, since their deletion was dismissed, and owns D."""
     world.set(A="1", B="2", C="3", D="4")
     sync = world.sync(is_auto_sync_enabled=False)
     world.run(sync)
     world.policy(sync, max_deletions=2)
     world.unset("A", "B", "C")
     approvals.dismiss(world.actor, SyncRun.objects.select_related("sync__project").get(pk=world.run(sync).pk))
+    return sync
+
+
+def test_dismissed_deletes_are_kept_on_request_and_can_be_deleted_after_all(world: World) -> None:
+    sync = dismissed(world)
     assert kept(sync) == [("A", "dismissed"), ("B", "dismissed"), ("C", "dismissed")]
     run = delete_kept(world.actor, fresh(sync), ["A", "B", "C"])
     execute(run.pk)
@@ -247,12 +253,7 @@ def test_dismissed_deletes_are_kept_on_request_and_can_be_deleted_after_all(worl
 
 
 def test_a_forgotten_own_key_is_no_longer_the_syncs(world: World) -> None:
-    world.set(A="1", B="2", C="3", D="4")
-    sync = world.sync(is_auto_sync_enabled=False)
-    world.run(sync)
-    world.policy(sync, max_deletions=2)
-    world.unset("A", "B", "C")
-    approvals.dismiss(world.actor, SyncRun.objects.select_related("sync__project").get(pk=world.run(sync).pk))
+    sync = dismissed(world)
     forget_kept(world.actor, fresh(sync))
     world.policy(sync, max_deletions=None)  # voids the dismissal
     world.run(sync)
