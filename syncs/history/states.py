@@ -72,8 +72,8 @@ def with_state(found: QuerySet[Any], kept: Collection[UUID] | None = None) -> Qu
     """Syncs with `state` (of SyncState) and `holds_<state>` for all that hold.
 
     Also `held_run` and `last_ended`, the ids of the held run and of the newest that has ended at the sync's location;
-    `failing_since`, when the first run failed after the last complete one. `kept`: the syncs of `all_kept_keys`, if they
-    are known.
+    `failing_since`, when the first run failed after the last complete one. `kept`: the syncs of `all_kept_keys`,
+    if they are known.
     """
     facts = found.annotate(**_runs()).annotate(
         **{
