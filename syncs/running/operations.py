@@ -81,9 +81,11 @@ class Operation:
             hold(self.completion, plan)
             return
         writes, deletes = list(plan.writes), None if held or options.writes_only else self._deletes
-        if approval and self.sync.policy.paused:
+        if self.run.trigger == "approval" and self.sync.policy.paused:
             self.run.source_rev = self.sync.done_rev  # its changes still wait
-            writes, deletes = [], partial(self._approved_deletes, approval)
+            writes, deletes = [], None
+            if approval and approval.generation == seen.reading.generation and not held:
+                deletes = partial(self._approved_deletes, approval)
         record_plan(self.run, self.sync, plan, self.ledger, self.completion.refused(), held=held)
         freed = self.ledger.settle(plan.changes)
         self._write(writes, lambda: deletes(plan, seen) if deletes else [])

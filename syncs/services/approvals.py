@@ -19,7 +19,7 @@ from connections.refusals import lift_wait
 from syncs.engine.plan import Approval, Change, Plan
 from syncs.engine.reasons import DECIDE_AT
 from syncs.engine.types import Action
-from syncs.models import RunOptions, SecretSync, Status, SyncDefaults, SyncRun, cause_of
+from syncs.models import RunOptions, SecretSync, Status, SyncDefaults, SyncPolicy, SyncRun, cause_of
 from syncs.planning.memory import basis_of_dismissal
 from syncs.planning.preview import preview
 from syncs.planning.records import planned_row, record_changes
@@ -188,6 +188,8 @@ def approve(actor: Actor, run: SyncRun, *, writes_only: bool = False, comment: s
     if why := why_not_approve(actor, [run]).get(run.pk):
         raise Forbidden(why)
     shown, options = run.options.shown, RunOptions(writes_only=True)
+    if writes_only and SyncPolicy.objects.filter(sync=run.sync_id, paused=True).exists():
+        raise BadRequest("The sync is paused, and until it is resumed an approval writes nothing: resume it first.")
     if not writes_only:
         # The generation from before the plan: a change meanwhile voids the approval.
         generation = SecretSync.objects.values_list("generation", flat=True).get(pk=run.sync_id)

@@ -245,6 +245,22 @@ def test_on_a_paused_sync_an_approval_deletes_what_was_approved_and_writes_nothi
     assert world.held() == {"D": "changed", "E": "new"}
 
 
+def test_a_void_approval_deletes_nothing_on_a_paused_sync(world: World) -> None:
+    world.set(A="1", B="2", C="3", D="4")
+    sync = world.sync()
+    world.due()
+    world.policy(sync, max_deletions=2)
+    world.unset("A", "B", "C")
+    world.due()
+    world.policy(sync, paused=True)
+    with pytest.raises(BadRequest, match="resume it first"):
+        approvals.approve(world.actor, held_run(), writes_only=True)
+    run = approvals.approve(world.actor, held_run())
+    world.policy(sync, max_deletions=None)  # no guard would hold it now
+    execute(run.pk)
+    assert (world.again(run).status, len(world.held())) == ("succeeded", 4)
+
+
 def test_an_approved_run_belongs_to_its_approver(world: World) -> None:
     world.set(A="1", B="2", C="3")
     sync = world.sync()
